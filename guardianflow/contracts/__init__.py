@@ -1,0 +1,1 @@
+"""What the rooms agree on: errors, results and ports. Standard library only."""

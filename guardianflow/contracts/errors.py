@@ -1,0 +1,178 @@
+"""Every error GuardianFlow raises on purpose.
+
+    GuardianFlowError                exit code 1
+    ├── ConfigurationError           exit code 2: the caller can mend it; all problems at once
+    │   ├── ScenarioError            the scenario, its overrides, its fit to the entry point
+    │   ├── ExperimentCodeError      the code at experiment_code_path
+    │   ├── DatasetError             images or labels missing or malformed
+    │   ├── SourceError              a run or model to start from: unknown, failed, no weights
+    │   └── MissingDependencyError   an optional library is not installed
+    ├── TrainerError                 the experiment's own code raised while it worked
+    ├── BackendError                 export, quantisation or a session failed
+    │   ├── BackendUnavailableError  this machine can't run that backend at that precision
+    │   └── NativeCrashError         a child process was ended by a signal or by the kernel
+    ├── EvaluationError              a measurement could not be made
+    ├── TrackingError                the MLflow server or store refused or went away
+    └── StageFailedError             a pipeline stage ended early; says how to resume
+
+A message says what was expected, what came and what to do next.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GuardianFlowError(Exception):
+    """Root of the tree; `except GuardianFlowError` catches all that is raised on purpose."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with what the caller gave.
+
+    `where` is 'file:line:column', a field path or a file; empty where there is no place to name.
+    """
+
+    message: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class ConfigurationError(GuardianFlowError):
+    """The caller's input can't be used as it is. Collects every problem found in one pass."""
+
+    exit_code = 2
+    shown_problems = 20
+
+    def __init__(self, problems: str | Problem | Sequence[str | Problem]) -> None:
+        given = [problems] if isinstance(problems, (str, Problem)) else list(problems)
+        self.problems: tuple[Problem, ...] = tuple(
+            p if isinstance(p, Problem) else Problem(p) for p in given
+        )
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        if len(self.problems) == 1:
+            return str(self.problems[0])
+        shown = [f"  - {p}" for p in self.problems[: self.shown_problems]]
+        left = len(self.problems) - len(shown)
+        if left:
+            shown.append(f"  … and {left} more")
+        return "\n".join([f"{len(self.problems)} problems:", *shown])
+
+
+class ScenarioError(ConfigurationError):
+    """The scenario can't be loaded or does not fit what was asked of it."""
+
+
+class ExperimentCodeError(ConfigurationError):
+    """The experiment's code can't be imported or lacks what the contract asks for."""
+
+
+class DatasetError(ConfigurationError):
+    """The data set is missing, incomplete or malformed."""
+
+
+class SourceError(ConfigurationError):
+    """A run or model to start from can't be used: unknown, failed, or without weights."""
+
+
+class MissingDependencyError(ConfigurationError):
+    """An optional library is needed and not installed."""
+
+    def __init__(self, library: str, needed_for: str, install: str) -> None:
+        self.library = library
+        super().__init__(
+            f"{needed_for} needs {library}, which is not installed. Install it with: {install}"
+        )
+
+
+class TrainerError(GuardianFlowError):
+    """The experiment's own code raised; the original is chained as __cause__."""
+
+
+class BackendError(GuardianFlowError):
+    """A backend failed at work: exporting, quantising or running a model."""
+
+
+class BackendUnavailableError(BackendError):
+    """This machine can't run that backend at that precision; the message names the cure."""
+
+
+class NativeCrashError(BackendError):
+    """A child process did not end by itself: a signal or the kernel ended it.
+
+    Args:
+        doing: what the process was at, e.g. 'quant openvino int8'.
+        returncode: as subprocess gives it: negative for a signal.
+        cure: what the reader can do.
+    """
+
+    def __init__(self, doing: str, returncode: int, cure: str = "") -> None:
+        self.doing = doing
+        self.returncode = returncode
+        self.signal_name = signal_name(returncode)
+        what = (
+            f"was ended by {self.signal_name}"
+            if self.signal_name
+            else f"ended with code {returncode} and no result"
+        )
+        super().__init__(f"{doing} {what}.{' ' + cure if cure else ''}")
+
+
+class EvaluationError(GuardianFlowError):
+    """A measurement could not be made; nothing is logged in its place."""
+
+
+class TrackingError(GuardianFlowError):
+    """The MLflow store refused a request or can't be reached."""
+
+
+class StageFailedError(GuardianFlowError):
+    """A stage of a pipeline failed; the chain stopped there.
+
+    Args:
+        stage: e.g. 'train' or 'quant openvino_int8'.
+        reason: the stage's own error, one line or more.
+        run_id: the run that was marked FAILED or KILLED; None when none was made.
+        log: path of the stage's log; None when none was written.
+        resume: the command that goes on from here; None when there is nothing to go on from.
+        exit_code: 2 where the caller's input was at fault, else 1.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        reason: str,
+        *,
+        run_id: str | None = None,
+        log: str | None = None,
+        resume: str | None = None,
+        exit_code: int = 1,
+    ) -> None:
+        self.stage, self.reason, self.run_id = stage, reason, run_id
+        self.log, self.resume, self.exit_code = log, resume, exit_code
+        lines = [f"stage '{stage}' failed: {reason}"]
+        lines += [f"  run:    {run_id}"] if run_id else []
+        lines += [f"  log:    {log}"] if log else []
+        lines += [f"  resume: {resume}"] if resume else []
+        super().__init__("\n".join(lines))
+
+
+def signal_name(returncode: int) -> str:
+    """Name of the signal behind a subprocess return code ('SIGILL'); '' where none was.
+
+    Shells report a signal as 128 + number, subprocess as -number; both are understood.
+    """
+    number = -returncode if returncode < 0 else returncode - 128
+    try:
+        return signal.Signals(number).name if number > 0 else ""
+    except ValueError:
+        return ""

@@ -1,0 +1,214 @@
+"""What one room may ask of another: small protocols, failures specified.
+
+Backend, Session      guardianflow/backends
+ObjectDetector        guardianflow/detector.py
+RunTracker, RunReader, DetectorRegistry   guardianflow/run_tracking (MLflow, and a fake)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from .results import (
+    DetectorPackage,
+    ExportRequest,
+    RegisteredModel,
+    RunRecord,
+    RunRequest,
+    SessionInfo,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from .results import Detections
+
+    ImageArray = npt.NDArray[np.uint8]
+    RawOutput = npt.NDArray[np.float32]
+
+
+class Session(Protocol):
+    """A model opened for inference on this machine.
+
+    Normalisation (u8 → 0…1) is the session's business, inside the graph where the backend can.
+    """
+
+    @property
+    def info(self) -> SessionInfo: ...
+
+    def infer(self, images: ImageArray) -> RawOutput:
+        """Run the network.
+
+        Args:
+            images: uint8, N×S×S×3, RGB, letterboxed; 1 ≤ N ≤ info.batch_size.
+
+        Returns:
+            float32, N×(4+classes)×anchors or N×K×6, as the package's spec.output says.
+
+        Raises:
+            EvaluationError: the images' or the output's shape is not the promised one.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """One inference library: makes model files and opens them."""
+
+    @property
+    def name(self) -> str: ...
+
+    def export(
+        self,
+        source: DetectorPackage,
+        request: ExportRequest,
+        destination: Path,
+        calibration: Sequence[ImageArray] | None = None,
+    ) -> DetectorPackage:
+        """Make this backend's files from a PyTorch package, complete or not at all.
+
+        Args:
+            destination: a directory that does not exist yet; renamed into place at the end.
+            calibration: letterboxed images, uint8 S×S×3 RGB, of the train split; read lazily.
+
+        Raises:
+            BackendUnavailableError: this machine or this backend can't do it; names the cure.
+            BackendError: it can, and it failed.
+            ConfigurationError: int8 static without calibration images, a source of another kind.
+        """
+        ...
+
+    def open(
+        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+    ) -> Session:
+        """Open the package's files for batches of `batch_size`.
+
+        Raises:
+            MissingDependencyError: the library is not installed.
+            BackendUnavailableError: the device asked for is not there.
+            BackendError: the files can't be opened.
+        """
+        ...
+
+
+@runtime_checkable
+class ObjectDetector(Protocol):
+    """Something that finds objects in decoded images."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    def predict(
+        self,
+        images: Sequence[ImageArray],
+        *,
+        confidence: float | None = None,
+        iou: float | None = None,
+    ) -> list[Detections]:
+        """Find objects.
+
+        Args:
+            images: each uint8, H×W×3, RGB, any size.
+            confidence, iou: thresholds; None takes the deployed ones.
+        """
+        ...
+
+
+class RunTracker(Protocol):
+    """Writes runs. Every method names the run: there is no active run.
+
+    All raise TrackingError when the store refuses or can't be reached.
+    """
+
+    def start_run(self, request: RunRequest) -> str:
+        """Make (or adopt) a run and return its id."""
+        ...
+
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """Log finite values; a NaN or infinity is left out, never written as 0."""
+        ...
+
+    def annotate(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None: ...
+
+    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
+        """Upload a file, or a directory's content, under `folder` of the run's artifacts."""
+        ...
+
+    def end_run(self, run_id: str, status: str = "FINISHED") -> None: ...
+
+
+class RunReader(Protocol):
+    """Reads runs."""
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Raises SourceError when there is no such run (nearest ids named)."""
+        ...
+
+    def find_runs(
+        self,
+        *,
+        experiment_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        status: str | None = None,
+        limit: int = 100,
+    ) -> list[RunRecord]:
+        """Newest first. An unknown experiment gives none."""
+        ...
+
+    def list_experiments(self) -> list[str]: ...
+
+    def download(self, run_id: str, path: str, destination: Path) -> Path:
+        """Fetch an artifact file or directory; returns where it lies.
+
+        Raises SourceError when the run has no such artifact.
+        """
+        ...
+
+
+class DetectorRegistry(Protocol):
+    """Logs detector packages as models and keeps their registered names."""
+
+    def register(
+        self,
+        run_id: str,
+        package: DetectorPackage,
+        name: str,
+        *,
+        alias: str = "candidate",
+        tags: Mapping[str, str] | None = None,
+    ) -> RegisteredModel:
+        """Log the package as a model of the run, register it and set the alias, or leave nothing.
+
+        Args:
+            name: slash or dot form.
+        """
+        ...
+
+    def fetch(self, reference: str, destination: Path) -> DetectorPackage:
+        """Download a registered or logged detector and verify it.
+
+        Args:
+            reference: 'models:/NAME@alias', 'models:/NAME/3', 'models:/NAME', or
+                'runs:/RUN_ID' (the detector logged by that run).
+
+        Raises:
+            SourceError: unknown name, version, alias or run; a run without a detector; a file
+                that does not match its sha256.
+        """
+        ...
+
+    def list_models(self, pattern: str = "") -> list[RegisteredModel]:
+        """Every version of every model whose name contains `pattern` (slash or dot form)."""
+        ...

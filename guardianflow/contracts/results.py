@@ -1,0 +1,460 @@
+"""What rooms hand to each other: frozen values, the unit in each name.
+
+Arrays are numpy's, named here for type checkers alone: this module imports only the standard
+library at run time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float32]
+    IntArray = npt.NDArray[np.int64]
+
+SPEC_FILE = "detector.json"
+
+
+# --- data -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LocalDataset:
+    """A data set that lies on this machine, checked: every image and label file is there.
+
+    Args:
+        name: short name for people, e.g. 'demo-ppe'.
+        data_yaml: absolute path of an Ultralytics data.yaml with absolute paths inside.
+        class_names: index = class id.
+        splits: 'train', 'val', 'test' (those that exist) → absolute image paths, sorted.
+        fingerprint: sha256 (hex) over the names and contents of images and labels.
+        dvc_hash: hash in the .dvc file that tracks it; None where DVC does not.
+    """
+
+    name: str
+    data_yaml: Path
+    class_names: tuple[str, ...]
+    splits: Mapping[str, tuple[Path, ...]]
+    fingerprint: str
+    version: str | None = None
+    dvc_hash: str | None = None
+
+    @property
+    def image_count(self) -> int:
+        return sum(len(images) for images in self.splits.values())
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """One image and what is in it.
+
+    Args:
+        path: absolute path of the image file.
+        width, height: of the image, in pixels.
+        boxes_xyxy: float32, K×4, pixels of the image as stored (x1, y1, x2, y2).
+        class_ids: int64, K.
+    """
+
+    path: Path
+    width: int
+    height: int
+    boxes_xyxy: FloatArray
+    class_ids: IntArray
+
+
+# --- detectors ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What a detector found in one image, best score first.
+
+    Args:
+        boxes_xyxy: float32, K×4, pixels of the original image.
+        scores: float32, K, in 0…1.
+        class_ids: int64, K.
+    """
+
+    boxes_xyxy: FloatArray
+    scores: FloatArray
+    class_ids: IntArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """All that is needed to run a detector's files rightly; stored beside them as detector.json.
+
+    Args:
+        backend: 'pytorch', 'onnx', 'openvino' or 'tensorrt'.
+        precision: 'fp32', 'fp16' or 'int8', as the files hold it.
+        architecture: e.g. 'yolo11n'.
+        class_names: index = class id.
+        input_size: side of the square network input, pixels.
+        output: 'grid' (N×(4+classes)×anchors, boxes as centre/size in input pixels, needs NMS)
+            or 'end_to_end' (N×K×6: x1, y1, x2, y2, score, class; NMS-free heads).
+        weights: file the backend opens, relative to the package directory.
+        files: relative name → sha256 (hex) of every file of the package but detector.json.
+        conf_threshold, iou_threshold: the deployed thresholds.
+        lineage: where it comes from: source_run_id, data_fingerprint, recipe, versions …
+    """
+
+    backend: str
+    precision: str
+    architecture: str
+    class_names: tuple[str, ...]
+    input_size: int
+    output: str
+    weights: str
+    files: Mapping[str, str]
+    conf_threshold: float = 0.25
+    iou_threshold: float = 0.45
+    lineage: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """'openvino_int8': the suffix of the registered name."""
+        return f"{self.backend}_{self.precision}"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> DetectorSpec:
+        """Raises SourceError when the text is not a detector.json of ours."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            values["class_names"] = tuple(values["class_names"])
+            return cls(**values)
+        except (ValueError, KeyError, TypeError) as exc:
+            raise SourceError(f"{SPEC_FILE} is not a detector description: {exc}") from exc
+
+
+@dataclass(frozen=True)
+class DetectorPackage:
+    """A directory with a detector's files and detector.json: what is exported, stored, shipped."""
+
+    directory: Path
+    spec: DetectorSpec
+
+    @property
+    def weights_path(self) -> Path:
+        return self.directory / self.spec.weights
+
+    @property
+    def size_bytes(self) -> int:
+        return sum((self.directory / name).stat().st_size for name in self.spec.files)
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) over the names and hashes of the files: the model's identity."""
+        return hashlib.sha256(
+            json.dumps(dict(sorted(self.spec.files.items()))).encode()
+        ).hexdigest()
+
+    @classmethod
+    def create(cls, directory: Path, spec: DetectorSpec) -> DetectorPackage:
+        """Hash the files in `directory`, write detector.json beside them, last."""
+        names = sorted(
+            p.relative_to(directory).as_posix()
+            for p in directory.rglob("*")
+            if p.is_file() and p.name != SPEC_FILE
+        )
+        spec = replace(spec, files={name: sha256_of(directory / name) for name in names})
+        if spec.weights not in spec.files and not (directory / spec.weights).is_dir():
+            raise SourceError(f"{directory} has no file '{spec.weights}' to make a detector of")
+        (directory / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
+        return cls(directory, spec)
+
+    @classmethod
+    def load(cls, directory: Path) -> DetectorPackage:
+        """Read detector.json and check every file against its sha256.
+
+        Raises:
+            SourceError: no detector.json, a file is missing, or its content changed.
+        """
+        spec_path = directory / SPEC_FILE
+        if not spec_path.is_file():
+            raise SourceError(f"{directory} holds no {SPEC_FILE}: it is not a detector package")
+        spec = DetectorSpec.from_json(spec_path.read_text(encoding="utf-8"))
+        changed = [
+            name
+            for name, digest in spec.files.items()
+            if not (directory / name).is_file() or sha256_of(directory / name) != digest
+        ]
+        if changed:
+            raise SourceError(
+                f"{directory}: {', '.join(changed)} missing or different from the sha256 in "
+                f"{SPEC_FILE}; fetch the package again"
+            )
+        return cls(directory, spec)
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 (hex) of a file's content, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# --- backends -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to make of a PyTorch detector.
+
+    Args:
+        precision: 'fp32', 'fp16' or 'int8'.
+        method: 'static', 'dynamic' or 'qat'; only meaningful for int8.
+        calibration_method: 'entropy', 'minmax' or 'percentile'; only for int8 static.
+    """
+
+    precision: str
+    method: str = "static"
+    calibration_method: str = "entropy"
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What an open session really is, as the library reports it.
+
+    Args:
+        precision: of the files: 'fp32', 'fp16', 'int8'.
+        execution_precision: what the device computes float layers in, e.g. 'f32', 'bf16'.
+        device: e.g. 'cpu', 'cuda:0'.
+        batch_size: images a call takes.
+        threads: CPU threads the backend may use; None where it does not apply.
+        library: e.g. 'openvino 2026.4.1'.
+    """
+
+    backend: str
+    precision: str
+    execution_precision: str
+    device: str
+    input_size: int
+    batch_size: int
+    threads: int | None
+    library: str
+
+
+@dataclass(frozen=True)
+class ProbeVerdict:
+    """Whether a backend runs at a precision on this machine, found out in a child process.
+
+    Args:
+        runs: True when a tiny model ran to its end.
+        isa_cap: value for ONEDNN_MAX_CPU_ISA that was needed for it; None when none was.
+        verdict: 'ok', 'ok-with-isa-cap', 'illegal-instruction', 'missing-library',
+            'missing-device', 'crashed', 'timed-out' or 'failed'.
+        reason: the last words of the child, one line.
+        cure: what the reader can do; '' when it runs.
+    """
+
+    backend: str
+    precision: str
+    runs: bool
+    verdict: str
+    isa_cap: str | None = None
+    reason: str = ""
+    cure: str = ""
+    version: str = ""
+
+
+# --- measurements -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DetectionMetrics:
+    """COCO-style accuracy on one split. Absent is absent: a class without truth has no entry.
+
+    Args:
+        mAP50, mAP50_95: mean over classes with truth, 101-point interpolation, 0…1.
+        precision, recall, f1: at IoU 0.5 and the deployed confidence, mean over classes.
+        best_f1, best_f1_confidence: the confidence with the highest F1, and that F1.
+        ap, ap50, class_recall: class name → AP50-95, AP50, recall at the deployed confidence.
+        images, instances, predictions: counted, predictions at confidence ≥ 0.001.
+        evaluator: name and version of the code that judged.
+    """
+
+    mAP50: float  # noqa: N815 - the field's own spelling
+    mAP50_95: float  # noqa: N815
+    precision: float
+    recall: float
+    f1: float
+    conf_threshold: float
+    best_f1: float
+    best_f1_confidence: float
+    ap: Mapping[str, float]
+    ap50: Mapping[str, float]
+    class_recall: Mapping[str, float]
+    images: int
+    instances: int
+    predictions: int
+    evaluator: str
+
+    def as_metrics(self, prefix: str = "det.") -> dict[str, float]:
+        """Flat `{prefix}mAP50` … `{prefix}ap.{class}`, ready to log."""
+        flat = {
+            key: float(getattr(self, key))
+            for key in ("mAP50", "mAP50_95", "precision", "recall", "f1", "best_f1")
+        }
+        flat["best_f1_confidence"] = self.best_f1_confidence
+        flat |= {f"ap.{name}": value for name, value in self.ap.items()}
+        flat |= {f"ap50.{name}": value for name, value in self.ap50.items()}
+        flat |= {f"recall.{name}": value for name, value in self.class_recall.items()}
+        flat |= {
+            "images": float(self.images),
+            "instances": float(self.instances),
+            "predictions": float(self.predictions),
+        }
+        return {prefix + key: value for key, value in flat.items()}
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """Time per call of one batch size, nothing clipped. Percentiles are order statistics.
+
+    Args:
+        batch_size: images a call.
+        runs, warmup_runs: calls measured, calls before them.
+        latency_*_ms: decoded images in → boxes out (preprocess + inference + postprocess).
+        latency_p99_ms: None where `runs` can't carry it.
+        inference_*_ms: the session alone.
+        preprocessing_time_ms, postprocessing_time_ms: medians.
+        fps: images over wall time of all measured calls.
+    """
+
+    batch_size: int
+    runs: int
+    warmup_runs: int
+    latency_p50_ms: float
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    latency_mean_ms: float
+    inference_mean_ms: float
+    inference_p50_ms: float
+    inference_p95_ms: float | None
+    inference_p99_ms: float | None
+    preprocessing_time_ms: float
+    postprocessing_time_ms: float
+    fps: float
+
+
+# --- runs and models ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run to be made.
+
+    Args:
+        experiment_name, run_name: made by the scenario's naming rules.
+        tags, params: logged at the start.
+        parent_run_id: the run it is nested under; None at the top.
+        adopt_launcher: take over the run in MLFLOW_RUN_ID where `mlflow run` has made one.
+    """
+
+    experiment_name: str
+    run_name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    parent_run_id: str | None = None
+    adopt_launcher: bool = False
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as the store has it. `status`: RUNNING, FINISHED, FAILED or KILLED."""
+
+    run_id: str
+    experiment_name: str
+    run_name: str
+    status: str
+    start_time_ms: int
+    end_time_ms: int | None
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    parent_run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """One version of a registered model. `name` has dots, `display_name` slashes."""
+
+    name: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    display_name: str = ""
+    run_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_ms: int = 0
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage leaves: one JSON-able value, read by whoever started it.
+
+    Args:
+        stage: 'train', 'quant', 'infer' or 'full_pipeline'.
+        status: FINISHED, FAILED or KILLED.
+        reused: True when a finished run with the same fingerprint stood in for new work.
+        stages: results of the stages inside, in order.
+    """
+
+    stage: str
+    run_id: str
+    status: str
+    experiment_name: str
+    run_name: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    models: tuple[RegisteredModel, ...] = ()
+    variant: str = ""
+    reused: bool = False
+    stages: tuple[StageResult, ...] = ()
+
+    @property
+    def model(self) -> RegisteredModel | None:
+        """The model this stage registered; None where it registered none."""
+        return self.models[0] if self.models else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StageResult:
+        known = dict(values)
+        known["models"] = tuple(
+            RegisteredModel(**{**model, "aliases": tuple(model["aliases"])})
+            for model in known.get("models", ())
+        )
+        known["stages"] = tuple(cls.from_dict(stage) for stage in known.get("stages", ()))
+        return cls(**known)
+
+
+def all_models(results: Iterable[StageResult]) -> list[RegisteredModel]:
+    """Every model the stages registered, in order, stages within stages included."""
+    found: list[RegisteredModel] = []
+    for result in results:
+        found += result.models
+        found += all_models(result.stages)
+    return found
