@@ -1,0 +1,19 @@
+"""The order of work: `create_runner(scenario).run()`, or `python -m pipelines.train` and so on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .runner import create_runner
+
+__all__ = ["create_runner"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: a worker of one stage needs none of the runners."""
+    if name == "create_runner":
+        from .runner import create_runner
+
+        return create_runner
+    raise AttributeError(f"module 'pipelines' has no attribute '{name}'")

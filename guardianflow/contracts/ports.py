@@ -108,12 +108,14 @@ class ObjectDetector(Protocol):
         *,
         confidence: float | None = None,
         iou: float | None = None,
+        multi_label: bool = False,
     ) -> list[Detections]:
         """Find objects.
 
         Args:
             images: each uint8, H×W×3, RGB, any size.
             confidence, iou: thresholds; None takes the deployed ones.
+            multi_label: a box may count for several classes (mAP is taken so), not only its best.
         """
         ...
 

@@ -178,6 +178,12 @@ class DetectorPackage:
         (directory / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
         return cls(directory, spec)
 
+    def with_lineage(self, lineage: Mapping[str, str]) -> DetectorPackage:
+        """The same files, with more said of where they come from; detector.json is rewritten."""
+        spec = replace(self.spec, lineage={**self.spec.lineage, **lineage})
+        (self.directory / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
+        return DetectorPackage(self.directory, spec)
+
     @classmethod
     def load(cls, directory: Path) -> DetectorPackage:
         """Read detector.json and check every file against its sha256.

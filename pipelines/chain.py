@@ -1,0 +1,95 @@
+"""A parent run and the stages below it: bookkeeping that survives whatever a stage does."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
+from guardianflow.contracts.results import RunRequest
+from scenario import Scenario
+
+from .plan import RunOptions
+from .wiring import Ports
+
+
+@contextmanager
+def parent_run(
+    ports: Ports,
+    scenario: Scenario,
+    options: RunOptions,
+    run_name: str,
+    tags: Mapping[str, str],
+) -> Iterator[str]:
+    """The run that holds a chain; ended with its children whatever happens inside.
+
+    Raises:
+        SourceError: options.resume names a run that can't be gone on with.
+        StageFailedError: as the stage raised it, with the command that resumes added.
+    """
+    store = ports.store
+    run_id = (
+        resume_run(ports, options.resume, scenario)
+        if options.resume
+        else store.start_run(
+            RunRequest(
+                experiment_name=scenario.get_experiment_name(),
+                run_name=run_name,
+                tags=tags,
+                adopt_launcher=options.launcher,
+            )
+        )
+    )
+    try:
+        yield run_id
+    except StageFailedError as exc:
+        close(ports, run_id, "FAILED", str(exc))
+        raise StageFailedError(
+            exc.stage,
+            exc.reason,
+            run_id=exc.run_id or run_id,
+            log=exc.log,
+            resume=resume_command(options, run_id),
+            exit_code=exc.exit_code,
+        ) from exc
+    except KeyboardInterrupt:
+        close(ports, run_id, "KILLED", "interrupted")
+        raise KeyboardInterrupt(resume_command(options, run_id)) from None
+    except BaseException as exc:
+        close(ports, run_id, "FAILED", f"{type(exc).__name__}: {exc}")
+        raise
+    store.end_run(run_id, "FINISHED")
+
+
+def close(ports: Ports, run_id: str, status: str, reason: str) -> None:
+    """End the parent and every child that is still RUNNING; the first error stays the one told."""
+    try:
+        ports.store.fail_running(run_id, status)
+        ports.store.annotate(run_id, tags={"guardianflow.error": reason[:4000]})
+    finally:
+        ports.store.end_run(run_id, status)
+
+
+def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
+    """Open a failed chain's parent again."""
+    run = ports.store.get_run(run_id)
+    if run.status == "FINISHED":
+        raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
+    if run.experiment_name != scenario.get_experiment_name():
+        raise SourceError(
+            f"run {run_id} belongs to experiment {run.experiment_name}, but the scenario's is "
+            f"{scenario.get_experiment_name()}; resume it with its own scenario"
+        )
+    try:
+        ports.store.reopen_run(run_id)
+    except GuardianFlowError as exc:
+        raise SourceError(f"run {run_id} can't be resumed: {exc}") from exc
+    return run_id
+
+
+def resume_command(options: RunOptions, run_id: str) -> str:
+    """How the caller goes on; finished stages are reused by their fingerprint."""
+    if options.invocation.startswith("mlflow run"):
+        return f"{options.invocation} -P resume={shlex.quote(run_id)}"
+    return f"{options.invocation} --resume {shlex.quote(run_id)}"

@@ -1,0 +1,233 @@
+"""What happens around a run on any command line: options in, tables or JSON out, exit codes.
+
+    0    done
+    1    a failure at work
+    2    the caller's input can't be used
+    130  interrupted
+
+`python -m pipelines.X` (what the MLproject calls) parses its own flags here; the `guardianflow`
+command parses its own and calls `run_and_report`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from guardianflow.contracts.errors import GuardianFlowError, ScenarioError
+from guardianflow.contracts.results import StageResult
+
+from .plan import FULL_PIPELINE, RunOptions
+from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
+
+INTERRUPTED = 130
+
+
+def main(stage: str, argv: Sequence[str] | None = None) -> int:
+    """`python -m pipelines.{stage}`."""
+    arguments, rest = make_parser(stage).parse_known_args(argv)
+    return guarded(lambda: run_arguments(stage, arguments, rest), as_json=arguments.json)
+
+
+def make_parser(stage: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m pipelines.{stage}",
+        description=f"Run '{stage}' of a scenario. Any field of the scenario can be overridden: "
+        "--training.epochs 5",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--scenario", required=True, help="scenario YAML, path or URI")
+    parser.add_argument(
+        "--code-path",
+        "--experiment-code-path",
+        default=BUILTIN_EXPERIMENT,
+        help="directory with train.py, a file, or git+https://…@ref (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="don't reuse a finished run")
+    parser.add_argument("--no-register", action="store_true", help="log models, register none")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
+    parser.add_argument("--json", action="store_true", help="end stdout with one JSON object")
+    parser.add_argument("--verbose", action="store_true", help="show the stages' own output")
+    if stage in ("infer", "quant"):
+        parser.add_argument("--source-run-id", default="", help="run whose model to start from")
+    if stage in ("quant", FULL_PIPELINE):
+        parser.add_argument("--backend", default="", help="openvino, onnx or tensorrt alone")
+    if stage == FULL_PIPELINE:
+        parser.add_argument("--resume", default="", help="run id of a pipeline that failed")
+    return parser
+
+
+def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    from scenario import load_scenario
+
+    scenario = load_scenario(
+        arguments.scenario,
+        overrides=overrides_from(rest),
+        experiment_type=None if stage == FULL_PIPELINE else stage,
+        search_dirs=[PROJECT_ROOT],
+    )
+    options = RunOptions(
+        code_path=arguments.code_path or BUILTIN_EXPERIMENT,
+        source=getattr(arguments, "source_run_id", ""),
+        backend=getattr(arguments, "backend", ""),
+        resume=getattr(arguments, "resume", ""),
+        force=arguments.force,
+        register=not arguments.no_register,
+        launcher=True,
+        verbose=arguments.verbose,
+        invocation=invocation(stage, arguments.scenario, rest),
+    )
+    return run_and_report(
+        scenario, stage, options, dry_run=arguments.dry_run, as_json=arguments.json
+    )
+
+
+def invocation(stage: str, scenario: str, rest: Sequence[str]) -> str:
+    """The command to write again; under `mlflow run`, MLflow's."""
+    pairs = overrides_from(rest)
+    if "MLFLOW_RUN_ID" in os.environ:
+        parameters = [f"scenario_path={scenario}", *pairs]
+        return f"mlflow run . -e {stage} " + " ".join(f"-P {p}" for p in parameters)
+    extra = "".join(f" --{pair.replace('=', ' ', 1)}" for pair in pairs)
+    return f"python -m pipelines.{stage} --scenario {scenario}{extra}"
+
+
+def overrides_from(rest: Sequence[str]) -> list[str]:
+    """`--training.epochs 5`, as `mlflow run -P training.epochs=5` passes it on.
+
+    Raises:
+        ScenarioError: a flag that is no field of a scenario, or one without a value.
+    """
+    problems, pairs, place = [], [], 0
+    while place < len(rest):
+        word = rest[place]
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name:
+            problems.append(f"expected --section.field VALUE but got '{word}'")
+            place += 1
+        elif equals:
+            pairs.append(f"{name}={value}")
+            place += 1
+        elif place + 1 < len(rest):
+            pairs.append(f"{name}={rest[place + 1]}")
+            place += 2
+        else:
+            problems.append(f"'{word}' has no value; write {word} VALUE")
+            place += 1
+    if problems:
+        raise ScenarioError(problems)
+    return pairs
+
+
+def run_and_report(
+    scenario: Any, stage: str, options: RunOptions, *, dry_run: bool = False, as_json: bool = False
+) -> int:
+    """Run a scenario and print what came of it; errors go up to `guarded`."""
+    from scenario import dump_scenario
+
+    from .console import make_reporter
+    from .runner import create_runner, plan_as_dict
+
+    runner = create_runner(
+        scenario, options=options, stage=stage, reporter=None if dry_run else make_reporter()
+    )
+    if dry_run:
+        plan = plan_as_dict(runner, dump_scenario(scenario))
+        print_json(plan) if as_json else print_plan(plan)
+        return 0
+    result = runner.run()
+    if as_json:
+        print_json(result_as_dict(result))
+    else:
+        show(scenario, result)
+    return 0
+
+
+def show(scenario: Any, result: StageResult) -> None:
+    from .console import print_result, print_summary
+    from .summary import summarise
+
+    if result.stage == FULL_PIPELINE:
+        print_summary(summarise(scenario, result.run_id, result.stages))
+        print(f"\nrun {result.run_id} in experiment {result.experiment_name}")  # noqa: T201
+    else:
+        print_result(result)
+    print(where_to_look())  # noqa: T201
+
+
+def where_to_look() -> str:
+    from .settings import load_settings
+
+    uri = load_settings().tracking_uri
+    if uri and uri.startswith("http"):
+        return f"Look at it: {uri}"
+    store = f" --backend-store-uri {uri}" if uri else ""
+    return f"Look at it: make ui, or mlflow ui{store}"
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    print(plan["scenario"])  # noqa: T201
+    print("# planned stages")  # noqa: T201
+    for stage in plan["stages"]:
+        source = f"  from {stage['source']}" if stage["source"] else ""
+        print(  # noqa: T201
+            f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}"
+        )
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))  # noqa: T201
+
+
+def result_as_dict(result: StageResult) -> dict[str, Any]:
+    """The object that --json ends stdout with."""
+    return {
+        "run_id": result.run_id,
+        "status": result.status,
+        "stage": result.stage,
+        "variant": result.variant,
+        "reused": result.reused,
+        "experiment_name": result.experiment_name,
+        "run_name": result.run_name,
+        "metrics": dict(result.metrics),
+        "models": [{**vars(model), "uri": model.uri} for model in result.models],
+        "stages": [result_as_dict(stage) for stage in result.stages],
+    }
+
+
+def guarded(work: Any, *, as_json: bool = False) -> int:
+    """Call `work`; turn what it raises into one clear message and the right exit code."""
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        code = work()
+    except KeyboardInterrupt as exc:
+        resume = str(exc)
+        tell(as_json, "KeyboardInterrupt", "interrupted", INTERRUPTED, resume=resume)
+        return INTERRUPTED
+    except GuardianFlowError as exc:
+        fields = {k: getattr(exc, k, None) for k in ("stage", "run_id", "log", "resume")}
+        tell(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
+        return exc.exit_code
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return int(code)
+
+
+def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:
+    """The error for people on stderr; the same as the last line of stdout with --json."""
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    if kind == "KeyboardInterrupt" and fields.get("resume"):
+        print(f"  resume: {fields['resume']}", file=sys.stderr)  # noqa: T201
+    if as_json:
+        error = {"type": kind, "message": message, "exit_code": code, **fields}
+        print_json({"status": "KILLED" if code == INTERRUPTED else "FAILED", "error": error})
+
+
+def interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

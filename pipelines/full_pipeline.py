@@ -1,0 +1,115 @@
+"""The whole way: train → quantised variants → infer on each → summary, under one parent run.
+
+python -m pipelines.full_pipeline --scenario S [--code-path P] [--resume RUN_ID]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from guardianflow.contracts.results import StageResult, all_models
+from scenario import Scenario
+
+from .chain import parent_run
+from .executor import LocalExecutor
+from .plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants, variant_name
+from .readiness import require_backend
+from .settings import Settings
+from .stages import StageRequest
+from .summary import summarise, write_summary
+from .wiring import Ports
+
+
+@dataclass(frozen=True)
+class FullPipeline:
+    """Order of work and nothing else; stages run in processes of their own."""
+
+    scenario: Scenario
+    options: RunOptions
+    settings: Settings
+    executor: LocalExecutor
+
+    def planned(self) -> list[StageRequest]:
+        """Every stage in order; sources are not known yet and say so."""
+        planner = Planner(self.scenario, self.settings, self.options, "")
+        variants = select_variants(self.scenario, self.options.backend)
+        names = [variant_name(v) for v in variants]
+        return [
+            planner.train(),
+            *(
+                planner.quant(v, "runs:/<train>", run_name=f"quant-{n}")
+                for v, n in zip(variants, names, strict=True)
+            ),
+            *(planner.infer(f"runs:/<{n}>", n, run_name=f"infer-{n}") for n in (ORIGINAL, *names)),
+        ]
+
+    def run(self, connect: Callable[[str | None], Ports]) -> StageResult:
+        """Run every stage, or those left of a resumed run.
+
+        Raises:
+            StageFailedError: names stage, run, log and the command that resumes.
+            BackendUnavailableError: a variant can't run on this machine; nothing was started.
+        """
+        variants = select_variants(self.scenario, self.options.backend)
+        for variant in variants:
+            require_backend(variant.backend, variant.precision, self.settings.probes_dir)
+        ports = connect(self.options.tracking_uri)
+        planner = Planner(self.scenario, self.settings, self.options, ports.store.tracking_uri)
+        self.executor.run(planner.train(check_only=True, title="check"))
+        run_name = f"{self.scenario.get_run_name('train')}".replace("-train-", "-pipeline-")
+        tags = {
+            **self.scenario.to_all_tags(),
+            "exp.type": FULL_PIPELINE,
+            "guardianflow.stage": FULL_PIPELINE,
+        }
+        with parent_run(ports, self.scenario, self.options, run_name, tags) as parent:
+            planner = replace(planner, parent_run_id=parent)
+            results = self._stages(planner)
+            metrics = self._report(ports, parent, results)
+        return StageResult(
+            stage=FULL_PIPELINE,
+            run_id=parent,
+            status="FINISHED",
+            experiment_name=self.scenario.get_experiment_name(),
+            run_name=run_name,
+            metrics=metrics,
+            models=tuple(all_models(results)),
+            stages=tuple(results),
+        )
+
+    def _stages(self, planner: Planner) -> list[StageResult]:
+        trained = self.executor.run(planner.train())
+        results = [replace(trained, variant=ORIGINAL)]
+        for variant in select_variants(self.scenario, self.options.backend):
+            request = planner.quant(
+                variant, f"runs:/{trained.run_id}", run_name=f"quant-{variant_name(variant)}"
+            )
+            results.append(self.executor.run(request))
+        for made in list(results):
+            request = planner.infer(
+                f"runs:/{made.run_id}", made.variant, run_name=f"infer-{made.variant}"
+            )
+            results.append(self.executor.run(request))
+        return results
+
+    def _report(self, ports: Ports, parent: str, results: list[StageResult]) -> dict[str, float]:
+        """`report/` of the parent: artifacts first, then the numbers drawn from them."""
+        summary = summarise(self.scenario, parent, results)
+        with TemporaryDirectory() as folder:
+            write_summary(summary, Path(folder))
+            ports.store.log_files(parent, Path(folder), "report")
+        reused = {f"reused.{r.stage}-{r.variant}": r.run_id for r in results if r.reused}
+        if reused:
+            ports.store.annotate(parent, tags=reused)
+        ports.store.log_metrics(parent, summary.metrics)
+        return dict(summary.metrics)
+
+
+if __name__ == "__main__":
+    from .entry import main
+
+    sys.exit(main(FULL_PIPELINE))

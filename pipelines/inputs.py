@@ -1,0 +1,166 @@
+"""What stages take in: the scenario's data set as local data, and the detector to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guardianflow.contracts.errors import DatasetError, Problem, ScenarioError, SourceError
+from guardianflow.contracts.results import SPEC_FILE, DetectorPackage, LocalDataset, RunRecord
+
+from .settings import PROJECT_ROOT
+from .stages import StageContext
+
+RUN_REFERENCE = "runs:/"
+MODEL_REFERENCE = "models:/"
+
+
+def load_dataset(context: StageContext) -> LocalDataset:
+    """The scenario's data set, checked against what the scenario says of it.
+
+    Raises:
+        DatasetError: missing or malformed data, other classes, another image count or DVC hash.
+    """
+    from guardianflow.site_data.datasets import resolve_dataset
+
+    wanted = context.scenario.dataset
+    dataset = resolve_dataset(
+        wanted.path,
+        cache_dir=context.settings.datasets_dir,
+        base_dir=context.base_dir,
+        version=wanted.version,
+        expected_classes=context.scenario.task.classes,
+    )
+    problems = []
+    if wanted.image_count is not None and wanted.image_count != dataset.image_count:
+        problems.append(
+            Problem(
+                f"the scenario says {wanted.image_count} images but {dataset.image_count} are "
+                f"there; correct dataset.image_count or the data set",
+                wanted.path,
+            )
+        )
+    if wanted.dvc_hash and dataset.dvc_hash and wanted.dvc_hash != dataset.dvc_hash:
+        problems.append(
+            Problem(
+                f"the scenario asks for DVC hash {wanted.dvc_hash} but the .dvc file says "
+                f"{dataset.dvc_hash}; check out the matching version or correct dataset.dvc_hash",
+                wanted.path,
+            )
+        )
+    if problems:
+        raise DatasetError(problems)
+    return dataset
+
+
+def dataset_tags(dataset: LocalDataset) -> dict[str, str]:
+    tags = {"data.fingerprint": dataset.fingerprint}
+    if dataset.dvc_hash:
+        tags["data.dvc_hash"] = dataset.dvc_hash
+    return tags
+
+
+def resolve_weights(context: StageContext) -> Path | None:
+    """model.weights_path as a file: from the scenario's directory, the cwd, then the project.
+
+    Raises:
+        ScenarioError: it names something that is not there.
+    """
+    wanted = context.scenario.model.weights_path
+    if not wanted:
+        return None
+    tried = candidates(Path(wanted).expanduser(), context.base_dir)
+    for path in tried:
+        if path.exists():
+            return path.resolve()
+    raise ScenarioError(
+        f"model.weights_path '{wanted}' does not exist; looked for "
+        + ", ".join(str(path) for path in tried)
+        + ". Give a file that is there, or leave it out to train from scratch"
+    )
+
+
+def candidates(path: Path, base_dir: Path) -> list[Path]:
+    """Where a relative path may be meant to start, without repetition."""
+    if path.is_absolute():
+        return [path]
+    return list(dict.fromkeys([base_dir / path, Path.cwd() / path, PROJECT_ROOT / path]))
+
+
+def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
+    """The detector that quant or infer starts from, verified, below `destination`.
+
+    Raises:
+        SourceError: unknown, failed or weightless run; unknown model; a path that is not there.
+    """
+    reference = context.request.source
+    if reference.startswith(RUN_REFERENCE):
+        run_id, _, inner = reference[len(RUN_REFERENCE) :].partition("/")
+        check_source_run(context, run_id)
+        if not inner:
+            return context.ports.registry.fetch(reference, destination)
+        return fetch_run_file(context, run_id, inner, destination)
+    if reference.startswith(MODEL_REFERENCE):
+        return context.ports.registry.fetch(reference, destination)
+    for path in candidates(Path(reference).expanduser(), context.base_dir):
+        if path.exists():
+            return package_of(context, path.resolve(), destination)
+    raise SourceError(
+        f"model '{reference}' is not a file or directory here, nor runs:/ID, runs:/ID/weights/"
+        f"best.pt or models:/NAME@champion"
+    )
+
+
+def check_source_run(context: StageContext, run_id: str) -> RunRecord:
+    """The run to start from must have ended well."""
+    run = context.ports.store.get_run(run_id)
+    if run.status != "FINISHED":
+        error = run.tags.get("guardianflow.error", "")
+        raise SourceError(
+            f"source run {run_id} ({run.run_name}) is {run.status}, so it has no model to start "
+            f"from{': ' + error if error else ''}. Run it to its end, or name another run"
+        )
+    return run
+
+
+def fetch_run_file(
+    context: StageContext, run_id: str, inner: str, destination: Path
+) -> DetectorPackage:
+    """`runs:/ID/weights/best.pt`: one file (or model directory) of a run's artifacts."""
+    weights = context.ports.store.download(run_id, inner, destination / "download")
+    return package_of(context, weights, destination / "package")
+
+
+def package_of(context: StageContext, weights: Path, destination: Path) -> DetectorPackage:
+    """A detector package as it is, or made of a weights file."""
+    if weights.is_dir() and (weights / SPEC_FILE).is_file():
+        return DetectorPackage.load(weights)
+    from guardianflow.backends.packages import package_from_weights
+
+    benchmark = context.scenario.benchmark
+    return package_from_weights(
+        weights,
+        destination,
+        input_size=context.scenario.model.input_size,
+        class_names=context.scenario.task.classes,
+        architecture=context.scenario.model.architecture,
+        conf_threshold=benchmark.conf_threshold,
+        iou_threshold=benchmark.iou_threshold,
+    )
+
+
+def check_classes(package: DetectorPackage, dataset: LocalDataset) -> None:
+    """A detector is judged only on data that means the same by each class id."""
+    if tuple(package.spec.class_names) != tuple(dataset.class_names):
+        raise DatasetError(
+            f"the model and the data set name different classes: the model has "
+            f"{list(package.spec.class_names)}, {dataset.name} has {list(dataset.class_names)}. "
+            f"Same names in the same order are needed"
+        )
+
+
+def source_run_tags(context: StageContext) -> dict[str, str]:
+    """`source.run_id` for a run reference, `source.model` for the rest."""
+    reference = context.request.source
+    if reference.startswith(RUN_REFERENCE):
+        return {"source.run_id": reference[len(RUN_REFERENCE) :].partition("/")[0]}
+    return {"source.model": reference}

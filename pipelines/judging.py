@@ -1,0 +1,79 @@
+"""What quant and infer have in common: one evaluator for every format, on the split named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardianflow.contracts.errors import DatasetError
+from guardianflow.contracts.results import (
+    DetectionMetrics,
+    Detections,
+    LabelledImage,
+    LocalDataset,
+)
+
+from .stages import StageContext
+
+if TYPE_CHECKING:
+    from guardianflow.contracts.ports import ImageArray
+    from guardianflow.detector import Detector
+
+LATENCY_IMAGES = 32
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One detector's predictions on a split, and what they are worth."""
+
+    predictions: list[Detections]
+    metrics: DetectionMetrics
+
+
+def read_split(dataset: LocalDataset, split: str) -> list[LabelledImage]:
+    """The images and truth of a split; an empty one can't be judged on."""
+    from guardianflow.site_data.datasets import read_labelled_images
+
+    images = read_labelled_images(dataset, split)
+    if not any(len(image.class_ids) for image in images):
+        raise DatasetError(
+            f"split '{split}' of {dataset.name} has {len(images)} images and no labelled object, "
+            f"so nothing can be judged on it"
+        )
+    return images
+
+
+def judge(
+    context: StageContext, detector: Detector, images: list[LabelledImage], label: str
+) -> Judged:
+    """Predict once per image and score it; progress is told."""
+    from guardianflow.evaluation.detection import collect_predictions, evaluate_detections
+
+    def progress(done: int, total: int) -> None:
+        context.events.progress(done, total, label)
+
+    predictions = collect_predictions(detector, images, progress=progress)
+    metrics = evaluate_detections(
+        predictions,
+        images,
+        detector.class_names,
+        conf_threshold=context.scenario.benchmark.conf_threshold,
+    )
+    return Judged(predictions, metrics)
+
+
+def decoded_images(images: list[LabelledImage]) -> list[ImageArray]:
+    """A few decoded images to time on: decoding is not part of the detector's latency."""
+    from guardianflow.evaluation.preprocessing import load_image
+
+    return [load_image(image.path) for image in images[:LATENCY_IMAGES]]
+
+
+def save_judged(judged: Judged, images: list[LabelledImage], name: str, folder: Path) -> None:
+    """`results/predictions_{name}` and the pictures that belong to it."""
+    from guardianflow.evaluation.detection import save_predictions
+
+    results = folder / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    save_predictions(results / f"predictions_{name}.npz", judged.predictions, images)

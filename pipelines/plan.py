@@ -1,0 +1,149 @@
+"""From a scenario to the stages that will run: the whole plan is known before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guardianflow.contracts.errors import Problem, ScenarioError
+from scenario import QuantizationParams, Scenario, dump_scenario
+
+from .settings import BUILTIN_EXPERIMENT, Settings
+from .stages import StageRequest
+
+FULL_PIPELINE = "full_pipeline"
+ORIGINAL = "pytorch_fp32"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a caller may ask for beside the scenario.
+
+    Args:
+        code_path: experiment_code_path; a directory, file or git+ URL.
+        source: run id, 'runs:/…', 'models:/…' or a path; '' takes the scenario's source_run_id.
+        backend: quantise for this backend alone; '' takes what the scenario says.
+        resume: the run of a full_pipeline that failed, to go on with.
+        invocation: how the caller would write the command again, for the way back.
+    """
+
+    code_path: str = BUILTIN_EXPERIMENT
+    source: str = ""
+    backend: str = ""
+    tracking_uri: str | None = None
+    force: bool = False
+    register: bool = True
+    resume: str = ""
+    launcher: bool = False
+    verbose: bool = False
+    invocation: str = "guardianflow pipeline SCENARIO"
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes stage requests of one scenario, one machine and one set of options."""
+
+    scenario: Scenario
+    settings: Settings
+    options: RunOptions
+    tracking_uri: str
+    parent_run_id: str | None = None
+
+    def train(self, **changes: Any) -> StageRequest:
+        return self._request("train", "train", code_path=self.options.code_path, **changes)
+
+    def quant(self, variant: QuantizationParams, source: str, **changes: Any) -> StageRequest:
+        name = variant_name(variant)
+        return self._request(
+            "quant",
+            f"quant {name}",
+            source=source,
+            variant=variant.model_dump(mode="json"),
+            variant_name=name,
+            **changes,
+        )
+
+    def infer(self, source: str, name: str = "", **changes: Any) -> StageRequest:
+        title = f"infer {name}".rstrip()
+        return self._request("infer", title, source=source, variant_name=name, **changes)
+
+    def _request(self, stage: str, title: str, **changes: Any) -> StageRequest:
+        typed = self.scenario.as_type(stage)  # type: ignore[arg-type]
+        source_path = self.scenario.source_path
+        values = {
+            "run_name": typed.get_run_name(stage),
+            "parent_run_id": self.parent_run_id,
+            "force": self.options.force,
+            "register": self.options.register,
+            **changes,
+        }
+        return StageRequest(
+            stage=stage,
+            title=title,
+            experiment_name=typed.get_experiment_name(),
+            scenario_yaml=dump_scenario(typed),
+            base_dir=str(source_path.resolve().parent if source_path else Path.cwd()),
+            tracking_uri=self.tracking_uri,
+            work_dir=str(self.settings.work_dir),
+            **values,
+        )
+
+
+def variant_name(variant: QuantizationParams) -> str:
+    return f"{variant.backend}_{variant.precision}"
+
+
+def select_variants(scenario: Scenario, backend: str = "") -> tuple[QuantizationParams, ...]:
+    """The scenario's variants, or those of one backend; that backend's int8 where it has none.
+
+    Raises:
+        ScenarioError: an unknown backend.
+    """
+    variants = scenario.quantization_variants
+    if not backend:
+        return variants
+    allowed = ("tensorrt", "openvino", "onnx")
+    if backend not in allowed:
+        raise ScenarioError(
+            Problem(f"backend must be one of {', '.join(allowed)} but got '{backend}'")
+        )
+    chosen = tuple(v for v in variants if v.backend == backend)
+    return chosen or (variants[0].model_copy(update={"backend": backend}),)
+
+
+def find_source(scenario: Scenario, source: str, stage: str) -> str:
+    """A reference to the model to start from; a bare run id becomes `runs:/ID`.
+
+    Raises:
+        ScenarioError: nothing says which model.
+    """
+    given = source or scenario.source_run_id or ""
+    if not given:
+        if scenario.model.weights_path:
+            return scenario.model.weights_path
+        raise ScenarioError(
+            f"{stage} needs a model to start from: give source_run_id (the id of a train "
+            f"{'or quant ' if stage == 'infer' else ''}run; `guardianflow list runs` shows "
+            f"them), or model.weights_path in the scenario"
+        )
+    return f"runs:/{given}" if is_run_id(given) else given
+
+
+def is_run_id(text: str) -> bool:
+    """A bare word is a run id; a path or URI has a separator, a suffix or lies on the disk."""
+    return not any(mark in text for mark in "/\\.:") and not Path(text).exists()
+
+
+def describe(requests: Sequence[StageRequest]) -> list[dict[str, str]]:
+    """The plan for people and for --json."""
+    return [
+        {
+            "stage": request.title,
+            "experiment_name": request.experiment_name,
+            "run_name": request.run_name,
+            "source": request.source,
+        }
+        for request in requests
+    ]

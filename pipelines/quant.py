@@ -1,0 +1,288 @@
+"""Quant: one variant made of a trained model, judged beside it on the same images and device.
+
+python -m pipelines.quant --scenario S --source-run-id ID [--backend openvino]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardianflow.contracts.errors import ConfigurationError, ScenarioError, SourceError
+from guardianflow.contracts.results import DetectorPackage, ExportRequest, LocalDataset
+from scenario import QuantizationParams
+
+from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
+from .judging import Judged, decoded_images, judge, read_split, save_judged
+from .stages import StageContext, StageOutcome, StagePlan, library_versions
+from .wiring import with_prefix
+
+if TYPE_CHECKING:
+    from guardianflow.contracts.ports import ImageArray
+    from guardianflow.contracts.results import LabelledImage, LatencyResult
+    from guardianflow.detector import Detector
+
+LIBRARIES = ("openvino", "nncf", "onnx", "onnxruntime", "onnxslim", "torch", "ultralytics")
+
+
+class QuantStage:
+    """Exports one variant, measures it against the original, registers it as a candidate."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._variant = QuantizationParams.model_validate(dict(context.request.variant))
+        self._dataset: LocalDataset
+        self._source: DetectorPackage
+        self._images: list[LabelledImage]
+        self._calibration: tuple[Path, ...] = ()
+        self._split = ""
+
+    def prepare(self) -> StagePlan:
+        context, scenario = self._context, self._context.scenario
+        self._source = fetch_source(context, context.scratch / "source")
+        if self._source.spec.backend != "pytorch" or self._source.spec.precision != "fp32":
+            origin = self._source.spec.lineage.get("source_run_id", "unknown")
+            raise SourceError(
+                f"{context.request.source} is already the variant {self._source.spec.variant} "
+                f"(made from run {origin}). Quantise the trained model itself: "
+                f"--source-run-id {origin}"
+            )
+        self._dataset = load_dataset(context)
+        check_classes(self._source, self._dataset)
+        self._split = quant_split(context, self._dataset)
+        self._images = read_split(self._dataset, self._split)
+        self._calibration = self._sample()
+        identity = {
+            "stage": "quant",
+            "variant": self._variant.model_dump(mode="json"),
+            "benchmark": scenario.benchmark.model_dump(mode="json"),
+            "source": self._source.digest,
+            "data": self._dataset.fingerprint,
+            "split": self._split,
+            "seed": scenario.environment.seed,
+            "registered_model": self._registered_name() if context.request.register else "",
+            "version": scenario.version,
+            "libraries": library_versions(*LIBRARIES),
+        }
+        return StagePlan(
+            identity=identity,
+            tags={
+                **scenario.to_all_tags("quant"),
+                **dataset_tags(self._dataset),
+                **source_run_tags(context),
+                "data.split": self._split,
+                "comparison.variable": "quantization",
+                "comparison.value": self._name,
+                "comparison.baseline": self._source.spec.variant,
+            },
+            params=self._params(),
+            record={"calibration_images": len(self._calibration)},
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"{self._variant.backend}_{self._variant.precision}"
+
+    def _registered_name(self) -> str:
+        return self._context.scenario.get_registered_model_name(self._name)
+
+    def _params(self) -> dict[str, str]:
+        """The scenario's parameters, with quant.* of this one variant."""
+        params = self._context.scenario.to_all_params("quant")
+        params = {key: value for key, value in params.items() if not key.startswith("quant.")}
+        params |= {f"quant.{key}": value for key, value in self._variant.model_dump().items()}
+        return {key: str(value) for key, value in params.items()}
+
+    def _sample(self) -> tuple[Path, ...]:
+        """Calibration images, from the train split alone; only a static int8 needs them."""
+        from guardianflow.site_data.datasets import sample_calibration_images
+
+        if self._variant.precision != "int8" or self._variant.method == "dynamic":
+            return ()
+        wanted = self._variant.calibration_size
+        sample = sample_calibration_images(
+            self._dataset, wanted, seed=self._context.scenario.environment.seed
+        )
+        if len(sample) < wanted:
+            self._context.events.message(
+                f"calibrating on all {len(sample)} train images; {wanted} were asked for"
+            )
+        return sample
+
+    def work(self, run_id: str) -> StageOutcome:
+        from guardianflow.detector import Detector
+
+        context, store = self._context, self._context.ports.store
+        context.events.message(f"exporting {self._name}")
+        package = self._export(run_id)
+        outputs = context.scratch / "outputs"
+        device = context.scenario.environment.device
+        with (
+            Detector.open(self._source, device=native_device(device)) as original,
+            Detector.open(package, device=device) as quantized,
+        ):
+            before = judge(context, original, self._images, "judging the original")
+            after = judge(context, quantized, self._images, f"judging {self._name}")
+            context.events.message("timing both, interleaved")
+            timings = self._time(original, quantized)
+            sessions = {"original": original.session.info, "quantized": quantized.session.info}
+        metrics = self._metrics(before, after, timings, package)
+        save_judged(before, self._images, "original", outputs)
+        save_judged(after, self._images, "quantized", outputs)
+        self._save_table(outputs, metrics, {k: vars(v) for k, v in sessions.items()})
+        self._draw(outputs, before, after)
+        store.log_files(run_id, outputs)
+        store.log_files(run_id, package.directory, "weights")
+        store.annotate(
+            run_id,
+            tags={
+                "det.evaluator": after.metrics.evaluator,
+                "sys.execution_precision": sessions["quantized"].execution_precision,
+                "sys.library": sessions["quantized"].library,
+            },
+        )
+        store.log_metrics(run_id, metrics)
+        if not context.request.register:
+            return StageOutcome(metrics)
+        model = context.ports.registry.register(
+            run_id, package, self._registered_name(), tags=self._model_tags()
+        )
+        return StageOutcome(metrics, (model,))
+
+    def _export(self, run_id: str) -> DetectorPackage:
+        from guardianflow.backends.catalogue import get_backend
+        from guardianflow.evaluation.preprocessing import LetterboxedImages
+
+        calibration = (
+            LetterboxedImages(self._calibration, self._source.spec.input_size)
+            if self._calibration
+            else None
+        )
+        package = get_backend(self._variant.backend).export(
+            self._source,
+            ExportRequest(
+                precision=self._variant.precision,
+                method=self._variant.method,
+                calibration_method=self._variant.calibration_method,
+            ),
+            self._context.scratch / "package",
+            calibration,
+        )
+        lineage = {
+            **package.spec.lineage,
+            **source_run_tags(self._context),
+            "source_run_id": source_run_tags(self._context).get("source.run_id", ""),
+            "source_digest": self._source.digest,
+            "run_id": run_id,
+            "data_fingerprint": self._dataset.fingerprint,
+        }
+        return package.with_lineage(lineage)
+
+    def _time(self, original: Detector, quantized: Detector) -> dict[str, LatencyResult]:
+        from guardianflow.evaluation.latency import measure_interleaved
+
+        benchmark = self._context.scenario.benchmark
+        return measure_interleaved(
+            {"original": original, "quantized": quantized},
+            timing_images(self._images),
+            batch_size=1,
+            warmup_runs=benchmark.warmup_runs,
+            benchmark_runs=benchmark.benchmark_runs,
+        )
+
+    def _metrics(
+        self,
+        before: Judged,
+        after: Judged,
+        timings: dict[str, LatencyResult],
+        package: DetectorPackage,
+    ) -> dict[str, float]:
+        from guardianflow.evaluation.latency import latency_metrics
+
+        metrics = before.metrics.as_metrics("det.original.")
+        metrics |= after.metrics.as_metrics("det.quantized.")
+        for name, timing in timings.items():
+            metrics |= with_prefix(latency_metrics(timing), "sys.", f"sys.{name}.")
+        metrics["sys.original.model_size_mb"] = self._source.size_bytes / 1e6
+        metrics["sys.quantized.model_size_mb"] = package.size_bytes / 1e6
+        metrics |= {
+            "comparison.accuracy_drop_mAP50": before.metrics.mAP50 - after.metrics.mAP50,
+            "comparison.accuracy_drop_mAP50_95": before.metrics.mAP50_95 - after.metrics.mAP50_95,
+            "comparison.speedup_ratio": timings["original"].latency_p50_ms
+            / timings["quantized"].latency_p50_ms,
+            "comparison.compression_ratio": self._source.size_bytes / package.size_bytes,
+        }
+        return metrics
+
+    def _save_table(
+        self, outputs: Path, metrics: dict[str, float], sessions: dict[str, dict[str, object]]
+    ) -> None:
+        table = {
+            "variant": self._name,
+            "split": self._split,
+            "metrics": metrics,
+            "sessions": sessions,
+            "calibration_images": [path.name for path in self._calibration],
+        }
+        path = outputs / "results" / "comparison.json"
+        path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+    def _draw(self, outputs: Path, before: Judged, after: Judged) -> None:
+        from guardianflow.evaluation.pictures import class_ap_comparison
+
+        plots = outputs / "plots"
+        plots.mkdir(parents=True, exist_ok=True)
+        class_ap_comparison(
+            {self._source.spec.variant: before.metrics, self._name: after.metrics},
+            plots / "class_ap.png",
+        )
+
+    def _model_tags(self) -> dict[str, str]:
+        scenario = self._context.scenario
+        return {
+            "architecture": scenario.model.architecture,
+            "input_size": str(self._source.spec.input_size),
+            "task": scenario.task.type,
+            "exp_version": scenario.version,
+            "source_run_id": source_run_tags(self._context).get("source.run_id", ""),
+            "quant_backend": self._variant.backend,
+            "quant_method": self._variant.method,
+            "precision": self._variant.precision,
+            "data_fingerprint": self._dataset.fingerprint,
+        }
+
+
+def quant_split(context: StageContext, dataset: LocalDataset) -> str:
+    """Judge on val unless the scenario says otherwise; never on what calibrated."""
+    split = context.scenario.dataset.split or "val"
+    if split == "train":
+        raise ScenarioError(
+            "dataset.split is 'train', but quantisation calibrates on train and may not be "
+            "judged on the same images; use val or test"
+        )
+    if split not in dataset.splits:
+        raise ScenarioError(
+            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
+            f"set dataset.split"
+        )
+    return split
+
+
+def native_device(device: str) -> str:
+    """The original runs in PyTorch, whatever runtime the variant's device names."""
+    return "auto" if device in ("openvino", "tensorrt") else device
+
+
+def timing_images(images: list[LabelledImage]) -> list[ImageArray]:
+    decoded = decoded_images(images)
+    if not decoded:
+        raise ConfigurationError("no images to time on")
+    return decoded
+
+
+if __name__ == "__main__":
+    from .entry import main
+
+    sys.exit(main("quant"))

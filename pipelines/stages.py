@@ -1,0 +1,280 @@
+"""A stage: what is asked of it, what it may use, and the run around its work.
+
+prepare()  loads and checks everything; no run exists yet, so the caller's mistakes leave none
+work()     the work itself, inside one MLflow run that is ended whatever happens
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from guardianflow import __version__
+from guardianflow.contracts.errors import GuardianFlowError, SourceError
+from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
+from scenario import Scenario
+
+from .events import EventSink
+from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
+from .wiring import Ports
+
+FINGERPRINT_TAG = "guardianflow.fingerprint"
+OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
+
+
+@dataclass(frozen=True)
+class StageRequest:
+    """One stage's order, JSON-able, so that it can be carried out by another process.
+
+    Args:
+        stage: 'train', 'quant' or 'infer'.
+        title: what people see: 'quant openvino_int8'.
+        scenario_yaml: the resolved scenario, of the stage's type.
+        base_dir: where relative paths inside the scenario start.
+        code_path: experiment_code_path.
+        source: 'runs:/ID', 'runs:/ID/weights/best.pt', 'models:/…' or a path; '' for train.
+        variant: the values of one QuantizationParams; empty for train and infer.
+        variant_name: what the result is called in a summary: 'openvino_int8'.
+        launcher: adopt the run that `mlflow run` has made.
+        force: work anew even when a finished run with the same fingerprint exists.
+        register: register the model; False leaves it logged only.
+        check_only: stop after `prepare`: nothing is written to the store.
+    """
+
+    stage: str
+    title: str
+    run_name: str
+    experiment_name: str
+    scenario_yaml: str
+    base_dir: str
+    tracking_uri: str
+    work_dir: str
+    code_path: str = BUILTIN_EXPERIMENT
+    source: str = ""
+    variant: Mapping[str, Any] = field(default_factory=dict)
+    variant_name: str = ""
+    parent_run_id: str | None = None
+    launcher: bool = False
+    force: bool = False
+    register: bool = True
+    check_only: bool = False
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> StageRequest:
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage may use. `scratch` is this attempt's own directory."""
+
+    request: StageRequest
+    scenario: Scenario
+    settings: Settings
+    ports: Ports
+    events: EventSink
+    scratch: Path
+
+    @property
+    def base_dir(self) -> Path:
+        return Path(self.request.base_dir)
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What `prepare` found out.
+
+    Args:
+        identity: everything the result depends on; its hash is the stage's fingerprint.
+        tags, params: for the run.
+        record: for config/resolved.json, beside the identity.
+    """
+
+    identity: Mapping[str, Any]
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        text = json.dumps(self.identity, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    metrics: Mapping[str, float]
+    models: tuple[RegisteredModel, ...] = ()
+
+
+class Stage(Protocol):
+    """One of train, quant, infer."""
+
+    def prepare(self) -> StagePlan:
+        """Raises ConfigurationError for everything the caller can mend."""
+        ...
+
+    def work(self, run_id: str) -> StageOutcome: ...
+
+
+def execute(stage: Stage, context: StageContext, log: Path | None = None) -> StageResult:
+    """Prepare, reuse or work, and leave the run ended.
+
+    Args:
+        log: the file that holds this process's output; uploaded to the run's `logs/`.
+
+    Raises:
+        whatever the stage raised, after the run was marked FAILED (KILLED for Ctrl-C).
+    """
+    plan = stage.prepare()
+    request = context.request
+    if request.check_only:
+        return StageResult(request.stage, "", "CHECKED", request.experiment_name, request.run_name)
+    if not request.force and (found := finished_twin(plan, context)) is not None:
+        context.events.emit("run", run_id=found.run_id, run_name=found.run_name)
+        if request.launcher:
+            context.ports.store.link_launcher(found.run_id)
+        return found
+    run_id = context.ports.store.start_run(
+        RunRequest(
+            experiment_name=request.experiment_name,
+            run_name=request.run_name,
+            tags={
+                **plan.tags,
+                FINGERPRINT_TAG: plan.fingerprint,
+                "guardianflow.stage": request.stage,
+            },
+            params=plan.params,
+            parent_run_id=request.parent_run_id,
+            adopt_launcher=request.launcher,
+        )
+    )
+    status, reason = "FAILED", ""
+    try:
+        context.events.emit("run", run_id=run_id, run_name=request.run_name)
+        log_config(context, plan, run_id)
+        outcome = stage.work(run_id)
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status, reason = "KILLED", "interrupted"
+        raise
+    except BaseException as exc:
+        reason = f"{type(exc).__name__}: {exc}"
+        raise
+    finally:
+        end_run(context, run_id, status, reason, log)
+    return StageResult(
+        stage=request.stage,
+        run_id=run_id,
+        status=status,
+        experiment_name=request.experiment_name,
+        run_name=request.run_name,
+        metrics=dict(outcome.metrics),
+        models=outcome.models,
+        variant=request.variant_name,
+    )
+
+
+def end_run(context: StageContext, run_id: str, status: str, reason: str, log: Path | None) -> None:
+    """Upload the log and end the run; a store that went away must not hide the first error."""
+    store = context.ports.store
+    try:
+        if log is not None and log.is_file():
+            store.log_files(run_id, log, "logs")
+        if reason:
+            store.annotate(run_id, tags={"guardianflow.error": reason[:4000]})
+        store.end_run(run_id, status)
+    except GuardianFlowError as exc:
+        if status == "FINISHED":
+            raise
+        context.events.message(f"the run {run_id} could not be marked {status}: {exc}")
+
+
+def log_config(context: StageContext, plan: StagePlan, run_id: str) -> None:
+    """`config/scenario.yaml` loads again as it is; `config/resolved.json` says what it came to."""
+    folder = context.scratch / "config"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scenario.yaml").write_text(context.request.scenario_yaml, encoding="utf-8")
+    resolved = {
+        "stage": context.request.stage,
+        "experiment_code_path": context.request.code_path,
+        "source": context.request.source,
+        "variant": dict(context.request.variant),
+        "fingerprint": plan.fingerprint,
+        "identity": dict(plan.identity),
+        "machine": {"python": platform.python_version(), "platform": platform.platform()},
+        **plan.record,
+    }
+    (folder / "resolved.json").write_text(
+        json.dumps(resolved, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8"
+    )
+    context.ports.store.log_files(run_id, folder, "config")
+
+
+def finished_twin(plan: StagePlan, context: StageContext) -> StageResult | None:
+    """A finished run of the same fingerprint whose model is still registered."""
+    request = context.request
+    for run in context.ports.store.find_runs(
+        experiment_name=request.experiment_name,
+        tags={FINGERPRINT_TAG: plan.fingerprint},
+        status="FINISHED",
+        limit=5,
+    ):
+        models = registered_by(run, context)
+        if models is not None:
+            return StageResult(
+                stage=request.stage,
+                run_id=run.run_id,
+                status=run.status,
+                experiment_name=run.experiment_name,
+                run_name=run.run_name,
+                metrics=dict(run.metrics),
+                models=models,
+                variant=request.variant_name,
+                reused=True,
+            )
+    return None
+
+
+def registered_by(run: RunRecord, context: StageContext) -> tuple[RegisteredModel, ...] | None:
+    """The model version the run's tags name; () where it made none, None where it is gone."""
+    name = run.tags.get("registered_model_name")
+    version = run.tags.get("registered_model_version")
+    if not name or not version:
+        return () if context.request.stage == "infer" or not context.request.register else None
+    try:
+        listed = context.ports.registry.list_models(name)
+    except SourceError:
+        return None
+    found = [m for m in listed if m.version == version and m.run_id == run.run_id]
+    return tuple(found[:1]) or None
+
+
+def library_versions(*names: str) -> dict[str, str]:
+    """Installed versions, '' for what is not installed: part of a stage's identity."""
+    versions = {"guardianflow": __version__, "guardianflow_source": own_source_digest()}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = ""
+    return versions
+
+
+def own_source_digest() -> str:
+    """sha256 over our own modules: a changed evaluator must not be answered by an old run."""
+    digest = hashlib.sha256()
+    for package in OUR_PACKAGES:
+        for path in sorted((PROJECT_ROOT / package).rglob("*.py")):
+            digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

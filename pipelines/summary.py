@@ -1,0 +1,170 @@
+"""The table at the end of a full pipeline: what was made, how good, how fast, how large.
+
+Accuracy comes from the infer stages (one evaluator, one split). The speed-up comes from the quant
+stages, where original and variant were timed in turns; latencies of separate stages are shown but
+never divided by each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from guardianflow.contracts.results import StageResult
+from scenario import Scenario
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One model. None where it was not measured."""
+
+    variant: str
+    mAP50: float | None  # noqa: N815 - the field's own spelling
+    mAP50_95: float | None  # noqa: N815
+    drop_mAP50: float | None  # noqa: N815
+    drop_mAP50_95: float | None  # noqa: N815
+    latency_p50_ms: float | None
+    fps: float | None
+    speedup_ratio: float | None
+    size_mb: float | None
+    registered_name: str
+    registered_version: str
+    run_id: str
+    infer_run_id: str
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Args: split: what the accuracy was judged on. rows: the original first."""
+
+    scenario: str
+    version: str
+    experiment_name: str
+    run_id: str
+    rows: tuple[SummaryRow, ...]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """For the parent run: `{variant}.mAP50` …, only what was measured."""
+        flat: dict[str, float] = {}
+        for row in self.rows:
+            for key in ("mAP50", "mAP50_95", "latency_p50_ms", "speedup_ratio", "size_mb"):
+                value = getattr(row, key)
+                if value is not None:
+                    flat[f"summary.{row.variant}.{key}"] = value
+        return flat
+
+
+def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -> Summary:
+    """Join each model's stage with its infer stage."""
+    made = [r for r in results if r.stage in ("train", "quant")]
+    judged = {r.variant: r for r in results if r.stage == "infer"}
+    return Summary(
+        scenario=scenario.name,
+        version=scenario.version,
+        experiment_name=scenario.get_experiment_name(),
+        run_id=run_id,
+        rows=tuple(make_row(result, judged[result.variant], judged) for result in made),
+    )
+
+
+def make_row(
+    made: StageResult, infer: StageResult, judged: Mapping[str, StageResult]
+) -> SummaryRow:
+    original = next(iter(judged.values())).metrics
+    now = infer.metrics
+    model = made.model
+    is_variant = made.stage == "quant"
+    return SummaryRow(
+        variant=made.variant,
+        mAP50=now.get("det.mAP50"),
+        mAP50_95=now.get("det.mAP50_95"),
+        drop_mAP50=original["det.mAP50"] - now["det.mAP50"] if is_variant else None,
+        drop_mAP50_95=original["det.mAP50_95"] - now["det.mAP50_95"] if is_variant else None,
+        latency_p50_ms=now.get("bench.bs1.latency_p50_ms"),
+        fps=now.get("bench.bs1.fps"),
+        speedup_ratio=made.metrics.get("comparison.speedup_ratio"),
+        size_mb=now.get("sys.model_size_mb"),
+        registered_name=(model.display_name or model.name) if model else "",
+        registered_version=model.version if model else "",
+        run_id=made.run_id,
+        infer_run_id=infer.run_id,
+        reused=made.reused,
+    )
+
+
+HEADINGS = (
+    "variant",
+    "mAP50",
+    "mAP50-95",
+    "Δ mAP50-95",
+    "latency p50 ms",
+    "fps",
+    "speed-up",
+    "MB",
+    "registered as",
+)
+NOTE = (
+    "Accuracy: one evaluator on the same images. Latency: one image, decoded frame to boxes. "
+    "Speed-up: against the original, timed in turns. Δ: variant − original."
+)
+
+
+def cells(row: SummaryRow) -> tuple[str, ...]:
+    """One row as text; '–' where nothing was measured."""
+    delta = None if row.drop_mAP50_95 is None else -row.drop_mAP50_95
+    registered = f"{row.registered_name} v{row.registered_version}" if row.registered_name else "–"
+    return (
+        row.variant + (" (reused)" if row.reused else ""),
+        number(row.mAP50, ".3f"),
+        number(row.mAP50_95, ".3f"),
+        number(delta, "+.3f"),
+        number(row.latency_p50_ms, ".2f"),
+        number(row.fps, ".0f"),
+        "1.00×" if row.variant == "pytorch_fp32" else number(row.speedup_ratio, ".2f", "×"),
+        number(row.size_mb, ".1f"),
+        registered,
+    )
+
+
+def number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else format(value, form) + unit
+
+
+def to_markdown(summary: Summary) -> str:
+    """`report/summary.md`."""
+    lines = [
+        f"# {summary.scenario} {summary.version}",
+        "",
+        f"Experiment `{summary.experiment_name}`, run `{summary.run_id}`.",
+        "",
+        "| " + " | ".join(HEADINGS) + " | run | infer run |",
+        "|" + "---|" * (len(HEADINGS) + 2),
+    ]
+    for row in summary.rows:
+        tail = f" | `{row.run_id}` | `{row.infer_run_id}` |"
+        lines.append("| " + " | ".join(cells(row)) + tail)
+    return "\n".join([*lines, "", NOTE, ""])
+
+
+def to_dict(summary: Summary) -> dict[str, object]:
+    return asdict(summary)
+
+
+def write_summary(summary: Summary, folder: Path) -> None:
+    """`summary.md`, `summary.json` and `variants.png` in `folder`."""
+    from guardianflow.evaluation.pictures import variants_comparison
+
+    (folder / "summary.md").write_text(to_markdown(summary), encoding="utf-8")
+    (folder / "summary.json").write_text(
+        json.dumps(to_dict(summary), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
+    points = {
+        row.variant: (row.latency_p50_ms, row.mAP50_95)
+        for row in summary.rows
+        if row.latency_p50_ms is not None and row.mAP50_95 is not None
+    }
+    variants_comparison(points, folder / "variants.png")

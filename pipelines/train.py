@@ -1,0 +1,193 @@
+"""Train: the experiment's own trainer, its metrics live in MLflow, its best weights registered.
+
+python -m pipelines.train --scenario S [--code-path P] [--training.epochs 5]
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardianflow.contracts.errors import GuardianFlowError, TrainerError
+from guardianflow.contracts.results import DetectorPackage, LocalDataset
+
+from .inputs import dataset_tags, load_dataset, resolve_weights
+from .settings import PROJECT_ROOT
+from .stages import StageContext, StageOutcome, StagePlan, library_versions
+
+if TYPE_CHECKING:
+    from experiments_adapters.code_path import ExperimentCode
+
+
+class TrainStage:
+    """Loads the author's Trainer, trains, packages and registers what came out."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._dataset: LocalDataset
+        self._code: ExperimentCode
+        self._weights: Path | None = None
+        self._last: dict[str, float] = {}
+
+    def prepare(self) -> StagePlan:
+        from experiments_adapters.code_path import load_experiment
+
+        context, scenario = self._context, self._context.scenario
+        self._weights = resolve_weights(context)
+        self._dataset = load_dataset(context)
+        self._code = load_experiment(
+            context.request.code_path,
+            base_dirs=[context.base_dir, PROJECT_ROOT],
+            cache_dir=context.settings.code_dir,
+        )
+        identity = {
+            "stage": "train",
+            "model": scenario.model.model_dump(mode="json"),
+            "weights": file_identity(self._weights),
+            "classes": list(scenario.task.classes),
+            "training": scenario.training.model_dump(mode="json"),
+            "environment": scenario.environment.model_dump(mode="json"),
+            "thresholds": [scenario.benchmark.conf_threshold, scenario.benchmark.iou_threshold],
+            "data": self._dataset.fingerprint,
+            "code": self._code.fingerprint,
+            "registered_model": scenario.get_registered_model_name()
+            if context.request.register
+            else "",
+            "version": scenario.version,
+            "libraries": library_versions("torch", "ultralytics"),
+        }
+        return StagePlan(
+            identity=identity,
+            tags={
+                **scenario.to_all_tags("train"),
+                **dataset_tags(self._dataset),
+                "experiment_code_path": context.request.code_path,
+                "experiment_code_fingerprint": self._code.fingerprint,
+            },
+            params={key: str(value) for key, value in scenario.to_all_params("train").items()},
+        )
+
+    def work(self, run_id: str) -> StageOutcome:
+        from experiments_adapters.code_path import check_result
+        from experiments_adapters.outputs import collect_outputs
+
+        context = self._context
+        output = context.scratch / "training"
+        output.mkdir()
+        trainer = self._build(output, run_id)
+        call_trainer(trainer)
+        best = check_result(trainer)
+        store = context.ports.store
+        for category, files in collect_outputs(output, best).items():
+            for path in files:
+                if category != "weights":
+                    store.log_files(run_id, path, category)
+        package = self._package(best, run_id)
+        store.log_files(run_id, package.directory, "weights")
+        if not context.request.register:
+            return StageOutcome(self._last)
+        model = context.ports.registry.register(
+            run_id,
+            package,
+            context.scenario.get_registered_model_name(),
+            tags=self._model_tags(run_id),
+        )
+        return StageOutcome(self._last, (model,))
+
+    def _build(self, output: Path, run_id: str) -> object:
+        from experiments_adapters.base import to_metric_keys
+        from experiments_adapters.code_path import build_trainer
+
+        context, scenario = self._context, self._context.scenario
+        epochs = scenario.training.epochs
+
+        def on_epoch_end(epoch: int, metrics: Mapping[str, float]) -> None:
+            keyed = to_metric_keys(metrics)
+            self._last |= keyed
+            context.ports.store.log_metrics(run_id, keyed, step=epoch)
+            shown = [f"{k.removeprefix('det.')} {v:.3f}" for k, v in keyed.items() if k in SHOWN]
+            context.events.progress(epoch, epochs, "  ".join(shown))
+
+        def on_batch_end(step: int, metrics: Mapping[str, float]) -> None:
+            batch = {f"batch.{key}": value for key, value in metrics.items()}
+            context.ports.store.log_metrics(run_id, batch, step=step)
+
+        weights = str(self._weights) if self._weights else None
+        data = {
+            "path": str(self._dataset.data_yaml),
+            "image_count": self._dataset.image_count,
+            "dvc_hash": self._dataset.dvc_hash,
+        }
+        return build_trainer(
+            self._code,
+            model_config=scenario.model.model_copy(
+                update={"weights_path": weights, "num_classes": len(self._dataset.class_names)}
+            ),
+            training_config=scenario.training,
+            dataset_config=scenario.dataset.model_copy(update=data),
+            environment_config=scenario.environment,
+            work_dir=output,
+            resume_from=None,
+            on_epoch_end=on_epoch_end,
+            on_batch_end=on_batch_end,
+        )
+
+    def _package(self, best: Path, run_id: str) -> DetectorPackage:
+        from guardianflow.backends.packages import package_from_weights
+
+        scenario = self._context.scenario
+        return package_from_weights(
+            best,
+            self._context.scratch / "package",
+            input_size=scenario.model.input_size,
+            class_names=self._dataset.class_names,
+            architecture=scenario.model.architecture,
+            conf_threshold=scenario.benchmark.conf_threshold,
+            iou_threshold=scenario.benchmark.iou_threshold,
+            lineage={"run_id": run_id, "data_fingerprint": self._dataset.fingerprint},
+        )
+
+    def _model_tags(self, run_id: str) -> dict[str, str]:
+        scenario = self._context.scenario
+        return {
+            "architecture": scenario.model.architecture,
+            "input_size": str(scenario.model.input_size),
+            "task": scenario.task.type,
+            "exp_version": scenario.version,
+            "source_run_id": run_id,
+            "data_fingerprint": self._dataset.fingerprint,
+        }
+
+
+SHOWN = ("det.mAP50", "det.mAP50_95", "det.box_loss")
+
+
+def call_trainer(trainer: object) -> None:
+    """The one place where the author's training runs; what it raises keeps its traceback."""
+    try:
+        trainer.train()  # type: ignore[attr-defined]
+    except GuardianFlowError:
+        raise
+    except Exception as exc:
+        place = traceback.extract_tb(exc.__traceback__)[-1]
+        raise TrainerError(
+            f"the experiment's train() raised {type(exc).__name__}: {exc} "
+            f"({Path(place.filename).name}:{place.lineno})"
+        ) from exc
+
+
+def file_identity(path: Path | None) -> str:
+    from guardianflow.contracts.results import sha256_of
+
+    if path is None:
+        return ""
+    return sha256_of(path) if path.is_file() else str(path)
+
+
+if __name__ == "__main__":
+    from .entry import main
+
+    sys.exit(main("train"))

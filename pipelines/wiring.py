@@ -1,0 +1,51 @@
+"""The one place that joins rooms: MLflow behind the ports, backends to the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from guardianflow.contracts.ports import DetectorRegistry, RunReader, RunTracker
+
+
+class Store(RunTracker, RunReader, Protocol):
+    """What pipelines need of a store beyond the two ports."""
+
+    @property
+    def tracking_uri(self) -> str: ...
+
+    def run_url(self, run_id: str) -> str | None: ...
+
+    def link_launcher(self, run_id: str) -> None:
+        """Point the run that `mlflow run` made to `run_id`; nothing where there is none."""
+        ...
+
+    def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]: ...
+
+    def reopen_run(self, run_id: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    store: Store
+    registry: DetectorRegistry
+
+
+def connect(tracking_uri: str | None = None) -> Ports:
+    """Open the MLflow store and registry. Imports mlflow, which takes seconds: call it late.
+
+    Raises:
+        TrackingError: the store can't be reached.
+    """
+    from guardianflow.backends.catalogue import requirements_for
+    from guardianflow.run_tracking.mlflow_store import MlflowStore
+    from guardianflow.run_tracking.registry import MlflowRegistry
+
+    store = MlflowStore(tracking_uri)
+    return Ports(store, MlflowRegistry(store.tracking_uri, requirements_for=requirements_for))
+
+
+def with_prefix(metrics: Mapping[str, float], old: str, new: str) -> dict[str, float]:
+    """`sys.fps` → `sys.original.fps`; keys that do not start with `old` are left out."""
+    return {new + key[len(old) :]: value for key, value in metrics.items() if key.startswith(old)}
