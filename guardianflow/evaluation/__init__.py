@@ -1,0 +1,12 @@
+"""Judging detectors: one way to prepare images, read outputs, count matches and take time.
+
+    preprocessing      image file → letterboxed network input, and boxes back to the image
+    postprocessing     raw network output → Detections
+    average_precision  matching and AP, the arithmetic of COCO
+    detection          detector + labelled images → DetectionMetrics; predictions on disk
+    latency            detector + decoded images → LatencyResult
+    pictures           values → PNG
+
+No module here knows where a model comes from. preprocessing and postprocessing need numpy and
+OpenCV alone: they travel inside every logged model. The metrics are defined in docs/metrics.md.
+"""

@@ -1,0 +1,169 @@
+"""From an image file to the network's input, one way for every backend.
+
+The geometry is that of Ultralytics' predictor with `rect=False`: the longer side is scaled, up or
+down, to the input size, the rest is padded on both sides with grey 114.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import cv2
+import numpy as np
+
+from ..contracts.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray
+    from ..contracts.results import FloatArray
+
+PADDING_VALUE = 114
+
+
+def load_image(path: Path) -> ImageArray:
+    """Decode an image file as OpenCV, and so Ultralytics, sees it.
+
+    Grey images get three equal channels, an alpha channel is dropped, 16 bits become 8 and the
+    EXIF orientation is applied. Reading the bytes first makes any file name work, Hangul too, on
+    every operating system.
+
+    Returns:
+        uint8, H×W×3, RGB.
+
+    Raises:
+        EvaluationError: the file can't be read or is no image OpenCV can decode.
+    """
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as exc:
+        raise EvaluationError(f"image {path} can't be read: {exc.strerror or exc}") from exc
+    image = None
+    if content.size:  # OpenCV asserts on an empty buffer
+        try:
+            image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        except cv2.error as exc:  # e.g. more pixels than OpenCV's limit
+            raise EvaluationError(f"image {path} can't be decoded: {exc}") from exc
+    if image is None:
+        raise EvaluationError(
+            f"image {path} ({content.size} bytes) is not an image OpenCV can decode; "
+            "replace the file or take it out of the data set"
+        )
+    rgb: ImageArray = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How an image was fitted into the square network input.
+
+    Args:
+        scale: network pixels per image pixel, before the sides are rounded to whole pixels.
+        pad_left, pad_top: grey columns and rows before the image, network pixels.
+        width, height: of the image, pixels.
+    """
+
+    scale: float
+    pad_left: int
+    pad_top: int
+    width: int
+    height: int
+
+    @property
+    def scaled_width(self) -> int:
+        """Columns of the network input that the image fills."""
+        return max(round(self.width * self.scale), 1)
+
+    @property
+    def scaled_height(self) -> int:
+        """Rows of the network input that the image fills."""
+        return max(round(self.height * self.scale), 1)
+
+    def to_image(self, boxes_xyxy: FloatArray) -> FloatArray:
+        """Map boxes from network pixels to image pixels and clip them to the image.
+
+        Args:
+            boxes_xyxy: float32, K×4.
+
+        Returns:
+            float32, K×4, a new array.
+        """
+        # Each side has its own gain: rounding to whole pixels moves a thin side by per cents.
+        gain_x, gain_y = self.scaled_width / self.width, self.scaled_height / self.height
+        offset = np.array([self.pad_left, self.pad_top] * 2, dtype=np.float32)
+        gain = np.array([gain_x, gain_y] * 2, dtype=np.float32)
+        limit = np.array([self.width, self.height] * 2, dtype=np.float32)
+        mapped: FloatArray = np.clip((boxes_xyxy - offset) / gain, np.float32(0), limit)
+        return mapped
+
+
+def letterbox(image: ImageArray, size: int) -> tuple[ImageArray, Letterbox]:
+    """Scale an image into a square, keeping its shape, and pad with grey on both sides.
+
+    Args:
+        image: uint8, H×W×3, RGB.
+        size: side of the square, pixels.
+
+    Returns:
+        uint8, size×size×3, RGB, and how to map boxes back.
+
+    Raises:
+        EvaluationError: `image` is not uint8 H×W×3 with at least one pixel.
+    """
+    shape, dtype = np.shape(image), getattr(image, "dtype", type(image).__name__)
+    if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise EvaluationError(
+            f"an image must be uint8, H×W×3, RGB, but is {dtype} of shape {shape}; "
+            "load_image() makes it so"
+        )
+    height, width = shape[:2]
+    scale = min(size / height, size / width)
+    fit = Letterbox(scale, 0, 0, width, height)
+    free_x, free_y = size - fit.scaled_width, size - fit.scaled_height
+    # An odd remainder puts the extra pixel right and below, as in Ultralytics (round(x ± 0.1)).
+    left, top = free_x // 2, free_y // 2
+    scaled = image
+    if (width, height) != (fit.scaled_width, fit.scaled_height):
+        scaled = cv2.resize(
+            image, (fit.scaled_width, fit.scaled_height), interpolation=cv2.INTER_LINEAR
+        )
+    padded: ImageArray = cv2.copyMakeBorder(
+        scaled,
+        top,
+        free_y - top,
+        left,
+        free_x - left,
+        cv2.BORDER_CONSTANT,
+        value=(PADDING_VALUE,) * 3,
+    )
+    return padded, Letterbox(scale, left, top, width, height)
+
+
+class LetterboxedImages(Sequence["ImageArray"]):
+    """Letterboxed images of files, decoded when asked for: calibration sets need not fit memory.
+
+    Args:
+        paths: image files.
+        size: side of the square network input, pixels.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: int) -> None:
+        self._paths = tuple(paths)
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageArray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LetterboxedImages: ...
+
+    def __getitem__(self, index: int | slice) -> ImageArray | LetterboxedImages:
+        """One image, uint8 size×size×3 RGB; or, for a slice, fewer images, still not decoded."""
+        if isinstance(index, slice):
+            return LetterboxedImages(self._paths[index], self._size)
+        return letterbox(load_image(self._paths[index]), self._size)[0]

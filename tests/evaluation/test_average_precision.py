@@ -1,0 +1,154 @@
+"""Our mAP against pycocotools' COCOeval, on made-up cases full of ties."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from guardianflow.contracts.results import Detections, LabelledImage
+from guardianflow.evaluation.average_precision import assign, iou_matrix
+from guardianflow.evaluation.detection import evaluate_detections
+
+CLASSES = ("a", "b", "c")
+
+
+def pycocotools_map(predictions, images, class_count):
+    """(mAP50-95, mAP50, AP by class id) as COCOeval has them, nothing left out by count or area."""
+
+    def xywh(box):
+        x1, y1, x2, y2 = (float(value) for value in box)
+        return [x1, y1, x2 - x1, y2 - y1]
+
+    def annotations(parts, scored):
+        rows = []
+        for image_id, part in enumerate(parts):
+            for index, (box, class_id) in enumerate(
+                zip(part.boxes_xyxy, part.class_ids, strict=True)
+            ):
+                row = {"id": len(rows) + 1, "image_id": image_id, "category_id": int(class_id)}
+                row |= {"bbox": xywh(box), "iscrowd": 0}
+                row["area"] = row["bbox"][2] * row["bbox"][3]
+                rows.append(row | ({"score": float(part.scores[index])} if scored else {}))
+        return rows
+
+    frame = {
+        "images": [{"id": i, "width": 1000, "height": 1000} for i in range(len(images))],
+        "categories": [{"id": i, "name": str(i)} for i in range(class_count)],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, found = COCO(), COCO()
+        truth.dataset = frame | {"annotations": annotations(images, False)}
+        found.dataset = frame | {"annotations": annotations(predictions, True)}
+        truth.createIndex()
+        found.createIndex()
+        judge = COCOeval(truth, found, "bbox")
+        judge.params.maxDets = [100_000]
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
+        judge.evaluate()
+        judge.accumulate()
+    precision = judge.eval["precision"][:, :, :, 0, 0]  # T×101×classes; -1: no truth
+    by_class = {
+        k: precision[:, :, k].mean() for k in range(class_count) if (precision[:, :, k] > -1).all()
+    }
+    fifty = precision[0][precision[0] > -1].mean()
+    return precision[precision > -1].mean(), fifty, by_class
+
+
+# A coarse grid: IoUs fall on thresholds exactly, boxes repeat, some have no area.
+boxes = st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 5), st.integers(0, 5))
+fine_boxes = st.tuples(*[st.floats(0, 60, width=32)] * 2, *[st.floats(0, 40, width=32)] * 2)
+scores = st.one_of(st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.floats(0, 1, width=32))
+
+
+def as_xyxy(xywh, scale=1.0):
+    array = np.array(xywh, dtype=np.float32).reshape(-1, 4) * np.float32(scale)
+    array[:, 2:] += array[:, :2]
+    return array
+
+
+@st.composite
+def cases(draw):
+    shapes = draw(st.sampled_from([boxes, fine_boxes]))
+    truth_classes = draw(st.sampled_from([[0], [0, 2], [0, 1, 2]]))
+    images, predictions = [], []
+    for index in range(draw(st.integers(1, 4))):
+        truth = draw(st.lists(st.tuples(shapes, st.sampled_from(truth_classes)), max_size=6))
+        found = draw(st.lists(st.tuples(shapes, st.integers(0, 2), scores), max_size=12))
+        # Some detections lie exactly on a true box.
+        found += [(box, class_id, draw(scores)) for box, class_id in truth if draw(st.booleans())]
+        images.append(
+            LabelledImage(
+                Path(f"{index}.jpg"),
+                1000,
+                1000,
+                as_xyxy([t[0] for t in truth]),
+                np.array([t[1] for t in truth], dtype=np.int64),
+            )
+        )
+        predictions.append(
+            Detections(
+                as_xyxy([f[0] for f in found]),
+                np.array([f[2] for f in found], dtype=np.float32),
+                np.array([f[1] for f in found], dtype=np.int64),
+            )
+        )
+    return predictions, images
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_agrees_with_pycocotools(case):
+    predictions, images = case
+    if not any(len(image.class_ids) for image in images):
+        return
+    ours = evaluate_detections(predictions, images, CLASSES)
+    expected, expected50, by_class = pycocotools_map(predictions, images, len(CLASSES))
+    assert ours.mAP50_95 == pytest.approx(expected, abs=1e-6)
+    assert ours.mAP50 == pytest.approx(expected50, abs=1e-6)
+    assert ours.ap == pytest.approx({CLASSES[k]: v for k, v in by_class.items()}, abs=1e-6)
+
+
+def test_agrees_with_pycocotools_on_a_crowded_set():
+    """Hundreds of overlapping boxes of each class and image, scores in steps so that many tie."""
+    rng = np.random.default_rng(7)
+    images, predictions = [], []
+    for index in range(40):
+        count = int(rng.integers(0, 25))
+        truth = rng.integers(0, 80, (count, 4)).astype(np.float32)
+        truth[:, 2:] = truth[:, :2] + rng.integers(5, 40, (count, 2))
+        class_ids = rng.integers(0, 3, count)
+        near = rng.integers(0, max(count, 1), 60 if count else 0)
+        found = truth[near] + rng.integers(-3, 4, (len(near), 4))
+        found[:, 2:] = np.maximum(found[:, 2:], found[:, :2])
+        images.append(LabelledImage(Path(f"{index}.png"), 120, 120, truth, class_ids))
+        predictions.append(
+            Detections(
+                found.astype(np.float32),
+                (rng.integers(1, 20, len(near)) / 20).astype(np.float32),
+                class_ids[near],
+            )
+        )
+    ours = evaluate_detections(predictions, images, CLASSES)
+    expected, expected50, _ = pycocotools_map(predictions, images, 3)
+    assert 0.05 < ours.mAP50_95 < 0.95
+    assert ours.mAP50_95 == pytest.approx(expected, abs=1e-9)
+    assert ours.mAP50 == pytest.approx(expected50, abs=1e-9)
+
+
+def test_a_detection_takes_the_free_box_it_overlaps_most():
+    overlaps = np.array([[0.6, 0.8], [0.55, 0.9], [0.7, 0.0]])
+    given_boxes = assign(overlaps, np.array([0.5, 0.75]))
+    assert given_boxes.tolist() == [[1, 1], [0, -1], [-1, -1]]
+
+
+def test_boxes_without_area_overlap_nothing():
+    point = np.array([[3.0, 3.0, 0.0, 0.0]])
+    assert iou_matrix(point, point).tolist() == [[0.0]]
