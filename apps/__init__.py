@@ -1,0 +1,1 @@
+"""Faces of GuardianFlow: the command line; later a dashboard and automation."""

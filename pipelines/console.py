@@ -100,7 +100,7 @@ class RichReporter:
 
     def started(self, title: str, log: Path) -> None:
         self._began[title] = time.monotonic()
-        self._tasks[title] = self._progress.add_task(title, total=None, note="starting")
+        self._tasks[title] = self._progress.add_task(title, total=None, note=f"log {log}")
         self._progress.start()
 
     def event(self, title: str, event: dict[str, Any]) -> None:

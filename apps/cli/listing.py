@@ -1,0 +1,108 @@
+"""`guardianflow list`: experiments, runs and models of the store."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.settings import load_settings
+from pipelines.wiring import Ports, connect
+
+
+def show_list(what: str, customer: str, limit: int, as_json: bool) -> int:
+    """Print one of the lists; newest first."""
+    ports = connect(load_settings().tracking_uri)
+    rows = {"experiments": experiments, "runs": runs, "models": models}[what](
+        ports, customer, limit
+    )
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))  # noqa: T201
+    elif rows:
+        print_rows(rows)
+    else:
+        print(f"no {what}{f' of {customer}' if customer else ''} in {ports.store.tracking_uri}")  # noqa: T201
+    return 0
+
+
+def belongs(name: str, customer: str) -> bool:
+    return not customer or name.split("/")[0] == customer
+
+
+def experiments(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
+    rows = []
+    for name in ports.store.list_experiments():
+        if belongs(name, customer):
+            found = ports.store.find_runs(experiment_name=name, limit=1000)
+            rows.append(
+                {
+                    "experiment": name,
+                    "runs": len(found),
+                    "last": when(found[0].start_time_ms) if found else "",
+                }
+            )
+    return sorted(rows, key=lambda row: str(row["last"]), reverse=True)[:limit]
+
+
+def runs(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
+    found = [
+        run
+        for name in ports.store.list_experiments()
+        if belongs(name, customer)
+        for run in ports.store.find_runs(experiment_name=name, limit=limit)
+    ]
+    found.sort(key=lambda run: run.start_time_ms, reverse=True)
+    return [
+        {
+            "run_id": run.run_id,
+            "experiment": run.experiment_name,
+            "run": run.run_name,
+            "status": run.status,
+            "started": when(run.start_time_ms),
+            "mAP50": first(run.metrics, "mAP50"),
+            "mAP50_95": first(run.metrics, "mAP50_95"),
+        }
+        for run in found[:limit]
+    ]
+
+
+def first(metrics: Any, name: str) -> float | None:
+    for key in (f"det.{name}", f"det.quantized.{name}"):
+        if key in metrics:
+            return round(float(metrics[key]), 4)
+    return None
+
+
+def models(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
+    found = [m for m in ports.registry.list_models() if belongs(m.display_name, customer)]
+    found.sort(key=lambda model: model.created_ms, reverse=True)
+    return [
+        {
+            "model": model.display_name,
+            "version": model.version,
+            "aliases": ", ".join("@" + alias for alias in model.aliases),
+            "created": when(model.created_ms),
+            "uri": model.uri,
+            "run_id": model.run_id,
+        }
+        for model in found[:limit]
+    ]
+
+
+def when(milliseconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    table = Table()
+    for key in rows[0]:
+        table.add_column(key, overflow="fold")
+    for row in rows:
+        table.add_row(*("–" if value is None else str(value) for value in row.values()))
+    console.print(table)

@@ -1,0 +1,181 @@
+"""The `guardianflow` command: a thin face on `create_runner` and the store.
+
+Only click is imported here; everything else waits until a command needs it, so `--help` answers
+at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from guardianflow import __version__
+
+EXAMPLES = """\b
+Examples:
+  guardianflow pipeline configs/scenarios/demo.yaml
+  guardianflow train configs/scenarios/donghwa_welding_v1.yaml -p training.epochs=5
+  guardianflow quant configs/scenarios/donghwa_welding_quant_v1.yaml --source-run-id RUN_ID
+  guardianflow infer -m models:/demo-construction.seoul-plant1.full.ppe@candidate -d demo://ppe
+  guardianflow list runs --customer donghwa-entec
+"""
+
+
+@click.group(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="guardianflow")
+def cli() -> None:
+    """From a scenario to a registered, quantised, benchmarked detector."""
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What train, infer, quant and pipeline have in common."""
+    for option in reversed(
+        [
+            click.argument("scenario", required=False),
+            click.option(
+                "-p",
+                "--param",
+                "overrides",
+                multiple=True,
+                metavar="FIELD=VALUE",
+                help="Override a field of the scenario: -p training.epochs=5. Repeatable.",
+            ),
+            click.option(
+                "-e",
+                "--experiment-code-path",
+                "--experiment",
+                "--code-path",
+                "code_path",
+                metavar="PATH",
+                default="",
+                help="Directory with train.py, a file, or git+https://…@ref. "
+                "Default: the built-in YOLO experiment.",
+            ),
+            click.option("--name", default="", help="Scenario name (without a scenario file)."),
+            click.option("--customer", default="", help="Customer, e.g. donghwa-entec."),
+            click.option("--task", default="", help="ppe, fall, fire, collision, stuck or own."),
+            click.option("-d", "--data", default="", help="data.yaml, directory or demo://ppe."),
+            click.option("--device", default="", help="auto, cpu, cuda or 0."),
+            click.option("--imgsz", type=int, default=None, help="Side of the network input."),
+            click.option("--no-register", is_flag=True, help="Log models, register none."),
+            click.option("--force", is_flag=True, help="Don't reuse a finished run."),
+            click.option("--dry-run", is_flag=True, help="Show scenario and plan; touch nothing."),
+            click.option("--json", "as_json", is_flag=True, help="End stdout with one object."),
+            click.option("--verbose", is_flag=True, help="Show the stages' own output."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow train configs/scenarios/demo.yaml -p training.epochs=5
+  guardianflow train --data data.yaml --model yolo11s.pt --epochs 100 --batch 16 \\
+      --imgsz 640 --lr 0.01 --customer donghwa-entec --task ppe
+"""
+)
+@run_options
+@click.option("-m", "--model", default="", help="Architecture (yolo11n) or weights (best.pt).")
+@click.option("--epochs", type=int, default=None)
+@click.option("--batch", type=int, default=None, help="Batch size.")
+@click.option("--lr", type=float, default=None, help="Learning rate.")
+def train(**given: Any) -> None:
+    """Train a detector and register it as candidate."""
+    finish("train", given)
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow infer configs/scenarios/demo.yaml --source-run-id RUN_ID
+  guardianflow infer -m runs:/RUN_ID/weights/best.pt -d data.yaml --batch-sizes 1,4,8
+  guardianflow infer -m models:/NAME@champion -d data.yaml --json
+"""
+)
+@run_options
+@click.option("-m", "--model", default="", help="runs:/ID, runs:/ID/weights/best.pt, models:/…")
+@click.option("--source-run-id", "--source-run", "source", default="", help="Train or quant run.")
+@click.option("--batch-sizes", default="", help="e.g. 1,4,8,16")
+@click.option("--warmup", type=int, default=None, help="Calls before the measured ones.")
+@click.option("--runs", type=int, default=None, help="Measured calls.")
+def infer(**given: Any) -> None:
+    """Judge a model's accuracy and speed on a split."""
+    finish("infer", given)
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow quant configs/scenarios/donghwa_welding_quant_v1.yaml --source-run-id RUN_ID
+  guardianflow quant -s RUN_ID --backend openvino --precision int8
+"""
+)
+@run_options
+@click.option("-s", "--source-run-id", "--source-run", "source", default="", help="Train run.")
+@click.option("--backend", default="", help="openvino, onnx or tensorrt alone.")
+@click.option("--precision", default="", help="fp32, fp16 or int8.")
+def quant(**given: Any) -> None:
+    """Quantise a trained model and compare it with the original."""
+    finish("quant", given)
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow pipeline configs/scenarios/demo.yaml
+  guardianflow pipeline configs/scenarios/demo.yaml --resume RUN_ID
+"""
+)
+@run_options
+@click.option("-m", "--model", default="", help="Architecture (yolo11n) or weights (best.pt).")
+@click.option("--epochs", type=int, default=None)
+@click.option("--batch", type=int, default=None, help="Batch size.")
+@click.option("--lr", type=float, default=None, help="Learning rate.")
+@click.option("--backend", default="", help="Quantise for this backend alone.")
+@click.option("--resume", default="", help="Go on with a pipeline run that failed.")
+def pipeline(**given: Any) -> None:
+    """Train, quantise, judge each variant and show the summary."""
+    finish("full_pipeline", given)
+
+
+@cli.command(
+    "list",
+    epilog="""\b
+Examples:
+  guardianflow list runs --customer donghwa-entec
+  guardianflow list models --json
+""",
+)
+@click.argument("what", type=click.Choice(["experiments", "runs", "models"]), default="experiments")
+@click.option("--customer", default="", help="Only this customer's.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Rows at most.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+def list_command(what: str, customer: str, limit: int, as_json: bool) -> None:
+    """What the store holds: experiments, runs or registered models."""
+    from pipelines.entry import guarded
+
+    from .listing import show_list
+
+    sys.exit(guarded(lambda: show_list(what, customer, limit, as_json), as_json=as_json))
+
+
+def finish(stage: str, given: dict[str, Any]) -> None:
+    """Run the command and leave with its exit code."""
+    from pipelines.entry import guarded
+
+    from .flags import run_flags
+
+    sys.exit(guarded(lambda: run_flags(stage, given), as_json=given["as_json"]))
+
+
+def main() -> None:
+    cli(prog_name="guardianflow")
+
+
+if __name__ == "__main__":
+    main()

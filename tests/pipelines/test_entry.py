@@ -1,0 +1,59 @@
+"""Flags in, exit codes out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from guardianflow.contracts.errors import (
+    BackendError,
+    ScenarioError,
+    StageFailedError,
+)
+from pipelines.entry import guarded, main, overrides_from
+
+
+def test_mlflow_appends_undeclared_parameters_as_name_and_value() -> None:
+    assert overrides_from(["--training.epochs", "5", "--tags.site=b"]) == [
+        "training.epochs=5",
+        "tags.site=b",
+    ]
+
+
+def test_a_value_may_be_negative_or_hold_an_equals_sign() -> None:
+    assert overrides_from(["--a.b", "-1", "--c.d=x=y"]) == ["a.b=-1", "c.d=x=y"]
+
+
+def test_every_stray_word_is_named() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        overrides_from(["epochs", "--training.epochs"])
+    assert len(caught.value.problems) == 2
+    assert "'epochs'" in str(caught.value)
+    assert "'--training.epochs' has no value" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ScenarioError("wrong"), 2),
+        (BackendError("broke"), 1),
+        (StageFailedError("train", "no data", exit_code=2), 2),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_code_tells_whose_fault_it_was(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> int:
+        raise error
+
+    assert guarded(work, as_json=True) == code
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"]["exit_code"] == code
+    assert shown.err.startswith("error: ")
+
+
+def test_a_missing_scenario_file_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("train", ["--scenario", "no-such.yaml"]) == 2
+    assert "no-such.yaml" in capsys.readouterr().err

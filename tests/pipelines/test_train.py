@@ -1,0 +1,130 @@
+"""Training through the command line: what a user gets, and what is left when it goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.workplace import Workplace, last_json
+
+pytestmark = pytest.mark.slow
+
+SMALL = ("-p", "dataset.path=demo://ppe?train=6&val=4&test=4&size=96", "-p", "model.input_size=96")
+EXPERIMENT = "demo-construction/seoul-plant1/full"
+
+
+def train(workplace: Workplace, code: Path, *words: str) -> Any:
+    return workplace.guardianflow(
+        "train", str(workplace.write_scenario()), "-e", str(code), *SMALL, "--json", *words
+    )
+
+
+def statuses(workplace: Workplace) -> list[str]:
+    return [run.status for run in workplace.store.find_runs(experiment_name=EXPERIMENT)]
+
+
+def test_a_trainer_from_outside_ends_as_a_registered_candidate(workplace: Workplace) -> None:
+    code = workplace.write_trainer("my_experiment")
+    done = train(workplace, code, "-p", "training.epochs=3")
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    assert result["status"] == "FINISHED"
+    assert result["experiment_name"] == EXPERIMENT
+    assert result["run_name"] == "ppe-yolo11n-train-v1"
+    (model,) = result["models"]
+    assert model["aliases"] == ["candidate"]
+
+    store = workplace.store
+    run = store.get_run(result["run_id"])
+    assert run.status == "FINISHED"
+    assert run.params["train.epochs"] == "3"
+    assert run.tags["site.customer"] == "demo-construction"
+    assert run.metrics["det.mAP50"] == pytest.approx(0.3)
+    assert run.metrics["train.speed"] == 3.0
+    for artifact in ("config/scenario.yaml", "config/resolved.json", "weights/detector.json"):
+        assert store.download(run.run_id, artifact, workplace.root / "got").is_file()
+    log = store.download(run.run_id, "logs/stage.log", workplace.root / "got")
+    assert log.is_file()
+
+    again = last_json(train(workplace, code, "-p", "training.epochs=3").stdout)
+    assert again["reused"]
+    assert again["run_id"] == run.run_id
+    assert again["models"] == result["models"]
+
+
+def test_metrics_arrive_while_it_trains(workplace: Workplace) -> None:
+    code = workplace.write_trainer("slow_experiment")
+    process = workplace.start(
+        *(sys.executable, "-m", "apps.cli.main", "train", str(workplace.write_scenario())),
+        *("-e", str(code), *SMALL),
+        *("-p", "training.epochs=60", "-p", "training.options.seconds_per_epoch=0.5"),
+    )
+    try:
+        seen = wait_for(lambda: running_metric(workplace), process)
+        assert 0 < seen < 6.0
+    finally:
+        os.kill(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "interrupted" in stderr
+    assert statuses(workplace) == ["KILLED"]
+
+
+def running_metric(workplace: Workplace) -> float | None:
+    for run in workplace.store.find_runs(experiment_name=EXPERIMENT, status="RUNNING"):
+        if "det.mAP50" in run.metrics:
+            return float(run.metrics["det.mAP50"])
+    return None
+
+
+def wait_for(look: Any, process: Any, seconds: float = 90) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if (found := look()) is not None:
+            return found
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.3)
+    raise AssertionError("it did not come")
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("raise RuntimeError('loss is NaN')", "RuntimeError: loss is NaN (train.py:"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "SIGILL"),
+        ("import os; os._exit(7)", "ended with code 7"),
+    ],
+)
+def test_training_that_fails_ends_its_run_and_says_where_to_look(
+    workplace: Workplace, before: str, said: str
+) -> None:
+    done = train(workplace, workplace.write_trainer("broken", before))
+    assert done.returncode == 1
+    error = last_json(done.stdout)["error"]
+    assert said in error["message"]
+    assert error["stage"] == "train"
+    assert Path(error["log"]).is_file()
+    assert statuses(workplace) == ["FAILED"]
+    assert workplace.store.get_run(error["run_id"]).tags["guardianflow.error"]
+
+
+def test_bad_input_leaves_no_run(workplace: Workplace) -> None:
+    empty = workplace.root / "empty"
+    empty.mkdir()
+    done = train(workplace, empty)
+    assert done.returncode == 2
+    assert "train.py" in last_json(done.stdout)["error"]["message"]
+    assert statuses(workplace) == []
+
+
+def test_a_data_set_that_contradicts_the_scenario_is_refused(workplace: Workplace) -> None:
+    code = workplace.write_trainer("fine")
+    done = train(workplace, code, "-p", "dataset.image_count=5")
+    assert done.returncode == 2
+    assert "says 5 images but 14" in last_json(done.stdout)["error"]["message"]
+    assert statuses(workplace) == []
