@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.workplace import Workplace
+from workplace import Workplace
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.workplace import Workplace
+from workplace import Workplace
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.workplace import Workplace, last_json
+from workplace import Workplace, last_json
 
 pytestmark = pytest.mark.slow
 
