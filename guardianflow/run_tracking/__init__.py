@@ -1,0 +1,15 @@
+"""Runs, artifacts and registered detectors: the only room that imports mlflow.
+
+mlflow_store.py    MlflowStore: runs written and read by explicit id
+registry.py        MlflowRegistry: a detector package ↔ a registered MLflow model
+model_files.py     the files of that model: package, code of ours, signature, requirements
+runtime_copy.py    which of our modules the model needs, copied under another name
+detector_model.py  the model's own code, run by mlflow where this project may be missing
+launcher.py        the run that `mlflow run` made before it started us
+experiments.py     experiments by name: found, made, refused when deleted
+run_records.py     a run as the contracts know it; filters and batches
+connection.py      opening a store, retries, mlflow's errors translated
+names.py           what may stand as a key, a value and a name
+references.py      references to detectors, and what is said when there is none
+fake.py            the same promises in memory, for tests
+"""

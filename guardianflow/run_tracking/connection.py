@@ -1,0 +1,264 @@
+"""Opening a tracking store, and calling mlflow so that its errors become ours.
+
+Every call of this room goes through `Connection.call`: it tries again while SQLite is locked,
+and turns what mlflow raises into TrackingError, chained. mlflow itself is imported here, late:
+it takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import pathname2url
+
+from ..contracts.errors import GuardianFlowError, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Read by mlflow when it is imported or called; what the user has set stays.
+_ENVIRONMENT_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    # mlflow's own 7 retries of 120 s keep a training waiting for minutes on a dead server; three
+    # end within about 15 s when it refuses connections.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+}
+
+LOCK_WAIT_S = 120.0
+BUSY_WAIT_S = 60.0
+FIRST_START_WAIT_S = 10.0
+PROBE_TRIES = 3
+PROBE_TIMEOUT_S = (5.0, 15.0)
+
+
+class ResourceMissingError(TrackingError):
+    """The store has no such run, model, version or alias; this room turns it into SourceError."""
+
+
+def prepare_environment() -> None:
+    """Quiet mlflow and bound its waiting, where the user has not said otherwise."""
+    for name, value in _ENVIRONMENT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def resolve_tracking_uri(tracking_uri: str | None = None) -> str:
+    """The absolute URI of the store: the given one, MLFLOW_TRACKING_URI or ./mlflow.db.
+
+    A relative sqlite path is made absolute against the working directory, so that processes
+    started elsewhere reach the same file. A server's URI loses its trailing slash.
+    """
+    uri = (tracking_uri or "").strip() or os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    uri = uri or "sqlite:///mlflow.db"
+    prefix = "sqlite:///"
+    if uri.startswith(prefix) and not uri.startswith((prefix + "/", prefix + ":memory:")):
+        path, question, query = uri[len(prefix) :].partition("?")
+        return prefix + pathname2url(str(Path(unquote(path)).absolute())) + question + query
+    return uri.rstrip("/") if uri.startswith(("http://", "https://")) else uri
+
+
+def sqlite_path(tracking_uri: str) -> Path | None:
+    """The database file of a sqlite URI; None for every other store."""
+    prefix = "sqlite:///"
+    path = tracking_uri[len(prefix) :].partition("?")[0]
+    if not tracking_uri.startswith(prefix) or path in ("", ":memory:"):
+        return None
+    return Path(unquote(path))
+
+
+def shown_uri(tracking_uri: str) -> str:
+    """The URI without the user name and password it may hold."""
+    parts = urlsplit(tracking_uri)
+    if "@" not in parts.netloc:
+        return tracking_uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class Connection:
+    """An opened tracking store.
+
+    Args:
+        tracking_uri: see `resolve_tracking_uri`.
+
+    Raises:
+        TrackingError: the store can't be opened or the server can't be reached.
+    """
+
+    def __init__(self, tracking_uri: str | None = None) -> None:
+        prepare_environment()
+        self.tracking_uri = resolve_tracking_uri(tracking_uri)
+        self.shown_uri = shown_uri(self.tracking_uri)
+        database = sqlite_path(self.tracking_uri)
+        if database is not None:
+            _check_database_file(database)
+            with _locked(database.with_name(database.name + ".lock")):
+                self.client = self._open(FIRST_START_WAIT_S)
+        else:
+            if self.tracking_uri.startswith(("http://", "https://")):
+                _probe(self.tracking_uri)
+            self.client = self._open(0.0)
+
+    def call(self, doing: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call into mlflow, again and again for a bounded time while the database is locked.
+
+        A locked write was rolled back as a whole, so trying again can't write it twice.
+
+        Args:
+            doing: what the call does, for the message: 'log metrics of run 1234'.
+
+        Raises:
+            ResourceMissingError: mlflow knows no such thing.
+            TrackingError: all else that mlflow, its database or its network raised.
+        """
+        deadline = time.monotonic() + BUSY_WAIT_S
+        pause_s = 0.02
+        while True:
+            try:
+                return function(*args, **kwargs)
+            except GuardianFlowError:
+                raise
+            except Exception as exc:
+                if "is locked" not in str(exc) or time.monotonic() > deadline:
+                    raise self._translated(doing, exc) from exc
+            time.sleep(pause_s * random.uniform(0.5, 1.5))
+            pause_s = min(2 * pause_s, 2.0)
+
+    def _open(self, patience_s: float) -> MlflowClient:
+        # Another program that uses mlflow without our lock (its own UI, say) may be creating the
+        # tables at this very moment: what fails now holds a moment later.
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.call("open the store", _open_client, self.tracking_uri)
+            except TrackingError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+    def _translated(self, doing: str, exc: Exception) -> TrackingError:
+        reason = _short_reason(exc)
+        if getattr(exc, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+            return ResourceMissingError(f"could not {doing} in {self.shown_uri}: {reason}")
+        if _is_unreachable(exc):
+            return TrackingError(
+                f"could not {doing}: the MLflow server at {self.shown_uri} does not answer "
+                f"({reason}). Start it, or correct MLFLOW_TRACKING_URI"
+            )
+        return TrackingError(f"could not {doing} in {self.shown_uri}: {reason}")
+
+
+def _open_client(tracking_uri: str) -> MlflowClient:
+    import logging
+
+    from mlflow import MlflowClient
+
+    # mlflow prints a stack trace for each locked write, which `call` then repeats in peace.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        # mlflow's own table definitions use what SQLAlchemy 2.1 means to drop ('noload').
+        warnings.filterwarnings("ignore", message=".*noload.*", category=DeprecationWarning)
+        client = MlflowClient(tracking_uri=tracking_uri)
+        # The registry's tables are checked at its first use: do it here, under the lock.
+        client.search_registered_models(max_results=1)
+    return client
+
+
+def _short_reason(exc: Exception) -> str:
+    """The first paragraph of a foreign message, bounded; SQL and manuals left out."""
+    text = re.split(r"\n\s*\n|\n\[SQL|\n\(Background", str(exc).strip())[0].strip()
+    return (text[:400] + "…" if len(text) > 400 else text) or type(exc).__name__
+
+
+def _is_unreachable(exc: BaseException | None) -> bool:
+    from requests.exceptions import ConnectionError as NoConnection
+    from requests.exceptions import Timeout
+
+    while exc is not None:
+        if isinstance(exc, (NoConnection, Timeout)) or "Max retries exceeded" in str(exc):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
+
+
+def _probe(uri: str) -> None:
+    """Find out in seconds that no server answers; any answer at all will do."""
+    import requests
+
+    for attempt in range(PROBE_TRIES):
+        try:
+            requests.get(f"{uri}/health", timeout=PROBE_TIMEOUT_S, stream=True).close()
+            return
+        except requests.exceptions.SSLError:
+            return  # a server is there; whether to trust it is in mlflow's own settings
+        except requests.exceptions.RequestException as exc:
+            if attempt == PROBE_TRIES - 1:
+                raise TrackingError(
+                    f"the MLflow server at {shown_uri(uri)} can't be reached "
+                    f"({type(exc).__name__}). Start it, or correct MLFLOW_TRACKING_URI"
+                ) from exc
+        time.sleep(1.0)
+
+
+def _check_database_file(path: Path) -> None:
+    """Say at once what mlflow would find out after a minute and a half of retries."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            with path.open("r+b") as stream:
+                head = stream.read(16)
+            if head and head != b"SQLite format 3\x00":
+                raise TrackingError(
+                    f"{path} is not a SQLite database. Name another file in MLFLOW_TRACKING_URI"
+                )
+        if not os.access(path.parent, os.W_OK):  # SQLite keeps its journal there
+            raise PermissionError(f"no right to write in {path.parent}")
+    except OSError as exc:
+        raise TrackingError(
+            f"the tracking database {path} can't be written: {exc}. Free or rename it, or name "
+            "another one in MLFLOW_TRACKING_URI"
+        ) from exc
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an inter-process lock: two first starts must not migrate one database at once."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: mlflow's own start-up is all there is
+        yield
+        return
+    deadline = time.monotonic() + LOCK_WAIT_S
+    with path.open("a") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as exc:
+                if time.monotonic() > deadline:
+                    raise TrackingError(
+                        f"another process has held {path} for {LOCK_WAIT_S:.0f} s. End it and "
+                        "try again"
+                    ) from exc
+            except OSError as exc:
+                raise TrackingError(
+                    f"{path} can't be locked ({exc}): a database needs a file system with locks. "
+                    "Name a local file, or a server, in MLFLOW_TRACKING_URI"
+                ) from exc
+            time.sleep(0.05)
+        yield  # closing the file releases the lock

@@ -1,0 +1,357 @@
+"""The room's promises kept in memory: for tests, ours and our users'.
+
+The conformance tests run over these and over MLflow alike. Nothing here imports mlflow.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from ..contracts.errors import SourceError, TrackingError
+from ..contracts.results import (
+    SPEC_FILE,
+    DetectorPackage,
+    RegisteredModel,
+    RunRecord,
+    RunRequest,
+)
+from . import names, references
+from .launcher import adopted_params, claim_launcher_run, launcher_tags
+from .run_records import (
+    LAUNCHER_TAG,
+    PARENT_TAG,
+    checked_end_status,
+    checked_status,
+    run_page,
+)
+
+
+@dataclass
+class _Run:
+    run_id: str
+    experiment_name: str
+    run_name: str
+    start_time_ms: int
+    status: str = "RUNNING"
+    end_time_ms: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+
+    def record(self) -> RunRecord:
+        return RunRecord(
+            run_id=self.run_id,
+            experiment_name=self.experiment_name,
+            run_name=self.run_name,
+            status=self.status,
+            start_time_ms=self.start_time_ms,
+            end_time_ms=None if self.status == "RUNNING" else self.end_time_ms,
+            tags=dict(self.tags),
+            params=dict(self.params),
+            # As MLflow: the value of the largest step, and of those the last one written.
+            metrics={
+                key: max(enumerate(history), key=lambda entry: (entry[1][0], entry[0]))[1][1]
+                for key, history in self.metrics.items()
+            },
+            parent_run_id=self.tags.get(PARENT_TAG),
+        )
+
+
+class InMemoryStore:
+    """RunTracker and RunReader without MLflow; gone with the process."""
+
+    tracking_uri = "memory:"
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Run] = {}
+        self._experiments = {"Default"}
+        self._lock = threading.RLock()
+
+    # --- RunTracker ---------------------------------------------------------------------------
+
+    def start_run(self, request: RunRequest) -> str:
+        with self._lock:
+            if request.parent_run_id is not None:
+                self._run(request.parent_run_id)
+            self._experiments.add(request.experiment_name)
+            launcher = self._launcher() if request.adopt_launcher else None
+            if launcher is not None and launcher.experiment_name == request.experiment_name:
+                run = launcher
+                run.run_name = request.run_name
+                params = adopted_params(request, run.params)
+            else:
+                run = _Run(
+                    uuid.uuid4().hex,
+                    request.experiment_name,
+                    request.run_name,
+                    int(time.time() * 1000),
+                )
+                self._runs[run.run_id] = run
+                params = dict(request.params)
+            if request.parent_run_id is not None:
+                run.tags[PARENT_TAG] = request.parent_run_id
+            self.annotate(run.run_id, params=params, tags=request.tags)
+            if launcher is not None and launcher is not run:
+                page = run_page(request.experiment_name, run.run_id)
+                self.annotate(run.run_id, tags={LAUNCHER_TAG: launcher.run_id})
+                self.annotate(launcher.run_id, tags=launcher_tags(request, run.run_id, page))
+            return run.run_id
+
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        with self._lock:
+            run = self._written(run_id)
+            for key, value in names.finite_metrics(metrics).items():
+                run.metrics.setdefault(key, []).append((step or 0, value))
+
+    def annotate(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        with self._lock:
+            run = self._written(run_id)
+            for key, value in names.stored_values(params, names.PARAM_LIMIT).items():
+                if run.params.setdefault(key, value) != value:
+                    raise TrackingError(
+                        f"parameter '{key}' of run {run_id} is '{run.params[key]}' and can't "
+                        f"become '{value}'"
+                    )
+            run.tags.update(names.stored_values(tags, names.TAG_LIMIT))
+
+    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
+        place = PurePosixPath(names.artifact_path(folder))
+        if not source.exists():
+            raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
+        with self._lock:
+            run = self._written(run_id)
+            files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
+            base = source.parent if source.is_file() else source
+            for path in files:
+                name = place / path.relative_to(base).as_posix()
+                run.artifacts[name.as_posix()] = path.read_bytes()
+
+    def end_run(self, run_id: str, status: str = "FINISHED") -> None:
+        with self._lock:
+            run = self._written(run_id)
+            run.status = checked_end_status(status)
+            run.end_time_ms = int(time.time() * 1000)
+
+    def reopen_run(self, run_id: str) -> None:
+        with self._lock:
+            run = self._run(run_id)
+            if run.status == "FINISHED":
+                raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
+            run.status = "RUNNING"
+
+    def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
+        ended: list[str] = []
+        with self._lock:
+            for child in self.find_runs(tags={PARENT_TAG: parent_run_id}, limit=len(self._runs)):
+                ended += self.fail_running(child.run_id, status)
+                if child.status == "RUNNING":
+                    self.end_run(child.run_id, status)
+                    ended.append(child.run_id)
+        return ended
+
+    # --- RunReader ----------------------------------------------------------------------------
+
+    def get_run(self, run_id: str) -> RunRecord:
+        with self._lock:
+            return self._run(run_id).record()
+
+    def find_runs(
+        self,
+        *,
+        experiment_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        status: str | None = None,
+        limit: int = 100,
+    ) -> list[RunRecord]:
+        wanted = names.stored_values(tags, names.TAG_LIMIT)
+        if status is not None:
+            checked_status(status)
+        with self._lock:
+            found = [
+                run.record()
+                for run in reversed(self._runs.values())
+                if experiment_name in (None, run.experiment_name)
+                and status in (None, run.status)
+                and all(run.tags.get(key) == value for key, value in wanted.items())
+            ]
+        return sorted(found, key=lambda record: -record.start_time_ms)[:limit]
+
+    def list_experiments(self) -> list[str]:
+        with self._lock:
+            return sorted(self._experiments)
+
+    def download(self, run_id: str, path: str, destination: Path) -> Path:
+        wanted = PurePosixPath(names.artifact_path(path))
+        with self._lock:
+            artifacts = {PurePosixPath(p): c for p, c in self._run(run_id).artifacts.items()}
+        chosen = {p: c for p, c in artifacts.items() if p == wanted or wanted in p.parents}
+        if not chosen:
+            depth = len(wanted.parent.parts) + 1
+            beside = sorted(
+                {
+                    PurePosixPath(*p.parts[:depth]).as_posix()
+                    for p in artifacts
+                    if wanted.parent in p.parents
+                }
+            )
+            there = ", ".join(beside[:10]) or "nothing"
+            raise SourceError(f"run {run_id} has no artifact '{path}'; beside it lies: {there}")
+        for name, content in chosen.items():
+            target = destination / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        return destination / wanted
+
+    def run_url(self, run_id: str) -> str | None:
+        self.get_run(run_id)
+        return None  # nothing serves a page
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _run(self, run_id: str) -> _Run:
+        if run_id not in self._runs:
+            near = names.nearest(run_id, self._runs)
+            hint = f"; nearest: {', '.join(near)}" if near else ""
+            raise SourceError(f"there is no run '{run_id}' in memory{hint}")
+        return self._runs[run_id]
+
+    def _written(self, run_id: str) -> _Run:
+        try:
+            return self._run(run_id)
+        except SourceError as exc:
+            raise TrackingError(f"could not log to run {run_id}: {exc}") from exc
+
+    def _launcher(self) -> _Run | None:
+        launcher = claim_launcher_run()
+        if launcher is None:
+            return None
+        if launcher.run_id not in self._runs:
+            raise TrackingError(f"MLFLOW_RUN_ID names run {launcher.run_id}, which is not here")
+        run = self._runs[launcher.run_id]
+        return run if run.status == "RUNNING" else None
+
+
+@dataclass
+class _Version:
+    model: RegisteredModel
+    files: dict[str, bytes]
+
+
+class InMemoryRegistry:
+    """DetectorRegistry without MLflow.
+
+    Args:
+        store: where the runs are that detectors are registered for.
+    """
+
+    def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
+        self._versions: list[_Version] = []
+        self._aliases: dict[tuple[str, str], str] = {}
+        self._logged: dict[str, _Version] = {}
+
+    def register(
+        self,
+        run_id: str,
+        package: DetectorPackage,
+        name: str,
+        *,
+        alias: str = "candidate",
+        tags: Mapping[str, str] | None = None,
+    ) -> RegisteredModel:
+        registered = names.registered_name(name)
+        references.check_alias(alias)
+        self._store.get_run(run_id)
+        verified = DetectorPackage.load(package.directory)
+        logged = self._logged.get(run_id)
+        if logged is not None and logged.model.tags["sha256"] != verified.digest:
+            raise TrackingError(f"run {run_id} has logged another detector already")
+        version = next(
+            (v for v in self._of(registered) if v.model.run_id == run_id), None
+        ) or _Version(
+            RegisteredModel(
+                name=registered,
+                version=str(len(self._of(registered)) + 1),
+                display_name=names.display_name(registered),
+                run_id=run_id,
+                tags=references.version_tags(verified, run_id, tags),
+                created_ms=int(time.time() * 1000),
+            ),
+            {
+                file: (verified.directory / file).read_bytes()
+                for file in (*verified.spec.files, SPEC_FILE)
+            },
+        )
+        if version not in self._versions:
+            self._versions.append(version)
+        self._logged[run_id] = version
+        self._aliases[registered, alias] = version.model.version
+        self._store.annotate(
+            run_id,
+            tags={
+                "registered_model_name": registered,
+                "registered_model_version": version.model.version,
+            },
+        )
+        return self._with_aliases(version.model)
+
+    def fetch(self, reference: str, destination: Path) -> DetectorPackage:
+        wanted = references.parse_reference(reference)
+        references.check_destination(destination)
+        if wanted.run_id is not None:
+            run = self._store.get_run(wanted.run_id)
+            references.check_source_run(run)
+            found = self._logged.get(run.run_id)
+            if found is None:
+                raise references.no_detector(run)
+        else:
+            found = self._version(wanted)
+        for file, content in found.files.items():
+            target = destination / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        return DetectorPackage.load(destination)
+
+    def list_models(self, pattern: str = "") -> list[RegisteredModel]:
+        wanted = pattern.replace("/", ".")
+        models = [self._with_aliases(v.model) for v in self._versions if wanted in v.model.name]
+        return sorted(models, key=lambda model: (model.name, int(model.version)))
+
+    def _of(self, name: str) -> list[_Version]:
+        return [version for version in self._versions if version.model.name == name]
+
+    def _version(self, wanted: references.ModelReference) -> _Version:
+        versions = {version.model.version: version for version in self._of(wanted.name)}
+        if not versions:
+            raise references.unknown_model(wanted.name, {v.model.name for v in self._versions})
+        if wanted.alias is not None:
+            aliases = {a: v for (n, a), v in self._aliases.items() if n == wanted.name}
+            if wanted.alias not in aliases:
+                raise references.unknown_alias(wanted.name, wanted.alias, aliases)
+            return versions[aliases[wanted.alias]]
+        version = wanted.version or max(versions, key=int)
+        if version not in versions:
+            raise references.unknown_version(wanted.name, version, versions)
+        return versions[version]
+
+    def _with_aliases(self, model: RegisteredModel) -> RegisteredModel:
+        aliases = sorted(
+            alias
+            for (name, alias), version in self._aliases.items()
+            if name == model.name and version == model.version
+        )
+        return replace(model, aliases=tuple(aliases))

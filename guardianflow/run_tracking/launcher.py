@@ -1,0 +1,88 @@
+"""The run that `mlflow run` has made before it started this process.
+
+`mlflow run` exports its id to us, and mlflow's fluent API, which an experiment's own code may
+use, would write into it. So the id is read once, kept here, and removed from the environment
+before any code of the user's runs.
+
+At the end of our process `mlflow run` sets that run's status from our exit code, unless it has
+ended by then: an adopted run keeps the status we gave it, a linked one needs none from us.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..contracts.results import RunRequest
+from . import names
+
+# All that would make mlflow's fluent API write into a run, experiment or model not of its own.
+_ACTIVE_RUN_VARIABLES = (
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_ACTIVE_MODEL_ID",
+    "_MLFLOW_ACTIVE_MODEL_ID",
+)
+
+
+@dataclass(frozen=True)
+class LauncherRun:
+    """The run in MLFLOW_RUN_ID; `experiment_id` is None where MLFLOW_EXPERIMENT_ID was unset."""
+
+    run_id: str
+    experiment_id: str | None = None
+
+
+_lock = threading.Lock()
+_taken: LauncherRun | None = None
+
+
+def take_launcher_run() -> LauncherRun | None:
+    """Read the launcher's run and remove every active-run variable from `os.environ`.
+
+    Call it at the start of the process. The answer is kept, so that a later call, and the store
+    when it starts a run with `adopt_launcher`, get the same one; None when there is none.
+    """
+    global _taken
+    with _lock:
+        found = {name: os.environ.pop(name, "") for name in _ACTIVE_RUN_VARIABLES}
+        if found["MLFLOW_RUN_ID"]:
+            _taken = LauncherRun(found["MLFLOW_RUN_ID"], found["MLFLOW_EXPERIMENT_ID"] or None)
+        return _taken
+
+
+def claim_launcher_run() -> LauncherRun | None:
+    """As `take_launcher_run`, and forget it: one launcher's run serves one run of ours."""
+    global _taken
+    launcher = take_launcher_run()
+    with _lock:
+        _taken = None
+    return launcher
+
+
+def adopted_params(request: RunRequest, written: Mapping[str, str]) -> dict[str, str]:
+    """The request's parameters, where `mlflow run` has `written` the entry point's already.
+
+    A parameter can't be changed: one that stands there with another value goes beside it, as
+    'resolved.' + its key.
+    """
+    wanted = names.stored_values(request.params, names.PARAM_LIMIT)
+    return {
+        key if written.get(key, value) == value else f"resolved.{key}": value
+        for key, value in wanted.items()
+    }
+
+
+def launcher_tags(request: RunRequest, run_id: str, page: str) -> dict[str, str]:
+    """What leads from the launcher's run to ours; `page` is our run's place in the UI."""
+    return {
+        "guardianflow.run_id": run_id,
+        "guardianflow.experiment": request.experiment_name,
+        "mlflow.note.content": (
+            f"`mlflow run` launched the run [{request.run_name}]({page}) in experiment "
+            f"`{request.experiment_name}`. What it logged stands there."
+        ),
+    }
