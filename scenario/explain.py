@@ -1,0 +1,295 @@
+"""From pydantic's list of errors to sentences in our own words.
+
+    explain(model, error, values) → [Finding(path, message, of_key)]
+
+A message is made of the field's `Expected` (or its choices, or its section's keys) and of the
+value that came; pydantic says only where. Who knows the file turns a path into file:line:column.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from .fields import Expected
+from .schema import ONE, SEVERAL, Scenario, conflicts
+
+Path = tuple[str | int, ...]
+SHOWN_LENGTH = 60
+LATER = ("sweep", "comparison", "ablation", "release")
+"""Sections that a user may know from the documentation of a later version."""
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong.
+
+    Args:
+        path: keys and indices from the top of the scenario.
+        of_key: the key itself is at fault, not its value.
+    """
+
+    path: Path
+    message: str
+    of_key: bool = False
+
+
+def explain(
+    model: type[BaseModel], error: ValidationError, values: Mapping[str, object]
+) -> list[Finding]:
+    """Every problem that pydantic found, and every contradiction between sections besides.
+
+    Args:
+        model: the class that was validated.
+        values: what it was validated from.
+    """
+    found = list(_findings(model, error, values))
+    mended = {(*f.path[:-1], _nearest_key(model, f)) for f in found if f.of_key}
+    kept = [f for f in found if f.path not in mended or _value_at(values, f.path) is not _ABSENT]
+    kept += [Finding(_as_written(path, values), each) for path, each in conflicts(values)]
+    return list(dict.fromkeys(kept))
+
+
+def shown(value: object) -> str:
+    """A value as its writer knows it, short however large it is."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return f"a mapping with {_few(map(str, value), 'key')}"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}" if len(value) > 8 else _short(_listed(value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return _short(str(getattr(value, "source_text", value)))
+    if isinstance(value, str):
+        return _short(json.dumps(value[: SHOWN_LENGTH * 2], ensure_ascii=False))
+    return f"a {type(value).__name__}"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """'; did you mean 'epochs'?' where one of `known` is near, else ''."""
+    near = nearest(word, known)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def nearest(word: object, known: Iterable[str]) -> str | None:
+    """The known word that differs from this one by a slip, if one does."""
+    by_lower = {each.lower(): each for each in known}
+    text = str(word)[:SHOWN_LENGTH].lower()
+    match = difflib.get_close_matches(text, by_lower, n=1, cutoff=0.6)
+    return by_lower[match[0]] if match else None
+
+
+# --- the sentences ------------------------------------------------------------------------------
+
+
+def _findings(
+    model: type[BaseModel], error: ValidationError, values: Mapping[str, object]
+) -> Iterator[Finding]:
+    for each in error.errors(include_url=False):
+        path = tuple(part for part in each["loc"] if part not in (ONE, SEVERAL))
+        of_key = bool(path) and path[-1] == "[key]"
+        path = path[:-1] if of_key else path
+        if not path:  # the class's own check of itself: `conflicts` says what it found
+            continue
+        annotation, expected = _annotation_at(model, path)
+        schema_path, path = path, _as_written(path, values)
+        if each["type"] == "extra_forbidden":
+            yield Finding(path, _unknown(model, schema_path), of_key=True)
+        elif each["type"] == "missing":
+            yield Finding(path, _missing(path, annotation, expected))
+        elif of_key:
+            hint = _reason(each.get("ctx"))
+            message = f"'{_short(str(path[-1]))}' can't be a key of '{_dotted(path[:-1])}'{hint}"
+            yield Finding(path, message, of_key=True)
+        else:
+            got = _value_at(values, path)
+            got = each["input"] if got is _ABSENT else got
+            hint = _reason(each.get("ctx"))
+            yield Finding(path, _wrong(path, annotation, expected, got, hint))
+
+
+def _as_written(path: Path, values: Mapping[str, object]) -> Path:
+    """Where a value stands in the file, if it came by `quantization.variants` and shared keys."""
+    written = values.get("quantization")
+    if path[:1] != ("quantization",) or not isinstance(written, Mapping):
+        return path
+    if len(path) < 2 or not isinstance(path[1], int):
+        return path
+    variant = ("quantization", "variants", *path[1:])
+    shared = len(path) > 2 and _value_at(values, variant) is _ABSENT and path[2] in written
+    return ("quantization", *path[2:]) if shared else variant
+
+
+def _unknown(model: type[BaseModel], path: Path) -> str:
+    key, parent = path[-1], path[:-1]
+    where = f" in '{_dotted(parent)}'" if parent else ""
+    start = f"unknown key '{_short(str(key))}'{where}"
+    if not parent and key in LATER:
+        return f"{start}: this version runs single scenarios, without '{key}'"
+    known = _keys_at(model, parent)
+    if near := nearest(key, known):
+        return f"{start}; did you mean '{near}'?"
+    home = [place for place in _homes(str(key)) if place != _dotted(parent)]
+    if home:
+        return (
+            f"{start}; it belongs to '{home[0]}'" if home[0] else f"{start}; it belongs to the top"
+        )
+    return f"{start}; known are {', '.join(known)}"
+
+
+def _missing(path: Path, annotation: object, expected: str) -> str:
+    section = _section_of(annotation)
+    if section is not None:
+        needed = [name for name, field in section.model_fields.items() if field.is_required()]
+        return f"section '{_dotted(path)}' is missing; it needs {' and '.join(needed)}"
+    parent = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
+    return f"'{path[-1]}' is missing{parent}; it must be {expected}"
+
+
+def _wrong(path: Path, annotation: object, expected: str, got: object, hint: str) -> str:
+    choices = _choices(annotation)
+    section = _section_of(annotation)
+    if path == ("design",):
+        hint = "; sweep, comparison and ablation come with a later version"
+    elif choices and isinstance(got, str):
+        hint = did_you_mean(got, choices)
+    elif isinstance(got, str) and annotation in (int, float) and _is_number(got):
+        hint = "; write it without quotes"
+    if choices:
+        expected = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    elif section is not None and not expected:
+        expected = f"a mapping with {_few(section.model_fields, 'key')}"
+    return f"{_dotted(path)} must be {expected} but got {shown(got)}{hint}"
+
+
+def _reason(context: Mapping[str, Any] | None) -> str:
+    """What our own validator said about this value."""
+    said = str((context or {}).get("error", ""))
+    return f"; {_short(said, 200)}" if said else ""
+
+
+# --- the schema ---------------------------------------------------------------------------------
+
+
+def _annotation_at(model: type[BaseModel], path: Path) -> tuple[object, str]:
+    """The type at a path and what it must be; (None, '') beyond the schema."""
+    annotation: object = model
+    expected = ""
+    for part in path:
+        annotation, expected = _step(annotation, part)
+    return annotation, expected
+
+
+def _step(annotation: object, part: str | int) -> tuple[object, str]:
+    for arm in _arms(annotation):
+        if isinstance(part, str) and (section := _section_of(arm)):
+            field = section.model_fields.get(part)
+            return _unwrapped(field.annotation, field.metadata) if field else (None, "")
+        if isinstance(part, int) and get_origin(arm) is tuple:
+            return _unwrapped(get_args(arm)[0], ())
+        if get_origin(arm) is dict:
+            return _unwrapped(get_args(arm)[1], ())
+    return None, ""
+
+
+def _unwrapped(annotation: object, metadata: Sequence[object]) -> tuple[object, str]:
+    """An annotation without Annotated and None, and the words of its Expected."""
+    words = [each.text for each in metadata if isinstance(each, Expected)]
+    while get_origin(annotation) is Annotated:
+        annotation, *more = get_args(annotation)
+        words += [each.text for each in more if isinstance(each, Expected)]
+    arms = [arm for arm in _arms(annotation) if arm is not type(None)]
+    if len(arms) == 1 and arms[0] is not annotation:
+        inner, inner_words = _unwrapped(arms[0], ())
+        return inner, words[0] if words else inner_words
+    if annotation is bool and not words:
+        words = ["true or false"]
+    return annotation, words[0] if words else ""
+
+
+def _arms(annotation: object) -> tuple[object, ...]:
+    """The alternatives of a union, bare; a type that is none is its only one."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(bare for arm in get_args(annotation) for bare in _arms(arm))
+    return (annotation,)
+
+
+def _section_of(annotation: object) -> type[BaseModel] | None:
+    arm = _arms(annotation)[0]
+    return arm if isinstance(arm, type) and issubclass(arm, BaseModel) else None
+
+
+def _choices(annotation: object) -> list[str]:
+    return [str(c) for c in get_args(annotation)] if get_origin(annotation) is Literal else []
+
+
+def _keys_at(model: type[BaseModel], path: Path) -> list[str]:
+    section = _section_of(_annotation_at(model, path)[0])
+    return list(section.model_fields) if section else []
+
+
+def _homes(key: str) -> Iterator[str]:
+    """Every section of a scenario that has such a key; '' is the top."""
+    if key in Scenario.model_fields:
+        yield ""
+    for name in Scenario.model_fields:
+        if key in _keys_at(Scenario, (name,)):
+            yield name
+
+
+def _nearest_key(model: type[BaseModel], unknown: Finding) -> str:
+    return nearest(unknown.path[-1], _keys_at(model, unknown.path[:-1])) or ""
+
+
+# --- small things -------------------------------------------------------------------------------
+
+
+def _value_at(values: object, path: Path) -> object:
+    for part in path:
+        if not isinstance(values, (Mapping, list, tuple)):
+            return _ABSENT
+        try:
+            values = values[part]  # type: ignore[index]  # a key or an index, whichever fits
+        except (KeyError, IndexError, TypeError):
+            return _ABSENT
+    return values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(_short(str(part)) for part in path)
+
+
+def _listed(values: Sequence[object]) -> str:
+    return f"[{', '.join(shown(value) for value in values)}]"
+
+
+def _few(names: Iterable[str], noun: str) -> str:
+    every = [_short(name) for name in names]
+    if not every:
+        return f"no {noun}s"
+    more = f" and {len(every) - 8} more" if len(every) > 8 else ""
+    return f"the {noun}{'s' if len(every) > 1 else ''} {', '.join(every[:8])}{more}"
+
+
+def _short(text: str, length: int = SHOWN_LENGTH) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

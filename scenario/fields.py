@@ -1,0 +1,227 @@
+"""The kinds of value a scenario holds, each with the words that say what it must be.
+
+`Expected` travels with the type, so that the message for a wrong value ("must be a whole number
+≥ 1 but got …") and docs/scenario.md say the same, and pydantic's own wording is never needed.
+A validator's ValueError holds only what is wrong with this very value ("it contains '/'").
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from . import naming
+
+Item = TypeVar("Item", bound=Hashable)
+
+STRICT = Field(strict=True)
+MAX_TEXT_LENGTH = 1_000
+MAX_TAG_LENGTH = 5_000
+MAX_KEY_LENGTH = 200
+RESERVED_TAGS = (
+    "mlflow.", "exp.", "scenario.", "site.", "task.", "data.", "source.", "registered_model_",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Completes the sentence 'X must be …'."""
+
+    text: str
+
+
+def as_text(value: object) -> object:
+    """Numbers and paths where text is wanted: `version: 012` means the text as it was written."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return str(getattr(value, "source_text", value))
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def check_text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty")
+    if value != value.strip():
+        raise ValueError("it has a space at an end")
+    if not all(character == " " or character.isprintable() for character in value):
+        raise ValueError("it contains a line break or a character that can't be seen")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"it has {len(value)} characters, {MAX_TEXT_LENGTH} are enough")
+    return value
+
+
+def check_class_name(value: str) -> str:
+    return check_text(unicodedata.normalize("NFC", value))
+
+
+def check_architecture(value: str) -> str:
+    if value.endswith((".pt", ".yaml")):
+        raise ValueError("name the architecture alone; a file of weights goes to weights_path")
+    return naming.check_part(naming.normalise_architecture(value))
+
+
+def check_device(value: str) -> str:
+    if value in DEVICES or re.fullmatch(r"cuda:\d+|\d+(,\d+)*", value):
+        return value
+    raise ValueError("an NVIDIA GPU is called cuda" if "gpu" in value.lower() else "")
+
+
+def check_multiple_of_32(value: int) -> int:
+    if value % 32:
+        below = value // 32 * 32
+        near = f"{below} or {below + 32}" if below else "32"
+        raise ValueError(f"the nearest is {near}")
+    return value
+
+
+def check_list(values: tuple[Item, ...]) -> tuple[Item, ...]:
+    if not values:
+        raise ValueError("it is empty")
+    repeated = next((v for i, v in enumerate(values) if v in values[:i]), None)
+    if repeated is not None:
+        raise ValueError(f"{repeated!r} is there twice")
+    return values
+
+
+def check_tag_key(value: str) -> str:
+    if not re.fullmatch(r"[\w.\- :]{1,200}", value):
+        raise ValueError("letters, digits and . - _ : may be used")
+    if value.startswith(RESERVED_TAGS):
+        raise ValueError("GuardianFlow or MLflow writes tags with this beginning itself")
+    return value
+
+
+def check_tag_value(value: str) -> str:
+    if len(value) > MAX_TAG_LENGTH:
+        raise ValueError(f"it has {len(value)} characters, {MAX_TAG_LENGTH} are the most")
+    if any(unicodedata.category(character) == "Cs" for character in value):
+        raise ValueError("it contains a broken character")
+    return value
+
+
+def plain_value(value: object, depth: int = 0) -> object:
+    """Options as plain Python values, free of the reader's own number types.
+
+    Raises:
+        ValueError: something that neither YAML nor JSON can hold.
+    """
+    if depth > 20:
+        raise ValueError("it is nested more than 20 deep")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return check_tag_value(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{float(value)} is not a finite number")
+        return float(value)
+    if isinstance(value, Mapping):
+        return {option_key(k): plain_value(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [plain_value(item, depth + 1) for item in value]
+    raise ValueError(f"a {type(value).__name__} can't be written to YAML")
+
+
+def option_key(key: object) -> str:
+    if isinstance(key, str) and key.strip() and len(key) <= MAX_KEY_LENGTH:
+        return check_tag_value(key)
+    raise ValueError(f"its keys must be text of 1 to {MAX_KEY_LENGTH} characters")
+
+
+def null_is_empty(value: object) -> object:
+    """A section with nothing under it (all its lines commented out) is an empty section."""
+    return {} if value is None else value
+
+
+DEVICES = ("auto", "cpu", "cuda", "mps", "tensorrt", "openvino")
+
+Text = Annotated[
+    str, BeforeValidator(as_text), STRICT, AfterValidator(check_text), Expected("one line of text")
+]
+NamePart = Annotated[
+    str,
+    BeforeValidator(as_text),
+    STRICT,
+    AfterValidator(naming.check_part),
+    Expected(
+        f"a name of 1 to {naming.MAX_PART_LENGTH} characters without "
+        f"{' '.join(naming.FORBIDDEN)} or '_' at an end"
+    ),
+]
+ClassName = Annotated[
+    str,
+    BeforeValidator(as_text),
+    STRICT,
+    AfterValidator(check_class_name),
+    Expected("a class name"),
+]
+ClassNames = Annotated[
+    tuple[ClassName, ...],
+    AfterValidator(check_list),
+    Expected("a list of different class names like [helmet, head]"),
+]
+Architecture = Annotated[
+    str,
+    BeforeValidator(as_text),
+    STRICT,
+    AfterValidator(check_architecture),
+    Expected("the name of an architecture like yolo11l"),
+]
+Device = Annotated[
+    str,
+    BeforeValidator(as_text),
+    STRICT,
+    AfterValidator(check_device),
+    Expected(f"{', '.join(DEVICES)}, cuda:0, or the number of a GPU like 0 or 0,1"),
+]
+Positive = Annotated[int, Field(strict=True, ge=1), Expected("a whole number ≥ 1")]
+NotNegative = Annotated[int, Field(strict=True, ge=0), Expected("a whole number ≥ 0")]
+Seed = Annotated[
+    int, Field(strict=True, ge=0, le=2**32 - 1), Expected("a whole number from 0 to 4294967295")
+]
+InputSize = Annotated[
+    int,
+    Field(strict=True, ge=32),
+    AfterValidator(check_multiple_of_32),
+    Expected("a multiple of 32 (pixels)"),
+]
+PositiveNumber = Annotated[
+    float, Field(strict=True, gt=0, allow_inf_nan=False), Expected("a number > 0")
+]
+Fraction = Annotated[
+    float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), Expected("a number from 0 to 1")
+]
+BatchSizes = Annotated[
+    tuple[Positive, ...],
+    AfterValidator(check_list),
+    Expected("a list of different whole numbers ≥ 1 like [1, 8]"),
+]
+TagKey = Annotated[str, STRICT, AfterValidator(check_tag_key), Expected("the name of a tag")]
+TagValue = Annotated[
+    str,
+    BeforeValidator(as_text),
+    STRICT,
+    AfterValidator(check_tag_value),
+    Expected("text"),
+]
+Tags = Annotated[
+    dict[TagKey, TagValue],
+    BeforeValidator(null_is_empty),
+    Expected("a mapping of names to text like {team: safety}"),
+]
+Options = Annotated[
+    dict[str, object],
+    AfterValidator(plain_value),
+    BeforeValidator(null_is_empty),
+    Expected("a mapping of the trainer's own settings like {mosaic: 0}"),
+]

@@ -1,0 +1,113 @@
+"""Finding and reading a scenario file, with a helpful answer where that fails."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from guardianflow.contracts.errors import Problem, ScenarioError
+
+MAX_BYTES = 256 * 1024
+SUFFIXES = (".yaml", ".yml")
+
+
+def find_scenario_file(path: str | Path, search_dirs: Sequence[Path] = ()) -> Path:
+    """The file meant by a path: relative to the working directory, then to `search_dirs`.
+
+    Raises:
+        ScenarioError: there is none (near names are told), or it is a directory.
+    """
+    written = str(path)
+    if not written.strip() or "\0" in written:
+        raise ScenarioError(f"the path of a scenario file must be given but got {written!r}")
+    if "://" in written or written.startswith(("runs:/", "models:/")):
+        raise ScenarioError(f"{written} is not a file on this machine; download the scenario first")
+    asked = Path(written).expanduser()
+    candidates = [asked]
+    if not asked.is_absolute():
+        candidates += [Path(directory) / asked for directory in search_dirs]
+    try:
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+        found = next((each for each in candidates if each.exists()), None)
+    except OSError as error:  # a name too long, a directory that may not be entered
+        reason = error.strerror or str(error)
+        raise ScenarioError(Problem(f"can't be looked up: {reason}", written[:200])) from error
+    if found is None:
+        raise ScenarioError(Problem(_not_found(asked, candidates, search_dirs), written))
+    if found.is_dir():
+        names = _scenarios_in(found)
+        inside = f"; it holds {', '.join(names[:8])}" if names else " without scenarios in it"
+        raise ScenarioError(Problem(f"is a directory{inside}: name one YAML file", written))
+    raise ScenarioError(Problem("is not a regular file: name one YAML file", written))
+
+
+def read_scenario_text(file: Path) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        ScenarioError: it can't be read, is too large, or has another encoding.
+    """
+    where = str(file)
+    try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            message = (
+                f"has {size / 1024:.0f} KiB, and a scenario has at most {MAX_BYTES // 1024}: "
+                "is it the right file?"
+            )
+            raise ScenarioError(Problem(message, where))
+        content = file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ScenarioError(Problem(f"can't be read: {reason}", where)) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(Problem(_not_utf8(content, error, file.name), where)) from error
+
+
+def _not_found(asked: Path, candidates: Sequence[Path], search_dirs: Sequence[Path]) -> str:
+    folders = list(dict.fromkeys(each.parent for each in candidates))
+    names = {name: folder / name for folder in folders for name in _scenarios_in(folder)}
+    for directory in search_dirs:
+        names |= {name: Path(directory) / name for name in _scenarios_in(Path(directory))}
+    near = difflib.get_close_matches(asked.name, names, n=3, cutoff=0.6)
+    if not near and not asked.suffix:
+        near = [asked.name + suffix for suffix in SUFFIXES if asked.name + suffix in names]
+    message = "there is no such file"
+    if near:
+        return f"{message}; did you mean {' or '.join(str(names[each]) for each in near)}?"
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if len(missing) == len(folders):
+        return f"{message}: the directory {missing[0]} does not exist"
+    return f"{message}; looked in {', '.join(str(f.absolute()) for f in folders if f.is_dir())}"
+
+
+def _scenarios_in(folder: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in folder.iterdir() if each.suffix in SUFFIXES)
+    except OSError:  # no such directory, or closed to us: then no name can be suggested
+        return []
+
+
+def _not_utf8(content: bytes, error: UnicodeDecodeError, name: str) -> str:
+    line = content.count(b"\n", 0, error.start) + 1
+    encoding = ""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "UTF-16"
+    else:
+        try:
+            content.decode("cp949")
+            encoding = "CP949"
+        except UnicodeDecodeError:
+            pass
+    if not encoding:
+        return f"is not UTF-8 text (line {line}): save it as UTF-8 in your editor"
+    korean = " (EUC-KR)" if encoding == "CP949" else ""
+    return (
+        f"is not UTF-8 (line {line}) but looks like {encoding}{korean}; convert it with: "
+        f"iconv -f {encoding} -t UTF-8 {name} > {name}.utf8 && mv {name}.utf8 {name}"
+    )

@@ -1,0 +1,173 @@
+"""A scenario file, or flags, → a checked Scenario; and a Scenario → YAML.
+
+Everything that is wrong is told at once: YAML, unknown keys, wrong values, contradictions,
+overrides and the experiment type, each with file:line:column or the override that set it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+from guardianflow.contracts.errors import Problem, ScenarioError
+
+from . import explain
+from .files import find_scenario_file, read_scenario_text
+from .overrides import Override, Overrides, apply_override, read_overrides
+from .schema import EXPERIMENT_TYPES, Scenario, type_problem
+from .yaml_tree import Document, read_document
+
+
+def load_scenario(
+    path: str | Path,
+    *,
+    overrides: Overrides = (),
+    experiment_type: str | None = None,
+    search_dirs: Sequence[Path] = (),
+) -> Scenario:
+    """Read a scenario file.
+
+    Args:
+        path: of a YAML file in UTF-8; a relative one is looked for in the working directory,
+            then in `search_dirs`.
+        overrides: 'training.epochs=5' texts, or a mapping {'training.epochs': 5}.
+        experiment_type: 'train', 'infer' or 'quant': the answer is of that class.
+
+    Raises:
+        ScenarioError: every problem of the file and the overrides.
+    """
+    file = find_scenario_file(path, search_dirs)
+    document = read_document(read_scenario_text(file), str(file))
+    scenario = _checked(document, str(file), overrides, experiment_type)
+    scenario._source_path = file.absolute()
+    return scenario
+
+
+def build_scenario(
+    values: Mapping[str, object],
+    origin: str = "command line",
+    *,
+    overrides: Overrides = (),
+    experiment_type: str | None = None,
+) -> Scenario:
+    """Make a scenario of values that stand in no file.
+
+    Args:
+        values: as a file would have them, nested, or with dotted keys ('training.epochs').
+        origin: how an error names the place they come from.
+
+    Raises:
+        ScenarioError: every problem of the values and the overrides.
+    """
+    document = Document()
+    for key, value in values.items():
+        path: explain.Path = tuple(str(key).split("."))
+        try:
+            apply_override(document.values, Override(path, value, origin))
+        except ValueError as error:
+            document.problems.append(Problem(str(error), origin))
+    return _checked(document, origin, overrides, experiment_type)
+
+
+def dump_scenario(scenario: Scenario) -> str:
+    """The whole scenario, defaults filled in, as YAML that loads to the same scenario."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.width = 10_000
+    yaml.allow_unicode = True
+    stream = StringIO()
+    yaml.dump(_plain(scenario), stream)
+    return stream.getvalue()
+
+
+# --- checking -----------------------------------------------------------------------------------
+
+
+class _Places:
+    """Turns the path of a problem into the words that say where it is."""
+
+    def __init__(self, document: Document, origin: str) -> None:
+        self._places = document.places
+        self._origin = origin
+        self._overridden: dict[explain.Path, str] = {}
+
+    def override(self, path: explain.Path, where: str) -> None:
+        self._overridden = {p: w for p, w in self._overridden.items() if p[: len(path)] != path}
+        self._overridden[path] = where
+
+    def where(self, path: explain.Path, of_key: bool = False) -> str:
+        """The override that set it, else its place in the file, else its section's."""
+        for length in range(len(path), 0, -1):
+            if where := self._overridden.get(path[:length]):
+                return where
+        if path not in self._places:
+            below = (w for p, w in self._overridden.items() if p[: len(path)] == path)
+            if where := next(below, ""):
+                return where
+        for length in range(len(path), -1, -1):
+            if place := self._places.get(path[:length]):
+                exact = length == len(path) and not of_key
+                line, column = place.value if exact else place.key
+                return f"{self._origin}:{line}:{column}"
+        return self._origin
+
+
+def _checked(
+    document: Document, origin: str, given: Overrides, experiment_type: str | None
+) -> Scenario:
+    overrides, problems = read_overrides(given)
+    problems = document.problems + problems
+    readable = bool(document.values) or not document.problems
+    places = _Places(document, origin)
+    for override in overrides:
+        try:
+            for path in apply_override(document.values, override):
+                places.override(path, override.where)
+        except ValueError as error:
+            problems.append(Problem(str(error), override.where))
+    declared = document.values.get("experiment_type")
+    if experiment_type is not None and (wrong := type_problem(declared, experiment_type)):
+        known = experiment_type in EXPERIMENT_TYPES
+        problems.append(Problem(wrong, places.where(("experiment_type",)) if known else ""))
+    try:
+        if readable:
+            scenario = Scenario.model_validate(document.values)
+    except ValidationError as error:
+        found = explain.explain(Scenario, error, document.values)
+        problems += [Problem(f.message, places.where(f.path, f.of_key)) for f in found]
+    if problems:
+        ordered = sorted(dict.fromkeys(problems), key=lambda each: _line_of(each, origin))
+        raise ScenarioError(ordered)
+    if experiment_type is None:
+        return scenario
+    return scenario.as_type(next(t for t in EXPERIMENT_TYPES if t == experiment_type))
+
+
+def _line_of(problem: Problem, origin: str) -> tuple[float, float]:
+    """Down the file first, then overrides and the rest as they came."""
+    place = problem.where.removeprefix(f"{origin}:").split(":")
+    if len(place) == 2 and all(part.isdecimal() for part in place):
+        return float(place[0]), float(place[1])
+    return math.inf, 0
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def _plain(value: object) -> object:
+    """For YAML: sections as mappings without what is None, short lists on one line."""
+    if isinstance(value, BaseModel):
+        return {name: _plain(each) for name, each in value if each is not None}
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = CommentedSeq(_plain(each) for each in value)
+        if not any(isinstance(each, (Mapping, CommentedSeq)) for each in items):
+            items.fa.set_flow_style()
+        return items
+    return value

@@ -1,0 +1,153 @@
+"""Single values set over a file: `training.epochs=5`, `quantization.0.precision=int8`.
+
+A key is the path of a value, with dots; the value is YAML, so `[1, 8]` is a list, `'5'` is text
+and nothing after '=' is null. The last of two overrides of one key counts.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from guardianflow.contracts.errors import Problem, ScenarioError
+
+from .explain import Path, shown
+from .yaml_tree import read_value
+
+Overrides = Sequence[str] | Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value to set.
+
+    Args:
+        where: how an error names it, e.g. "override 'training.epochs=5'".
+    """
+
+    path: Path
+    value: object
+    where: str
+
+
+def parse_overrides(items: Sequence[str]) -> dict[str, object]:
+    """'training.epochs=5' → {'training.epochs': 5}.
+
+    Raises:
+        ScenarioError: every item that is not KEY=VALUE, or whose value is not YAML.
+    """
+    overrides, problems = read_overrides(items)
+    if problems:
+        raise ScenarioError(problems)
+    return {".".join(str(part) for part in each.path): each.value for each in overrides}
+
+
+def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
+    """Overrides in their order, and what is wrong with the others.
+
+    Args:
+        given: 'KEY=VALUE' texts, or a mapping of keys to values that are taken as they are.
+    """
+    overrides: list[Override] = []
+    problems: list[Problem] = []
+    if isinstance(given, str):
+        given = [given]
+    if isinstance(given, Mapping):
+        pairs = [(str(key), value, f"{key}={shown(value)}") for key, value in given.items()]
+    else:
+        pairs = []
+        for item in given:
+            key, equals, text = item.partition("=")
+            try:
+                pairs.append((key if equals else "", read_value(text), item))
+            except ValueError as error:
+                message = f"{error}; quote the value if it is text: {_clip(key)}='\"…\"'"
+                problems.append(Problem(message, _named(item)))
+    for key, value, item in pairs:
+        parts = [part.strip() for part in key.split(".")]
+        if all(parts):
+            path = tuple(
+                int(part) if part.isdecimal() and part.isascii() else part for part in parts
+            )
+            overrides.append(Override(path, value, _named(item)))
+        else:
+            problems.append(Problem("must be KEY=VALUE like training.epochs=5", _named(item)))
+    return overrides, problems
+
+
+def apply_override(values: dict[str, object], override: Override) -> list[Path]:
+    """Set one value.
+
+    Returns:
+        Where it was set. `quantization.calibration_size` reaches every variant that has its own.
+
+    Raises:
+        ValueError: the path leads through something that is neither a section nor a list.
+    """
+    return [
+        _set(values, path, copy.deepcopy(override.value))
+        for path in _paths_in(values, override.path)
+    ]
+
+
+def _paths_in(values: Mapping[str, object], path: Path) -> list[Path]:
+    """Where a key of `quantization` stands, in whichever of its three forms it is written."""
+    written = values.get("quantization")
+    if path[0] != "quantization" or len(path) < 2:
+        return [path]
+    rest = path[1:]
+    variants = written.get("variants") if isinstance(written, Mapping) else written
+    if not isinstance(variants, list):  # one mapping is its own variant 0
+        return [("quantization", *rest[1:])] if rest[0] == 0 and len(rest) > 1 else [path]
+    inside: Path = ("quantization", "variants") if written is not variants else ("quantization",)
+    if isinstance(rest[0], int):
+        return [(*inside, *rest)]
+    if rest[0] == "variants":
+        return [path]
+    if written is variants:
+        return [(*inside, i, *rest) for i in range(len(variants))]
+    own = [i for i, each in enumerate(variants) if isinstance(each, Mapping) and rest[0] in each]
+    return [path, *((*inside, i, *rest) for i in own)]
+
+
+def _set(values: dict[str, object], path: Path, value: object) -> Path:
+    holder: object = values
+    taken: list[str | int] = []
+    for depth, part in enumerate(path):
+        last = depth == len(path) - 1
+        above = ".".join(str(each) for each in path[:depth])
+        if isinstance(holder, list):
+            if not isinstance(part, int) or part >= len(holder):
+                last_index = len(holder) - 1
+                raise ValueError(
+                    f"'{above}' is a list with the indices 0 to {last_index}, not '{_clip(part)}'"
+                    if holder
+                    else f"'{above}' is an empty list"
+                )
+            taken.append(part)
+            if last:
+                holder[part] = value
+            else:
+                holder = holder[part]
+        elif isinstance(holder, dict):
+            key = str(part)
+            taken.append(key)
+            if last:
+                holder[key] = value
+            else:
+                if holder.get(key) is None:
+                    holder[key] = {}
+                holder = holder[key]
+        else:
+            raise ValueError(f"'{above}' is {shown(holder)}, so nothing can be set under it")
+    return tuple(taken)
+
+
+def _named(item: str) -> str:
+    return f"override '{_clip(item)}'"
+
+
+def _clip(part: object, length: int = 60) -> str:
+    text = str(part)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

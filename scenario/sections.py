@@ -1,0 +1,193 @@
+"""The sections of a scenario. docs/scenario.md describes every field; a test keeps it in step."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from guardianflow.contracts.errors import Problem, ScenarioError
+
+from . import fields as kind
+from . import naming
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class _SectionMeta(ModelMetaclass):
+    """`SiteConfig(customer="a.b")` in Python fails as the same line in a file does.
+
+    Done where the class is called, not in __init__: pydantic validates nested sections without
+    calling the class, and so still collects every problem before one error is raised.
+    """
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: N805 - a metaclass
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            from .explain import explain
+
+            found = explain(cls, error, values)  # type: ignore[arg-type]
+            raise ScenarioError([Problem(f.message, cls.__name__) for f in found]) from None
+
+
+class Section(BaseModel, metaclass=_SectionMeta):
+    """A frozen part of a scenario; a key it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_params(self) -> dict[str, str | int | float]:
+        """What is set, as flat parameters under the section's prefix ('train.epochs')."""
+        prefix = _PREFIXES[type(self).__name__]
+        return dict(_flat(prefix, dict(self)))
+
+
+class SiteConfig(Section):
+    """Whose plant, and where in it."""
+
+    customer: kind.NamePart
+    region: kind.NamePart
+    plant: kind.NamePart = "plant1"
+    zone: kind.NamePart = "full"
+
+    def to_experiment_name(self) -> str:
+        return naming.experiment_name(self.customer, self.region, self.plant, self.zone)
+
+    def to_tags(self) -> dict[str, str]:
+        return {f"site.{name}": value for name, value in self}
+
+
+class TaskConfig(Section):
+    """What is to be detected: ppe, fall, fire, collision, stuck or a name of one's own.
+
+    `classes` in the order of their ids; empty means those that the data set names itself.
+    """
+
+    type: kind.NamePart
+    classes: kind.ClassNames = ()
+
+    def to_tags(self) -> dict[str, str]:
+        tags = {"task.type": self.type}
+        return tags | ({"task.classes": ",".join(self.classes)} if self.classes else {})
+
+
+class ModelConfig(Section):
+    """The network. 'yolov11l' is read as 'yolo11l'."""
+
+    architecture: kind.Architecture
+    input_size: kind.InputSize = 640
+    weights_path: kind.Text | None = None
+    num_classes: kind.Positive | None = None
+
+
+class DatasetConfig(Section):
+    """Where the images and labels are.
+
+    `path` stays as written: a data.yaml, a directory or a URI like demo://ppe; whoever reads it
+    looks beside the scenario first, then in the working directory. `split` is the one that
+    inference and quantisation are judged on; None means test and val.
+    """
+
+    path: kind.Text
+    version: kind.Text | None = None
+    dvc_hash: kind.Text | None = None
+    image_count: kind.Positive | None = None
+    split: Literal["train", "val", "test"] | None = None
+
+    def to_tags(self) -> dict[str, str]:
+        given = {"path": self.path, "version": self.version, "dvc_hash": self.dvc_hash}
+        return {f"data.{name}": value for name, value in given.items() if value is not None}
+
+
+class EnvironmentConfig(Section):
+    """What the work runs on."""
+
+    device: kind.Device = "auto"
+    precision: Precision = "fp32"
+    seed: kind.Seed = 42
+
+
+class TrainingParams(Section):
+    """How to train. `early_stopping`: epochs without gain before stopping; 0 never stops.
+
+    `options` go to the trainer as they are.
+    """
+
+    epochs: kind.Positive = 100
+    batch_size: kind.Positive = 16
+    learning_rate: kind.PositiveNumber = 0.001
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    early_stopping: kind.NotNegative = 10
+    options: kind.Options = Field(default_factory=dict)
+
+
+class InferenceBenchmarkParams(Section):
+    """How to measure a detector."""
+
+    batch_sizes: kind.BatchSizes = (1, 8, 16, 32)
+    warmup_runs: kind.NotNegative = 10
+    benchmark_runs: kind.Positive = 100
+    conf_threshold: kind.Fraction = 0.25
+    iou_threshold: kind.Fraction = 0.45
+    use_tracking: bool = Field(default=False, strict=True)
+
+
+class QuantizationParams(Section):
+    """One format to make of the trained detector.
+
+    `method`, `calibration_size` (images of the train split) and `calibration_method` matter to
+    int8 alone.
+    """
+
+    method: Literal["static", "dynamic", "qat"] = "static"
+    backend: Literal["openvino", "tensorrt", "onnx"] = "openvino"
+    precision: Precision = "int8"
+    calibration_size: kind.Positive = 500
+    calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
+
+    @property
+    def variant(self) -> str:
+        """'openvino_int8': the suffix of the registered name."""
+        return f"{self.backend}_{self.precision}"
+
+
+_PREFIXES = {
+    "ModelConfig": "model",
+    "EnvironmentConfig": "env",
+    "TrainingParams": "train",
+    "InferenceBenchmarkParams": "bench",
+    "QuantizationParams": "quant",
+    "SiteConfig": "site",
+    "TaskConfig": "task",
+    "DatasetConfig": "data",
+}
+
+
+_NOT_FOR_MLFLOW = re.compile(r"[^\w.\- :]")
+"""What MLflow does not admit in the name of a parameter."""
+
+
+def _flat(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, str | int | float]]:
+    for name, value in values.items():
+        key = f"{prefix}.{_NOT_FOR_MLFLOW.sub('_', name)}"
+        if value is None:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(key, value)
+        elif isinstance(value, bool):
+            yield key, "true" if value else "false"
+        elif isinstance(value, (str, int, float)):
+            yield key, value
+        elif isinstance(value, tuple):
+            yield key, ",".join(str(item) for item in value)
+        else:
+            yield key, json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,274 @@
+"""YAML text → plain values, with the place of each.
+
+The text is composed to nodes and the values are made here: no tag can run code, duplicate keys
+are all told, every value keeps its line and column, and numbers keep the text they were written
+as, so that `version: 012` or `dvc_hash: 12e4` can still be read as text.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from guardianflow.contracts.errors import Problem
+
+MAX_VALUES = 20_000
+MAX_DEPTH = 50
+CORE = "tag:yaml.org,2002:"
+
+Path = tuple[str | int, ...]
+
+
+class WrittenInt(int):
+    """A whole number that remembers how it was written."""
+
+    source_text: str
+
+
+class WrittenFloat(float):
+    """A number that remembers how it was written."""
+
+    source_text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Line and column, from 1, of a value and of its key (its own in a list)."""
+
+    value: tuple[int, int]
+    key: tuple[int, int]
+
+
+@dataclass
+class Document:
+    """What a text holds.
+
+    Args:
+        values: mappings, lists and scalars; {} where the text could not be read.
+        places: path from the top → where it stands.
+        problems: what is wrong with it as YAML.
+    """
+
+    values: dict[str, object] = field(default_factory=dict)
+    places: dict[Path, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_document(text: str, file: str) -> Document:
+    """Read the text of a scenario file; what is wrong is in the answer's `problems`."""
+    document = Document()
+    yaml = YAML(typ="safe", pure=True)
+    root = _compose(yaml, text, file, document.problems)
+    if document.problems:
+        return document
+    if root is None:
+        message = "the file is empty; a scenario has at least name, site, task, model and dataset"
+        document.problems.append(Problem(message, file))
+    elif not isinstance(root, MappingNode):
+        kind = "a list" if isinstance(root, SequenceNode) else "a single value"
+        message = f"a scenario must be a mapping like 'name: …' at its top but is {kind}"
+        document.problems.append(Problem(message, _where(file, _start(root))))
+    else:
+        values = _Walk(file, document, yaml.constructor).value(root, ())
+        document.values = values if isinstance(values, dict) else {}
+    return document
+
+
+def read_value(text: str) -> object:
+    """One value as YAML has it ('5' → 5, '[1, 8]' → a list, '' → None).
+
+    Raises:
+        ValueError: it is no YAML; says why.
+    """
+    document = Document()
+    yaml = YAML(typ="safe", pure=True)
+    root = _compose(yaml, text, "", document.problems)
+    value = None
+    if root is not None and not document.problems:
+        value = _Walk("", document, yaml.constructor).value(root, ())
+    if document.problems:
+        raise ValueError("; ".join(problem.message for problem in document.problems))
+    return value
+
+
+# --- composing ----------------------------------------------------------------------------------
+
+
+def _compose(yaml: YAML, text: str, file: str, problems: list[Problem]) -> Node | None:
+    try:
+        with warnings.catch_warnings():
+            # Giving an anchor's name a second time is allowed; the later one counts from there.
+            warnings.simplefilter("ignore", ReusedAnchorWarning)
+            node: Node | None = yaml.compose(text)
+            return node
+    except MarkedYAMLError as error:
+        problems.append(_syntax_problem(error, text, file))
+    except RecursionError:
+        problems.append(Problem("it is nested too deep to be read", file))
+    except YAMLError as error:
+        problems.append(_character_problem(error, text, file))
+    return None
+
+
+def _syntax_problem(error: MarkedYAMLError, text: str, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    lines = text.splitlines() or [""]
+    written = lines[min(line, len(lines) - 1)]
+    said = str(error.problem or error.context)
+    if "\\t" in said or (written[:column].isspace() and "\t" in written[:column]):
+        said = "a tab indents this line; YAML takes spaces only"
+    elif error.context and error.problem:
+        said = f"{said} {error.context}"
+    message = f"not valid YAML: {said}"
+    if file:
+        message += f"; the line reads: {_clipped(written.strip())}"
+    return Problem(message, _where(file, (line + 1, column + 1)))
+
+
+def _character_problem(error: YAMLError, text: str, file: str) -> Problem:
+    position = getattr(error, "position", None)
+    if not isinstance(position, int):
+        return Problem(f"not valid YAML: {_clipped(str(error))}", file)
+    before = text[:position]
+    place = (before.count("\n") + 1, position - before.rfind("\n"))
+    character = text[position : position + 1]
+    message = f"the character U+{ord(character):04X} is not allowed in YAML; remove it"
+    return Problem(message, _where(file, place))
+
+
+# --- values -------------------------------------------------------------------------------------
+
+
+class _Walk:
+    """Makes values of nodes, noting places and problems."""
+
+    def __init__(self, file: str, document: Document, constructor: SafeConstructor) -> None:
+        self._file = file
+        self._document = document
+        self._constructor = constructor
+        self._open: list[int] = []  # ids of the nodes that are being walked
+        self._count = 0
+
+    def value(self, node: Node, path: Path, key: tuple[int, int] | None = None) -> object:
+        start = _start(node)
+        if key and isinstance(node, ScalarNode) and not node.value and not node.style:
+            start = key  # nothing is written: its key is the place to look at
+        self._document.places[path] = Place(start, key or start)
+        self._count += 1
+        if self._count > MAX_VALUES:
+            if self._count == MAX_VALUES + 1:
+                self._tell(f"more than {MAX_VALUES} values; a scenario is small", node)
+            return None
+        if id(node) in self._open:
+            self._tell("this alias names the value that it is part of", node)
+            return None
+        if len(self._open) > MAX_DEPTH:
+            self._tell(f"it is nested more than {MAX_DEPTH} deep", node)
+            return None
+        if isinstance(node, ScalarNode):
+            return self._scalar(node)
+        if str(node.tag) not in (f"{CORE}map", f"{CORE}seq"):
+            self._tell(
+                f"the tag {_clipped(str(node.tag))} is not allowed; write a plain value", node
+            )
+            return None
+        self._open.append(id(node))
+        try:
+            if isinstance(node, MappingNode):
+                return self._mapping(node, path)
+            return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
+        finally:
+            self._open.pop()
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, object]:
+        values: dict[str, object] = {}
+        first_line: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            if str(key_node.tag) == f"{CORE}merge":
+                continue
+            key = self._key(key_node)
+            if key is None:
+                continue
+            if key in values:
+                message = f"key '{_clipped(key)}' is given twice; first on line {first_line[key]}"
+                self._tell(message, key_node)
+                continue
+            first_line[key] = key_node.start_mark.line + 1
+            values[key] = self.value(value_node, (*path, key), _start(key_node))
+        for source in self._merged(node):
+            for key_node, value_node in source.value:
+                key = self._key(key_node)
+                if key is not None and key not in values:
+                    values[key] = self.value(value_node, (*path, key), _start(key_node))
+        return values
+
+    def _merged(self, node: MappingNode) -> Iterator[MappingNode]:
+        """The mappings that '<<' names; what is written in the mapping itself goes before."""
+        for key_node, value_node in node.value:
+            if str(key_node.tag) != f"{CORE}merge":
+                continue
+            several = isinstance(value_node, SequenceNode)
+            for source in value_node.value if several else [value_node]:
+                if not isinstance(source, MappingNode):
+                    self._tell("'<<' takes a mapping or a list of mappings", source)
+                elif id(source) in self._open or source is node:
+                    self._tell("this alias names the value that it is part of", key_node)
+                else:
+                    self._count += 1
+                    yield source
+                    if self._count <= MAX_VALUES:
+                        yield from self._merged(source)
+
+    def _key(self, node: Node) -> str | None:
+        if not isinstance(node, ScalarNode):
+            self._tell("a key must be text", node)
+            return None
+        if not node.value.strip():
+            self._tell("a key is missing before this ':'", node)
+            return None
+        return str(node.value)
+
+    def _scalar(self, node: ScalarNode) -> object:
+        tag, text = str(node.tag), str(node.value)
+        try:
+            if tag == f"{CORE}null":
+                return None
+            if tag == f"{CORE}bool":
+                return bool(self._constructor.construct_yaml_bool(node))
+            if tag == f"{CORE}int":
+                number = WrittenInt(self._constructor.construct_yaml_int(node))
+                number.source_text = text
+                return number
+            if tag == f"{CORE}float":
+                real = WrittenFloat(self._constructor.construct_yaml_float(node))
+                real.source_text = text
+                return real
+        except (ValueError, KeyError, IndexError):
+            self._tell(f"'{_clipped(text)}' can't be read as {tag.removeprefix(CORE)}", node)
+            return None
+        if tag in (f"{CORE}str", f"{CORE}timestamp"):  # a date stays the text it was written as
+            return text
+        self._tell(f"the tag {_clipped(tag)} is not allowed; write a plain value", node)
+        return None
+
+    def _tell(self, message: str, node: Node) -> None:
+        self._document.problems.append(Problem(message, _where(self._file, _start(node))))
+
+
+def _start(node: Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _where(file: str, place: tuple[int, int]) -> str:
+    return f"{file}:{place[0]}:{place[1]}" if file else ""
+
+
+def _clipped(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
