@@ -27,6 +27,13 @@ from .plan import FULL_PIPELINE, RunOptions
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 
 INTERRUPTED = 130
+SWITCHES = {
+    "force": "don't reuse a finished run",
+    "no-register": "log models, register none",
+    "dry-run": "show the plan, touch nothing",
+    "json": "end stdout with one JSON object",
+    "verbose": "show the stages' own output",
+}
 
 
 def main(stage: str, argv: Sequence[str] | None = None) -> int:
@@ -49,11 +56,9 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
         default=BUILTIN_EXPERIMENT,
         help="directory with train.py, a file, or git+https://…@ref (default: %(default)s)",
     )
-    parser.add_argument("--force", action="store_true", help="don't reuse a finished run")
-    parser.add_argument("--no-register", action="store_true", help="log models, register none")
-    parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
-    parser.add_argument("--json", action="store_true", help="end stdout with one JSON object")
-    parser.add_argument("--verbose", action="store_true", help="show the stages' own output")
+    for name, text in SWITCHES.items():
+        # `mlflow run -P force=true` arrives as `--force true`
+        parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes, help=text)
     if stage in ("infer", "quant"):
         parser.add_argument("--source-run-id", default="", help="run whose model to start from")
     if stage in ("quant", FULL_PIPELINE):
@@ -61,6 +66,15 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
     if stage == FULL_PIPELINE:
         parser.add_argument("--resume", default="", help="run id of a pipeline that failed")
     return parser
+
+
+def yes(text: str) -> bool:
+    """A switch's value as `mlflow run` passes it."""
+    if text.lower() in ("true", "yes", "1"):
+        return True
+    if text.lower() in ("false", "no", "0", ""):
+        return False
+    raise argparse.ArgumentTypeError(f"expected true or false but got '{text}'")
 
 
 def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]) -> int:
