@@ -1,0 +1,193 @@
+"""Experiment code that lives in a Git repository: `git+https://host/repo.git@ref#subdir=path`.
+
+Cloned into the cache under its commit, so that a fixed commit needs no network the second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from guardianflow.contracts.errors import ExperimentCodeError, MissingDependencyError
+
+PREFIX = "git+"
+_SCHEMES = ("https", "ssh", "git", "file", "http")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_CLONE_SECONDS = 600
+_EXPECTED = "git+https://HOST/REPOSITORY.git@REF#subdir=PATH"
+
+
+@dataclass(frozen=True)
+class GitReference:
+    """The parts of a reference.
+
+    Args:
+        url: what git is given; may hold credentials.
+        ref: branch, tag or commit; '' for the repository's default branch.
+        subdir: directory or file inside the repository; '' for its root.
+    """
+
+    url: str
+    ref: str
+    subdir: str
+
+    @property
+    def shown(self) -> str:
+        """The reference without credentials, fit for messages and tags."""
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        url = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        ref = f"@{self.ref}" if self.ref else ""
+        subdir = f"#subdir={self.subdir}" if self.subdir else ""
+        return f"{PREFIX}{url}{ref}{subdir}"
+
+
+def parse(reference: str) -> GitReference:
+    """Split a `git+…` reference.
+
+    Raises:
+        ExperimentCodeError: another scheme, no host or repository, an unusable ref or fragment.
+    """
+    parts = urlsplit(reference.removeprefix(PREFIX))
+    path, _, ref = parts.path.partition("@")
+    fragment_name, _, subdir = parts.fragment.partition("=")
+    subdir = unquote(subdir)
+    shown = GitReference(urlunsplit((parts.scheme, parts.netloc, path, "", "")), ref, subdir).shown
+    problem = ""
+    if parts.scheme not in _SCHEMES:
+        problem = f"the scheme must be one of {', '.join(_SCHEMES)} but is '{parts.scheme}'"
+    elif not path.strip("/") or (parts.scheme != "file" and not parts.netloc):
+        problem = "it names no repository"
+    elif ref.startswith("-") or parts.netloc.startswith("-"):
+        problem = "a host or ref can't begin with '-'"
+    elif parts.fragment and fragment_name not in ("subdir", "subdirectory"):
+        problem = f"only '#subdir=PATH' may follow '#', but '#{parts.fragment}' does"
+    elif Path(subdir).is_absolute() or ".." in Path(subdir).parts:
+        problem = f"subdir must lie inside the repository but is '{subdir}'"
+    if problem:
+        raise ExperimentCodeError(f"experiment code '{shown}': {problem}. Write {_EXPECTED}")
+    return GitReference(urlunsplit((parts.scheme, parts.netloc, path, "", "")), ref, subdir)
+
+
+def fetch(reference: GitReference, cache_dir: Path) -> Path:
+    """Directory or file of the reference, from the cache or freshly cloned into it.
+
+    Args:
+        cache_dir: clones stand under it as `git/{repository}/{commit}`.
+
+    Raises:
+        ExperimentCodeError: the repository can't be reached or has no such ref or subdir.
+        MissingDependencyError: git is not installed.
+    """
+    if shutil.which("git") is None:
+        raise MissingDependencyError(
+            "git", f"experiment code '{reference.shown}'", "apt install git"
+        )
+    shelf = cache_dir / "git" / hashlib.sha256(reference.url.encode()).hexdigest()[:16]
+    commit = reference.ref if _COMMIT.fullmatch(reference.ref) else _advertised(reference)
+    clone = shelf / commit
+    if not commit or not clone.is_dir():
+        clone = _clone(reference, shelf)
+    path = clone / reference.subdir
+    if not path.resolve().is_relative_to(clone.resolve()) or not path.exists():
+        folders = sorted(p.name for p in clone.iterdir() if p.is_dir() and p.name != ".git")
+        raise ExperimentCodeError(
+            f"experiment code '{reference.shown}': the repository has no '{reference.subdir}' at "
+            f"commit {clone.name[:12]}; its folders are {', '.join(folders[:20]) or 'none'}"
+        )
+    return path
+
+
+def _advertised(reference: GitReference) -> str:
+    """Commit that the server says the ref stands for; '' where it does not list it."""
+    ref = reference.ref or "HEAD"
+    wanted = ["HEAD"] if ref == "HEAD" else [f"refs/tags/{ref}", f"refs/heads/{ref}", ref]
+    output = _git(reference, ["ls-remote", "--", reference.url, *wanted, f"refs/tags/{ref}^{{}}"])
+    listed: dict[str, str] = {}
+    for line in output.splitlines():
+        commit, tab, name = line.partition("\t")
+        if tab:
+            listed[name] = commit
+    # An annotated tag is an object of its own: '^{}' is the commit it points at.
+    order = (f"refs/tags/{ref}^{{}}", *wanted)
+    return next((listed[name] for name in order if name in listed), "")
+
+
+def _clone(reference: GitReference, shelf: Path) -> Path:
+    """Clone beside the final place, check the ref out, move it there under its commit."""
+    shelf.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=shelf, prefix="clone-") as name:
+        working = Path(name) / "repository"
+        _git(reference, ["clone", "--quiet", "--no-checkout", "--", reference.url, str(working)])
+        commit = _resolve(reference, working)
+        _git(reference, ["checkout", "--quiet", "--detach", commit], working)
+        final = shelf / commit
+        try:
+            working.rename(final)
+        except OSError:
+            if not final.is_dir():  # else another process was faster with the same commit
+                raise
+        return final
+
+
+def _resolve(reference: GitReference, working: Path) -> str:
+    ref = reference.ref or "HEAD"
+    for candidate in (f"refs/tags/{ref}", f"refs/remotes/origin/{ref}", ref):
+        found = subprocess.run(
+            ["git", "rev-parse", "--quiet", "--verify", f"{candidate}^{{commit}}"],
+            cwd=working,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_environment(),
+        )
+        if found.returncode == 0:
+            return found.stdout.strip()
+    branches = _git(reference, ["branch", "--remotes", "--format=%(refname:lstrip=3)"], working)
+    known = [b for b in branches.split() if b != "HEAD"]
+    raise ExperimentCodeError(
+        f"experiment code '{reference.shown}': the repository has no branch, tag or commit "
+        f"'{ref}'; its branches are {', '.join(known[:20]) or 'none'}"
+    )
+
+
+def _git(reference: GitReference, arguments: list[str], working: Path | None = None) -> str:
+    """Run git with list arguments; its own words, without credentials, in the error."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=working,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_CLONE_SECONDS,
+            env=_environment(),
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise ExperimentCodeError(
+            f"experiment code '{reference.shown}': git gave no answer in {_CLONE_SECONDS} s; "
+            "check the network, or clone it yourself and give the directory"
+        ) from exc
+    if done.returncode:
+        words = done.stderr.replace(reference.url, reference.shown).strip().splitlines()
+        raise ExperimentCodeError(
+            f"experiment code '{reference.shown}' can't be fetched: git {arguments[0]} says "
+            f"'{' '.join(words[-3:]) or 'nothing'}'. Check the address and your access, or clone "
+            "it yourself and give the directory"
+        )
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """Git's own environment, but it never waits for a password nobody will type."""
+    # The variables of an outer git command (a hook, say) would redirect ours to another place.
+    kept = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE"}}
+    ssh = kept.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}

@@ -1,0 +1,120 @@
+"""Ultralytics without its side channels: no second tracker, no installs, no usage reports.
+
+By default Ultralytics starts MLflow runs of its own wherever mlflow can be imported, talks to
+other trackers it finds, installs packages by itself, and sends usage events. Its switches stand
+in a settings file of the user, which is not ours to write. So they are turned in memory, for the
+time of one training, and turned back.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+
+
+@contextmanager
+def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
+    """Keep Ultralytics to training while the block runs; reentrant.
+
+    Settings that code changes meanwhile hold until the end of the block and are not written to
+    the user's file. Where Ultralytics is not installed, nothing is done.
+
+    Args:
+        offline: also refuse its downloads (weights, fonts) at once, instead of after a timeout.
+    """
+    environment: dict[str, str | None] = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_API_KEY": None}
+    if offline:
+        environment["YOLO_OFFLINE"] = "true"
+    with ExitStack() as stack:
+        stack.enter_context(_environment(environment))
+        try:
+            utils = importlib.import_module("ultralytics.utils")
+            checks = importlib.import_module("ultralytics.utils.checks")
+            events = importlib.import_module("ultralytics.utils.events")
+            downloads = importlib.import_module("ultralytics.utils.downloads")
+        except ModuleNotFoundError:
+            # Not installed, or an author's own copy of another age; their import will tell.
+            yield
+            return
+        stack.enter_context(_settings(utils))
+        stack.enter_context(_attribute(checks, "AUTOINSTALL", False))
+        stack.enter_context(_attribute(getattr(events, "events", None), "enabled", False))
+        if offline:
+            stack.enter_context(_attribute(checks, "ONLINE", False))
+            stack.enter_context(_attribute(downloads, "is_url", _is_local_url(downloads)))
+            stack.enter_context(_attribute(downloads, "safe_download", _refuse_download))
+        yield
+
+
+@contextmanager
+def _settings(utils: ModuleType) -> Iterator[None]:
+    settings: Any = getattr(utils, "SETTINGS", None)
+    if not isinstance(settings, dict):
+        yield
+        return
+    before = dict(settings)
+    off: dict[str, object] = {name: False for name in _INTEGRATIONS if name in settings}
+    off |= {name: value for name, value in (("sync", False), ("api_key", "")) if name in settings}
+    # dict's own update: the class's would write the user's file.
+    dict.update(settings, off)
+    try:
+        with _attribute(settings, "file_path", Path(os.devnull)):
+            yield
+    finally:
+        dict.clear(settings)
+        dict.update(settings, before)
+
+
+@contextmanager
+def _attribute(owner: object, name: str, value: object) -> Iterator[None]:
+    """Set an attribute for a while; one that this version does not have is left alone."""
+    if owner is None or not hasattr(owner, name):
+        yield
+        return
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextmanager
+def _environment(values: dict[str, str | None]) -> Iterator[None]:
+    """Set variables (None: remove them) for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    _set_environment(values)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _is_local_url(downloads: ModuleType) -> Any:
+    """`is_url` that never asks the network: what would have to be looked up is not there."""
+    original = downloads.is_url
+
+    def is_url(url: str | Path, check: bool = False) -> bool:
+        return bool(original(url)) and not check
+
+    return is_url
+
+
+def _refuse_download(url: str | Path = "", *_: object, **__: object) -> None:
+    # The class Ultralytics itself raises offline, and handles where it can do without.
+    raise ConnectionError(f"downloading {url} is off: give a local file")

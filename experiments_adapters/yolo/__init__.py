@@ -1,0 +1,1 @@
+"""The built-in experiment, an Ultralytics YOLO detector: a trainer like any author's."""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments_adapters.code_path import ExperimentCode
+from guardianflow.contracts.errors import ExperimentCodeError
+
+Write = Callable[..., Path]
+
+GOOD = """
+class Trainer:
+    def __init__(self, model_config, training_config, dataset_config):
+        self.model_config = model_config
+
+    def train(self):
+        for epoch in (1, 2):
+            self.on_epoch_end(epoch, {"loss": 1 / epoch})
+
+    def get_best_model_path(self):
+        return __file__
+"""
+
+
+def git(directory: Path, *arguments: str) -> str:
+    identity = [
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    ]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=directory, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository_url(write_experiment: Write) -> str:
+    directory = write_experiment({"실험 a/train.py": GOOD + "VALUE = 1\n"}, "repository")
+    git(directory, "init", "-q")
+    git(directory, "add", ".")
+    git(directory, "commit", "-q", "-m", "one")
+    git(directory, "tag", "-a", "v1", "-m", "one")
+    write_experiment({"실험 a/train.py": GOOD + "VALUE = 2\n"}, "repository")
+    git(directory, "commit", "-q", "-am", "two")
+    git(directory, "branch", "feature/x")
+    return f"git+file://{directory}"
+
+
+@pytest.mark.parametrize(("ref", "value"), [("", 2), ("@v1", 1), ("@feature/x", 2)])
+def test_code_is_fetched_from_a_repository(
+    repository_url: str, tmp_path: Path, ref: str, value: int, load: Callable[..., ExperimentCode]
+) -> None:
+    reference = f"{repository_url}{ref}#subdir=실험 a"
+    code = load(reference)
+    assert value == sys.modules[code.trainer_class.__module__].VALUE  # type: ignore[attr-defined]
+    assert code.path.is_relative_to(tmp_path / "cache" / "git")
+    assert code.reference == reference
+
+
+def test_a_commit_in_the_cache_needs_no_repository(
+    repository_url: str, tmp_path: Path, load: Callable[..., ExperimentCode]
+) -> None:
+    directory = Path(repository_url.removeprefix("git+file://"))
+    commit = git(directory, "rev-parse", "HEAD~1")
+    short = load(f"{repository_url}@{commit[:10]}#subdir=실험 a")
+    directory.rename(tmp_path / "gone")
+    again = load(f"{repository_url}@{commit}#subdirectory=실험%20a")
+    assert again.path == short.path
+    assert commit in str(again.path)
+    with pytest.raises(ExperimentCodeError, match="can't be fetched: git ls-remote says"):
+        load(f"{repository_url}@main#subdir=실험 a")
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        (
+            "@nope#subdir=실험 a",
+            "no branch, tag or commit 'nope'; its branches are feature/x, main",
+        ),
+        ("#subdir=other", "has no 'other' at commit"),
+        ("#subdir=../../etc", "subdir must lie inside the repository"),
+        ("#branch=main", "only '#subdir=PATH' may follow"),
+        ("@--upload-pack=x", "can't begin with '-'"),
+    ],
+)
+def test_what_a_repository_lacks_is_named(
+    repository_url: str, rest: str, words: str, refusal: Callable[..., str]
+) -> None:
+    assert words in refusal(repository_url + rest)
+
+
+@pytest.mark.parametrize("reference", ["git+ext::sh -c touch", "git+https://", "git+/local/path"])
+def test_other_transports_are_refused(reference: str, refusal: Callable[..., str]) -> None:
+    assert "Write git+https://HOST" in refusal(reference)
+
+
+def test_credentials_are_not_shown(refusal: Callable[..., str]) -> None:
+    message = refusal("git+https://me:secret@127.0.0.1:9/x.git@main")
+    assert "secret" not in message
+    assert "127.0.0.1:9/x.git" in message
