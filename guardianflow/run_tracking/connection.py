@@ -181,7 +181,8 @@ def _open_client(tracking_uri: str) -> MlflowClient:
 
 def _short_reason(exc: Exception) -> str:
     """The first paragraph of a foreign message, bounded; SQL and manuals left out."""
-    text = re.split(r"\n\s*\n|\n\[SQL|\n\(Background", str(exc).strip())[0].strip()
+    text = re.sub(r"\(raised as a result of Query-invoked autoflush[^)]*\)\s*", "", str(exc))
+    text = re.split(r"\n\s*\n|\n\[SQL|\n\(Background", text.strip())[0].strip()
     return (text[:400] + "…" if len(text) > 400 else text) or type(exc).__name__
 
 

@@ -41,7 +41,7 @@ def legal_key(name: str) -> str:
     digest = hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     readable = _ILLEGAL_CHARACTER.sub("_", normal)
     if not _is_path_stable(readable):
-        readable = readable.replace("/", "_")
+        readable = readable.replace("/", "_").lstrip(".")
     return f"{readable[: KEY_LIMIT - 11]}-{digest}"
 
 
