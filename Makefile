@@ -9,7 +9,7 @@ DEMO := configs/scenarios/demo.yaml
 OPENCV := $(shell sed -n 's/^opencv-python==//p' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-fast coverage lint format lock clean
+.PHONY: help setup demo ui test test-fast acceptance lint format lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,12 +42,15 @@ ui: $(VENV)/.run-ready  ## open MLflow's pages on http://127.0.0.1:5000
 
 test: $(VENV)/.dev-ready  ## every test, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -m "not acceptance"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 test-fast: $(VENV)/.dev-ready  ## the tests that neither train, quantise nor start servers
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not acceptance"
+
+acceptance: $(VENV)/.dev-ready  ## the demo at full length: does it reach what the README promises?
+	$(BIN)/pytest -m acceptance -s
 
 lint: $(VENV)/.dev-ready  ## ruff, mypy (strict) and the layers
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
 from .judging import Judged, decoded_images, judge, read_split, save_judged
+from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class InferStage:
                 "built yet; set it to false"
             )
         self._source = fetch_source(context, context.scratch / "source")
+        spec = self._source.spec
+        verdict = require_backend(spec.backend, spec.precision, context.settings.probes_dir)
         self._dataset = load_dataset(context)
         check_classes(self._source, self._dataset)
         self._split = infer_split(context, self._dataset)
@@ -63,6 +66,7 @@ class InferStage:
                 **scenario.to_all_tags("infer"),
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
+                **verdict_tags(verdict),
                 "data.split": self._split,
                 "model.variant": self._source.spec.variant,
             },
@@ -77,11 +81,13 @@ class InferStage:
         device = context.scenario.environment.device
         with Detector.open(self._source, device=device) as detector:
             judged = judge(context, detector, self._images, "judging")
-            session = detector.session.info
+            session = detector.info
         timings = self._time_all(device)
         metrics = judged.metrics.as_metrics()
         for timing in timings:
-            metrics |= latency_metrics(timing)
+            # sys.* speaks of one image at a time, as frames come from a camera
+            prefix = "sys." if timing.batch_size == 1 else None
+            metrics |= latency_metrics(timing, sys_prefix=prefix)
         metrics["sys.throughput_imgs_per_sec"] = max(timing.fps for timing in timings)
         metrics["sys.model_size_mb"] = self._source.size_bytes / 1e6
         outputs = context.scratch / "outputs"
@@ -138,20 +144,23 @@ class InferStage:
 
     def _draw(self, outputs: Path, judged: Judged, timings: list[LatencyResult]) -> None:
         from guardianflow.evaluation import pictures
+        from guardianflow.evaluation.contact_sheet import detections_contact_sheet
+        from guardianflow.evaluation.detection import precision_recall_curves
 
         plots = outputs / "plots"
-        plots.mkdir(parents=True, exist_ok=True)
         names = self._source.spec.class_names
-        pictures.precision_recall_curve(
-            judged.predictions, self._images, names, plots / "precision_recall.png"
+        curves = precision_recall_curves(judged.predictions, self._images, names)
+        pictures.precision_recall_curve(curves, plots / "precision_recall.png")
+        pictures.average_precision_bars(
+            judged.metrics.ap, judged.metrics.ap50, plots / "average_precision.png"
         )
         pictures.latency_by_batch_size(timings, plots / "latency.png")
-        pictures.contact_sheet(
-            judged.predictions,
+        detections_contact_sheet(
             self._images,
+            judged.predictions,
             names,
             plots / "detections.png",
-            confidence=judged.metrics.conf_threshold,
+            conf_threshold=judged.metrics.conf_threshold,
         )
 
 

@@ -16,8 +16,8 @@ from scenario import QuantizationParams
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
 from .judging import Judged, decoded_images, judge, read_split, save_judged
+from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
-from .wiring import with_prefix
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
@@ -49,6 +49,9 @@ class QuantStage:
                 f"(made from run {origin}). Quantise the trained model itself: "
                 f"--source-run-id {origin}"
             )
+        verdict = require_backend(
+            self._variant.backend, self._variant.precision, context.settings.probes_dir
+        )
         self._dataset = load_dataset(context)
         check_classes(self._source, self._dataset)
         self._split = quant_split(context, self._dataset)
@@ -72,6 +75,7 @@ class QuantStage:
                 **scenario.to_all_tags("quant"),
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
+                **verdict_tags(verdict),
                 "data.split": self._split,
                 "comparison.variable": "quantization",
                 "comparison.value": self._name,
@@ -127,12 +131,12 @@ class QuantStage:
             after = judge(context, quantized, self._images, f"judging {self._name}")
             context.events.message("timing both, interleaved")
             timings = self._time(original, quantized)
-            sessions = {"original": original.session.info, "quantized": quantized.session.info}
+            sessions = {"original": original.info, "quantized": quantized.info}
         metrics = self._metrics(before, after, timings, package)
         save_judged(before, self._images, "original", outputs)
         save_judged(after, self._images, "quantized", outputs)
         self._save_table(outputs, metrics, {k: vars(v) for k, v in sessions.items()})
-        self._draw(outputs, before, after)
+        self._draw(outputs, after)
         store.log_files(run_id, outputs)
         store.log_files(run_id, package.directory, "weights")
         store.annotate(
@@ -204,7 +208,7 @@ class QuantStage:
         metrics = before.metrics.as_metrics("det.original.")
         metrics |= after.metrics.as_metrics("det.quantized.")
         for name, timing in timings.items():
-            metrics |= with_prefix(latency_metrics(timing), "sys.", f"sys.{name}.")
+            metrics |= latency_metrics(timing, sys_prefix=f"sys.{name}.", bench_prefix=None)
         metrics["sys.original.model_size_mb"] = self._source.size_bytes / 1e6
         metrics["sys.quantized.model_size_mb"] = package.size_bytes / 1e6
         metrics |= {
@@ -229,14 +233,23 @@ class QuantStage:
         path = outputs / "results" / "comparison.json"
         path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
-    def _draw(self, outputs: Path, before: Judged, after: Judged) -> None:
-        from guardianflow.evaluation.pictures import class_ap_comparison
+    def _draw(self, outputs: Path, after: Judged) -> None:
+        from guardianflow.evaluation.contact_sheet import detections_contact_sheet
+        from guardianflow.evaluation.pictures import average_precision_bars
 
         plots = outputs / "plots"
-        plots.mkdir(parents=True, exist_ok=True)
-        class_ap_comparison(
-            {self._source.spec.variant: before.metrics, self._name: after.metrics},
-            plots / "class_ap.png",
+        average_precision_bars(
+            after.metrics.ap,
+            after.metrics.ap50,
+            plots / "average_precision.png",
+            title=f"{self._name}: average precision by class ({self._split})",
+        )
+        detections_contact_sheet(
+            self._images,
+            after.predictions,
+            self._source.spec.class_names,
+            plots / "detections.png",
+            conf_threshold=after.metrics.conf_threshold,
         )
 
     def _model_tags(self) -> dict[str, str]:

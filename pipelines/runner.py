@@ -24,7 +24,7 @@ from .plan import (
     find_source,
     select_variants,
 )
-from .settings import Settings, load_settings
+from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
 from .stages import StageRequest
 from .wiring import Ports, connect
 
@@ -158,7 +158,7 @@ def create_runner(
             backend=backend,
             force=force,
             register=register,
-            **({"code_path": experiment_code_path} if experiment_code_path else {}),
+            code_path=experiment_code_path or BUILTIN_EXPERIMENT,
         )
     options = replace(
         options, tracking_uri=tracking_uri or options.tracking_uri or settings.tracking_uri

@@ -156,15 +156,15 @@ def to_dict(summary: Summary) -> dict[str, object]:
 
 def write_summary(summary: Summary, folder: Path) -> None:
     """`summary.md`, `summary.json` and `variants.png` in `folder`."""
-    from guardianflow.evaluation.pictures import variants_comparison
+    from guardianflow.evaluation.pictures import VariantPoint, variants_comparison
 
     (folder / "summary.md").write_text(to_markdown(summary), encoding="utf-8")
     (folder / "summary.json").write_text(
         json.dumps(to_dict(summary), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )
-    points = {
-        row.variant: (row.latency_p50_ms, row.mAP50_95)
+    points = [
+        VariantPoint(row.variant, row.latency_p50_ms, row.mAP50_95, row.size_mb)
         for row in summary.rows
         if row.latency_p50_ms is not None and row.mAP50_95 is not None
-    }
+    ]
     variants_comparison(points, folder / "variants.png")

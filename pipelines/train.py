@@ -6,10 +6,11 @@ python -m pipelines.train --scenario S [--code-path P] [--training.epochs 5]
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import GuardianFlowError, TrainerError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
@@ -19,7 +20,9 @@ from .settings import PROJECT_ROOT
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
-    from experiments_adapters.code_path import ExperimentCode
+    from experiments_adapters.code_path import EpochListener, ExperimentCode
+
+BATCH_LOG_EVERY_S = 1.0
 
 
 class TrainStage:
@@ -77,7 +80,9 @@ class TrainStage:
         context = self._context
         output = context.scratch / "training"
         output.mkdir()
-        trainer = self._build(output, run_id)
+        trainer = self.build_trainer(
+            output, self._epoch_listener(run_id), self._batch_listener(run_id)
+        )
         call_trainer(trainer)
         best = check_result(trainer)
         store = context.ports.store
@@ -97,12 +102,11 @@ class TrainStage:
         )
         return StageOutcome(self._last, (model,))
 
-    def _build(self, output: Path, run_id: str) -> object:
+    def _epoch_listener(self, run_id: str) -> EpochListener:
+        """Logs an epoch's metrics while the training goes on, and shows them."""
         from experiments_adapters.base import to_metric_keys
-        from experiments_adapters.code_path import build_trainer
 
-        context, scenario = self._context, self._context.scenario
-        epochs = scenario.training.epochs
+        context, epochs = self._context, self._context.scenario.training.epochs
 
         def on_epoch_end(epoch: int, metrics: Mapping[str, float]) -> None:
             keyed = to_metric_keys(metrics)
@@ -111,10 +115,31 @@ class TrainStage:
             shown = [f"{k.removeprefix('det.')} {v:.3f}" for k, v in keyed.items() if k in SHOWN]
             context.events.progress(epoch, epochs, "  ".join(shown))
 
-        def on_batch_end(step: int, metrics: Mapping[str, float]) -> None:
-            batch = {f"batch.{key}": value for key, value in metrics.items()}
-            context.ports.store.log_metrics(run_id, batch, step=step)
+        return on_epoch_end
 
+    def _batch_listener(self, run_id: str) -> EpochListener:
+        """Logs `batch.*`, once a second at most: a store is slower than a batch."""
+        store, logged_at = self._context.ports.store, -BATCH_LOG_EVERY_S
+
+        def on_batch_end(step: int, metrics: Mapping[str, float]) -> None:
+            nonlocal logged_at
+            if (now := time.monotonic()) - logged_at >= BATCH_LOG_EVERY_S:
+                logged_at = now
+                named = {f"batch.{key}": value for key, value in metrics.items()}
+                store.log_metrics(run_id, named, step=step)
+
+        return on_batch_end
+
+    def build_trainer(
+        self,
+        output: Path,
+        on_epoch_end: EpochListener,
+        on_batch_end: EpochListener | None = None,
+    ) -> Any:
+        """The author's Trainer, constructed on the prepared data, writing into `output`."""
+        from experiments_adapters.code_path import build_trainer
+
+        scenario = self._context.scenario
         weights = str(self._weights) if self._weights else None
         data = {
             "path": str(self._dataset.data_yaml),
@@ -165,10 +190,10 @@ class TrainStage:
 SHOWN = ("det.mAP50", "det.mAP50_95", "det.box_loss")
 
 
-def call_trainer(trainer: object) -> None:
+def call_trainer(trainer: Any) -> None:
     """The one place where the author's training runs; what it raises keeps its traceback."""
     try:
-        trainer.train()  # type: ignore[attr-defined]
+        trainer.train()
     except GuardianFlowError:
         raise
     except Exception as exc:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,8 +43,3 @@ def connect(tracking_uri: str | None = None) -> Ports:
 
     store = MlflowStore(tracking_uri)
     return Ports(store, MlflowRegistry(store.tracking_uri, requirements_for=requirements_for))
-
-
-def with_prefix(metrics: Mapping[str, float], old: str, new: str) -> dict[str, float]:
-    """`sys.fps` → `sys.original.fps`; keys that do not start with `old` are left out."""
-    return {new + key[len(old) :]: value for key, value in metrics.items() if key.startswith(old)}

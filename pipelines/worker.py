@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
+from guardianflow.run_tracking.launcher import take_launcher_run
 
 from .events import EventSink
 from .stages import Stage, StageContext, StageRequest, execute
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, raise_interrupt)
     signal.signal(signal.SIGINT, raise_interrupt)
     threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
+    take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's run
     try:
         request = StageRequest.from_json(request_path.read_text(encoding="utf-8"))
         context = open_context(request, events, request_path.parent)

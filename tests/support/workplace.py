@@ -115,8 +115,8 @@ class Workplace:
             check=False,
         )
 
-    def guardianflow(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "apps.cli.main", *words)
+    def guardianflow(self, *words: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "apps.cli.main", *words, timeout=timeout)
 
     def full_environment(self) -> dict[str, str]:
         return {

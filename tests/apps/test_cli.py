@@ -1,0 +1,101 @@
+"""What a user sees before any work is done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from apps.cli.main import cli
+
+COMMANDS = ["train", "infer", "quant", "pipeline", "list"]
+
+
+def call(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, list(words))
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_examples(command: str) -> None:
+    code, text = call(command, "--help")
+    assert code == 0
+    assert "Examples:" in text
+    assert f"guardianflow {command}" in text
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, apps.cli.main as m\n"
+        "from click.testing import CliRunner\n"
+        "assert CliRunner().invoke(m.cli, ['--help']).exit_code == 0\n"
+        "heavy = {'mlflow', 'torch', 'ultralytics', 'pydantic', 'numpy', 'rich', 'cv2'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_is_in_both_readmes(repository: Path) -> None:
+    for name in ("README.md", "README.ko.md"):
+        text = (repository / name).read_text(encoding="utf-8")
+        for command in COMMANDS:
+            assert f"guardianflow {command}" in text
+
+
+def test_dry_run_shows_scenario_and_plan_and_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDIANFLOW_WORK_DIR", str(tmp_path / "work"))
+    demo = str(repository / "configs/scenarios/demo.yaml")
+    code, text = call("pipeline", demo, "-p", "training.epochs=7", "--dry-run")
+    assert code == 0, text
+    assert "epochs: 7" in text
+    assert "quant openvino_int8" in text
+    assert "infer onnx_int8" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_and_a_file_are_two_spellings_of_one_thing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.yaml").write_text(
+        "path: .\ntrain: train\nnames: {0: 안전모, 1: 사람}\n", "utf-8"
+    )
+    flags = (
+        *("--data", "data.yaml", "--model", "yolo11s.pt", "--epochs", "100", "--batch", "16"),
+        *("--imgsz", "640", "--lr", "0.01", "--device", "0", "--name", "첫시도"),
+        *("--customer", "donghwa-entec", "--task", "ppe"),
+    )
+    code, text = call("train", *flags, "--dry-run", "--json")
+    assert code == 0, text
+    plan = json.loads(text.splitlines()[-1])
+    (tmp_path / "same.yaml").write_text(plan["scenario"], "utf-8")
+    code, again = call("train", "same.yaml", "--dry-run", "--json")
+    assert code == 0, again
+    assert json.loads(again.splitlines()[-1]) == plan
+    assert "안전모" in plan["scenario"]
+    assert "weights_path: yolo11s.pt" in plan["scenario"]
+
+
+def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path, repository: Path) -> None:
+    text = (repository / "configs/scenarios/demo.yaml").read_text("utf-8")
+    scenario = tmp_path / "wrong.yaml"
+    scenario.write_text(text + "\nbenchmrk:\n  runs: many\n", "utf-8")
+    code, shown = call("train", str(scenario), "-p", "training.epochs=many")
+    assert code == 2
+    assert f"wrong.yaml:{len(text.splitlines()) + 2}:1" in shown
+    assert "did you mean 'benchmark'?" in shown
+    assert "training.epochs" in shown
+
+
+def test_nothing_to_do_says_what_is_needed() -> None:
+    code, text = call("train")
+    assert code == 2
+    assert "needs a scenario file, or at least --data" in text

@@ -1,0 +1,132 @@
+"""The whole way on a tiny scale: real Ultralytics, NNCF, ONNX Runtime, OpenVINO and MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import pytest
+from workplace import Workplace, last_json
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+EXPERIMENT = "demo-construction/seoul-plant1/full"
+TINY = (
+    *("-p", "dataset.path=demo://ppe?train=24&val=8&test=8&size=96", "-p", "model.input_size=96"),
+    *("-p", "training.epochs=1", "-p", "benchmark.benchmark_runs=20"),
+    *("-p", "benchmark.warmup_runs=2"),
+)
+VARIANTS = {"pytorch_fp32", "openvino_fp16", "openvino_int8", "onnx_fp32", "onnx_int8"}
+
+
+def pipeline(workplace: Workplace, *words: str) -> Any:
+    scenario = str(workplace.write_scenario())
+    return workplace.guardianflow("pipeline", scenario, *TINY, *words, timeout=500)
+
+
+def test_a_scenario_becomes_registered_variants_that_load_anywhere(workplace: Workplace) -> None:
+    done = pipeline(workplace, "--json")
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    made = {s["variant"]: s for s in result["stages"] if s["stage"] != "infer"}
+    judged = {s["variant"]: s for s in result["stages"] if s["stage"] == "infer"}
+    assert set(made) == set(judged) == VARIANTS
+    check_runs(workplace, result)
+    check_report(workplace, result)
+    for variant in ("openvino_int8", "onnx_int8"):
+        quant = made[variant]["metrics"]
+        drop = quant["det.original.mAP50"] - quant["det.quantized.mAP50"]
+        assert quant["comparison.accuracy_drop_mAP50"] == pytest.approx(drop)
+        assert quant["comparison.speedup_ratio"] > 0
+        assert quant["comparison.compression_ratio"] > 1
+    for variant in ("pytorch_fp32", "openvino_int8", "onnx_int8"):
+        (model,) = made[variant]["models"]
+        check_prediction(workplace, model["name"])
+
+    again = last_json(pipeline(workplace, "--json").stdout)
+    assert all(stage["reused"] for stage in again["stages"])
+    assert again["run_id"] != result["run_id"]
+
+
+def check_runs(workplace: Workplace, result: dict[str, Any]) -> None:
+    """Every stage is a finished child of the parent, in the site's experiment."""
+    runs = {run.run_id: run for run in workplace.store.find_runs(experiment_name=EXPERIMENT)}
+    assert runs[result["run_id"]].run_name == "ppe-yolo11n-pipeline-v1"
+    for stage in result["stages"]:
+        run = runs.pop(stage["run_id"])
+        assert run.parent_run_id == result["run_id"]
+        assert run.status == "FINISHED"
+        if stage["stage"] == "quant":
+            trained = result["stages"][0]["run_id"]
+            assert run.tags["source.run_id"] == trained
+            assert run.run_name == f"quant-{stage['variant']}"
+    assert set(runs) == {result["run_id"]}
+
+
+def check_report(workplace: Workplace, result: dict[str, Any]) -> None:
+    got = workplace.root / "report"
+    summary = workplace.store.download(result["run_id"], "report/summary.json", got)
+    rows = json.loads(summary.read_text(encoding="utf-8"))["rows"]
+    assert {row["variant"] for row in rows} == VARIANTS
+    text = workplace.store.download(result["run_id"], "report/summary.md", got).read_text("utf-8")
+    assert "demo-construction/seoul-plant1/full/ppe__openvino_int8 v1" in text
+    assert workplace.store.download(result["run_id"], "report/variants.png", got).is_file()
+
+
+def check_prediction(workplace: Workplace, name: str) -> None:
+    """In a process that has nothing of ours on its path."""
+    code = (
+        "import sys, numpy as np, mlflow\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "images = np.random.default_rng(0).integers(0, 255, (2, 96, 96, 3), np.uint8)\n"
+        "boxes = model.predict(images, params={'confidence': 0.0001})\n"
+        "assert len(boxes) and {'x1', 'y2', 'confidence', 'class_name'} <= set(boxes.columns)\n"
+        "print(boxes.head(2))\n"
+    )
+    done = workplace.run(sys.executable, "-c", code, f"models:/{name}@candidate")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupted_pipeline_goes_on_where_it_stopped(workplace: Workplace) -> None:
+    scenario = str(workplace.write_scenario())
+    command = (sys.executable, "-m", "apps.cli.main", "pipeline", scenario, *TINY)
+    only = ("--backend", "onnx")
+    process = workplace.start(*command, *only)
+    for line in process.stderr or ():
+        if line.startswith("[quant onnx_fp32] run "):
+            break
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=90)
+    assert process.returncode == 130, stderr
+    (resume,) = [line for line in stderr.splitlines() if "resume:" in line]
+    runs = workplace.store.find_runs(experiment_name=EXPERIMENT)
+    assert sorted(run.status for run in runs) == ["FINISHED", "KILLED", "KILLED"]
+
+    parent = resume.split()[-1]
+    assert "--backend onnx" in resume
+    done = workplace.run(*command, *only, "--json", "--resume", parent, timeout=400)
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    assert result["run_id"] == parent
+    assert [s["reused"] for s in result["stages"] if s["stage"] == "train"] == [True]
+    assert workplace.store.get_run(parent).status == "FINISHED"
+
+
+def test_what_can_not_run_here_is_said_before_training(workplace: Workplace) -> None:
+    done = pipeline(workplace, "--json", "--backend", "tensorrt")
+    assert done.returncode == 1
+    message = last_json(done.stdout)["error"]["message"]
+    assert "tensorrt" in message.lower()
+    assert "pip install" in message
+    assert workplace.store.find_runs(experiment_name=EXPERIMENT) == []
+
+
+def test_a_typed_scenario_is_refused(workplace: Workplace) -> None:
+    done = pipeline(workplace, "--json", "-p", "experiment_type=train")
+    assert done.returncode == 2
+    assert "experiment_type" in last_json(done.stdout)["error"]["message"]
