@@ -104,7 +104,7 @@ def _findings(
         annotation, expected = _annotation_at(model, path)
         schema_path, path = path, _as_written(path, values)
         if each["type"] == "extra_forbidden":
-            yield Finding(path, _unknown(model, schema_path), of_key=True)
+            yield Finding(path, _unknown(model, schema_path, path), of_key=True)
         elif each["type"] == "missing":
             yield Finding(path, _missing(path, annotation, expected))
         elif of_key:
@@ -130,9 +130,9 @@ def _as_written(path: Path, values: Mapping[str, object]) -> Path:
     return ("quantization", *path[2:]) if shared else variant
 
 
-def _unknown(model: type[BaseModel], path: Path) -> str:
+def _unknown(model: type[BaseModel], path: Path, written: Path) -> str:
     key, parent = path[-1], path[:-1]
-    where = f" in '{_dotted(parent)}'" if parent else ""
+    where = f" in '{_dotted(written[:-1])}'" if parent else ""
     start = f"unknown key '{_short(str(key))}'{where}"
     if not parent and key in LATER:
         return f"{start}: this version runs single scenarios, without '{key}'"
@@ -208,8 +208,9 @@ def _unwrapped(annotation: object, metadata: Sequence[object]) -> tuple[object, 
     while get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         words += [each.text for each in more if isinstance(each, Expected)]
-    arms = [arm for arm in _arms(annotation) if arm is not type(None)]
-    if len(arms) == 1 and arms[0] is not annotation:
+    union = get_origin(annotation) in (Union, types.UnionType)
+    arms = [arm for arm in get_args(annotation) if arm is not type(None)] if union else []
+    if len(arms) == 1:
         inner, inner_words = _unwrapped(arms[0], ())
         return inner, words[0] if words else inner_words
     if annotation is bool and not words:

@@ -160,9 +160,9 @@ def _line_of(problem: Problem, origin: str) -> tuple[float, float]:
 
 
 def _plain(value: object) -> object:
-    """For YAML: sections as mappings without what is None, short lists on one line."""
+    """For YAML: sections as mappings without what is not set, short lists on one line."""
     if isinstance(value, BaseModel):
-        return {name: _plain(each) for name, each in value if each is not None}
+        return {name: _plain(each) for name, each in value if each not in (None, ())}
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

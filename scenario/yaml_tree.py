@@ -204,7 +204,7 @@ class _Walk:
             values[key] = self.value(value_node, (*path, key), _start(key_node))
         for source in self._merged(node):
             for key_node, value_node in source.value:
-                key = self._key(key_node)
+                key = None if str(key_node.tag) == f"{CORE}merge" else self._key(key_node)
                 if key is not None and key not in values:
                     values[key] = self.value(value_node, (*path, key), _start(key_node))
         return values
