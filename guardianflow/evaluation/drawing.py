@@ -1,0 +1,92 @@
+"""What all pictures share: fonts, colours, a figure that ends as a PNG file.
+
+Matplotlib is imported when the first picture is drawn. Figures are drawn by the Agg canvas
+directly, so no display, no global state and no setting of the caller is touched.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..contracts.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# First those that Korean machines usually have, then fonts that hold Hangul among much else.
+HANGUL_FONTS = (
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "NanumGothic",
+    "NanumBarunGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "AppleGothic",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "UnDotum",
+    "Baekmuk Dotum",
+)
+# Okabe and Ito's palette: colour-blind readers can tell these apart.
+BLUE, ORANGE, GREEN, RED, PINK, SKY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+)
+GREY = "#666666"
+DOTS_PER_INCH = 130
+
+
+@contextmanager
+def figure_at(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """A figure to draw on, written to `path` at the end; not written when drawing fails.
+
+    Args:
+        path: a .png file; its directory is made.
+        width, height: inches.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context({"font.family": font_families()}), warnings.catch_warnings():
+        # No installed font has Hangul: empty boxes are then all that can be drawn, and a warning
+        # for each letter helps nobody.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure
+        figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
+
+
+def font_families() -> list[str]:
+    """Matplotlib's own font, then the first installed one that has Hangul, if any."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *[name for name in HANGUL_FONTS if name in installed][:1]]
+
+
+def literal(text: str) -> str:
+    """Text that matplotlib draws as it is: a '$' would begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
+    """Thin lines behind the data, no frame above and to the right."""
+    axes.set_axisbelow(True)
+    axes.grid(axis=axis, color="#E0E0E0", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def require_some(values: Sized, what: str) -> None:
+    """Raises EvaluationError when there is nothing to draw."""
+    if not len(values):
+        raise EvaluationError(f"{what} needs at least one value to draw")
