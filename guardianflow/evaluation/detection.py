@@ -203,7 +203,8 @@ def load_predictions(path: Path) -> dict[str, Detections]:
         EvaluationError: the file is missing, damaged or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because numpy leaves a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             if str(stored["format"]) != _FORMAT:
                 raise ValueError(f"its format is {stored['format']}, not {_FORMAT}")
             names, counts = stored["names"].tolist(), stored["counts"]

@@ -56,7 +56,7 @@ def cases(draw):
     return predictions, images
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases())
 def test_agrees_with_pycocotools(pycocotools_map, case):
     predictions, images = case
