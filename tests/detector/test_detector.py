@@ -5,6 +5,7 @@ A real one judges real images in tests/evaluation/test_real_images.py.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -13,8 +14,9 @@ import pytest
 
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.ports import ObjectDetector
-from guardianflow.contracts.results import DetectorSpec, SessionInfo
+from guardianflow.contracts.results import DetectorPackage, DetectorSpec, SessionInfo
 from guardianflow.detector import Detector
+from guardianflow.evaluation.preprocessing import load_image
 
 SIZE = 64
 COLOURS = ((255, 0, 0), (0, 0, 255))  # class 0 is red, class 1 blue
@@ -160,3 +162,22 @@ def test_only_light_libraries_are_needed():
     code = f"import sys, guardianflow.detector\nprint(sorted(set(sys.modules) & set({heavy!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_package_opens_with_its_backend(shared_data, tmp_path):
+    weights = shared_data / "weights" / "yolo11n_from_int8.pt"
+    shutil.copy(weights, tmp_path / "model.pt")
+    names = tuple(f"class {index}" for index in range(80))
+    described = spec(architecture="yolo11n", class_names=names, input_size=320, weights="model.pt")
+    package = DetectorPackage.create(tmp_path, described)
+    photographs = sorted((shared_data / "coco128" / "images" / "val2017").glob("*.jpg"))[:3]
+    images = [load_image(path) for path in photographs]
+    with Detector.open(package, batch_size=2, device="cpu") as detector:
+        assert detector.info.batch_size == 2
+        together = detector.predict(images)
+        assert sum(len(found) for found in together) > 0
+        for image, found in zip(images, together, strict=True):
+            (alone,) = detector.predict([image])
+            assert found.boxes_xyxy == pytest.approx(alone.boxes_xyxy, abs=0.5)
+            assert found.class_ids.tolist() == alone.class_ids.tolist()
