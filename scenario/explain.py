@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from .fields import Expected
 from .schema import ONE, SEVERAL, Scenario, conflicts
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 SHOWN_LENGTH = 60
 LATER = ("sweep", "comparison", "ablation", "release")
 """Sections that a user may know from the documentation of a later version."""
@@ -37,7 +37,7 @@ class Finding:
         of_key: the key itself is at fault, not its value.
     """
 
-    path: Path
+    path: KeyPath
     message: str
     of_key: bool = False
 
@@ -118,7 +118,7 @@ def _findings(
             yield Finding(path, _wrong(path, annotation, expected, got, hint))
 
 
-def _as_written(path: Path, values: Mapping[str, object]) -> Path:
+def _as_written(path: KeyPath, values: Mapping[str, object]) -> KeyPath:
     """Where a value stands in the file, if it came by `quantization.variants` and shared keys."""
     written = values.get("quantization")
     if path[:1] != ("quantization",) or not isinstance(written, Mapping):
@@ -130,7 +130,7 @@ def _as_written(path: Path, values: Mapping[str, object]) -> Path:
     return ("quantization", *path[2:]) if shared else variant
 
 
-def _unknown(model: type[BaseModel], path: Path, written: Path) -> str:
+def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
     key, parent = path[-1], path[:-1]
     where = f" in '{_dotted(written[:-1])}'" if parent else ""
     start = f"unknown key '{_short(str(key))}'{where}"
@@ -147,7 +147,7 @@ def _unknown(model: type[BaseModel], path: Path, written: Path) -> str:
     return f"{start}; known are {', '.join(known)}"
 
 
-def _missing(path: Path, annotation: object, expected: str) -> str:
+def _missing(path: KeyPath, annotation: object, expected: str) -> str:
     section = _section_of(annotation)
     if section is not None:
         needed = [name for name, field in section.model_fields.items() if field.is_required()]
@@ -156,7 +156,7 @@ def _missing(path: Path, annotation: object, expected: str) -> str:
     return f"'{path[-1]}' is missing{parent}; it must be {expected}"
 
 
-def _wrong(path: Path, annotation: object, expected: str, got: object, hint: str) -> str:
+def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: str) -> str:
     choices = _choices(annotation)
     section = _section_of(annotation)
     if path == ("design",):
@@ -181,7 +181,7 @@ def _reason(context: Mapping[str, Any] | None) -> str:
 # --- the schema ---------------------------------------------------------------------------------
 
 
-def _annotation_at(model: type[BaseModel], path: Path) -> tuple[object, str]:
+def _annotation_at(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
     """The type at a path and what it must be; (None, '') beyond the schema."""
     annotation: object = model
     expected = ""
@@ -236,7 +236,7 @@ def _choices(annotation: object) -> list[str]:
     return [str(c) for c in get_args(annotation)] if get_origin(annotation) is Literal else []
 
 
-def _keys_at(model: type[BaseModel], path: Path) -> list[str]:
+def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     section = _section_of(_annotation_at(model, path)[0])
     return list(section.model_fields) if section else []
 
@@ -257,7 +257,7 @@ def _nearest_key(model: type[BaseModel], unknown: Finding) -> str:
 # --- small things -------------------------------------------------------------------------------
 
 
-def _value_at(values: object, path: Path) -> object:
+def _value_at(values: object, path: KeyPath) -> object:
     for part in path:
         if not isinstance(values, (Mapping, list, tuple)):
             return _ABSENT
@@ -276,7 +276,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _dotted(path: Path) -> str:
+def _dotted(path: KeyPath) -> str:
     return ".".join(_short(str(part)) for part in path)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from guardianflow.contracts.errors import Problem, ScenarioError
 
@@ -67,7 +68,7 @@ def build_scenario(
     """
     document = Document()
     for key, value in values.items():
-        path: explain.Path = tuple(str(key).split("."))
+        path: explain.KeyPath = tuple(str(key).split("."))
         try:
             apply_override(document.values, Override(path, value, origin))
         except ValueError as error:
@@ -78,7 +79,7 @@ def build_scenario(
 def dump_scenario(scenario: Scenario) -> str:
     """The whole scenario, defaults filled in, as YAML that loads to the same scenario."""
     yaml = YAML(typ="rt", pure=True)
-    yaml.width = 10_000
+    yaml.width = 2**31
     yaml.allow_unicode = True
     stream = StringIO()
     yaml.dump(_plain(scenario), stream)
@@ -94,13 +95,13 @@ class _Places:
     def __init__(self, document: Document, origin: str) -> None:
         self._places = document.places
         self._origin = origin
-        self._overridden: dict[explain.Path, str] = {}
+        self._overridden: dict[explain.KeyPath, str] = {}
 
-    def override(self, path: explain.Path, where: str) -> None:
+    def override(self, path: explain.KeyPath, where: str) -> None:
         self._overridden = {p: w for p, w in self._overridden.items() if p[: len(path)] != path}
         self._overridden[path] = where
 
-    def where(self, path: explain.Path, of_key: bool = False) -> str:
+    def where(self, path: explain.KeyPath, of_key: bool = False) -> str:
         """The override that set it, else its place in the file, else its section's."""
         for length in range(len(path), 0, -1):
             if where := self._overridden.get(path[:length]):
@@ -164,10 +165,12 @@ def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
         return {name: _plain(each) for name, each in value if each not in (None, ())}
     if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
+        return {_plain(name): _plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         items = CommentedSeq(_plain(each) for each in value)
         if not any(isinstance(each, (Mapping, CommentedSeq)) for each in items):
             items.fa.set_flow_style()
         return items
+    if isinstance(value, str) and not value.isprintable():
+        return DoubleQuotedScalarString(value)  # the one style that escapes every character
     return value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from guardianflow.contracts.errors import Problem, ScenarioError
 
-from .explain import Path, shown
+from .explain import KeyPath, shown
 from .yaml_tree import read_value
 
 Overrides = Sequence[str] | Mapping[str, object]
@@ -26,7 +26,7 @@ class Override:
         where: how an error names it, e.g. "override 'training.epochs=5'".
     """
 
-    path: Path
+    path: KeyPath
     value: object
     where: str
 
@@ -76,7 +76,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
     return overrides, problems
 
 
-def apply_override(values: dict[str, object], override: Override) -> list[Path]:
+def apply_override(values: dict[str, object], override: Override) -> list[KeyPath]:
     """Set one value.
 
     Returns:
@@ -91,7 +91,7 @@ def apply_override(values: dict[str, object], override: Override) -> list[Path]:
     ]
 
 
-def _paths_in(values: Mapping[str, object], path: Path) -> list[Path]:
+def _paths_in(values: Mapping[str, object], path: KeyPath) -> list[KeyPath]:
     """Where a key of `quantization` stands, in whichever of its three forms it is written."""
     written = values.get("quantization")
     if path[0] != "quantization" or len(path) < 2:
@@ -100,7 +100,7 @@ def _paths_in(values: Mapping[str, object], path: Path) -> list[Path]:
     variants = written.get("variants") if isinstance(written, Mapping) else written
     if not isinstance(variants, list):  # one mapping is its own variant 0
         return [("quantization", *rest[1:])] if rest[0] == 0 and len(rest) > 1 else [path]
-    inside: Path = ("quantization", "variants") if written is not variants else ("quantization",)
+    inside: KeyPath = ("quantization", "variants") if written is not variants else ("quantization",)
     if isinstance(rest[0], int):
         return [(*inside, *rest)]
     if rest[0] == "variants":
@@ -111,7 +111,7 @@ def _paths_in(values: Mapping[str, object], path: Path) -> list[Path]:
     return [path, *((*inside, i, *rest) for i in own)]
 
 
-def _set(values: dict[str, object], path: Path, value: object) -> Path:
+def _set(values: dict[str, object], path: KeyPath, value: object) -> KeyPath:
     holder: object = values
     taken: list[str | int] = []
     for depth, part in enumerate(path):

@@ -22,7 +22,7 @@ MAX_VALUES = 20_000
 MAX_DEPTH = 50
 CORE = "tag:yaml.org,2002:"
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 class WrittenInt(int):
@@ -56,7 +56,7 @@ class Document:
     """
 
     values: dict[str, object] = field(default_factory=dict)
-    places: dict[Path, Place] = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -156,7 +156,7 @@ class _Walk:
         self._open: list[int] = []  # ids of the nodes that are being walked
         self._count = 0
 
-    def value(self, node: Node, path: Path, key: tuple[int, int] | None = None) -> object:
+    def value(self, node: Node, path: KeyPath, key: tuple[int, int] | None = None) -> object:
         start = _start(node)
         if key and isinstance(node, ScalarNode) and not node.value and not node.style:
             start = key  # nothing is written: its key is the place to look at
@@ -187,7 +187,7 @@ class _Walk:
         finally:
             self._open.pop()
 
-    def _mapping(self, node: MappingNode, path: Path) -> dict[str, object]:
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
         values: dict[str, object] = {}
         first_line: dict[str, int] = {}
         for key_node, value_node in node.value:

@@ -297,6 +297,16 @@ def test_wrong_flags_name_their_origin() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text", ["\x85", "a\nb\n", "\u2028", "\ufeff", "a\tb", " a ", "'\"", "# x"]
+)
+def test_text_of_any_kind_comes_back(tmp_path: Path, text: str) -> None:
+    file = write(tmp_path, BASE)
+    options = {"training.options": {f"k{text}": [text, {"x": text}]}, "tags.team": text}
+    made = load_scenario(file, overrides=options)
+    assert load_scenario(write(tmp_path, dump_scenario(made))) == made
+
+
 # --- the way back -----------------------------------------------------------------------------
 
 
@@ -317,9 +327,10 @@ PARTS = (
 ).filter(is_part)
 LINES = st.text(min_size=1, max_size=20).filter(line)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+KEYS = st.text(min_size=1, max_size=6).filter(str.strip) | st.sampled_from(["<<", "~", "1", "?"])
 OPTIONS = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBERS | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PARTS, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )
 VARIANTS = st.lists(
@@ -354,7 +365,7 @@ SCENARIOS = st.fixed_dictionaries(
         "training": st.fixed_dictionaries(
             {
                 "learning_rate": st.floats(0, 10, exclude_min=True),
-                "options": st.dictionaries(PARTS, OPTIONS, max_size=4),
+                "options": st.dictionaries(KEYS, OPTIONS, max_size=4),
             }
         ),
         "benchmark": st.fixed_dictionaries(
