@@ -2,6 +2,7 @@
 
 mlflow_store.py    MlflowStore: runs written and read by explicit id
 registry.py        MlflowRegistry: a detector package ↔ a registered MLflow model
+undo.py            all or nothing: what was made before a failure is taken back
 model_files.py     the files of that model: package, code of ours, signature, requirements
 runtime_copy.py    which of our modules the model needs, copied under another name
 detector_model.py  the model's own code, run by mlflow where this project may be missing

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,3 +41,61 @@ def no_launcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in set(os.environ) - set(before):
         if "MLFLOW" in name:
             del os.environ[name]
+
+
+INPUT_SIZE = 32
+
+
+def write_detector(directory: Path, *, threshold: float = 0.25, lineage: dict | None = None) -> Any:
+    """A real detector without training: one box in the middle, as sure as the image is bright.
+
+    ONNX, N×3×32×32 → N×6×1: centre 16, 16, size 16×8, the mean of the pixels as the score of
+    the second class.
+    """
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from guardianflow.contracts.results import DetectorPackage, DetectorSpec
+
+    directory.mkdir(parents=True)
+    size = INPUT_SIZE
+    box = np.array([16, 16, 16, 8, 0], np.float32).reshape(1, 5, 1)
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=1),
+            helper.make_node("Squeeze", ["mean", "last"], ["score"]),
+            helper.make_node("Sub", ["score", "score"], ["zero"]),
+            helper.make_node("Add", ["box", "zero"], ["boxes"]),
+            helper.make_node("Concat", ["boxes", "score"], ["output0"], axis=1),
+        ],
+        "detector",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, size, size])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["batch", 6, 1])],
+        [
+            numpy_helper.from_array(box, "box"),
+            numpy_helper.from_array(np.array([3], np.int64), "last"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(directory / "model.onnx"))
+    return DetectorPackage.create(
+        directory,
+        DetectorSpec(
+            backend="onnx",
+            precision="fp32",
+            architecture="tiny",
+            class_names=("머리", "안전모"),
+            input_size=size,
+            output="grid",
+            weights="model.onnx",
+            files={},
+            conf_threshold=threshold,
+            lineage=lineage or {},
+        ),
+    )
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Any:
+    return write_detector(tmp_path / "검출기 1")
