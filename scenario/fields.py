@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from . import naming
 
@@ -82,9 +82,18 @@ def check_multiple_of_32(value: int) -> int:
     return value
 
 
-def check_list(values: tuple[Item, ...]) -> tuple[Item, ...]:
-    if not values:
+def check_not_empty(values: object) -> object:
+    if isinstance(values, (list, tuple)) and not values:
         raise ValueError("it is empty")
+    return values
+
+
+def null_is_unset(values: object) -> object:
+    """No class names: those of the data set. An empty list is more likely a mistake."""
+    return () if values is None else check_not_empty(values)
+
+
+def check_no_repeats(values: tuple[Item, ...]) -> tuple[Item, ...]:
     repeated = next((v for i, v in enumerate(values) if v in values[:i]), None)
     if repeated is not None:
         raise ValueError(f"{repeated!r} is there twice")
@@ -167,7 +176,9 @@ ClassName = Annotated[
 ]
 ClassNames = Annotated[
     tuple[ClassName, ...],
-    AfterValidator(check_list),
+    BeforeValidator(null_is_unset),
+    AfterValidator(check_no_repeats),
+    PlainSerializer(lambda names: names or None),
     Expected("a list of different class names like [helmet, head]"),
 ]
 Architecture = Annotated[
@@ -203,7 +214,8 @@ Fraction = Annotated[
 ]
 BatchSizes = Annotated[
     tuple[Positive, ...],
-    AfterValidator(check_list),
+    BeforeValidator(check_not_empty),
+    AfterValidator(check_no_repeats),
     Expected("a list of different whole numbers ≥ 1 like [1, 8]"),
 ]
 TagKey = Annotated[str, STRICT, AfterValidator(check_tag_key), Expected("the name of a tag")]

@@ -366,6 +366,13 @@ def test_a_scenario_is_frozen_and_travels() -> None:
         hash(made)
 
 
+@pytest.mark.parametrize("mode", ["json", "python"])
+def test_what_pydantic_dumps_is_accepted_again(mode: str) -> None:
+    for made in (make(), make(task={"type": "ppe"}), make(quantization=[{}, {"backend": "onnx"}])):
+        dumped = made.model_dump(mode=mode)
+        assert scenario.build_scenario(dumped) == made
+
+
 def test_names_are_loaded_when_they_are_used() -> None:
     for name in scenario.__all__:
         assert getattr(scenario, name).__name__ == name
