@@ -29,6 +29,8 @@ from .average_precision import (
 from .preprocessing import load_image
 
 EVALUATOR = "guardianflow-coco/1"
+# More than a sum of millions of changes of F1 is off by, less than any difference worth a name.
+ROUNDING = 1e-9
 _FORMAT = "guardianflow-predictions/1"
 
 
@@ -280,7 +282,8 @@ def _best_f1(classes: Sequence[ClassMatches]) -> tuple[float, float]:
     mean_f1 = np.concatenate(changes)[order].cumsum() / len(classes)
     # A threshold lets in all detections of an equal score at once: look at the last of each.
     whole = np.flatnonzero(np.diff(every_score, append=-np.inf))
-    best = whole[mean_f1[whole].argmax()]
+    # Equal means differ by what summing has rounded away: the first, the highest, is meant.
+    best = whole[(mean_f1[whole] >= mean_f1[whole].max() - ROUNDING).argmax()]
     confidence = float(every_score[best])
     return _mean([_precision_recall_f1(c, confidence)[2] for c in classes]), confidence
 

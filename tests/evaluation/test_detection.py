@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import EvaluationError
@@ -101,6 +101,9 @@ grid_scores = st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5, 1.0])
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([A, B, C, FAR]), st.integers(0, 1), grid_scores)))
+@example(  # both thresholds give 1/3, and summing rounds the lower one's a little higher
+    [(A, 0, 0.3)] * 3 + [(A, 0, 0.4), (A, 1, 0.3), (C, 1, 0.3), (A, 1, 0.3)] + [(A, 1, 0.4)] * 2
+)
 def test_best_f1_is_the_best_of_all_thresholds(rows):
     images = [labelled((A, 0), (B, 0), (C, 1))]
     predictions = [found(*rows)]
