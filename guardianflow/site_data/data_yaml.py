@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +16,15 @@ from ..contracts.errors import DatasetError, Problem
 from .labels import label_path_of
 from .suggest import did_you_mean
 
+logger = logging.getLogger(__name__)
+
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = frozenset(
     (".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif",
      ".tiff", ".webp")
 )  # fmt: skip
 _KEYS = ("path", *SPLITS, "names", "nc", "validation")
+MANY_ORPHANS = 0.02  # share of a folder's labels
 _NOT_LABELS = frozenset({"classes.txt"})  # labelling tools leave it among the labels
 
 
@@ -239,14 +243,28 @@ def _listed_in(listing: Path, layout: Layout) -> set[Path]:
 
 
 def _report_orphans(folder: Path, images: set[Path], layout: Layout) -> None:
-    """A label without its image means that the image was lost or not fetched."""
+    """A label without its image: the image was lost or not fetched, or weeded out on purpose.
+
+    A few are usual in published sets and only warned of; more than MANY_ORPHANS are problems.
+    """
     labels = label_path_of(folder / "x.jpg").parent
     if not labels.is_dir() or labels == folder:
         return
     expected = {label_path_of(image) for image in images}
-    for place, _, names in os.walk(labels, followlinks=True):
-        for name in sorted(names):
-            label = Path(place, name)
-            if label.suffix == ".txt" and name not in _NOT_LABELS and label not in expected:
-                image = folder / label.relative_to(labels).with_suffix(".*")
-                layout.lacks(image, f"has no image: expected {image}", str(label))
+    found = sorted(
+        Path(place, name)
+        for place, _, names in os.walk(labels, followlinks=True)
+        for name in names
+        if name.endswith(".txt") and name not in _NOT_LABELS
+    )
+    orphans = [label for label in found if label not in expected]
+    if len(orphans) <= MANY_ORPHANS * len(found):
+        if orphans:
+            logger.warning(
+                "%s: %d of %d labels have no image, e.g. %s",
+                layout.data_yaml, len(orphans), len(found), orphans[0],
+            )  # fmt: skip
+        return
+    for label in orphans:
+        image = folder / label.relative_to(labels).with_suffix(".*")
+        layout.lacks(image, f"has no image: expected {image}", str(label))

@@ -36,7 +36,7 @@ class DemoOptions:
     """What may be asked of a demo set.
 
     Args:
-        images: in all splits together: three fifths train, a tenth val, the rest test.
+        images: in all splits together: a quarter test, 8 % val, the rest train.
         size: side of the square images, pixels.
         seed: the same seed gives the same bytes.
     """
@@ -47,7 +47,7 @@ class DemoOptions:
 
     def counts(self) -> dict[str, int]:
         """Images per split."""
-        val, test = max(1, round(self.images * 0.1)), max(1, round(self.images * 0.3))
+        val, test = max(1, round(self.images * 0.08)), max(1, round(self.images * 0.25))
         return {"train": self.images - val - test, "val": val, "test": test}
 
 

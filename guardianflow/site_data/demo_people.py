@@ -97,7 +97,7 @@ class Sprite(NamedTuple):
 
 
 def random_outfit(
-    rng: np.random.Generator, *, helmet_share: float = 0.6, vest_share: float = 0.55
+    rng: np.random.Generator, *, helmet_share: float = 0.52, vest_share: float = 0.55
 ) -> Outfit:
     """Dress a worker; helmet and vest are drawn independently of each other."""
     helmet = _pick(rng, HELMETS, (0.34, 0.28, 0.14, 0.08, 0.1, 0.06))
@@ -185,7 +185,7 @@ class _Skeleton:
         self.front = np.array([0.0, -math.sin(pose.lean), math.cos(pose.lean)])
         self.chest = self.pelvis + 0.30 * h * self.spine
         nod = 0.45 * pose.lean
-        self.head = self.chest + 0.125 * h * np.array([0.0, math.cos(nod), math.sin(nod)])
+        self.head = self.chest + 0.132 * h * np.array([0.0, math.cos(nod), math.sin(nod)])
         arms = [(0.65, 0.02, 1.0)] * 2 if outfit.load else list(pose.arms)
         self.arms: list[tuple[Floats, Floats, Floats]] = []
         for side, (forward, outward, elbow) in zip((-1, 1), arms, strict=True):
@@ -383,7 +383,7 @@ def _reflective(painter: _Painter, body: _Skeleton, colour: Rgb) -> None:
 def _head(painter: _Painter, body: _Skeleton, outfit: Outfit) -> None:
     h = body.h
     centre = painter.at(body.head)[0]
-    a, b = 0.056 * h, 0.07 * h
+    a, b = 0.062 * h, 0.079 * h
     unit = painter.scale
     crown = outfit.skin if outfit.bald else outfit.hair
     facing = np.array([painter.sin, 0.25 * painter.vsin + 0.12])
@@ -405,14 +405,14 @@ def _head(painter: _Painter, body: _Skeleton, outfit: Outfit) -> None:
         _hard_hat(painter, centre, facing, h, outfit.helmet)
     elif outfit.cap:
         brow = centre + np.array([0.0, -0.018 * h]) * unit
-        painter.fill(brow + _DOME * [0.059 * h * unit, 0.058 * h * unit], outfit.cap, HEAD)
+        painter.fill(brow + _DOME * [0.066 * h * unit, 0.066 * h * unit], outfit.cap, HEAD)
         peak = brow + np.array([painter.sin * 0.05 * h, 0.012 * h * max(0.0, painter.cos)]) * unit
         painter.ellipse(peak, 0.045 * h, 0.012 * h, _times(outfit.cap, 0.7), HEAD)
 
 
 def _hard_hat(painter: _Painter, centre: Floats, facing: Floats, h: float, colour: Rgb) -> None:
     unit = painter.scale
-    a, b = 0.074 * h, 0.083 * h
+    a, b = 0.08 * h, 0.088 * h
     brow = centre + np.array([painter.sin * 0.008 * h, -0.012 * h]) * unit
     peak = brow + np.array([facing[0] * 0.03 * h, 0.012 * h * painter.cos]) * unit
     deep = 0.016 * h + 0.05 * h * painter.vsin

@@ -34,7 +34,7 @@ from .demo_people import (
 SUPERSAMPLE = 2  # the sheet is drawn this much larger than the picture
 CLASS_NAMES = ("helmet", "head", "vest", "person")
 # A part is labelled when at least this share of it is seen; less is left to guessing.
-SEEN_SHARE = {"helmet": 0.45, "head": 0.45, "vest": 0.35, "person": 0.25}
+SEEN_SHARE = {"helmet": 0.5, "head": 0.5, "vest": 0.35, "person": 0.25}
 SMALLEST_PX = 4.0
 
 
@@ -128,7 +128,7 @@ def random_scene(size: int, seed: int, *, workers: int | None = None) -> Scene:
     angle, length = rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 1.5)
     sun = (float(length * math.cos(angle)), float(length * math.sin(angle)))
     haze = float(rng.uniform(0.25, 0.6) if rng.random() < 0.2 else rng.uniform(0.0, 0.15))
-    count = int(rng.choice([0, 1, 2, 3, 4, 5, 6], p=[0.02, 0.08, 0.2, 0.25, 0.22, 0.14, 0.09]))
+    count = int(rng.choice([0, 1, 2, 3, 4, 5, 6], p=[0.02, 0.05, 0.15, 0.26, 0.25, 0.17, 0.1]))
     people = _place_workers(rng, camera, count if workers is None else workers)
     things = _place_things(rng, camera, people)
     return Scene(size, seed, camera, sun, haze, light, things, people)
@@ -150,8 +150,8 @@ def _random_light(rng: np.random.Generator) -> Light:
     )
     level = float(rng.uniform(0.85, 1.12))
     tint = {
-        "sun": (1.05, 1.01, 0.94),
-        "overcast": (0.94, 0.97, 1.0),
+        "sun": (1.2, 1.15, 1.06),
+        "overcast": (1.02, 1.05, 1.08),
         "dusk": (0.86, 0.68, 0.58) if rng.random() < 0.5 else (0.58, 0.62, 0.76),
         "night": (0.34, 0.38, 0.5),
         "hall": (0.96, 0.97, 0.9),
@@ -162,7 +162,7 @@ def _random_light(rng: np.random.Generator) -> Light:
             (float(rng.uniform(-4, 4)), float(rng.uniform(6, 20)), float(rng.uniform(3, 7)))
             for _ in range(rng.integers(1, 4))
         )
-    noise = {"sun": 2.5, "overcast": 3.0, "dusk": 5.0, "night": 7.0, "hall": 3.5}[kind]
+    noise = {"sun": 2.5, "overcast": 3.0, "dusk": 4.0, "night": 5.5, "hall": 3.5}[kind]
     return Light(
         kind,
         (tint[0] * level, tint[1] * level, tint[2] * level),
@@ -191,7 +191,7 @@ def _place_workers(rng: np.random.Generator, camera: Camera, count: int) -> tupl
             z = friend.z + float(rng.uniform(-1.3, 1.3))
         crowded = any(math.hypot(x - w.x, (z - w.z) * 0.7) < 0.5 for w in placed)
         tall = 1.75 * camera.pixels_per_metre(x, z) / camera.size
-        if z > 1.5 and not crowded and 0.25 <= tall <= 0.85:
+        if z > 1.5 and not crowded and 0.29 <= tall <= 0.85:
             placed.append(Worker(random_outfit(rng), random_pose(rng), x, z))
     return tuple(placed)
 
@@ -389,7 +389,7 @@ def _lamps(scene: Scene) -> npt.NDArray[np.float32]:
     """How bright each picture pixel is lit by lamps, relative to no lamps at all."""
     size = scene.size
     field = np.ones((size, size), np.float32)
-    gain = {"night": 1.7, "dusk": 0.5, "hall": 0.25}.get(scene.light.kind, 0.0)
+    gain = {"night": 1.2, "dusk": 0.5, "hall": 0.25}.get(scene.light.kind, 0.0)
     columns, rows = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size))
     for x, z, reach in scene.light.lamps:
         centre = scene.camera.project([(x, 0.6, z)])[0] / SUPERSAMPLE
@@ -397,7 +397,7 @@ def _lamps(scene: Scene) -> npt.NDArray[np.float32]:
         high = max(wide * math.sin(scene.camera.view_down(z)), wide * 0.45)
         far = ((columns - centre[0]) / wide) ** 2 + ((rows - centre[1]) / high) ** 2
         field += gain * np.exp(-far).astype(np.float32)
-    return np.minimum(field, 1.0 + 1.4 * gain)
+    return np.minimum(field, 1.0 + gain)
 
 
 def _smear_kernel(length: float, angle: float) -> npt.NDArray[np.float32]:

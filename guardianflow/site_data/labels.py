@@ -129,6 +129,9 @@ def image_size(path: Path) -> tuple[int, int]:
                 width, height = height, width
     except (UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as exc:
         raise ValueError(f"can't be read as an image: {_short(exc, path)}") from exc
+    except ImportError as exc:
+        # Once Ultralytics is imported, Pillow's open() asks for pi-heif on what it can't identify.
+        raise ValueError("can't be read as an image: of no kind that Pillow knows") from exc
     return width, height
 
 
