@@ -91,6 +91,7 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
         source=getattr(arguments, "source_run_id", ""),
         backend=getattr(arguments, "backend", ""),
         resume=getattr(arguments, "resume", ""),
+        resumable=stage == FULL_PIPELINE,
         force=arguments.force,
         register=not arguments.no_register,
         launcher=True,

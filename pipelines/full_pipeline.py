@@ -16,7 +16,7 @@ from scenario import Scenario
 
 from .chain import parent_run
 from .executor import LocalExecutor
-from .plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants, variant_name
+from .plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants
 from .readiness import require_backend
 from .settings import Settings
 from .stages import StageRequest
@@ -37,7 +37,7 @@ class FullPipeline:
         """Every stage in order; sources are not known yet and say so."""
         planner = Planner(self.scenario, self.settings, self.options, "")
         variants = select_variants(self.scenario, self.options.backend)
-        names = [variant_name(v) for v in variants]
+        names = [v.variant for v in variants]
         return [
             planner.train(),
             *(
@@ -60,7 +60,7 @@ class FullPipeline:
         ports = connect(self.options.tracking_uri)
         planner = Planner(self.scenario, self.settings, self.options, ports.store.tracking_uri)
         self.executor.run(planner.train(check_only=True, title="check"))
-        run_name = f"{self.scenario.get_run_name('train')}".replace("-train-", "-pipeline-")
+        run_name = self.scenario.get_run_name("pipeline")
         tags = {
             **self.scenario.to_all_tags(),
             "exp.type": FULL_PIPELINE,
@@ -86,7 +86,7 @@ class FullPipeline:
         results = [replace(trained, variant=ORIGINAL)]
         for variant in select_variants(self.scenario, self.options.backend):
             request = planner.quant(
-                variant, f"runs:/{trained.run_id}", run_name=f"quant-{variant_name(variant)}"
+                variant, f"runs:/{trained.run_id}", run_name=f"quant-{variant.variant}"
             )
             results.append(self.executor.run(request))
         for made in list(results):

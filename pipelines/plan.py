@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import ScenarioError
 from scenario import QuantizationParams, Scenario, dump_scenario
 
 from .settings import BUILTIN_EXPERIMENT, Settings
@@ -26,6 +26,7 @@ class RunOptions:
         source: run id, 'runs:/…', 'models:/…' or a path; '' takes the scenario's source_run_id.
         backend: quantise for this backend alone; '' takes what the scenario says.
         resume: the run of a full_pipeline that failed, to go on with.
+        resumable: whether the command takes `resume`.
         invocation: how the caller would write the command again, for the way back.
     """
 
@@ -36,6 +37,7 @@ class RunOptions:
     force: bool = False
     register: bool = True
     resume: str = ""
+    resumable: bool = False
     launcher: bool = False
     verbose: bool = False
     invocation: str = "guardianflow pipeline SCENARIO"
@@ -55,7 +57,7 @@ class Planner:
         return self._request("train", "train", code_path=self.options.code_path, **changes)
 
     def quant(self, variant: QuantizationParams, source: str, **changes: Any) -> StageRequest:
-        name = variant_name(variant)
+        name = variant.variant
         return self._request(
             "quant",
             f"quant {name}",
@@ -91,26 +93,13 @@ class Planner:
         )
 
 
-def variant_name(variant: QuantizationParams) -> str:
-    return f"{variant.backend}_{variant.precision}"
-
-
 def select_variants(scenario: Scenario, backend: str = "") -> tuple[QuantizationParams, ...]:
-    """The scenario's variants, or those of one backend; that backend's int8 where it has none.
+    """The scenario's variants, or those of one backend.
 
     Raises:
         ScenarioError: an unknown backend.
     """
-    variants = scenario.quantization_variants
-    if not backend:
-        return variants
-    allowed = ("tensorrt", "openvino", "onnx")
-    if backend not in allowed:
-        raise ScenarioError(
-            Problem(f"backend must be one of {', '.join(allowed)} but got '{backend}'")
-        )
-    chosen = tuple(v for v in variants if v.backend == backend)
-    return chosen or (variants[0].model_copy(update={"backend": backend}),)
+    return (scenario.with_backend(backend) if backend else scenario).quantization_variants
 
 
 def find_source(scenario: Scenario, source: str, stage: str) -> str:

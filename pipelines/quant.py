@@ -87,17 +87,15 @@ class QuantStage:
 
     @property
     def _name(self) -> str:
-        return f"{self._variant.backend}_{self._variant.precision}"
+        return self._variant.variant
 
     def _registered_name(self) -> str:
         return self._context.scenario.get_registered_model_name(self._name)
 
     def _params(self) -> dict[str, str]:
         """The scenario's parameters, with quant.* of this one variant."""
-        params = self._context.scenario.to_all_params("quant")
-        params = {key: value for key, value in params.items() if not key.startswith("quant.")}
-        params |= {f"quant.{key}": value for key, value in self._variant.model_dump().items()}
-        return {key: str(value) for key, value in params.items()}
+        scenario = self._context.scenario.model_copy(update={"quantization": self._variant})
+        return {key: str(value) for key, value in scenario.to_all_params("quant").items()}
 
     def _sample(self) -> tuple[Path, ...]:
         """Calibration images, from the train split alone; only a static int8 needs them."""

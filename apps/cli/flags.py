@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from guardianflow.contracts.errors import ScenarioError
+from guardianflow.contracts.errors import ScenarioError, SourceError
 from pipelines.entry import run_and_report
-from pipelines.plan import FULL_PIPELINE, RunOptions
+from pipelines.inputs import MODEL_REFERENCE, RUN_REFERENCE
+from pipelines.plan import FULL_PIPELINE, RunOptions, is_run_id
 from pipelines.settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, load_settings
+from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
 
 # flag → field of the scenario; site and task names have defaults only without a file
@@ -40,6 +42,7 @@ def run_flags(stage: str, given: dict[str, Any]) -> int:
         source=source or "",
         backend=given.get("backend") or "",
         resume=given.get("resume") or "",
+        resumable=stage == FULL_PIPELINE,
         force=given["force"],
         register=not given["no_register"],
         launcher=False,
@@ -75,8 +78,11 @@ def make_scenario(stage: str, given: dict[str, Any]) -> Scenario:
             experiment_type=wanted,
             search_dirs=[PROJECT_ROOT],
         )
-    if source := given.get("source"):
-        return scenario_of_run(source, overrides, wanted)
+    reference = given.get("source") or (given.get("model", "") if stage == "infer" else "")
+    if logged := logged_scenario(reference or ""):
+        return build_scenario(
+            logged, overrides=overrides, experiment_type=wanted, origin=f"scenario of {reference}"
+        )
     if not given["data"]:
         raise ScenarioError(
             f"`guardianflow {stage}` needs a scenario file, or at least --data "
@@ -106,26 +112,47 @@ def flag_overrides(stage: str, given: dict[str, Any]) -> list[str]:
 
 def flag_values(given: dict[str, Any]) -> dict[str, Any]:
     """What flags leave open gets a plain default, so that a first try needs only --data."""
-    from guardianflow.site_data.data_yaml import read_class_names
-
     return {
         "name": "command-line",
         "site": {"customer": "local", "region": "here"},
-        "task": {"type": "detection", "classes": list(read_class_names(given["data"]))},
+        "task": {"type": "detection"},
         "model": {"architecture": "yolo11n"},
         "dataset": {"path": given["data"]},
     }
 
 
-def scenario_of_run(run_id: str, overrides: list[str], stage: str | None) -> Scenario:
-    """The scenario that the source run logged, for another stage, with the flags on top."""
+def logged_scenario(reference: str) -> dict[str, Any] | None:
+    """The scenario of the run behind a model: what site, task and data it is for.
+
+    None where the reference is a file, or its run was not made by GuardianFlow.
+
+    Raises:
+        SourceError: no such run or model.
+    """
+    if not reference or Path(reference).exists():
+        return None
     from pipelines.wiring import connect
 
-    store = connect(load_settings().tracking_uri).store
+    ports = connect(load_settings().tracking_uri)
+    run_id = run_behind(ports, reference)
+    if run_id is None:
+        return None
     with tempfile.TemporaryDirectory() as folder:
-        path = store.download(run_id, "config/scenario.yaml", Path(folder))
-        logged = load_scenario(path)
-    values = logged.model_dump(mode="json", exclude={"experiment_type", "source_run_id"})
-    return build_scenario(
-        values, overrides=overrides, experiment_type=stage, origin=f"run {run_id}"
-    )
+        try:
+            path = ports.store.download(run_id, "config/scenario.yaml", Path(folder))
+        except SourceError:
+            ports.store.get_run(run_id)  # an unknown run is an error, one without a scenario not
+            return None
+        scenario = load_scenario(path)
+    return scenario.model_dump(mode="json", exclude={"experiment_type", "source_run_id"})
+
+
+def run_behind(ports: Ports, reference: str) -> str | None:
+    """The run that made a model: of `runs:/ID…`, a bare run id, or `models:/…`."""
+    if reference.startswith(RUN_REFERENCE):
+        return reference[len(RUN_REFERENCE) :].partition("/")[0]
+    if is_run_id(reference):
+        return reference
+    if reference.startswith(MODEL_REFERENCE):
+        return ports.registry.describe(reference).run_id
+    return None

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 EXPERIMENT = "demo-construction/seoul-plant1/full"
 TINY = (
-    *("-p", "dataset.path=demo://ppe?train=24&val=8&test=8&size=96", "-p", "model.input_size=96"),
+    *("-p", "dataset.path=demo://ppe?images=40&size=96", "-p", "model.input_size=96"),
     *("-p", "training.epochs=1", "-p", "benchmark.benchmark_runs=20"),
     *("-p", "benchmark.warmup_runs=2"),
 )

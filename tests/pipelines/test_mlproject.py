@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 EXPERIMENT = "demo-construction/seoul-plant1/full"
 SMALL = (
-    *("-P", "dataset.path=demo://ppe?train=6&val=4&test=4&size=96"),
+    *("-P", "dataset.path=demo://ppe?images=14&size=96"),
     *("-P", "model.input_size=96", "-P", "training.epochs=2"),
 )
 

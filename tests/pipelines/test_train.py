@@ -14,7 +14,7 @@ from workplace import Workplace, last_json
 
 pytestmark = pytest.mark.slow
 
-SMALL = ("-p", "dataset.path=demo://ppe?train=6&val=4&test=4&size=96", "-p", "model.input_size=96")
+SMALL = ("-p", "dataset.path=demo://ppe?images=14&size=96", "-p", "model.input_size=96")
 EXPERIMENT = "demo-construction/seoul-plant1/full"
 
 
