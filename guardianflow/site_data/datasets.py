@@ -96,7 +96,7 @@ def _local(reference: str, base_dir: Path | None) -> tuple[Path, Layout, list[dv
         outputs = dvc.tracking([place])
         if not outputs:
             raise DatasetError(_not_found(reference, place))
-        dvc.pull(outputs, [place])
+        _pull(outputs, [place])
         if not place.exists():
             raise DatasetError(f"{place} is still missing after dvc pull; is it in the .dvc file?")
     data_yaml = _yaml_in(place) if place.is_dir() else place
@@ -106,9 +106,25 @@ def _local(reference: str, base_dir: Path | None) -> tuple[Path, Layout, list[dv
     if layout.missing and not lacking:  # e.g. a listing names what the directory never held
         lacking = dvc.tracking(layout.missing)
     if lacking:
-        dvc.pull(lacking, layout.missing or [output.path for output in lacking])
+        _pull(lacking, layout.missing or [output.path for output in lacking])
         layout = read_layout(data_yaml)
     return data_yaml, layout, outputs
+
+
+def _pull(outputs: Sequence[dvc.TrackedOutput], missing: Sequence[Path]) -> None:
+    """Pull, and don't believe DVC's exit code: it is 0 when the remote has lost files, too."""
+    dvc.pull(outputs, missing)
+    problems = [
+        Problem(
+            f"{output.lacking()} files of {output.path} are still missing after dvc pull; see what "
+            f"the remote lacks with: dvc status --cloud {output.dvc_file.name}",
+            str(output.dvc_file),
+        )
+        for output in outputs
+        if output.lacking()
+    ]
+    if problems:
+        raise DatasetError(problems)
 
 
 def _places(layout: Layout) -> list[Path]:
@@ -139,7 +155,7 @@ def _yaml_in(folder: Path) -> Path:
     for name in ("data.yaml", "data.yml"):
         if (folder / name).is_file():
             return folder / name
-    found = sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml"))
+    found = sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and p.is_file())
     if len(found) == 1:
         return found[0]
     if found:

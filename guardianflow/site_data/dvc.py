@@ -37,12 +37,12 @@ class TrackedOutput:
     file_count: int | None = None
 
     def lacking(self) -> int:
-        """How many files fewer lie there than were tracked; Ultralytics' caches don't count."""
+        """How many files fewer lie there than were tracked; a link to nothing is no file."""
         if not self.path.exists():
             return self.file_count or 1
         if self.file_count is None or not self.path.is_dir():
             return 0
-        here = sum(1 for p in self.path.rglob("*") if p.suffix != ".cache" and p.is_file())
+        here = sum(1 for p in self.path.rglob("*") if p.is_file())
         return max(0, self.file_count - here)
 
 

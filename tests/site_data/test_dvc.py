@@ -148,10 +148,12 @@ def test_a_pull_that_brings_nothing_is_not_believed(
 ) -> None:
     track(tmp_path / "data")
     install_dvc(tmp_path / "bin", monkeypatch, "true")
-    with pytest.raises(DatasetError, match="still missing after dvc pull"):
+    with pytest.raises(DatasetError, match=r"1 files of .*data are still missing after dvc pull"):
         resolve_dataset(str(tmp_path / "data"), cache_dir=tmp_path / "cache")
     data_yaml = make_dataset()
-    track(data_yaml.parent)
+    with pytest.raises(DatasetError, match="is it in the"):
+        track(data_yaml.parent)
+        resolve_dataset(str(data_yaml.with_name("x.yaml")), cache_dir=tmp_path / "cache")
     (data_yaml.parent / "images" / "train" / "001.jpg").unlink()
     with pytest.raises(DatasetError, match="has no image"):
         resolve_dataset(str(data_yaml), cache_dir=tmp_path / "cache")
