@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from guardianflow.contracts.results import DetectorPackage, DetectorSpec
 from guardianflow.run_tracking import launcher
 
 
@@ -32,6 +41,97 @@ def sqlite_uri(migrated_database: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@dataclass
+class Server:
+    """An MLflow server on loopback that keeps its runs in a SQLite file of its own."""
+
+    url: str
+    database: Path
+    template: Path
+
+    def empty(self) -> None:
+        """Put every table back as in a new store, under the running server."""
+        connection = sqlite3.connect(self.database, isolation_level=None, timeout=30)
+        connection.execute("ATTACH ? AS template", (str(self.template),))
+        tables = connection.execute(
+            "SELECT name FROM template.sqlite_master WHERE type = 'table' AND sql NOT NULL"
+        ).fetchall()
+        connection.execute("BEGIN IMMEDIATE")
+        for (name,) in tables:
+            columns = ", ".join(
+                f'"{column}"'
+                for _, column, *_, hidden in connection.execute(f'PRAGMA table_xinfo("{name}")')
+                if not hidden  # a computed column can't be written
+            )
+            connection.execute(f'DELETE FROM main."{name}"')
+            connection.execute(
+                f'INSERT INTO main."{name}" ({columns}) SELECT {columns} FROM template."{name}"'
+            )
+        connection.execute("COMMIT")
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def running_server(
+    migrated_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    database = folder / "server.db"
+    shutil.copy(migrated_database, database)
+    with start_server(database, folder / "artifacts") as (url, _):
+        yield Server(url, database, migrated_database)
+
+
+@pytest.fixture
+def server(running_server: Server) -> Server:
+    """The server, with nothing in its store."""
+    running_server.empty()
+    return running_server
+
+
+@contextmanager
+def start_server(database: Path, artifacts: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run `mlflow server` until the block ends; gives its URL and process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    log = database.with_suffix(".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+                *("--backend-store-uri", f"sqlite:///{database}"),
+                *("--artifacts-destination", str(artifacts)),
+                *("--host", "127.0.0.1", "--port", str(port)),
+            ],
+            cwd=database.parent,
+            # It would start workers for jobs that no test gives it.
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.5)
+        yield url, process
+    finally:
+        stop_server(process)
+
+
+def stop_server(process: subprocess.Popen[bytes]) -> None:
+    """End the server with the workers it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # nothing of it is to be kept
+    process.wait(30)
+
+
 @pytest.fixture(autouse=True)
 def no_launcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees a launcher's run of another one, in the environment or remembered."""
@@ -46,7 +146,7 @@ def no_launcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 INPUT_SIZE = 32
 
 
-def write_detector(directory: Path, *, threshold: float = 0.25, lineage: dict | None = None) -> Any:
+def write_detector(directory: Path) -> DetectorPackage:
     """A real detector without training: one box in the middle, as sure as the image is bright.
 
     ONNX, N×3×32×32 → N×6×1: centre 16, 16, size 16×8, the mean of the pixels as the score of
@@ -55,8 +155,6 @@ def write_detector(directory: Path, *, threshold: float = 0.25, lineage: dict | 
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
-
-    from guardianflow.contracts.results import DetectorPackage, DetectorSpec
 
     directory.mkdir(parents=True)
     size = INPUT_SIZE
@@ -90,12 +188,22 @@ def write_detector(directory: Path, *, threshold: float = 0.25, lineage: dict | 
             output="grid",
             weights="model.onnx",
             files={},
-            conf_threshold=threshold,
-            lineage=lineage or {},
         ),
     )
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Any:
+def package(tmp_path: Path) -> DetectorPackage:
     return write_detector(tmp_path / "검출기 1")
+
+
+@pytest.fixture(scope="session")
+def make_detector() -> Callable[[Path], DetectorPackage]:
+    return write_detector
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[
+    [Path, Path], AbstractContextManager[tuple[str, subprocess.Popen[bytes]]]
+]:
+    return start_server

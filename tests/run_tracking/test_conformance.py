@@ -18,10 +18,12 @@ from guardianflow.run_tracking.mlflow_store import MlflowStore
 EXPERIMENT = "donghwa-entec/busan-plant1/welding"
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("server", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest) -> Any:
     if request.param == "memory":
         return InMemoryStore()
+    if request.param == "server":
+        return MlflowStore(request.getfixturevalue("server").url)
     return MlflowStore(request.getfixturevalue("sqlite_uri"))
 
 
@@ -356,5 +358,11 @@ def test_a_launchers_run_of_another_store_says_what_to_set(
     assert store.find_runs() == []
 
 
-def test_a_store_without_a_server_has_no_page_to_show(store: Any) -> None:
-    assert store.run_url(start(store)) is None
+def test_only_a_server_has_a_page_to_show(store: Any) -> None:
+    run_id = start(store)
+    url = store.run_url(run_id)
+    if store.tracking_uri.startswith("http"):
+        assert url.startswith(f"{store.tracking_uri}/#/experiments/")
+        assert url.endswith(f"/runs/{run_id}")
+    else:
+        assert url is None

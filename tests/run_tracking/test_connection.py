@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,3 +208,26 @@ def test_first_starts_at_once_and_writers_at_once_lose_nothing(tmp_path: Path) -
     assert len(runs) == 15
     assert {run.status for run in runs} == {"FINISHED"}
     assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_away_is_told_and_its_run_goes_on_when_it_is_back(
+    migrated_database: Path, tmp_path: Path, serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    database = tmp_path / "server.db"
+    shutil.copy(migrated_database, database)
+    with serving(database, tmp_path / "artifacts") as (url, process):
+        store = MlflowStore(url)
+        run_id = store.start_run(RunRequest("a/b/c", "x"))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+        began = time.monotonic()
+        with pytest.raises(TrackingError, match=r"log to run .*does not answer") as caught:
+            store.log_metrics(run_id, {"a": 1.0})
+        assert time.monotonic() - began < 30
+        assert url in str(caught.value)
+    with serving(database, tmp_path / "artifacts") as (url, _):
+        store = MlflowStore(url)
+        store.log_metrics(run_id, {"a": 2.0})
+        assert store.get_run(run_id).metrics == {"a": 2.0}

@@ -31,12 +31,15 @@ class Kept:
         return run_id
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("server", marks=pytest.mark.slow)])
 def kept(request: pytest.FixtureRequest) -> Kept:
     if request.param == "memory":
         store = InMemoryStore()
         return Kept(store, InMemoryRegistry(store))
-    uri = request.getfixturevalue("sqlite_uri")
+    if request.param == "server":
+        uri = request.getfixturevalue("server").url
+    else:
+        uri = request.getfixturevalue("sqlite_uri")
     return Kept(MlflowStore(uri), MlflowRegistry(uri, lambda backend: ["numpy"]))
 
 
