@@ -1,0 +1,72 @@
+"""The table at the end says what was measured, and nothing that was not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from guardianflow.contracts.results import RegisteredModel, StageResult
+from pipelines.summary import cells, summarise, to_markdown, write_summary
+from scenario import Scenario, load_scenario
+
+EXPERIMENT = "demo-construction/seoul-plant1/full"
+
+
+def demo(repository: Path) -> Scenario:
+    return load_scenario(repository / "configs/scenarios/demo.yaml")
+
+
+def made(stage: str, variant: str, **metrics: float) -> StageResult:
+    name = f"demo-construction.seoul-plant1.full.ppe__{variant}"
+    models = (
+        () if stage == "infer" else (RegisteredModel(name, "3", display_name=f"shown/{variant}"),)
+    )
+    return StageResult(
+        stage, f"{stage}-{variant}", "FINISHED", EXPERIMENT, "r", metrics, models, variant
+    )
+
+
+def results() -> list[StageResult]:
+    return [
+        made("train", "pytorch_fp32"),
+        made("quant", "openvino_int8", **{"comparison.speedup_ratio": 1.83}),
+        made(
+            "infer",
+            "pytorch_fp32",
+            **{"det.mAP50": 0.91, "det.mAP50_95": 0.6, "bench.bs1.latency_p50_ms": 20.0},
+        ),
+        made("infer", "openvino_int8", **{"det.mAP50": 0.90, "det.mAP50_95": 0.59}),
+    ]
+
+
+def test_rows_join_each_model_with_its_own_judgement(repository: Path) -> None:
+    original, int8 = summarise(demo(repository), "parent", results()).rows
+    assert (original.mAP50, original.drop_mAP50) == (0.91, None)
+    assert int8.drop_mAP50 is not None
+    assert round(int8.drop_mAP50, 6) == 0.01
+    assert int8.speedup_ratio == 1.83
+    assert int8.infer_run_id == "infer-openvino_int8"
+
+
+def test_what_was_not_measured_is_a_dash_and_no_metric(repository: Path) -> None:
+    summary = summarise(demo(repository), "parent", results())
+    assert cells(summary.rows[1])[4] == "–"
+    assert "summary.openvino_int8.latency_p50_ms" not in summary.metrics
+    assert summary.metrics["summary.pytorch_fp32.mAP50"] == 0.91
+
+
+def test_the_delta_is_negative_where_the_variant_is_worse(repository: Path) -> None:
+    summary = summarise(demo(repository), "parent", results())
+    assert cells(summary.rows[1])[3] == "-0.010"
+
+
+def test_the_report_holds_names_runs_and_a_picture(repository: Path, tmp_path: Path) -> None:
+    summary = summarise(demo(repository), "parent", results())
+    write_summary(summary, tmp_path)
+    text = (tmp_path / "summary.md").read_text("utf-8")
+    assert text == to_markdown(summary)
+    assert "shown/openvino_int8 v3" in text
+    assert "`infer-openvino_int8`" in text
+    rows = json.loads((tmp_path / "summary.json").read_text("utf-8"))["rows"]
+    assert [row["variant"] for row in rows] == ["pytorch_fp32", "openvino_int8"]
+    assert (tmp_path / "variants.png").stat().st_size > 1000
