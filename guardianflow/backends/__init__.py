@@ -1,0 +1,15 @@
+"""Inference backends: what each can do, how to make its files, how to run them.
+
+    catalogue         what each backend can do, as data; get_backend, open_session
+    packages          a weight file somebody gives → a detector package
+    weight_files      what a weight file says of itself: names, size, precision, output
+    probe             does a backend run on this machine? tried in a child process
+    pytorch           Ultralytics checkpoints; the source of every export
+    onnx_runtime      ONNX Runtime; float, fp16, static and dynamic int8
+    openvino_runtime  OpenVINO; float, fp16, int8 by NNCF
+    tensorrt_runtime  TensorRT engines; fp16, int8
+    recipes           which nodes stay float, read off the graph's structure
+    interchange       PyTorch → the one ONNX graph that every other export starts from
+
+Nothing is imported here: opening one backend must not load the libraries of another.
+"""

@@ -1,0 +1,107 @@
+"""What this machine has to offer an inference library: cores, instruction sets, device names."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from ..contracts.errors import BackendUnavailableError
+
+CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def physical_cores() -> int:
+    """Physical cores this process may use: two hyper-threads of a core count once.
+
+    The scheduler's affinity and a container's CPU quota both bound it. Inference kernels keep a
+    core's vector units busy alone, so a second thread on the same core only adds waiting.
+    """
+    allowed = _allowed_cpus()
+    cores = {_core_of(cpu) for cpu in allowed}
+    quota = _quota_cpus()
+    return max(1, min(len(cores), quota) if quota else len(cores))
+
+
+def _allowed_cpus() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _core_of(cpu: int) -> tuple[str, str]:
+    topology = CPU_TOPOLOGY / f"cpu{cpu}" / "topology"
+    try:
+        package = (topology / "physical_package_id").read_text().strip()
+        return package, (topology / "core_id").read_text().strip()
+    except OSError:  # not Linux, or no /sys: each CPU stands for a core
+        return "", str(cpu)
+
+
+def _quota_cpus() -> int | None:
+    try:
+        quota, period = CPU_QUOTA.read_text().split()[:2]
+    except (OSError, ValueError):
+        return None
+    return max(1, int(quota) // int(period)) if quota.isdigit() else None
+
+
+def cpu_flags() -> frozenset[str]:
+    """Instruction set flags the kernel reports, e.g. 'avx512_vnni'; empty where unknown."""
+    found = re.search(r"^flags\s*:\s*(.+)$", _cpu_info(), re.MULTILINE)
+    return frozenset(found.group(1).split()) if found else frozenset()
+
+
+def cpu_identity() -> str:
+    """CPU model and flags in one line: a verdict about native code holds for these alone."""
+    found = re.search(r"^model name\s*:\s*(.+)$", _cpu_info(), re.MULTILINE)
+    model = found.group(1).strip() if found else platform.processor() or platform.machine()
+    return f"{model} | {' '.join(sorted(cpu_flags()))}"
+
+
+def _cpu_info() -> str:
+    try:
+        return CPU_INFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def cuda_index(device: str) -> int | None:
+    """GPU index that a device name means: 'cuda' → 0, 'cuda:1' → 1, '0' → 0; None for others."""
+    found = re.fullmatch(r"(?:cuda(?::(\d+))?|(\d+))", device.strip().lower())
+    if not found:
+        return None
+    return int(found.group(1) or found.group(2) or 0)
+
+
+def torch_device(device: str, own_name: str) -> str:
+    """Resolve a device name for a library that runs on the CPU or on CUDA GPUs through PyTorch.
+
+    Args:
+        device: 'auto', 'cpu', 'cuda', 'cuda:N', 'N', or `own_name` for the backend's own choice.
+
+    Returns:
+        'cpu' or 'cuda:N'.
+
+    Raises:
+        BackendUnavailableError: not there; names what is.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    wanted = device.strip().lower()
+    if wanted in ("auto", own_name):
+        return "cuda:0" if count else "cpu"
+    if wanted == "cpu":
+        return "cpu"
+    index = cuda_index(wanted)
+    if index is None or index >= count:
+        there = ["cpu", *(f"cuda:{i}" for i in range(count))]
+        raise BackendUnavailableError(
+            f"device must be 'auto' or one of {', '.join(there)} but got '{device}'; "
+            "set environment.device to one that is there"
+        )
+    return f"cuda:{index}"

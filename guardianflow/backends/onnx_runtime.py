@@ -1,0 +1,208 @@
+"""ONNX Runtime: .onnx files on the CPU or a CUDA GPU; float32, float16, static and dynamic int8."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.errors import BackendUnavailableError
+from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from . import catalogue, exporting, interchange, onnx_quantisation, recipes
+from .hardware import cuda_index, physical_cores
+from .sessions import CheckedSession, check_batch_size, check_kind, padded
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray, RawOutput
+
+WEIGHTS = "model.onnx"
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+class OnnxBackend:
+    """ONNX files, opened with ONNX Runtime."""
+
+    name = "onnx"
+
+    def export(
+        self,
+        source: DetectorPackage,
+        request: ExportRequest,
+        destination: Path,
+        calibration: Sequence[ImageArray] | None = None,
+    ) -> DetectorPackage:
+        """Make an ONNX package; see `contracts.ports.Backend.export`.
+
+        int8 'static' calibrates with ONNX Runtime's method of the same name ('entropy',
+        'minmax', 'percentile') and keeps the detection tail float. int8 'dynamic' takes no
+        images; it makes smaller files, not faster ones.
+        """
+        info = catalogue.CATALOGUE[self.name]
+        catalogue.check_request(info, request)
+        exporting.check_source(source)
+        facts: dict[str, str] = {}
+        libraries = ["torch", "ultralytics", "onnx", "onnxruntime", "onnxslim"]
+        with (
+            exporting.complete_or_absent(destination) as work,
+            tempfile.TemporaryDirectory(prefix="guardianflow-onnx-") as scratch,
+        ):
+            target = work / WEIGHTS
+            if request.precision == "fp32":
+                interchange.to_onnx(source, target)
+            else:
+                float_model = Path(scratch) / "float.onnx"
+                if request.precision == "int8" and request.method == "static":
+                    images = exporting.CalibrationImages(calibration, source.spec.input_size)
+                interchange.to_onnx(source, float_model)
+                with exporting.foreign_errors(f"ONNX {request.precision} conversion"):
+                    if request.precision == "fp16":
+                        _to_float16(float_model, target)
+                    elif request.method == "static":
+                        done = onnx_quantisation.quantise_static(
+                            float_model, target, images, request.calibration_method, Path(scratch)
+                        )
+                        facts = exporting.int8_facts(request, done, len(images))
+                    else:
+                        done = onnx_quantisation.quantise_dynamic(
+                            float_model, target, Path(scratch)
+                        )
+                        facts = exporting.int8_facts(request, done, 0)
+            return exporting.finished_package(
+                work,
+                destination,
+                source.spec,
+                backend=self.name,
+                precision=request.precision,
+                weights=WEIGHTS,
+                lineage=exporting.lineage(source, libraries, **facts),
+            )
+
+    def open(
+        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+    ) -> OnnxSession:
+        """Open an .onnx file; see `contracts.ports.Backend.open`."""
+        check_kind(package, self.name)
+        check_batch_size(batch_size)
+        info = catalogue.CATALOGUE[self.name]
+        runtime = exporting.require("onnxruntime", "the ONNX Runtime backend", info.install)
+        where = _device(runtime, device)
+        with exporting.foreign_errors(f"opening {package.weights_path} with ONNX Runtime"):
+            return OnnxSession(runtime, package, batch_size, where)
+
+
+def _to_float16(source: Path, target: Path) -> None:
+    import onnx
+
+    float16 = exporting.require(
+        "onnxruntime.transformers.float16", "ONNX fp16", onnx_quantisation.INSTALL
+    )
+    model = onnx.load(str(source))
+    with exporting.prints_to_log():
+        converted = float16.convert_float_to_float16(
+            model,
+            keep_io_types=True,
+            # Boxes reach hundreds of pixels, where float16 counts in halves.
+            node_block_list=recipes.detection_tail(recipes.graph_of_onnx(model)),
+        )
+    # A tensor that two float32 nodes read is widened twice under one name; once is enough.
+    widened = {node.output[0]: node for node in reversed(converted.graph.node)}
+    once = [node for node in converted.graph.node if widened[node.output[0]] is node]
+    del converted.graph.node[:]
+    converted.graph.node.extend(once)
+    onnx.save(converted, str(target))
+
+
+def _device(runtime: Any, device: str) -> str:
+    providers = runtime.get_available_providers()
+    wanted = device.strip().lower()
+    if wanted in ("auto", "onnx", "onnxruntime"):
+        return "cuda:0" if CUDA in providers else "cpu"
+    if wanted == "cpu":
+        return "cpu"
+    index = cuda_index(wanted)
+    if index is None or CUDA not in providers:
+        there = ", ".join(["cpu", *(["cuda"] if CUDA in providers else [])])
+        cure = (
+            "install onnxruntime-gpu in place of onnxruntime for CUDA"
+            if index is not None
+            else "set environment.device to one that is there"
+        )
+        raise BackendUnavailableError(
+            f"ONNX Runtime here runs on: auto, {there}; but '{device}' was asked for; {cure}"
+        )
+    return f"cuda:{index}"
+
+
+class OnnxSession(CheckedSession):
+    """An inference session; a batch smaller than `batch_size` is run as it is."""
+
+    def __init__(
+        self, runtime: Any, package: DetectorPackage, batch_size: int, device: str
+    ) -> None:
+        spec = package.spec
+        options = runtime.SessionOptions()
+        threads = physical_cores() if device == "cpu" else None
+        options.intra_op_num_threads = threads or 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        providers: list[Any] = [CPU]
+        if device != "cpu":
+            cuda_options = {"device_id": device.partition(":")[2], "use_tf32": "0"}
+            providers = [(CUDA, cuda_options), CPU]
+        self._session = runtime.InferenceSession(
+            str(package.weights_path), options, providers=providers
+        )
+        used = self._session.get_providers()
+        if device != "cpu" and CUDA not in used:
+            raise BackendUnavailableError(
+                f"ONNX Runtime could not start CUDA and would run on {', '.join(used)}; install "
+                "the CUDA and cuDNN versions that this onnxruntime-gpu was built for"
+            )
+        network_input = self._session.get_inputs()[0]
+        self._input = network_input.name
+        first = network_input.shape[0]
+        self._fixed_batch = first if isinstance(first, int) else None
+        half = network_input.type == "tensor(float16)"
+        self._buffer = np.empty(
+            (self._fixed_batch or batch_size, 3, spec.input_size, spec.input_size),
+            np.float16 if half else np.float32,
+        )
+        super().__init__(
+            spec,
+            SessionInfo(
+                backend="onnx",
+                precision=spec.precision,
+                # its CPU kernels of these networks are float32; fp16 files are widened on loading
+                execution_precision="f16"
+                if spec.precision == "fp16" and threads is None
+                else "f32",
+                device=device,
+                input_size=spec.input_size,
+                batch_size=batch_size,
+                threads=threads,
+                library=f"onnxruntime {runtime.__version__}",
+            ),
+        )
+
+    def _run(self, images: ImageArray) -> RawOutput:
+        if self._fixed_batch is None:
+            return self._forward(images)
+        step = self._fixed_batch
+        parts = [
+            self._forward(padded(images[start : start + step], step))
+            for start in range(0, len(images), step)
+        ]
+        return np.concatenate(parts)[: len(images)]
+
+    def _forward(self, images: ImageArray) -> RawOutput:
+        values = self._buffer[: len(images)]
+        np.multiply(images.transpose(0, 3, 1, 2), values.dtype.type(1 / 255), out=values)
+        output = self._session.run(None, {self._input: values})[0]
+        result: RawOutput = output.astype(np.float32, copy=False)
+        return result
+
+    def _release(self) -> None:
+        self._session = None

@@ -1,0 +1,270 @@
+"""OpenVINO: .xml models on Intel and other x86/Arm CPUs, Intel GPUs and NPUs; INT8 by NNCF."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.errors import BackendError, BackendUnavailableError
+from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from . import catalogue, exporting, interchange, recipes
+from .hardware import physical_cores
+from .sessions import CheckedSession, check_batch_size, check_kind, padded
+from .weight_files import RT_INFO_NAMES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ..contracts.ports import ImageArray, RawOutput
+
+WEIGHTS = "model.xml"
+PERCENTILE = 0.9999
+
+
+class OpenvinoBackend:
+    """OpenVINO models, made from the interchange graph and quantised by NNCF."""
+
+    name = "openvino"
+
+    def export(
+        self,
+        source: DetectorPackage,
+        request: ExportRequest,
+        destination: Path,
+        calibration: Sequence[ImageArray] | None = None,
+    ) -> DetectorPackage:
+        """Make an OpenVINO package; see `contracts.ports.Backend.export`.
+
+        int8 is NNCF's post-training quantisation with preset MIXED (activations asymmetric,
+        weights symmetric per channel), the detection tail kept float. NNCF's range estimators
+        are not named as ONNX Runtime's and TensorRT's are; this is what runs:
+
+        - 'minmax': smallest and largest value over all images.
+        - 'percentile': mean over the images of the 0.01 % and 99.99 % quantiles.
+        - 'entropy': NNCF has no KL-divergence search. Its histogram estimator is of the same
+          kind, a search over a histogram for the range that loses least, by squared
+          quantisation error instead; where it does not apply NNCF takes minmax. The lineage
+          says 'nncf histogram', not 'entropy'.
+        """
+        catalogue.check_request(catalogue.CATALOGUE[self.name], request)
+        exporting.check_source(source)
+        facts: dict[str, str] = {}
+        libraries = ["torch", "ultralytics", "onnx", "onnxslim", "openvino"]
+        openvino = _library()
+        with (
+            exporting.complete_or_absent(destination) as work,
+            tempfile.TemporaryDirectory(prefix="guardianflow-openvino-") as scratch,
+        ):
+            if request.precision == "int8":
+                images = exporting.CalibrationImages(calibration, source.spec.input_size)
+                nncf = _nncf()
+                libraries.append("nncf")
+            graph_file = Path(scratch) / "float.onnx"
+            interchange.to_onnx(source, graph_file)
+            with exporting.foreign_errors(f"OpenVINO {request.precision} conversion"):
+                model = _convert(openvino, graph_file)
+                if request.precision == "int8":
+                    model, done = _quantise(nncf, model, images, request.calibration_method)
+                    facts = exporting.int8_facts(request, done, len(images))
+                names = dict(enumerate(source.spec.class_names))
+                model.set_rt_info(str(names), RT_INFO_NAMES)
+                half = request.precision == "fp16"
+                openvino.save_model(model, str(work / WEIGHTS), compress_to_fp16=half)
+            return exporting.finished_package(
+                work,
+                destination,
+                source.spec,
+                backend=self.name,
+                precision=request.precision,
+                weights=WEIGHTS,
+                lineage=exporting.lineage(source, libraries, **facts),
+            )
+
+    def open(
+        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+    ) -> OpenvinoSession:
+        """Compile a model; see `contracts.ports.Backend.open`."""
+        check_kind(package, self.name)
+        check_batch_size(batch_size)
+        openvino = _library()
+        with exporting.foreign_errors(f"opening {package.weights_path} with OpenVINO"):
+            core = openvino.Core()
+            where = _device(core, device)
+            return OpenvinoSession(openvino, core, package, batch_size, where)
+
+
+def _library() -> Any:
+    info = catalogue.CATALOGUE["openvino"]
+    return exporting.require("openvino", "the OpenVINO backend", info.install)
+
+
+def _nncf() -> Any:
+    with exporting.environment(NNCF_CI="1"):  # it reports its use over the network otherwise
+        return exporting.require("nncf", "OpenVINO int8", "pip install nncf")
+
+
+def _convert(openvino: Any, graph: Path) -> Any:
+    # CI=true is the converter's own switch to keep it from reporting its use over the network.
+    with exporting.environment(CI="true"), exporting.prints_to_log():
+        return openvino.convert_model(str(graph))
+
+
+def _quantise(
+    nncf: Any, model: Any, images: exporting.CalibrationImages, method: str
+) -> tuple[Any, dict[str, str]]:
+    from nncf.quantization.range_estimator import (
+        AggregatorType,
+        RangeEstimatorParameters,
+        RangeEstimatorParametersSet,
+        StatisticsCollectorParameters,
+        StatisticsType,
+    )
+
+    quantile = StatisticsCollectorParameters(
+        statistics_type=StatisticsType.QUANTILE,
+        aggregator_type=AggregatorType.MEAN,
+        quantile_outlier_prob=1 - PERCENTILE,
+    )
+    estimator, used = {
+        "entropy": (RangeEstimatorParametersSet.HISTOGRAM, "nncf histogram"),
+        "minmax": (RangeEstimatorParametersSet.MINMAX, "nncf minmax"),
+        "percentile": (
+            RangeEstimatorParameters(min=quantile, max=quantile),
+            f"nncf mean quantile {PERCENTILE}",
+        ),
+    }[method]
+    tail = recipes.detection_tail(recipes.graph_of_openvino(model))
+    with exporting.loggers_to_log("nncf"), exporting.prints_to_log():
+        quantised = nncf.quantize(
+            model,
+            nncf.Dataset(_Images(images)),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(images),
+            ignored_scope=nncf.IgnoredScope(names=tail),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_range_estimator_params=estimator
+            ),
+        )
+    return quantised, {"used": used, "float_nodes": str(len(tail))}
+
+
+class _Images:
+    """Network inputs that can be gone through any number of times, as NNCF does."""
+
+    def __init__(self, images: exporting.CalibrationImages) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
+        return self._images.network_inputs()
+
+
+def _device(core: Any, device: str) -> str:
+    there = list(core.available_devices)
+    wanted = device.strip().upper()
+    if wanted in ("AUTO", "OPENVINO", "CPU"):
+        wanted = "CPU"
+    match = [name for name in there if name == wanted or name.partition(".")[0] == wanted]
+    if not match:
+        raise BackendUnavailableError(
+            f"OpenVINO here runs on: auto, {', '.join(there).lower()}; but '{device}' was asked "
+            "for; set environment.device to one that is there"
+        )
+    return wanted
+
+
+class OpenvinoSession(CheckedSession):
+    """A model compiled for one device and one batch size.
+
+    Normalisation and the change of layout are compiled into the graph. Float layers compute in
+    float32 whatever the CPU has: the plugin's own choice would be bfloat16, which is another
+    model's accuracy, and slower where the CPU must emulate it.
+    """
+
+    def __init__(
+        self, openvino: Any, core: Any, package: DetectorPackage, batch_size: int, device: str
+    ) -> None:
+        spec = package.spec
+        model = core.read_model(str(package.weights_path))
+        self._step = _set_batch(model, batch_size, spec.input_size)
+        settings = {"PERFORMANCE_HINT": "LATENCY"}
+        threads = None
+        if device == "CPU":
+            threads = physical_cores()
+            settings |= {"INFERENCE_NUM_THREADS": str(threads), "INFERENCE_PRECISION_HINT": "f32"}
+        elif spec.precision == "fp32":
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        compiled = core.compile_model(_with_preprocessing(openvino, model), device, settings)
+        self._compiled, self._request = compiled, compiled.create_infer_request()
+        super().__init__(
+            spec,
+            SessionInfo(
+                backend="openvino",
+                precision=spec.precision,
+                execution_precision=_precision_of(compiled),
+                device=device.lower(),
+                input_size=spec.input_size,
+                batch_size=batch_size,
+                threads=threads,
+                library=f"openvino {openvino.__version__.partition('-')[0]}",
+            ),
+        )
+
+    def _run(self, images: ImageArray) -> RawOutput:
+        parts = [
+            self._forward(padded(images[start : start + self._step], self._step))
+            for start in range(0, len(images), self._step)
+        ]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return whole[: len(images)]
+
+    def _forward(self, images: ImageArray) -> RawOutput:
+        self._request.infer({0: images}, share_inputs=True)
+        # a copy: the request's own tensor is overwritten by the next call
+        result: RawOutput = np.array(self._request.get_output_tensor(0).data, np.float32)
+        return result
+
+    def _release(self) -> None:
+        self._request = self._compiled = None
+
+
+def _set_batch(model: Any, batch_size: int, side: int) -> int:
+    """Reshape to a static batch; returns the batch it has, which is its own where it is fixed.
+
+    A model exported for one batch carries it in constants: reshaping it fails, or folds the
+    images into the anchors.
+    """
+    own = model.inputs[0].get_partial_shape()
+    try:
+        model.reshape([batch_size, 3, side, side])
+        if model.outputs[0].get_partial_shape()[0].get_length() == batch_size:
+            return batch_size
+    except RuntimeError:
+        if not own.is_static:
+            raise
+    if not own.is_static:
+        raise BackendError(f"the model can't be set to batches of {batch_size}")
+    model.reshape(own)
+    fixed: int = own[0].get_length()
+    return fixed
+
+
+def _with_preprocessing(openvino: Any, model: Any) -> Any:
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    steps.output().tensor().set_element_type(openvino.Type.f32)
+    return steps.build()
+
+
+def _precision_of(compiled: Any) -> str:
+    return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())

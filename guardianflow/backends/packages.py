@@ -1,0 +1,142 @@
+"""From a weight file that a user or a trainer gives to a detector package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..contracts.errors import ConfigurationError, Problem, SourceError
+from ..contracts.results import DetectorPackage, DetectorSpec
+from . import weight_files
+from .exporting import complete_or_absent
+from .weight_files import WeightFacts
+
+
+def package_from_weights(
+    weights: Path,
+    destination: Path,
+    *,
+    input_size: int,
+    class_names: Sequence[str] | None = None,
+    architecture: str = "",
+    conf_threshold: float = 0.25,
+    iou_threshold: float = 0.45,
+    lineage: Mapping[str, str] | None = None,
+) -> DetectorPackage:
+    """Copy a detector's files and describe them.
+
+    What the file says of itself wins where the caller says nothing; where both speak they must
+    agree. A .pt file is a pickle, and opening it runs code: give only a file you trust.
+
+    Args:
+        weights: an Ultralytics .pt, an .onnx, an OpenVINO .xml with its .bin, a TensorRT .engine
+            exported by Ultralytics, or a directory with exactly one of them.
+        destination: a directory that does not exist yet.
+        input_size: side of the square network input, pixels.
+        class_names: index = class id; None takes the file's.
+        architecture: e.g. 'yolo11n'; '' takes the file's.
+        conf_threshold, iou_threshold: the thresholds to deploy with.
+        lineage: recorded in the package as it is.
+
+    Raises:
+        SourceError: the file is missing or is no detector; says what it is.
+        ConfigurationError: class names or input size contradict the file, a threshold outside
+            0…1, `destination` exists. All at once.
+    """
+    weights = Path(weights)
+    facts = weight_files.read(weights)
+    names = tuple(class_names) if class_names is not None else facts.class_names
+    problems = [
+        *_name_problems(facts, class_names, weights),
+        *_size_problems(facts, input_size, weights),
+        *(
+            Problem(f"{field} must be from 0 to 1 but is {value}")
+            for field, value in (
+                ("conf_threshold", conf_threshold),
+                ("iou_threshold", iou_threshold),
+            )
+            if not 0 <= value <= 1
+        ),
+    ]
+    if problems or names is None:
+        raise ConfigurationError(problems)
+    missing = [str(path) for path in facts.files.values() if not path.is_file()]
+    if missing:
+        raise SourceError(f"{weights} refers to {', '.join(missing)}, which is missing")
+    with complete_or_absent(destination) as work:
+        for name, path in facts.files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, work / name)
+        spec = DetectorSpec(
+            backend=facts.backend,
+            precision=facts.precision,
+            architecture=architecture or facts.architecture,
+            class_names=names,
+            input_size=input_size,
+            output=facts.output,
+            weights=next(iter(facts.files)),
+            files={},
+            conf_threshold=conf_threshold,
+            iou_threshold=iou_threshold,
+            lineage=dict(lineage or {}),
+        )
+        made = DetectorPackage.create(work, spec)
+    return DetectorPackage(destination, made.spec)
+
+
+def _name_problems(facts: WeightFacts, given: Sequence[str] | None, weights: Path) -> list[Problem]:
+    where = str(weights)
+    if given is None:
+        if facts.class_names is None:
+            return [Problem("the file names no classes; give class_names", where)]
+        return []
+    if facts.class_names is not None and not _same_names(facts.class_names, given):
+        return [
+            Problem(
+                f"class names must agree, but the file has {_show(facts.class_names)} and the "
+                f"scenario has {_show(given)}; correct the scenario's classes or name other "
+                "weights",
+                where,
+            )
+        ]
+    if facts.class_count is not None and facts.class_count != len(given):
+        return [
+            Problem(
+                f"the file was made for {facts.class_count} classes but {len(given)} are named: "
+                f"{_show(given)}",
+                where,
+            )
+        ]
+    return []
+
+
+def _same_names(theirs: Sequence[str], given: Sequence[str]) -> bool:
+    # OpenVINO's own metadata separates labels by spaces and so writes '_' for the ones inside.
+    return [n.replace(" ", "_") for n in theirs] == [n.replace(" ", "_") for n in given]
+
+
+def _size_problems(facts: WeightFacts, input_size: int, weights: Path) -> list[Problem]:
+    where = str(weights)
+    if facts.input_size is not None and facts.input_size != input_size:
+        return [
+            Problem(
+                f"input_size must be {facts.input_size}, as the file was exported, but is "
+                f"{input_size}",
+                where,
+            )
+        ]
+    if input_size < 1 or input_size % facts.stride:
+        return [
+            Problem(
+                f"input_size must be a positive multiple of {facts.stride} but is {input_size}",
+                where,
+            )
+        ]
+    return []
+
+
+def _show(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in list(names)[:8])
+    more = len(names) - 8
+    return f"[{shown}{f', … and {more} more' if more > 0 else ''}]"

@@ -1,0 +1,219 @@
+"""Does a backend really run on this machine? Tried in a child process, because it may die.
+
+Some hosts advertise instructions (AMX above all) on which they then kill the process. oneDNN,
+inside OpenVINO and PyTorch, obeys ONEDNN_MAX_CPU_ISA, so a child that was ended by SIGILL is
+tried again under caps from high to low; the highest that survives costs least speed. The cap must
+be in the environment before the library loads: start the process that does the real work with
+`environment_for(verdict)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..contracts.errors import signal_name
+from ..contracts.results import ExportRequest, ProbeVerdict
+from .catalogue import BackendInfo, backend_info, check_request
+from .hardware import cpu_identity
+
+ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
+ISA_CAPS = ("AVX512_CORE_FP16", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_CORE", "AVX2")
+CHILD = Path(__file__).with_name("probe_child.py")
+# What depends on the CPU and the library alone, and so stays true until one of them changes.
+LASTING = frozenset({"ok", "ok-with-isa-cap", "illegal-instruction"})
+DISTRIBUTIONS = {
+    "pytorch": "torch",
+    "onnx": "onnxruntime",
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+}
+
+
+def probe(
+    backend: str,
+    precision: str,
+    *,
+    cache_dir: Path | None = None,
+    timeout_s: float = 120,
+    _child: Sequence[str] | None = None,
+) -> ProbeVerdict:
+    """Try a tiny network of this backend and precision in a child process.
+
+    Args:
+        cache_dir: where verdicts that depend only on CPU and library are kept; None keeps none.
+        timeout_s: for each try, seconds.
+        _child: command to run instead, for tests; it gets backend and precision appended.
+
+    Raises:
+        ConfigurationError: unknown backend or precision.
+        BackendUnavailableError: a precision this backend does not have anywhere.
+    """
+    info = backend_info(backend)
+    check_request(info, ExportRequest(precision))
+    version = _version(info)
+    place = _cache_file(cache_dir, info, precision, version)
+    if place is not None and (known := _read(place)) is not None:
+        return known
+    verdict = _try_caps(info, precision, version, timeout_s, _child)
+    if place is not None and verdict.verdict in LASTING:
+        _write(place, verdict)
+    return verdict
+
+
+def environment_for(verdict: ProbeVerdict) -> dict[str, str]:
+    """What must be in the environment before the library loads, so that it runs as probed."""
+    return {ISA_VARIABLE: verdict.isa_cap} if verdict.isa_cap else {}
+
+
+def _try_caps(
+    info: BackendInfo,
+    precision: str,
+    version: str,
+    timeout_s: float,
+    child: Sequence[str] | None,
+) -> ProbeVerdict:
+    verdict = _try_once(info, precision, version, timeout_s, child, None)
+    if verdict.verdict != "illegal-instruction":
+        return verdict
+    for cap in ISA_CAPS:
+        capped = _try_once(info, precision, version, timeout_s, child, cap)
+        if capped.verdict != "illegal-instruction":
+            return capped
+    return verdict
+
+
+def _try_once(
+    info: BackendInfo,
+    precision: str,
+    version: str,
+    timeout_s: float,
+    child: Sequence[str] | None,
+    cap: str | None,
+) -> ProbeVerdict:
+    command = [*(child or (sys.executable, "-P", str(CHILD))), info.name, precision]
+    environment = dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {})
+    word, reason, library = "timed-out", f"no answer within {timeout_s:g} s", ""
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pass
+    else:
+        answer = _last_json(done.stdout) if done.returncode == 0 else None
+        if answer is not None:
+            word, reason = answer["verdict"], answer["reason"]
+            library = answer.get("library", "")
+        else:
+            word = "illegal-instruction" if _was_illegal(done.returncode) else "crashed"
+            reason = _last_words(done)
+    runs = word == "ok"
+    if runs and cap:
+        word = "ok-with-isa-cap"
+        reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
+    return ProbeVerdict(
+        backend=info.name,
+        precision=precision,
+        runs=runs,
+        verdict=word,
+        isa_cap=cap if runs else None,
+        reason=" ".join(reason.split()),
+        cure=_cure(info, precision, word, library),
+        version=version,
+    )
+
+
+def _cure(info: BackendInfo, precision: str, word: str, library: str) -> str:
+    if word in ("ok", "ok-with-isa-cap"):
+        return ""
+    install = info.install if library in ("", info.library) else f"pip install {library}"
+    return {
+        "missing-library": f"install it with: {install}",
+        "missing-device": "use backend 'openvino' or 'onnx' on this machine, or a machine with "
+        "an NVIDIA GPU and its driver",
+        "illegal-instruction": f"this CPU can't run {info.label} {precision} under any "
+        f"{ISA_VARIABLE}; use another precision or backend, or another machine",
+        "timed-out": "the machine is very busy or the library hangs; try again with more time",
+        "crashed": f"reinstall with: {info.install}; if it was killed (SIGKILL), give it more "
+        "memory",
+        "failed": f"reinstall with: {info.install}",
+    }[word]
+
+
+def _was_illegal(returncode: int) -> bool:
+    return signal_name(returncode) == signal.SIGILL.name
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    name = signal_name(done.returncode)
+    ended = f"ended by {name}" if name else f"ended with code {done.returncode} and no answer"
+    lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+    return f"{ended}: {lines[-1][:300]}" if lines else ended
+
+
+def _last_json(text: str) -> dict[str, str] | None:
+    lines = text.strip().splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        return None
+    complete = isinstance(answer, dict) and {"verdict", "reason"} <= answer.keys()
+    return answer if complete else None
+
+
+# --- cache -------------------------------------------------------------------------------------
+
+
+def _version(info: BackendInfo) -> str:
+    try:
+        return importlib.metadata.version(DISTRIBUTIONS[info.name])
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _cache_file(
+    cache_dir: Path | None, info: BackendInfo, precision: str, version: str
+) -> Path | None:
+    """None where nothing may be kept: no directory, or a verdict about a GPU that may be gone."""
+    on_gpu = info.name == "tensorrt" or (info.name == "pytorch" and precision == "fp16")
+    if cache_dir is None or on_gpu or not version:
+        return None
+    cap = os.environ.get(ISA_VARIABLE, "")
+    key = "\n".join([cpu_identity(), version, cap, CHILD.read_text(encoding="utf-8")])
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache_dir / f"probe-{info.name}-{precision}-{digest}.json"
+
+
+def _read(place: Path) -> ProbeVerdict | None:
+    try:
+        values: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        return ProbeVerdict(**values)
+    except (OSError, ValueError, TypeError):  # absent, or half-written by an older version
+        return None
+
+
+def _write(place: Path, verdict: ProbeVerdict) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=place.parent, prefix=".probe-", delete=False, encoding="utf-8"
+    ) as stream:
+        json.dump(asdict(verdict), stream)
+    Path(stream.name).replace(place)

@@ -1,0 +1,124 @@
+"""PyTorch: runs Ultralytics checkpoints, true float32, or float16 on a GPU."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.errors import BackendUnavailableError
+from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from . import catalogue, exporting, ultralytics_models
+from .hardware import physical_cores, torch_device
+from .sessions import CheckedSession, check_batch_size, check_kind
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray, RawOutput
+
+WEIGHTS = "model.pt"
+
+
+class PytorchBackend:
+    """Ultralytics checkpoints, opened with PyTorch."""
+
+    name = "pytorch"
+
+    def export(
+        self,
+        source: DetectorPackage,
+        request: ExportRequest,
+        destination: Path,
+        calibration: Sequence[ImageArray] | None = None,  # noqa: ARG002 - nothing to calibrate
+    ) -> DetectorPackage:
+        """Copy the checkpoint under another precision; fp16 converts when it is opened.
+
+        Raises:
+            BackendUnavailableError: int8, or fp16 without a CUDA GPU.
+            ConfigurationError: a source of another kind, `destination` exists.
+        """
+        catalogue.check_request(catalogue.CATALOGUE[self.name], request)
+        exporting.check_source(source)
+        if request.precision == "fp16":
+            ultralytics_models.import_ultralytics()
+            _device("auto", "fp16")
+        with exporting.complete_or_absent(destination) as work:
+            shutil.copyfile(source.weights_path, work / WEIGHTS)
+            return exporting.finished_package(
+                work,
+                destination,
+                source.spec,
+                precision=request.precision,
+                weights=WEIGHTS,
+                lineage=exporting.lineage(source, ("torch", "ultralytics")),
+            )
+
+    def open(
+        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+    ) -> PytorchSession:
+        """Load, fuse and place the model; see `contracts.ports.Backend.open`."""
+        check_kind(package, self.name)
+        check_batch_size(batch_size)
+        ultralytics_models.import_ultralytics()
+        where = _device(device, package.spec.precision)
+        with exporting.foreign_errors(f"opening {package.weights_path} with PyTorch"):
+            model = ultralytics_models.load_detector(package.weights_path)
+            model = ultralytics_models.prepare(model, package.spec.output, package.spec.input_size)
+            return PytorchSession(package, model, batch_size, where)
+
+
+def _device(device: str, precision: str) -> str:
+    where = torch_device(device, "pytorch")
+    if precision == "fp16" and where == "cpu":
+        raise BackendUnavailableError(
+            "PyTorch runs fp16 only on a CUDA GPU, and the device here is the CPU; use fp32, or "
+            "OpenVINO int8 for speed on a CPU"
+        )
+    return where
+
+
+class PytorchSession(CheckedSession):
+    """A fused model on one device. On the CPU the thread count holds for the whole process."""
+
+    def __init__(self, package: DetectorPackage, model: Any, batch_size: int, device: str) -> None:
+        import torch
+
+        threads = physical_cores() if device == "cpu" else None
+        if threads:
+            torch.set_num_threads(threads)
+        half = package.spec.precision == "fp16"
+        if not half:  # training code of the same process may have lowered it
+            torch.set_float32_matmul_precision("highest")
+        self._dtype = torch.float16 if half else torch.float32
+        self._device = torch.device(device)
+        self._model = model.to(self._device, self._dtype)
+        info = SessionInfo(
+            backend="pytorch",
+            precision=package.spec.precision,
+            execution_precision="f16" if half else "f32",
+            device=device,
+            input_size=package.spec.input_size,
+            batch_size=batch_size,
+            threads=threads,
+            library=f"torch {torch.__version__}",
+        )
+        super().__init__(package.spec, info)
+
+    def _run(self, images: ImageArray) -> RawOutput:
+        import torch
+
+        tensor = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        # cuDNN convolves float32 in TF32 unless told not to: fp32 here means float32.
+        exact = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=False, allow_tf32=False
+        )
+        with torch.inference_mode(), exact:
+            scaled = tensor.permute(0, 3, 1, 2).to(self._dtype).div_(255)
+            output = self._model(scaled.contiguous()).float().cpu()
+        values: RawOutput = output.numpy()
+        return values
+
+    def _release(self) -> None:
+        self._model = None

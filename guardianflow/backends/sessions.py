@@ -1,0 +1,121 @@
+"""What every session does alike: check what goes in and what comes out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from ..contracts.errors import BackendError, ConfigurationError, EvaluationError
+from ..contracts.results import DetectorPackage, DetectorSpec, SessionInfo
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray, RawOutput
+
+
+class CheckedSession(ABC):
+    """A session that keeps the promises of `contracts.ports.Session`; backends fill in `_run`."""
+
+    def __init__(self, spec: DetectorSpec, info: SessionInfo) -> None:
+        self._spec = spec
+        self._info = info
+        self._closed = False
+
+    @property
+    def info(self) -> SessionInfo:
+        return self._info
+
+    def infer(self, images: ImageArray) -> RawOutput:
+        """Run the network on 1 to `info.batch_size` letterboxed images.
+
+        Args:
+            images: uint8, N×S×S×3, RGB.
+
+        Returns:
+            float32, N×(4+classes)×anchors or N×K×6.
+
+        Raises:
+            EvaluationError: the images' or the output's shape is not the promised one.
+        """
+        if self._closed:
+            raise EvaluationError("this session is closed; open the package again")
+        self._check_images(images)
+        output = self._run(images)
+        self._check_output(output, len(images))
+        return output
+
+    def close(self) -> None:
+        """Give the memory back; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _run(self, images: ImageArray) -> RawOutput: ...
+
+    @abstractmethod
+    def _release(self) -> None: ...
+
+    def _check_images(self, images: ImageArray) -> None:
+        side, limit = self._info.input_size, self._info.batch_size
+        shape = getattr(images, "shape", ())
+        if getattr(images, "dtype", None) != np.uint8 or shape[1:] != (side, side, 3):
+            raise EvaluationError(
+                f"images must be uint8, N×{side}×{side}×3 but got "
+                f"{getattr(images, 'dtype', type(images).__name__)}, {'×'.join(map(str, shape))}; "
+                "letterbox them to the detector's input_size first"
+            )
+        if not 1 <= len(images) <= limit:
+            raise EvaluationError(
+                f"this session takes 1 to {limit} images a call but got {len(images)}; "
+                "open it with a larger batch_size"
+            )
+
+    def _check_output(self, output: RawOutput, count: int) -> None:
+        classes = len(self._spec.class_names)
+        fits = output.ndim == 3 and output.shape[0] == count and output.dtype == np.float32
+        if self._spec.output == "grid":
+            fits, promised = fits and output.shape[1] == 4 + classes, f"{count}×{4 + classes}×N"
+        else:
+            fits, promised = fits and output.shape[2] == 6, f"{count}×N×6"
+        if not fits:
+            raise EvaluationError(
+                f"the model's output must be float32, {promised} but came as {output.dtype}, "
+                f"{'×'.join(map(str, output.shape))}; the package's spec does not fit its files"
+            )
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Raises ConfigurationError unless `batch_size` is a positive whole number."""
+    if batch_size < 1:
+        raise ConfigurationError(f"batch_size must be 1 or more but got {batch_size}")
+
+
+def check_kind(package: DetectorPackage, backend: str) -> None:
+    """Raises BackendError when a package of another backend is opened."""
+    if package.spec.backend != backend:
+        raise BackendError(
+            f"the '{backend}' backend can't open a package of '{package.spec.backend}'; "
+            "use guardianflow.backends.catalogue.open_session, which picks by the package"
+        )
+
+
+def padded(images: ImageArray, batch_size: int) -> ImageArray:
+    """`images` filled up with black ones to `batch_size`; as they are when already that many."""
+    missing = batch_size - len(images)
+    if not missing:
+        return np.ascontiguousarray(images)
+    return np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])

@@ -1,0 +1,337 @@
+"""TensorRT: engines for one NVIDIA GPU, driver and library version; float32, float16, int8.
+
+An engine is machine code for the GPU it was built on. What it was built on is written into the
+package's lineage and compared when the engine is opened: anything else may crash or answer
+wrongly.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contracts.errors import BackendError, BackendUnavailableError
+from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from . import catalogue, exporting, interchange, recipes
+from .hardware import torch_device
+from .sessions import CheckedSession, check_batch_size, check_kind
+from .weight_files import engine_header
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray, RawOutput
+
+WEIGHTS = "model.engine"
+CALIBRATION_TABLE = "calibration.cache"
+MAX_BATCH = 32
+WORKSPACE_BYTES = 4 << 30
+FINGERPRINT = ("tensorrt_version", "gpu_name", "gpu_capability", "gpu_driver")
+# The last generation with precision flags and calibrators; 11 takes quantised graphs alone.
+SUPPORTED_MAJOR = 10
+
+
+class TensorrtBackend:
+    """TensorRT engines, built from the interchange graph on this machine's GPU."""
+
+    name = "tensorrt"
+
+    def export(
+        self,
+        source: DetectorPackage,
+        request: ExportRequest,
+        destination: Path,
+        calibration: Sequence[ImageArray] | None = None,
+    ) -> DetectorPackage:
+        """Build an engine for batches of 1 to 32; see `contracts.ports.Backend.export`.
+
+        int8 calibrates with TensorRT's entropy ('entropy') or min-max ('minmax') calibrator and
+        keeps the calibration table in the package; the detection tail stays float32.
+        """
+        info = catalogue.CATALOGUE[self.name]
+        catalogue.check_request(info, request)
+        exporting.check_source(source)
+        tensorrt = _library()
+        _check_version(tensorrt)
+        if request.precision == "int8" and request.calibration_method == "percentile":
+            raise BackendUnavailableError(
+                "TensorRT has no percentile calibrator; set quantization.calibration_method to "
+                "'entropy' or 'minmax'"
+            )
+        torch_device("cuda", self.name)
+        with (
+            exporting.complete_or_absent(destination) as work,
+            tempfile.TemporaryDirectory(prefix="guardianflow-tensorrt-") as scratch,
+        ):
+            images = None
+            if request.precision == "int8":
+                images = exporting.CalibrationImages(calibration, source.spec.input_size)
+            graph = Path(scratch) / "float.onnx"
+            interchange.to_onnx(source, graph)
+            with exporting.foreign_errors(f"building the TensorRT {request.precision} engine"):
+                facts = _build(tensorrt, graph, work, request, images, source.spec.input_size)
+            libraries = ("torch", "ultralytics", "onnx", "onnxslim", "tensorrt")
+            return exporting.finished_package(
+                work,
+                destination,
+                source.spec,
+                backend=self.name,
+                precision=request.precision,
+                weights=WEIGHTS,
+                lineage=exporting.lineage(source, libraries, **facts, **fingerprint(tensorrt)),
+            )
+
+    def open(
+        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+    ) -> TensorrtSession:
+        """Load an engine; see `contracts.ports.Backend.open`.
+
+        Raises:
+            BackendUnavailableError: also when the engine was built for another GPU, driver or
+                TensorRT; says what for, and what is here.
+        """
+        check_kind(package, self.name)
+        check_batch_size(batch_size)
+        tensorrt = _library()
+        where = torch_device("cuda" if device in ("auto", self.name) else device, self.name)
+        if where == "cpu":
+            raise BackendUnavailableError(
+                "TensorRT runs on NVIDIA GPUs alone, but device 'cpu' was asked for; use the "
+                "openvino or onnx variant on a CPU"
+            )
+        check_fingerprint(package.spec.lineage, fingerprint(tensorrt))
+        with exporting.foreign_errors(f"opening {package.weights_path} with TensorRT"):
+            return TensorrtSession(tensorrt, package, batch_size, where)
+
+
+def _library() -> Any:
+    info = catalogue.CATALOGUE["tensorrt"]
+    tensorrt = exporting.require("tensorrt", "the TensorRT backend", info.install)
+    exporting.require("torch", "the TensorRT backend's GPU memory", info.install)
+    return tensorrt
+
+
+def _check_version(tensorrt: Any) -> None:
+    if int(tensorrt.__version__.partition(".")[0]) != SUPPORTED_MAJOR:
+        raise BackendUnavailableError(
+            f"engines are built with TensorRT {SUPPORTED_MAJOR} but {tensorrt.__version__} is "
+            f"installed, which has no calibrators; pip install 'tensorrt=={SUPPORTED_MAJOR}.*'"
+        )
+
+
+def fingerprint(tensorrt: Any) -> dict[str, str]:
+    """What an engine built here depends on.
+
+    Raises:
+        MissingDependencyError: nvidia-ml-py, which tells the driver's version, is missing.
+        BackendUnavailableError: the driver does not answer.
+    """
+    import torch
+
+    install = catalogue.CATALOGUE["tensorrt"].install
+    nvml = exporting.require("pynvml", "naming the GPU driver", install)
+    try:
+        nvml.nvmlInit()
+        driver = nvml.nvmlSystemGetDriverVersion()
+        nvml.nvmlShutdown()
+    except nvml.NVMLError as exc:
+        raise BackendUnavailableError(
+            f"the NVIDIA driver does not answer ({exc}); install or reload it"
+        ) from exc
+    major, minor = torch.cuda.get_device_capability(0)
+    return {
+        "tensorrt_version": tensorrt.__version__,
+        "gpu_name": torch.cuda.get_device_name(0),
+        "gpu_capability": f"{major}.{minor}",
+        "gpu_driver": driver.decode() if isinstance(driver, bytes) else str(driver),
+    }
+
+
+def check_fingerprint(built: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Compare what an engine was built on with what is here.
+
+    An engine that somebody else built carries no fingerprint; TensorRT's own check must do.
+
+    Raises:
+        BackendUnavailableError: they differ; names each difference.
+    """
+    differences = [
+        f"{key.replace('_', ' ')} {built[key]} there, {here[key]} here"
+        for key in FINGERPRINT
+        if key in built and built[key] != here[key]
+    ]
+    if differences:
+        raise BackendUnavailableError(
+            f"this engine was built for another machine: {'; '.join(differences)}. Quantise "
+            "again on this machine with backend 'tensorrt'"
+        )
+
+
+def _build(
+    tensorrt: Any,
+    graph: Path,
+    work: Path,
+    request: ExportRequest,
+    images: exporting.CalibrationImages | None,
+    side: int,
+) -> dict[str, str]:
+    import onnx
+
+    logger = tensorrt.Logger(tensorrt.Logger.WARNING)
+    builder = tensorrt.Builder(logger)
+    network = builder.create_network(0)
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(graph)):
+        errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
+        raise BackendError(f"TensorRT can't read the interchange graph: {errors}")
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
+    config.clear_flag(tensorrt.BuilderFlag.TF32)  # fp32 here means float32
+    profile = builder.create_optimization_profile()
+    shapes = [(count, 3, side, side) for count in (1, 1, MAX_BATCH)]
+    profile.set_shape(interchange.INPUT_NAME, *shapes)
+    config.add_optimization_profile(profile)
+    facts: dict[str, str] = {}
+    if request.precision != "fp32":
+        config.set_flag(tensorrt.BuilderFlag.FP16)
+        config.set_flag(tensorrt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
+        tail = recipes.detection_tail(recipes.graph_of_onnx(onnx.load(str(graph))))
+        kept = _keep_float(tensorrt, network, tail)
+        if images is not None:
+            config.set_flag(tensorrt.BuilderFlag.INT8)
+            table = work / CALIBRATION_TABLE
+            config.int8_calibrator = _calibrator(
+                tensorrt, request.calibration_method, images, table
+            )
+            config.set_calibration_profile(profile)
+            done = {
+                "used": f"tensorrt {request.calibration_method}",
+                "float_nodes": str(kept),
+            }
+            facts = exporting.int8_facts(request, done, len(images))
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise BackendError("TensorRT built no engine; its log names the layer at fault")
+    (work / WEIGHTS).write_bytes(bytes(engine))
+    return facts
+
+
+def _keep_float(tensorrt: Any, network: Any, tail: Sequence[str]) -> int:
+    wanted, kept = frozenset(tail), 0
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        floating = layer.num_outputs and layer.get_output(0).dtype == tensorrt.float32
+        if layer.name in wanted and floating:
+            layer.precision = tensorrt.float32
+            kept += 1
+    return kept
+
+
+def _calibrator(
+    tensorrt: Any, method: str, images: exporting.CalibrationImages, table: Path
+) -> Any:
+    """A calibrator that feeds images one by one and keeps TensorRT's table beside the engine.
+
+    The class is made here because its base is TensorRT's, which may not be installed.
+    """
+    import torch
+
+    base: Any = {
+        "entropy": tensorrt.IInt8EntropyCalibrator2,
+        "minmax": tensorrt.IInt8MinMaxCalibrator,
+    }[method]
+
+    class Calibrator(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self._inputs = images.network_inputs()
+            self._on_gpu: Any = None
+
+        def get_batch_size(self) -> int:
+            return 1
+
+        def get_batch(self, names: Sequence[str]) -> list[int] | None:  # noqa: ARG002
+            values = next(self._inputs, None)
+            if values is None:
+                return None
+            self._on_gpu = torch.from_numpy(values).cuda()
+            return [int(self._on_gpu.data_ptr())]
+
+        def read_calibration_cache(self) -> bytes | None:
+            return table.read_bytes() if table.is_file() else None
+
+        def write_calibration_cache(self, cache: bytes) -> None:
+            table.write_bytes(bytes(cache))
+
+    return Calibrator()
+
+
+class TensorrtSession(CheckedSession):
+    """An engine on one GPU, with PyTorch's tensors as its memory."""
+
+    def __init__(
+        self, tensorrt: Any, package: DetectorPackage, batch_size: int, device: str
+    ) -> None:
+        import torch
+
+        self._device = torch.device(device)
+        _, start = engine_header(package.weights_path)
+        with package.weights_path.open("rb") as stream:
+            stream.seek(start)
+            content = stream.read()
+        with torch.cuda.device(self._device):
+            self._runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.WARNING))
+            self._engine = self._runtime.deserialize_cuda_engine(content)
+            if self._engine is None:
+                raise BackendError(
+                    f"TensorRT {tensorrt.__version__} can't load {package.weights_path}; quantise "
+                    "again on this machine with backend 'tensorrt'"
+                )
+            self._context = self._engine.create_execution_context()
+            self._stream = torch.cuda.Stream(self._device)
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        inputs = [
+            n for n in names if self._engine.get_tensor_mode(n) == tensorrt.TensorIOMode.INPUT
+        ]
+        (self._input,), (self._output,) = inputs, [n for n in names if n not in inputs]
+        largest = self._engine.get_tensor_profile_shape(self._input, 0)[2][0]
+        if batch_size > largest:
+            raise BackendUnavailableError(
+                f"this engine takes 1 to {largest} images but batch_size is {batch_size}"
+            )
+        spec = package.spec
+        super().__init__(
+            spec,
+            SessionInfo(
+                backend="tensorrt",
+                precision=spec.precision,
+                execution_precision="f32" if spec.precision == "fp32" else "f16",
+                device=device,
+                input_size=spec.input_size,
+                batch_size=batch_size,
+                threads=None,
+                library=f"tensorrt {tensorrt.__version__}",
+            ),
+        )
+
+    def _run(self, images: ImageArray) -> RawOutput:
+        import torch
+
+        with torch.cuda.device(self._device), torch.cuda.stream(self._stream):
+            pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+            values = pixels.permute(0, 3, 1, 2).float().div_(255).contiguous()
+            if not self._context.set_input_shape(self._input, tuple(values.shape)):
+                raise BackendError(f"the engine does not take batches of {len(images)}")
+            shape = tuple(self._context.get_tensor_shape(self._output))
+            output = torch.empty(shape, dtype=torch.float32, device=self._device)
+            self._context.set_tensor_address(self._input, values.data_ptr())
+            self._context.set_tensor_address(self._output, output.data_ptr())
+            if not self._context.execute_async_v3(self._stream.cuda_stream):
+                raise BackendError("TensorRT could not run the engine; its log names the cause")
+            result: RawOutput = output.cpu().numpy()
+        return result
+
+    def _release(self) -> None:
+        self._context = self._engine = self._runtime = None

@@ -1,0 +1,150 @@
+"""Ultralytics checkpoints, opened without Ultralytics' side effects.
+
+Left to itself the library looks for updates, installs packages, writes a settings file into the
+user's configuration and sets OMP_NUM_THREADS for every child process. Here it is imported in an
+environment that forbids all four; the environment is put back afterwards, and what the user has
+set stays as the user has set it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..contracts.errors import BackendError, SourceError
+from .exporting import environment, loggers_to_log, require
+
+INSTALL = "pip install ultralytics torch torchvision"
+
+
+def import_ultralytics() -> Any:
+    """The `ultralytics` package, imported without touching the user's settings or the network.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    require("torch", "a PyTorch detector", INSTALL)
+    settings = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "guardianflow"
+    defaults = {
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_OFFLINE": "true",
+        "YOLO_CONFIG_DIR": str(settings),
+    }
+    unset = {name: value for name, value in defaults.items() if name not in os.environ}
+    with environment(OMP_NUM_THREADS=None, **unset), loggers_to_log("ultralytics"):
+        return require("ultralytics", "a PyTorch detector", INSTALL)
+
+
+def load_detector(weights: Path) -> Any:
+    """The float32 model of a detection checkpoint, in eval mode on the CPU, not yet fused.
+
+    A checkpoint is a pickle, and unpickling runs code: call this only with a file that the user
+    named or whose sha256 is known.
+
+    Raises:
+        SourceError: not a checkpoint of an Ultralytics detector; says what it is.
+    """
+    if not weights.is_file():
+        raise SourceError(f"{weights} does not exist; name a .pt file on this machine")
+    import_ultralytics()
+    from ultralytics.nn.modules import Detect
+    from ultralytics.nn.tasks import load_checkpoint
+
+    try:
+        with loggers_to_log("ultralytics"):
+            model, _ = load_checkpoint(str(weights.resolve()))
+    except (ModuleNotFoundError, AttributeError) as exc:
+        raise SourceError(
+            f"{weights} was pickled with code that is not here ({exc}); install what it was "
+            "trained with, or export it to ONNX there"
+        ) from exc
+    except Exception as exc:
+        raise SourceError(
+            f"{weights} is not an Ultralytics checkpoint: {_what_it_is(weights)} "
+            f"({_first_line(exc)})"
+        ) from exc
+    task = getattr(model, "task", None)
+    head = model.model[-1]
+    # Subclasses of Detect put masks, keypoints or angles behind the class scores.
+    plain = isinstance(head, Detect) and type(head).__name__ in ("Detect", "v10Detect")
+    if task != "detect" or not plain:
+        raise SourceError(
+            f"{weights} must be a detection model but is a model for '{task}' with head "
+            f"{type(head).__name__}"
+        )
+    return model
+
+
+def is_end_to_end(model: Any) -> bool:
+    """Whether the model has a one-to-one head, which needs no NMS (YOLOv10, YOLO26)."""
+    head = model.model[-1]
+    return getattr(head, "one2one_cv2", None) is not None or getattr(head, "cv2", 0) is None
+
+
+def prepare(model: Any, output: str, input_size: int) -> Any:
+    """Choose the head that `output` names, fuse batch norms, make the head return one tensor.
+
+    Args:
+        output: 'grid' or 'end_to_end', as in DetectorSpec.
+        input_size: side of the input, pixels; bounds the detections of an end-to-end head.
+
+    Raises:
+        BackendError: the model has no such head.
+    """
+    head = model.model[-1]
+    if output == "end_to_end" and not is_end_to_end(model):
+        raise BackendError("output 'end_to_end' needs a one-to-one head, which this model lacks")
+    if is_end_to_end(model):
+        model.end2end = output == "end_to_end"  # before fusing, which drops the other head
+    with loggers_to_log("ultralytics"):
+        model = model.fuse(verbose=False).eval()
+    head = model.model[-1]
+    anchors = sum((input_size // int(stride)) ** 2 for stride in model.stride.tolist())
+    head.export = True
+    head.format = "onnx"
+    head.dynamic = False
+    head.max_det = min(300, anchors)
+    head.shape = None  # anchors of an earlier input size are not valid for this one
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model
+
+
+def class_names(model: Any) -> tuple[str, ...]:
+    """Class names by class id."""
+    names = model.names
+    return tuple(str(names[i]) for i in range(len(names)))
+
+
+def architecture(model: Any) -> str:
+    """'yolo11n' where the checkpoint remembers the file it was built from; '' otherwise."""
+    description = getattr(model, "yaml", None) or {}
+    return Path(str(description.get("yaml_file", ""))).stem
+
+
+def _what_it_is(weights: Path) -> str:
+    import torch
+
+    with weights.open("rb") as stream:
+        start = stream.read(4)
+    if not start:
+        return "the file is empty"
+    if start == b"PK\x03\x04":
+        try:
+            torch.jit.load(str(weights), map_location="cpu")
+        except RuntimeError:
+            pass
+        else:
+            return "it is a TorchScript archive"
+        try:
+            content = torch.load(str(weights), map_location="cpu", weights_only=True)
+        except Exception:
+            return "it is a zip archive or pickle of something else"
+        return f"it holds a {type(content).__name__}, as torch.save of a state_dict gives"
+    return f"it starts with the bytes {start!r}"
+
+
+def _first_line(exc: BaseException) -> str:
+    lines = str(exc).strip().splitlines()
+    return f"{type(exc).__name__}: {lines[0][:200]}" if lines else type(exc).__name__
