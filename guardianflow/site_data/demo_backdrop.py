@@ -20,7 +20,7 @@ FLOORS: dict[str, Rgb] = {
     "screed": (160, 158, 152),
     "steel": (122, 124, 128),
 }
-TEXTURE_PX = 320
+TEXTURE_PX = 256
 _CLOUD = np.array([1.0, 0.97, 0.9], np.float32)  # clouds of dust are a little warm
 GROUND_M = 26.0  # side of the ground's texture
 
@@ -155,8 +155,8 @@ def _corrugated(rng: np.random.Generator, *, windows: bool) -> npt.NDArray[np.fl
     wave = 12 * np.sin(np.arange(TEXTURE_PX) * 2 * np.pi / float(rng.uniform(5, 9)))
     texture += wave[None, :, None]
     if windows:  # high up
-        for left in range(10, TEXTURE_PX, 60):
-            pane = texture[50:110, left : left + 40]
+        for left in range(8, TEXTURE_PX, 48):
+            pane = texture[40:88, left : left + 32]
             pane[:] = 0.2 * pane + np.array([144, 157, 165], np.float32)
     return texture
 
@@ -192,5 +192,5 @@ def _hoarding(rng: np.random.Generator) -> npt.NDArray[np.float32]:
         texture[:, left : left + 2] -= 40
         if rng.random() < 0.15:
             texture[:, left + 2 : left + 32] *= rng.uniform(0.7, 1.1, 3)
-    texture[-40:] *= 0.75
+    texture[-30:] *= 0.75
     return texture

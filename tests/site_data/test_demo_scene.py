@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from guardianflow.site_data.demo_canvas import Camera, Canvas
 from guardianflow.site_data.demo_objects import KINDS, Thing
-from guardianflow.site_data.demo_people import BODY, HEAD, VEST, Outfit, Pose, draw_figure
+from guardianflow.site_data.demo_outfits import Outfit, Pose
+from guardianflow.site_data.demo_people import BODY, HEAD, VEST, draw_figure
 from guardianflow.site_data.demo_scene import Scene, SeenObject, Worker, random_scene, render
 
 OUTFIT = Outfit(
