@@ -107,7 +107,7 @@ class Connection:
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _check_database_file(database)
-            with _locked(database.with_name(database.name + ".lock")):
+            with _locked(database.with_name(database.name + "-lock")):
                 self.client = self._open(FIRST_START_WAIT_S)
         else:
             if self.tracking_uri.startswith(("http://", "https://")):

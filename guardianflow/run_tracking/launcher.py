@@ -4,8 +4,10 @@
 use, would write into it. So the id is read once, kept here, and removed from the environment
 before any code of the user's runs.
 
-At the end of our process `mlflow run` sets that run's status from our exit code, unless it has
-ended by then: an adopted run keeps the status we gave it, a linked one needs none from us.
+When our process ends, `mlflow run` sets that run FINISHED (exit code 0) or FAILED (any other),
+whatever status it has by then: mlflow 3.17 means to keep an ended run's status, and compares a
+text with a number. So an adopted run that we ended KILLED reads FAILED in the end, and a linked
+launcher's run needs no ending from us. The exit code must agree with the status.
 """
 
 from __future__ import annotations

@@ -51,14 +51,14 @@ class MlflowStore:
     """
 
     def __init__(self, tracking_uri: str | None = None) -> None:
-        self._connection = Connection(tracking_uri)
-        self._client = self._connection.client
-        self._experiments = Experiments(self._connection)
+        self.connection = Connection(tracking_uri)  # for this room alone
+        self._client = self.connection.client
+        self._experiments = Experiments(self.connection)
 
     @property
     def tracking_uri(self) -> str:
         """Absolute: a child process that gets it reaches the same store from any directory."""
-        return self._connection.tracking_uri
+        return self.connection.tracking_uri
 
     # --- RunTracker ---------------------------------------------------------------------------
 
@@ -135,14 +135,14 @@ class MlflowStore:
         if not source.exists():
             raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
         upload = self._client.log_artifacts if source.is_dir() else self._client.log_artifact
-        self._connection.call(
+        self.connection.call(
             f"upload {source} to run {run_id}", upload, run_id, str(source), place or None
         )
 
     def end_run(self, run_id: str, status: str = "FINISHED") -> None:
         """End a run FINISHED, FAILED or KILLED."""
         ended = checked_end_status(status)
-        self._connection.call(f"end run {run_id}", self._client.set_terminated, run_id, ended)
+        self.connection.call(f"end run {run_id}", self._client.set_terminated, run_id, ended)
 
     def reopen_run(self, run_id: str) -> None:
         """Set a FAILED or KILLED run RUNNING again, to resume it; a RUNNING one stays so.
@@ -154,7 +154,7 @@ class MlflowStore:
         if status == "FINISHED":
             raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
         if status != "RUNNING":
-            self._connection.call(
+            self.connection.call(
                 f"reopen run {run_id}", self._client.update_run, run_id, status="RUNNING"
             )
 
@@ -176,7 +176,7 @@ class MlflowStore:
     def get_run(self, run_id: str) -> RunRecord:
         """Raises SourceError when there is no such run (nearest ids named) or it was deleted."""
         run = self._run(run_id)
-        experiment = self._connection.call(
+        experiment = self.connection.call(
             f"read run {run_id}", self._client.get_experiment, run.info.experiment_id
         )
         return run_record(run, experiment.name)
@@ -219,7 +219,7 @@ class MlflowStore:
         self._run(run_id)
         wanted = names.artifact_path(path)
         folder = wanted.rpartition("/")[0]
-        listed = self._connection.call(
+        listed = self.connection.call(
             f"list artifacts of run {run_id}",
             self._client.list_artifacts,
             run_id,
@@ -230,7 +230,7 @@ class MlflowStore:
             there = ", ".join(sorted(beside)[:10]) or "nothing"
             raise SourceError(f"run {run_id} has no artifact '{path}'; beside it lies: {there}")
         destination.mkdir(parents=True, exist_ok=True)
-        lies = self._connection.call(
+        lies = self.connection.call(
             f"download '{path}' of run {run_id}",
             self._client.download_artifacts,
             run_id,
@@ -244,7 +244,7 @@ class MlflowStore:
         if not self.tracking_uri.startswith(("http://", "https://")):
             return None
         experiment_id = self._run(run_id).info.experiment_id
-        return f"{self._connection.shown_uri}/{run_page(experiment_id, run_id)}"
+        return f"{self.connection.shown_uri}/{run_page(experiment_id, run_id)}"
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class MlflowStore:
         tags = resolve_tags({})
         if request.parent_run_id is not None:
             tags[PARENT_TAG] = request.parent_run_id
-        run: Run = self._connection.call(
+        run: Run = self.connection.call(
             f"make a run in experiment '{request.experiment_name}'",
             self._client.create_run,
             experiment_id,
@@ -266,7 +266,7 @@ class MlflowStore:
 
     def _log(self, run_id: str, **batch: Any) -> None:
         # Synchronous whatever MLFLOW_ENABLE_ASYNC_LOGGING says: a failure must reach the caller.
-        self._connection.call(
+        self.connection.call(
             f"log to run {run_id}", self._client.log_batch, run_id, synchronous=True, **batch
         )
 
@@ -279,7 +279,7 @@ class MlflowStore:
         except SourceError as exc:
             raise TrackingError(
                 f"MLFLOW_RUN_ID names run {launcher.run_id}, which is not in "
-                f"{self._connection.shown_uri}. Set MLFLOW_TRACKING_URI to the launcher's store "
+                f"{self.connection.shown_uri}. Set MLFLOW_TRACKING_URI to the launcher's store "
                 "(an absolute sqlite path or a server), or unset MLFLOW_RUN_ID"
             ) from exc
         if run.info.status != "RUNNING":
@@ -293,7 +293,7 @@ class MlflowStore:
 
     def _adopt(self, launcher: Run, request: RunRequest) -> str:
         run_id = str(launcher.info.run_id)
-        self._connection.call(
+        self.connection.call(
             f"rename run {run_id}", self._client.update_run, run_id, name=request.run_name
         )
         tags = dict(request.tags)
@@ -308,7 +308,7 @@ class MlflowStore:
 
     def _run(self, run_id: str) -> Run:
         try:
-            run: Run = self._connection.call(f"read run {run_id}", self._client.get_run, run_id)
+            run: Run = self.connection.call(f"read run {run_id}", self._client.get_run, run_id)
         except TrackingError as exc:
             unknown = isinstance(exc, ResourceMissingError)
             malformed = getattr(exc.__cause__, "error_code", "") == "INVALID_PARAMETER_VALUE"
@@ -331,12 +331,12 @@ class MlflowStore:
                 break
         near = names.nearest(run_id, known)
         hint = f"; nearest: {', '.join(near)}" if near else ". `guardianflow list runs` shows all"
-        return f"there is no run '{run_id}' in {self._connection.shown_uri}{hint}"
+        return f"there is no run '{run_id}' in {self.connection.shown_uri}{hint}"
 
     def _search(self, experiment_ids: list[str], filter_text: str) -> Iterator[Run]:
         token = None
         while experiment_ids:
-            page = self._connection.call(
+            page = self.connection.call(
                 "search runs",
                 self._client.search_runs,
                 experiment_ids,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import DetectorPackage, RegisteredModel
 from . import references
-from .connection import Connection, ResourceMissingError
+from .connection import ResourceMissingError
 from .mlflow_store import MlflowStore
 from .model_files import PACKAGE_PATH, save_detector_model
 from .names import display_name, registered_name
@@ -52,7 +52,7 @@ class MlflowRegistry:
         requirements_for: Callable[[str], list[str]] | None = None,
     ) -> None:
         self._store = MlflowStore(tracking_uri)
-        self._connection = Connection(tracking_uri)
+        self._connection = self._store.connection
         self._client = self._connection.client
         self._requirements_for = requirements_for or (lambda _backend: [])
 

@@ -118,11 +118,11 @@ def test_a_start_waits_for_another_first_start_and_not_for_ever(
     sqlite_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fcntl = pytest.importorskip("fcntl")
-    lock = Path(sqlite_uri.removeprefix("sqlite:///") + ".lock")
+    lock = Path(sqlite_uri.removeprefix("sqlite:///") + "-lock")
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         monkeypatch.setattr(connection, "LOCK_WAIT_S", 0.2)
-        with pytest.raises(TrackingError, match=r"another process has held .*mlflow\.db\.lock"):
+        with pytest.raises(TrackingError, match=r"another process has held .*mlflow\.db-lock"):
             MlflowStore(sqlite_uri)
         monkeypatch.setattr(connection, "LOCK_WAIT_S", 30.0)
         releasing = threading.Timer(0.3, fcntl.flock, (held, fcntl.LOCK_UN))

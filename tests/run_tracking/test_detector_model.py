@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -74,11 +75,28 @@ def registered(
 
 
 @pytest.fixture(scope="module")
-def model(registered: Registered) -> Iterator[Any]:
-    before = mlflow.get_tracking_uri()
+def logged(registered: Registered) -> Iterator[Any]:
+    """The model as its users load it."""
     mlflow.set_tracking_uri(registered.tracking_uri)
     yield mlflow.pyfunc.load_model(URI)
-    mlflow.set_tracking_uri(before)
+    mlflow.set_tracking_uri(None)  # also takes it out of the environment again
+
+
+@pytest.fixture(scope="module", params=["logged", "in the project"])
+def model(request: pytest.FixtureRequest, registered: Registered) -> Any:
+    """The model as its users load it, and its code as it stands in this project."""
+    if request.param == "logged":
+        return request.getfixturevalue("logged")
+    from guardianflow.run_tracking.detector_model import DetectorModel
+
+    here = DetectorModel()
+    here.load_context(
+        SimpleNamespace(
+            model_config={"runtime": "guardianflow"},
+            artifacts={"detector": str(registered.package.directory)},
+        )
+    )
+    return here
 
 
 def png(image: np.ndarray) -> bytes:
@@ -189,19 +207,19 @@ def test_what_is_no_image_is_named(model: Any, wrong: Any, message: str) -> None
     assert "an image must be a uint8 array" in str(caught.value)
 
 
-def test_the_model_describes_itself(model: Any, registered: Registered) -> None:
-    metadata = model.metadata.metadata
+def test_the_model_describes_itself(logged: Any, registered: Registered) -> None:
+    metadata = logged.metadata.metadata
     assert metadata["class_names"] == ["머리", "안전모"]
     assert metadata["input_size"] == 32
     assert metadata["sha256"] == registered.package.digest
     assert (metadata["conf_threshold"], metadata["iou_threshold"]) == (0.25, 0.45)
-    signature = model.metadata.signature
+    signature = logged.metadata.signature
     assert [column.name for column in signature.outputs] == ["image", *ROW]
     assert [param.name for param in signature.params] == ["confidence", "iou"]
-    assert model.metadata.run_id == registered.run_id
+    assert logged.metadata.run_id == registered.run_id
 
 
-def test_it_is_loaded_from_the_run_too(model: Any, registered: Registered) -> None:
+def test_it_is_loaded_from_the_run_too(logged: Any, registered: Registered) -> None:
     again = mlflow.pyfunc.load_model(
         f"runs:/{registered.run_id}/detector", model_config={"device": "cpu", "batch_size": 4}
     )

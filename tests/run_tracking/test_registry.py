@@ -57,8 +57,12 @@ def traces(uri: str, run_id: str, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("earlier", [False, True], ids=["first-version", "second-version"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("step", "earlier"),
+    # A second version finds its registered model made: there is nothing to fail.
+    [(step, False) for step in STEPS]
+    + [(step, True) for step in STEPS if step != "create_registered_model"],
+)
 def test_a_failure_at_any_step_leaves_nothing(
     step: str,
     earlier: bool,
@@ -71,8 +75,6 @@ def test_a_failure_at_any_step_leaves_nothing(
 ) -> None:
     if earlier:
         registry.register(start(store), package, NAME)
-        if step == "create_registered_model":
-            pytest.skip("mlflow itself refuses this step: the model is there")
     run_id = start(store)
     before = traces(sqlite_uri, run_id, tmp_path)
 
