@@ -37,6 +37,8 @@ from .settings import PROJECT_ROOT
 from .stages import StageRequest
 
 GRACE_S = 20.0
+# Read when Ultralytics is imported: no look-ups, no downloads, no installs by itself.
+WORKER_DEFAULTS = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
 
 
 class Reporter(Protocol):
@@ -203,7 +205,8 @@ class LogFollower:
 
 def worker_environment(added: dict[str, str]) -> dict[str, str]:
     """Ours, with the project importable where it is run from a checkout without installation."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg", **added}
+    environment = {**WORKER_DEFAULTS, **os.environ, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg"}
+    environment |= added
     if (PROJECT_ROOT / "MLproject").is_file():
         paths = [str(PROJECT_ROOT), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)

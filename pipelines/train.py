@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import GuardianFlowError, TrainerError
+from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError, TrainerError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from .inputs import dataset_tags, load_dataset, resolve_weights
@@ -164,16 +164,19 @@ class TrainStage:
         from guardianflow.backends.packages import package_from_weights
 
         scenario = self._context.scenario
-        return package_from_weights(
-            best,
-            self._context.scratch / "package",
-            input_size=scenario.model.input_size,
-            class_names=self._dataset.class_names,
-            architecture=scenario.model.architecture,
-            conf_threshold=scenario.benchmark.conf_threshold,
-            iou_threshold=scenario.benchmark.iou_threshold,
-            lineage={"run_id": run_id, "data_fingerprint": self._dataset.fingerprint},
-        )
+        try:
+            return package_from_weights(
+                best,
+                self._context.scratch / "package",
+                input_size=scenario.model.input_size,
+                class_names=self._dataset.class_names,
+                architecture=scenario.model.architecture,
+                conf_threshold=scenario.benchmark.conf_threshold,
+                iou_threshold=scenario.benchmark.iou_threshold,
+                lineage={"run_id": run_id, "data_fingerprint": self._dataset.fingerprint},
+            )
+        except ConfigurationError as exc:  # not the caller's weights: the training made them
+            raise TrainerError(f"the trained model can't be used: {exc}") from exc
 
     def _model_tags(self, run_id: str) -> dict[str, str]:
         scenario = self._context.scenario

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 class Trainer:
-    def __init__(self, model_config, training_config, dataset_config, work_dir):
+    def __init__(self, model_config, training_config, dataset_config, work_dir=None):
         self.model, self.training, self.data = model_config, training_config, dataset_config
         self.work_dir = Path(work_dir)
 
@@ -37,7 +37,8 @@ class Trainer:
     def get_best_model_path(self):
         path = self.work_dir / "best.onnx"
         size, classes = self.model.input_size, self.model.num_classes
-        raw = np.zeros((1, 4 + classes, 1), np.float32)
+        rows = 4 + classes
+        raw = np.zeros((1, rows, 16), np.float32)
         raw[0, :4, 0] = size / 2
         raw[0, 4, 0] = 0.9
         graph = helper.make_graph(
@@ -49,7 +50,7 @@ class Trainer:
             ],
             "detector",
             [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, size, size])],
-            [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["batch", None, 1])],
+            [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["batch", rows, 16])],
             [
                 numpy_helper.from_array(raw, "raw"),
                 numpy_helper.from_array(np.array([3], np.int64), "last"),
