@@ -122,6 +122,7 @@ class Workplace:
     def full_environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "GUARDIANFLOW_WORK_DIR": str(self.work_dir),
             "OMP_NUM_THREADS": "2",
