@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import RunRequest
@@ -89,3 +90,37 @@ def test_the_nearest_id_is_looked_for_among_a_bounded_number(
         store.start_run(RunRequest("a/b/c", "x"))
     with pytest.raises(SourceError, match="no run"):
         store.get_run("no such id")
+
+
+def test_an_experiment_made_by_another_process_a_moment_ago_is_taken(
+    sqlite_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = MlflowClient(tracking_uri=sqlite_uri).create_experiment("a/b/c")
+    find = MlflowClient.get_experiment_by_name
+    asked: list[str] = []
+
+    def too_early(self: MlflowClient, name: str) -> object:
+        asked.append(name)
+        return None if len(asked) == 1 else find(self, name)
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", too_early)
+    store = MlflowStore(sqlite_uri)
+    run_id = store.start_run(RunRequest("a/b/c", "x"))
+    client = MlflowClient(tracking_uri=sqlite_uri)
+    assert client.get_run(run_id).info.experiment_id == number
+    assert len(asked) == 2
+
+
+def test_a_run_that_can_be_neither_started_nor_ended_is_named(
+    sqlite_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*args: object, **kwargs: object) -> None:
+        raise MlflowException("the server went away")
+
+    store = MlflowStore(sqlite_uri)
+    monkeypatch.setattr(MlflowClient, "log_batch", gone)
+    monkeypatch.setattr(MlflowClient, "set_terminated", gone)
+    with pytest.raises(TrackingError, match="the server went away") as caught:
+        store.start_run(RunRequest("a/b/c", "x", tags={"a": "b"}))
+    (run,) = store.find_runs()
+    assert caught.value.__notes__[0].startswith(f"Run {run.run_id} is left RUNNING")
