@@ -59,7 +59,7 @@ class FullPipeline:
             require_backend(variant.backend, variant.precision, self.settings.probes_dir)
         ports = connect(self.options.tracking_uri)
         planner = Planner(self.scenario, self.settings, self.options, ports.store.tracking_uri)
-        self.executor.run(planner.train(check_only=True, title="check"))
+        self.executor.run(replace(planner.train(), check_only=True, title="check"))
         run_name = self.scenario.get_run_name("pipeline")
         tags = {
             **self.scenario.to_all_tags(),
