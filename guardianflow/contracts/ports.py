@@ -211,6 +211,10 @@ class DetectorRegistry(Protocol):
         """
         ...
 
+    def describe(self, reference: str) -> RegisteredModel:
+        """The version that a 'models:/…' reference means. Raises SourceError as `fetch`."""
+        ...
+
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
         """Every version of every model whose name contains `pattern` (slash or dot form)."""
         ...

@@ -216,6 +216,13 @@ class InMemoryStore:
             target.write_bytes(content)
         return destination / wanted
 
+    def link_launcher(self, run_id: str) -> None:
+        launcher = self._launcher()
+        if launcher is not None and launcher.run_id != run_id:
+            run = self.get_run(run_id)
+            request = RunRequest(run.experiment_name, run.run_name)
+            launcher.tags |= launcher_tags(request, run_id, run_id)
+
     def run_url(self, run_id: str) -> str | None:
         self.get_run(run_id)
         return None  # nothing serves a page
@@ -325,6 +332,12 @@ class InMemoryRegistry:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         return DetectorPackage.load(destination)
+
+    def describe(self, reference: str) -> RegisteredModel:
+        wanted = references.parse_reference(reference)
+        if wanted.run_id is not None:
+            raise SourceError(f"'{reference}' is a run; expected 'models:/NAME@alias'")
+        return self._with_aliases(self._version(wanted).model)
 
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
         wanted = pattern.replace("/", ".")

@@ -239,6 +239,19 @@ class MlflowStore:
         )
         return Path(lies)
 
+    def link_launcher(self, run_id: str) -> None:
+        """Point the run that `mlflow run` made to one that stood in for new work.
+
+        Nothing is done where there is none, or where it is that run itself.
+        """
+        launcher = self._launcher()
+        if launcher is None or launcher.info.run_id == run_id:
+            return
+        run = self._run(run_id)
+        request = RunRequest(self.get_run(run_id).experiment_name, str(run.info.run_name))
+        page = run_page(run.info.experiment_id, run_id)
+        self.annotate(str(launcher.info.run_id), tags=launcher_tags(request, run_id, page))
+
     def run_url(self, run_id: str) -> str | None:
         """The run's page in the server's UI; None for a store without a server."""
         if not self.tracking_uri.startswith(("http://", "https://")):

@@ -136,6 +136,17 @@ class MlflowRegistry:
             shutil.move(lies, destination)
         return DetectorPackage(destination, package.spec)
 
+    def describe(self, reference: str) -> RegisteredModel:
+        """The version that `models:/…` means; nothing is downloaded.
+
+        Raises:
+            SourceError: unknown name, version or alias; not a `models:/` reference.
+        """
+        wanted = references.parse_reference(reference)
+        if wanted.run_id is not None:
+            raise SourceError(f"'{reference}' is a run; expected 'models:/NAME@alias'")
+        return self._registered(wanted.name, self._number(wanted))
+
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
         """Every version of every model whose name contains `pattern` (slash or dot form).
 
@@ -308,9 +319,10 @@ class MlflowRegistry:
         ready = [model for model in found if str(model.status) == "READY"]
         return ready[0] if ready else None
 
-    def _registered_detector(self, wanted: references.ModelReference) -> LoggedModel:
+    def _number(self, wanted: references.ModelReference) -> str:
+        """The version number that a reference means."""
         name = wanted.name
-        versions = {str(version.version): version for version in self._versions(name)}
+        versions = {str(version.version) for version in self._versions(name)}
         if not versions:
             models = self._pages("list models", self._client.search_registered_models)
             raise references.unknown_model(name, {model.name for model in models})
@@ -322,6 +334,11 @@ class MlflowRegistry:
             number = aliases[wanted.alias]
         if number not in versions:
             raise references.unknown_version(name, number, versions)
+        return number
+
+    def _registered_detector(self, wanted: references.ModelReference) -> LoggedModel:
+        name, number = wanted.name, self._number(wanted)
+        versions = {str(version.version): version for version in self._versions(name)}
         foreign = SourceError(
             f"version {number} of '{display_name(name)}' was not registered by GuardianFlow, and "
             "is no detector package. Name another model"

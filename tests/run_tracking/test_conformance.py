@@ -366,3 +366,16 @@ def test_only_a_server_has_a_page_to_show(store: Any) -> None:
         assert url.endswith(f"/runs/{run_id}")
     else:
         assert url is None
+
+
+def test_a_launchers_run_is_pointed_to_the_run_that_stood_in(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = start(store)
+    store.link_launcher(ours)  # nobody launched us: nothing to point
+    launched = store.start_run(RunRequest("Default", "bold-crow-12"))
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    store.link_launcher(ours)
+    tags = store.get_run(launched).tags
+    assert tags["guardianflow.run_id"] == ours
+    assert tags["guardianflow.experiment"] == EXPERIMENT

@@ -222,3 +222,16 @@ def test_models_are_listed_by_part_of_their_name(kept: Kept, package: DetectorPa
     assert listed("donghwa-entec/busan") == [DOTTED]
     assert listed("plant1.full") == ["sampyo.jecheon-plant1.full.fire"]
     assert listed("nothing") == []
+
+
+def test_a_reference_says_which_version_it_means(kept: Kept, package: DetectorPackage) -> None:
+    run_id = kept.run()
+    kept.registry.register(run_id, package, NAME)
+    for reference in (f"models:/{NAME}@candidate", f"models:/{DOTTED}/1", f"models:/{NAME}"):
+        model = kept.registry.describe(reference)
+        assert (model.name, model.version, model.run_id) == (DOTTED, "1", run_id)
+        assert model.aliases == ("candidate",)
+    with pytest.raises(SourceError, match="champion"):
+        kept.registry.describe(f"models:/{NAME}@champion")
+    with pytest.raises(SourceError, match="is a run"):
+        kept.registry.describe(f"runs:/{run_id}")
