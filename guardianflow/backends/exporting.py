@@ -110,6 +110,8 @@ def check_source(source: DetectorPackage) -> None:
 class CalibrationImages:
     """Calibration images as float32 network inputs, checked one by one as they are read.
 
+    Iterating gives float32, 1×3×S×S, 0…1, one after another, any number of times.
+
     Args:
         images: uint8, S×S×3, RGB, letterboxed.
         side: S.
@@ -125,11 +127,17 @@ class CalibrationImages:
                 "quantization.calibration_size to 1 or more, or use method 'dynamic' or fp16"
             )
         self._images, self._side = images, side
+        self.image(0)  # the others are checked as they are read; this one before any work is done
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> ImageArray:
+    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
+        for index in range(len(self)):
+            yield network_input(self.image(index))
+
+    def image(self, index: int) -> ImageArray:
+        """One image, uint8 S×S×3, checked."""
         image = self._images[index]
         wanted = (self._side, self._side, 3)
         if image.dtype != np.uint8 or image.shape != wanted:
@@ -138,11 +146,6 @@ class CalibrationImages:
                 f"{image.dtype} of {image.shape}; letterbox it to the detector's input_size"
             )
         return image
-
-    def network_inputs(self) -> Iterator[npt.NDArray[np.float32]]:
-        """float32, 1×3×S×S, 0…1, one after another."""
-        for index in range(len(self)):
-            yield network_input(self[index])
 
 
 def network_input(image: ImageArray) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.errors import BackendUnavailableError
+from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
 from . import catalogue, exporting, interchange, onnx_quantisation, recipes
 from .hardware import cuda_index, physical_cores
@@ -107,12 +107,33 @@ def _to_float16(source: Path, target: Path) -> None:
             # Boxes reach hundreds of pixels, where float16 counts in halves.
             node_block_list=recipes.detection_tail(recipes.graph_of_onnx(model)),
         )
-    # A tensor that two float32 nodes read is widened twice under one name; once is enough.
-    widened = {node.output[0]: node for node in reversed(converted.graph.node)}
-    once = [node for node in converted.graph.node if widened[node.output[0]] is node]
-    del converted.graph.node[:]
-    converted.graph.node.extend(once)
+    _tidy(converted.graph)
     onnx.save(converted, str(target))
+
+
+def _tidy(graph: Any) -> None:
+    """Mend what the float16 converter leaves.
+
+    It widens a tensor once for each float32 node that reads it, under one name, and appends its
+    casts at the end, where ONNX wants every node behind those it reads.
+    """
+    waiting = {node.output[0]: node for node in reversed(graph.node)}
+    made = {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
+    ordered: list[Any] = []
+    while waiting:
+        ready = [
+            (output, node)
+            for output, node in reversed(waiting.items())
+            if all(name in made or not name for name in node.input)
+        ]
+        if not ready:
+            raise BackendError("the float16 graph has nodes that wait for each other")
+        for output, node in ready:
+            ordered.append(type(node).FromString(node.SerializeToString()))
+            made.update(node.output)
+            del waiting[output]
+    del graph.node[:]
+    graph.node.extend(ordered)
 
 
 def _device(runtime: Any, device: str) -> str:

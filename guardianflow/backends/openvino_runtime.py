@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,6 @@ from .sessions import CheckedSession, check_batch_size, check_kind, padded
 from .weight_files import RT_INFO_NAMES
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ..contracts.ports import ImageArray, RawOutput
 
 WEIGHTS = "model.xml"
@@ -141,7 +139,7 @@ def _quantise(
     with exporting.loggers_to_log("nncf"), exporting.prints_to_log():
         quantised = nncf.quantize(
             model,
-            nncf.Dataset(_Images(images)),
+            nncf.Dataset(images),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=tail),
@@ -150,19 +148,6 @@ def _quantise(
             ),
         )
     return quantised, {"used": used, "float_nodes": str(len(tail))}
-
-
-class _Images:
-    """Network inputs that can be gone through any number of times, as NNCF does."""
-
-    def __init__(self, images: exporting.CalibrationImages) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
-        return self._images.network_inputs()
 
 
 def _device(core: Any, device: str) -> str:

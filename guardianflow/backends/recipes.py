@@ -100,6 +100,17 @@ def detection_tail(graph: Graph) -> list[str]:
     return [name for name in graph.operations if name in tail]
 
 
+def last_convolutions(graph: Graph) -> list[str]:
+    """Names of the convolutions that the detection tail reads: box and class branches' ends."""
+    tail = set(detection_tail(graph))
+    read = {source for name in tail for source in graph.operations[name].inputs}
+    return [
+        name
+        for name, operation in graph.operations.items()
+        if name in read - tail and operation.kind in CONVOLUTIONS
+    ]
+
+
 def _reads_softmax(graph: Graph, convolution: Operation) -> bool:
     inputs = convolution.inputs
     while inputs:

@@ -246,7 +246,7 @@ def _calibrator(
     class Calibrator(base):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self._inputs = images.network_inputs()
+            self._inputs = iter(images)
             self._on_gpu: Any = None
 
         def get_batch_size(self) -> int:

@@ -102,8 +102,8 @@ def _read_pt(file: Path) -> WeightFacts:
 def _read_onnx(file: Path) -> WeightFacts:
     onnx = require("onnx", "reading an .onnx file", "pip install onnx")
     try:
-        model = onnx.load(str(file))
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(str(file))
+        model = onnx.load(str(file), load_external_data=False)
     except Exception as exc:
         raise SourceError(f"{file} is not an ONNX model: {str(exc).splitlines()[0]}") from exc
     initialisers = {tensor.name for tensor in model.graph.initializer}
