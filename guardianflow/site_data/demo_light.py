@@ -128,13 +128,13 @@ def _smear_kernel(length: float, angle: float) -> npt.NDArray[np.float32]:
 
 
 def _time_stamp(image: Pixels, seed: int, frame: int) -> None:
-    """The recorder's line of text along the upper edge."""
+    """The recorder's line of text along the lower edge."""
     seconds = seed % 80_000 + frame // 10
     text = (
         f"CAM{seed % 16 + 1:02d} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     )
     unit = image.shape[0] / 160
-    where = (round(3 * unit), round(8 * unit))
+    where = (round(3 * unit), image.shape[0] - round(3 * unit))
     cv2.putText(
         image, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.22 * unit, (235, 235, 235),
         max(1, round(0.5 * unit)), cv2.LINE_AA,

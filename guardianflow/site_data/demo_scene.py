@@ -120,9 +120,12 @@ def _place_workers(rng: np.random.Generator, camera: Camera, count: int) -> tupl
             friend = placed[int(rng.integers(len(placed)))]
             x = friend.x + float(rng.normal(0, 0.6))
             z = friend.z + float(rng.uniform(-1.3, 1.3))
+        # Cameras are hung so that few heads are cut off by the upper edge.
+        top = camera.project([(x, 1.8, z)])[0][1]
+        beheaded = top < 0 and rng.random() < 0.9
         crowded = any(math.hypot(x - w.x, (z - w.z) * 0.7) < 0.5 for w in placed)
         tall = 1.75 * camera.pixels_per_metre(x, z) / camera.size
-        if z > 1.5 and not crowded and 0.31 <= tall <= 0.9:
+        if z > 1.5 and not crowded and not beheaded and 0.31 <= tall <= 0.9:
             placed.append(Worker(random_outfit(rng), random_pose(rng), x, z))
     return tuple(placed)
 
@@ -207,7 +210,8 @@ def _paste(canvas: Canvas, sprite: Sprite, worker: Worker, index: int) -> None:
     inner = np.s_[y1 - y : y2 - y, x1 - x : x2 - x]
     alpha = sprite.alpha[inner][..., None]
     share = canvas.haze * min(1.0, worker.z / 40.0)
-    colour = sprite.image[inner] * (1 - share) + np.array(canvas.haze_colour) * share
+    haze = np.array(canvas.haze_colour, np.float32) * share
+    colour = sprite.image[inner] * np.float32(1 - share) + haze
     under = canvas.image[y1:y2, x1:x2]
     canvas.image[y1:y2, x1:x2] = (under * (1 - alpha) + colour * alpha).astype(np.uint8)
     part = sprite.part[inner]
