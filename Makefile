@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STORE := sqlite:///$(CURDIR)/mlflow.db
+JOBS ?= auto
 DEMO := configs/scenarios/demo.yaml
 OPENCV := $(shell sed -n 's/^opencv-python==//p' requirements.txt)
 
@@ -42,12 +43,12 @@ ui: $(VENV)/.run-ready  ## open MLflow's pages on http://127.0.0.1:5000
 
 test: $(VENV)/.dev-ready  ## every test, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not acceptance"
+	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not acceptance"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 test-fast: $(VENV)/.dev-ready  ## the tests that neither train, quantise nor start servers
-	$(BIN)/pytest -m "not slow and not acceptance"
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow and not acceptance"
 
 acceptance: $(VENV)/.dev-ready  ## the demo at full length: does it reach what the README promises?
 	$(BIN)/pytest -m acceptance -s

@@ -125,7 +125,6 @@ class Workplace:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "GUARDIANFLOW_WORK_DIR": str(self.work_dir),
-            "OMP_NUM_THREADS": "2",
             **self.environment,
         }
 
