@@ -9,6 +9,7 @@ set stays as the user has set it.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,9 @@ def _what_it_is(weights: Path) -> str:
         return "the file is empty"
     if start == b"PK\x03\x04":
         try:
-            torch.jit.load(str(weights), map_location="cpu")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # PyTorch's, about torch.jit itself
+                torch.jit.load(str(weights), map_location="cpu")
         except RuntimeError:
             pass
         else:

@@ -7,16 +7,18 @@ to zero: then outputs vary, and a wrong export shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, packages, ultralytics_models
+from guardianflow.backends import catalogue, interchange, packages, ultralytics_models
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
 SIDE = 160
+CALIBRATION_IMAGES = 4
 NAMES = ("helmet", "vest", "person", "bare head")
 
 MakeWeights = Callable[[str], Path]
@@ -63,6 +65,22 @@ def build_checkpoint(architecture: str, file: Path, names: tuple[str, ...] = NAM
     return file
 
 
+@pytest.fixture(scope="session", autouse=True)
+def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tracing takes seconds and depends on the source alone: do it once for each."""
+    trace, folder = interchange.to_onnx, tmp_path_factory.mktemp("traced")
+
+    def copied(source: DetectorPackage, file: Path) -> None:
+        kept = folder / f"{source.digest}-{source.spec.output}-{source.spec.input_size}.onnx"
+        if not kept.exists():
+            trace(source, kept)
+        shutil.copyfile(kept, file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interchange, "to_onnx", copied)
+        yield
+
+
 @pytest.fixture(scope="session")
 def images() -> np.ndarray:
     """Three letterboxed images."""
@@ -71,7 +89,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def calibration() -> list[np.ndarray]:
-    return list(draw_images(12, seed=2))
+    return list(draw_images(CALIBRATION_IMAGES, seed=2))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
 pytestmark = pytest.mark.slow
 SIDE = 640
-CALIBRATION, JUDGED = 24, 8
+CALIBRATION, JUDGED = 12, 6
 CONFIDENT = 0.5
 
 
@@ -80,7 +80,6 @@ def test_float32_is_the_same_detector(
         ("openvino", ExportRequest("fp16")),
         ("onnx", ExportRequest("fp16")),
         ("openvino", ExportRequest("int8", "static", "entropy")),
-        ("openvino", ExportRequest("int8", "static", "minmax")),
         ("onnx", ExportRequest("int8", "static", "entropy")),
         ("onnx", ExportRequest("int8", "static", "percentile")),
     ],
@@ -98,7 +97,7 @@ def test_smaller_precisions_find_the_same_things(
     made = catalogue.get_backend(backend).export(source, request_, tmp_path / "made", calibration)
     output = run(made, judged)
     sure = reference[:, 4:].max(axis=1) > CONFIDENT
-    assert sure.sum() > 100, "the images must show something"
+    assert sure.sum() > 50, "the images must show something"
     same_class = (output[:, 4:].argmax(axis=1) == reference[:, 4:].argmax(axis=1))[sure]
     assert same_class.mean() > 0.95
     score_change = np.abs(output[:, 4:].max(axis=1) - reference[:, 4:].max(axis=1))[sure]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from guardianflow.backends import catalogue, ultralytics_models
+from guardianflow.backends.hardware import physical_cores, torch_device
+from guardianflow.backends.packages import package_from_weights
+from guardianflow.contracts.errors import BackendUnavailableError
+from guardianflow.contracts.results import DetectorPackage, ExportRequest
+
+MakePackage = Callable[..., DetectorPackage]
+
+
+def without_gpu() -> None:
+    ultralytics_models.import_ultralytics()
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+
+
+def test_fp32_is_a_copy_with_a_lineage(package: MakePackage, tmp_path: Path) -> None:
+    made = catalogue.get_backend("native").export(package(), ExportRequest("fp32"), tmp_path / "a")
+    assert dict(made.spec.files) == dict(package().spec.files)
+    assert made.spec.lineage["source_digest"] == package().digest
+
+
+def test_fp16_needs_a_gpu_and_says_what_to_do_without(package: MakePackage, tmp_path: Path) -> None:
+    without_gpu()
+    with pytest.raises(BackendUnavailableError, match=r"only on a CUDA GPU.*OpenVINO int8"):
+        catalogue.get_backend("pytorch").export(package(), ExportRequest("fp16"), tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lowered_matrix_precision_of_a_trainer_does_not_leak_in(
+    package: MakePackage, images: np.ndarray
+) -> None:
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    torch.set_num_threads(1)
+    try:
+        with catalogue.open_session(package()) as session:
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert session.info.threads == torch.get_num_threads() == physical_cores()
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_an_input_size_other_than_the_trained_one_moves_the_anchors(
+    package: MakePackage, tmp_path: Path
+) -> None:
+    small = package_from_weights(package().weights_path, tmp_path / "small", input_size=96)
+    with catalogue.open_session(small) as session:
+        output = session.infer(np.zeros((1, 96, 96, 3), np.uint8))
+    assert output.shape == (1, 8, 12 * 12 + 6 * 6 + 3 * 3)
+
+
+def test_devices_of_a_machine_without_gpu() -> None:
+    without_gpu()
+    assert torch_device("auto", "pytorch") == torch_device("CPU", "pytorch") == "cpu"
+    for name in ("cuda", "0", "openvino"):
+        with pytest.raises(BackendUnavailableError, match=f"'auto' or one of cpu but got '{name}'"):
+            torch_device(name, "pytorch")
