@@ -95,10 +95,12 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
     reference = context.request.source
     if reference.startswith(RUN_REFERENCE):
         run_id, _, inner = reference[len(RUN_REFERENCE) :].partition("/")
-        check_source_run(context, run_id)
-        if not inner:
+        run = check_source_run(context, run_id)
+        if inner:
+            return fetch_run_file(context, run_id, inner, destination)
+        if "registered_model_name" in run.tags:
             return context.ports.registry.fetch(reference, destination)
-        return fetch_run_file(context, run_id, inner, destination)
+        return fetch_unregistered(context, run, destination)
     if reference.startswith(MODEL_REFERENCE):
         return context.ports.registry.fetch(reference, destination)
     for path in candidates(Path(reference).expanduser(), context.base_dir):
@@ -128,6 +130,19 @@ def fetch_run_file(
     """`runs:/ID/weights/best.pt`: one file (or model directory) of a run's artifacts."""
     weights = context.ports.store.download(run_id, inner, destination / "download")
     return package_of(context, weights, destination / "package")
+
+
+def fetch_unregistered(context: StageContext, run: RunRecord, destination: Path) -> DetectorPackage:
+    """The model of a run that was told not to register it: what lies under its `weights/`."""
+    try:
+        weights = context.ports.store.download(run.run_id, "weights", destination / "download")
+    except SourceError as exc:
+        raise SourceError(
+            f"source run {run.run_id} ({run.run_name}) has no weights, so there is no detector to "
+            f"start from; name a train or quant run"
+        ) from exc
+    files = [path for path in weights.iterdir() if path.is_file()]
+    return package_of(context, files[0] if len(files) == 1 else weights, destination / "package")
 
 
 def package_of(context: StageContext, weights: Path, destination: Path) -> DetectorPackage:

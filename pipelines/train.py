@@ -91,7 +91,7 @@ class TrainStage:
                 if category != "weights":
                     store.log_files(run_id, path, category)
         package = self._package(best, run_id)
-        store.log_files(run_id, package.directory, "weights")
+        store.log_files(run_id, best, "weights")
         if not context.request.register:
             return StageOutcome(self._last)
         model = context.ports.registry.register(

@@ -99,7 +99,9 @@ Examples:
 )
 @run_options
 @click.option("-m", "--model", default="", help="runs:/ID, runs:/ID/weights/best.pt, models:/…")
-@click.option("--source-run-id", "--source-run", "source", default="", help="Train or quant run.")
+@click.option(
+    "-s", "--source-run-id", "--source-run", "source", default="", help="Train or quant run."
+)
 @click.option("--batch-sizes", default="", help="e.g. 1,4,8,16")
 @click.option("--warmup", type=int, default=None, help="Calls before the measured ones.")
 @click.option("--runs", type=int, default=None, help="Measured calls.")

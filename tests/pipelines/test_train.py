@@ -46,7 +46,7 @@ def test_a_trainer_from_outside_ends_as_a_registered_candidate(workplace: Workpl
     assert run.tags["site.customer"] == "demo-construction"
     assert run.metrics["det.mAP50"] == pytest.approx(0.3)
     assert run.metrics["train.speed"] == 3.0
-    for artifact in ("config/scenario.yaml", "config/resolved.json", "weights/detector.json"):
+    for artifact in ("config/scenario.yaml", "config/resolved.json", "weights/best.onnx"):
         assert store.download(run.run_id, artifact, workplace.root / "got").is_file()
     log = store.download(run.run_id, "logs/stage.log", workplace.root / "got")
     assert log.is_file()
