@@ -14,7 +14,7 @@ from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
-from .judging import Judged, decoded_images, judge, read_split, save_judged
+from .judging import Judged, decoded_images, judge, load_tags, read_split, save_judged
 from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
@@ -82,6 +82,7 @@ class InferStage:
         with Detector.open(self._source, device=device) as detector:
             judged = judge(context, detector, self._images, "judging")
             session = detector.info
+        load = load_tags(context)
         timings = self._time_all(device)
         metrics = judged.metrics.as_metrics()
         for timing in timings:
@@ -98,6 +99,7 @@ class InferStage:
         store.annotate(
             run_id,
             tags={
+                **load,
                 "det.evaluator": judged.metrics.evaluator,
                 "sys.execution_precision": session.execution_precision,
                 "sys.device": session.device,

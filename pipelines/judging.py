@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from guardianflow.detector import Detector
 
 LATENCY_IMAGES = 32
+# Our own stage accounts for up to one core's load by then; beyond that, others were at work.
+BUSY_LOAD_PER_CORE = 1.25
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,18 @@ def decoded_images(images: list[LabelledImage]) -> list[ImageArray]:
     from guardianflow.evaluation.preprocessing import load_image
 
     return [load_image(image.path) for image in images[:LATENCY_IMAGES]]
+
+
+def load_tags(context: StageContext) -> dict[str, str]:
+    """How busy the machine is as timing begins; said aloud where it spoils the figures."""
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    busy = load > BUSY_LOAD_PER_CORE * cores
+    if busy:
+        context.events.message(
+            f"the machine is busy (load {load:.1f} on {cores} cores): latencies and speed-ups "
+            f"of this run are not to be relied on"
+        )
+    return {"sys.load_average": f"{load:.2f}", "sys.machine_busy": str(busy).lower()}
 
 
 def save_judged(judged: Judged, images: list[LabelledImage], name: str, folder: Path) -> None:

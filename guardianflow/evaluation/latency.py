@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .preprocessing import Letterbox
 
 NANOSECONDS_PER_MS = 1e6
+# Long enough for the thread pools of OpenMP and ONNX Runtime to give up spinning (about 1 ms).
+HANDOVER_PAUSE_S = 0.01
 
 
 class StagedDetector(Protocol):
@@ -79,15 +81,19 @@ def measure_interleaved(
     """Time several detectors by turns, A B A B …, on the same batches.
 
     Whatever else the machine does then hits all alike, so their ratio can be trusted where a pair
-    measured one after the other can't. Arguments and errors as measure_latency; the results have
-    the names and the order of `detectors`.
+    measured one after the other can't. Between two detectors there is a pause, in which the
+    first one's threads stop spinning for more work: they would take the cores from the second.
+    `fps` counts the calls alone. Arguments and errors as measure_latency; the results have the
+    names and the order of `detectors`.
     """
     _check(detectors, images, batch_size, warmup_runs, benchmark_runs)
     cycle = itertools.cycle(images)
     times = {name: _Times() for name in detectors}
+    pause_s = HANDOVER_PAUSE_S if len(detectors) > 1 else 0.0
     for run in range(warmup_runs + benchmark_runs):
         batch = list(itertools.islice(cycle, batch_size))
         for name, detector in detectors.items():
+            time.sleep(pause_s)
             stamps = _timed_call(detector, batch)
             if run >= warmup_runs:
                 times[name].add(stamps)
