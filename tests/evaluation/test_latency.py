@@ -30,6 +30,9 @@ class Clock:
     def perf_counter_ns(self):
         return self.now
 
+    def sleep(self, seconds):
+        self.now += int(seconds * 1e9)
+
 
 @pytest.fixture
 def clock(monkeypatch):
