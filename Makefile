@@ -25,7 +25,7 @@ $(VENV)/.run-ready: requirements.txt requirements.in pyproject.toml | $(UV)
 	# Ultralytics asks for opencv-python, which needs a desktop's libGL; a server has none. The
 	# headless build is the same module without windows.
 	$(UV) pip uninstall --quiet --python $(BIN)/python opencv-python
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps opencv-python-headless==$(OPENCV)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --reinstall opencv-python-headless==$(OPENCV)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
