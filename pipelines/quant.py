@@ -142,6 +142,7 @@ class QuantStage:
             run_id,
             tags={
                 **load,
+                **calibration_tags(package),
                 "det.evaluator": after.metrics.evaluator,
                 "sys.execution_precision": sessions["quantized"].execution_precision,
                 "sys.library": sessions["quantized"].library,
@@ -281,6 +282,13 @@ def quant_split(context: StageContext, dataset: LocalDataset) -> str:
             f"set dataset.split"
         )
     return split
+
+
+def calibration_tags(package: DetectorPackage) -> dict[str, str]:
+    """What calibration was asked for and what the library really did."""
+    keys = ("calibration_method_used", "calibration_images", "float_nodes")
+    lineage = package.spec.lineage
+    return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
 
 
 def native_device(device: str) -> str:

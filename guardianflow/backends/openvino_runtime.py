@@ -45,8 +45,9 @@ class OpenvinoBackend:
         - 'percentile': mean over the images of the 0.01 % and 99.99 % quantiles.
         - 'entropy': NNCF has no KL-divergence search. Its histogram estimator is of the same
           kind, a search over a histogram for the range that loses least, by squared
-          quantisation error instead; where it does not apply NNCF takes minmax. The lineage
-          says 'nncf histogram', not 'entropy'.
+          quantisation error instead. The lineage says 'nncf histogram', not 'entropy'. Where a
+          layer's range is too narrow for a histogram, the whole model is calibrated by minmax
+          and the lineage says that.
         """
         catalogue.check_request(catalogue.CATALOGUE[self.name], request)
         exporting.check_source(source)
@@ -136,17 +137,28 @@ def _quantise(
         ),
     }[method]
     tail = recipes.detection_tail(recipes.graph_of_openvino(model))
-    with exporting.loggers_to_log("nncf"), exporting.prints_to_log():
-        quantised = nncf.quantize(
+
+    def quantised_by(ranges: Any) -> Any:
+        return nncf.quantize(
             model,
             nncf.Dataset(images),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=tail),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_range_estimator_params=estimator
+                activations_range_estimator_params=ranges
             ),
         )
+
+    with exporting.loggers_to_log("nncf"), exporting.prints_to_log():
+        try:
+            quantised = quantised_by(estimator)
+        except ValueError as exc:
+            # numpy's word for a layer whose output hardly varies, as in a barely trained model
+            if "Too many bins" not in str(exc):
+                raise
+            quantised = quantised_by(RangeEstimatorParametersSet.MINMAX)
+            used = "nncf minmax (a layer's range is too narrow for a histogram)"
     return quantised, {"used": used, "float_nodes": str(len(tail))}
 
 

@@ -104,10 +104,14 @@ def test_an_interrupted_pipeline_goes_on_where_it_stopped(workplace: Workplace) 
     _, stderr = process.communicate(timeout=90)
     assert process.returncode == 130, stderr
     (resume,) = [line for line in stderr.splitlines() if "resume:" in line]
-    runs = workplace.store.find_runs(experiment_name=EXPERIMENT)
-    assert sorted(run.status for run in runs) == ["FINISHED", "KILLED", "KILLED"]
-
     parent = resume.split()[-1]
+    statuses = {
+        run.run_id: run.status for run in workplace.store.find_runs(experiment_name=EXPERIMENT)
+    }
+    assert statuses.pop(parent) == "KILLED"
+    # the stage at work may have come to its end in the time it was given to stop
+    assert set(statuses.values()) <= {"FINISHED", "KILLED"}
+
     assert "--backend onnx" in resume
     done = workplace.run(*command, *only, "--json", "--resume", parent, timeout=400)
     assert done.returncode == 0, done.stderr
