@@ -26,7 +26,7 @@ from rich.table import Table
 from guardianflow.contracts.results import StageResult
 
 from .executor import Reporter
-from .summary import HEADINGS, NOTE, Summary, cells
+from .summary import HEADINGS, Summary, cells, notes
 
 PLAIN_LINE_EVERY_S = 10.0
 HEADLINE_METRICS = (
@@ -172,7 +172,8 @@ def print_summary(summary: Summary) -> None:
     for row in summary.rows:
         table.add_row(*cells(row))
     console.print(table)
-    console.print(NOTE, style="dim")
+    for note in notes(summary):
+        console.print(note, style="dim")
 
 
 def print_result(result: StageResult) -> None:

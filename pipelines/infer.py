@@ -14,7 +14,7 @@ from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
-from .judging import Judged, decoded_images, judge, load_tags, read_split, save_judged
+from .judging import Judged, decoded_images, judge, load_metrics, read_split, save_judged
 from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
@@ -82,9 +82,9 @@ class InferStage:
         with Detector.open(self._source, device=device) as detector:
             judged = judge(context, detector, self._images, "judging")
             session = detector.info
-        load = load_tags(context)
+        load = load_metrics(context)
         timings = self._time_all(device)
-        metrics = judged.metrics.as_metrics()
+        metrics = judged.metrics.as_metrics() | load
         for timing in timings:
             # sys.* speaks of one image at a time, as frames come from a camera
             prefix = "sys." if timing.batch_size == 1 else None
@@ -99,7 +99,6 @@ class InferStage:
         store.annotate(
             run_id,
             tags={
-                **load,
                 "det.evaluator": judged.metrics.evaluator,
                 "sys.execution_precision": session.execution_precision,
                 "sys.device": session.device,

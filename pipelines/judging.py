@@ -16,14 +16,13 @@ from guardianflow.contracts.results import (
 )
 
 from .stages import StageContext
+from .summary import BUSY_LOAD_PER_CORE
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
     from guardianflow.detector import Detector
 
 LATENCY_IMAGES = 32
-# Our own stage accounts for up to one core's load by then; beyond that, others were at work.
-BUSY_LOAD_PER_CORE = 1.25
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,15 @@ def decoded_images(images: list[LabelledImage]) -> list[ImageArray]:
     return [load_image(image.path) for image in images[:LATENCY_IMAGES]]
 
 
-def load_tags(context: StageContext) -> dict[str, str]:
+def load_metrics(context: StageContext) -> dict[str, float]:
     """How busy the machine is as timing begins; said aloud where it spoils the figures."""
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    busy = load > BUSY_LOAD_PER_CORE * cores
-    if busy:
+    if load / cores > BUSY_LOAD_PER_CORE:
         context.events.message(
             f"the machine is busy (load {load:.1f} on {cores} cores): latencies and speed-ups "
             f"of this run are not to be relied on"
         )
-    return {"sys.load_average": f"{load:.2f}", "sys.machine_busy": str(busy).lower()}
+    return {"sys.load_per_core": load / cores}
 
 
 def save_judged(judged: Judged, images: list[LabelledImage], name: str, folder: Path) -> None:

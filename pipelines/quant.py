@@ -15,7 +15,7 @@ from guardianflow.contracts.results import DetectorPackage, ExportRequest, Local
 from scenario import QuantizationParams
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
-from .judging import Judged, decoded_images, judge, load_tags, read_split, save_judged
+from .judging import Judged, decoded_images, judge, load_metrics, read_split, save_judged
 from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
@@ -127,11 +127,11 @@ class QuantStage:
         ):
             before = judge(context, original, self._images, "judging the original")
             after = judge(context, quantized, self._images, f"judging {self._name}")
-            load = load_tags(context)
+            load = load_metrics(context)
             context.events.message("timing both, interleaved")
             timings = self._time(original, quantized)
             sessions = {"original": original.info, "quantized": quantized.info}
-        metrics = self._metrics(before, after, timings, package)
+        metrics = self._metrics(before, after, timings, package) | load
         save_judged(before, self._images, "original", outputs)
         save_judged(after, self._images, "quantized", outputs)
         self._save_table(outputs, metrics, {k: vars(v) for k, v in sessions.items()})
@@ -141,7 +141,6 @@ class QuantStage:
         store.annotate(
             run_id,
             tags={
-                **load,
                 **calibration_tags(package),
                 "det.evaluator": after.metrics.evaluator,
                 "sys.execution_precision": sessions["quantized"].execution_precision,

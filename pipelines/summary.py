@@ -15,6 +15,10 @@ from pathlib import Path
 from guardianflow.contracts.results import StageResult
 from scenario import Scenario
 
+# Our own stage accounts for up to one core's load by the time it begins to measure; beyond this,
+# others were at work, and a latency says as much about them.
+BUSY_LOAD_PER_CORE = 1.25
+
 
 @dataclass(frozen=True)
 class SummaryRow:
@@ -29,6 +33,7 @@ class SummaryRow:
     fps: float | None
     speedup_ratio: float | None
     size_mb: float | None
+    timed_while_busy: bool
     registered_name: str
     registered_version: str
     run_id: str
@@ -88,12 +93,17 @@ def make_row(
         fps=now.get("bench.bs1.fps"),
         speedup_ratio=made.metrics.get("comparison.speedup_ratio"),
         size_mb=now.get("sys.model_size_mb"),
+        timed_while_busy=busy(made) or busy(infer),
         registered_name=(model.display_name or model.name) if model else "",
         registered_version=model.version if model else "",
         run_id=made.run_id,
         infer_run_id=infer.run_id,
         reused=made.reused,
     )
+
+
+def busy(result: StageResult) -> bool:
+    return result.metrics.get("sys.load_per_core", 0.0) > BUSY_LOAD_PER_CORE
 
 
 HEADINGS = (
@@ -111,10 +121,16 @@ NOTE = (
     "Accuracy: one evaluator on the same images. Latency: one image, decoded frame to boxes. "
     "Speed-up: against the original, timed in turns. Δ: variant − original."
 )
+BUSY_NOTE = "! The machine was busy with other work: do not rely on these times; measure again."
+
+
+def notes(summary: Summary) -> list[str]:
+    return [NOTE, BUSY_NOTE] if any(row.timed_while_busy for row in summary.rows) else [NOTE]
 
 
 def cells(row: SummaryRow) -> tuple[str, ...]:
     """One row as text; '–' where nothing was measured."""
+    doubt = " !" if row.timed_while_busy else ""
     delta = None if row.drop_mAP50_95 is None else -row.drop_mAP50_95
     registered = f"{row.registered_name} v{row.registered_version}" if row.registered_name else "–"
     return (
@@ -122,16 +138,19 @@ def cells(row: SummaryRow) -> tuple[str, ...]:
         number(row.mAP50, ".3f"),
         number(row.mAP50_95, ".3f"),
         number(delta, "+.3f"),
-        number(row.latency_p50_ms, ".2f"),
-        number(row.fps, ".0f"),
-        "1.00×" if row.variant == "pytorch_fp32" else number(row.speedup_ratio, ".2f", "×"),
+        number(row.latency_p50_ms, ".2f", doubt),
+        number(row.fps, ".0f", doubt),
+        "1.00×" if row.variant == "pytorch_fp32" else number(row.speedup_ratio, ".2f", "×" + doubt),
         number(row.size_mb, ".1f"),
         registered,
     )
 
 
 def number(value: float | None, form: str, unit: str = "") -> str:
-    return "–" if value is None else format(value, form) + unit
+    if value is None:
+        return "–"
+    text = format(value, form)
+    return (text.replace("-", "+") if float(text) == 0 else text) + unit
 
 
 def to_markdown(summary: Summary) -> str:
@@ -147,7 +166,7 @@ def to_markdown(summary: Summary) -> str:
     for row in summary.rows:
         tail = f" | `{row.run_id}` | `{row.infer_run_id}` |"
         lines.append("| " + " | ".join(cells(row)) + tail)
-    return "\n".join([*lines, "", NOTE, ""])
+    return "\n".join([*lines, "", "\n\n".join(notes(summary)), ""])
 
 
 def to_dict(summary: Summary) -> dict[str, object]:

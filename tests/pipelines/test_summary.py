@@ -70,3 +70,22 @@ def test_the_report_holds_names_runs_and_a_picture(repository: Path, tmp_path: P
     rows = json.loads((tmp_path / "summary.json").read_text("utf-8"))["rows"]
     assert [row["variant"] for row in rows] == ["pytorch_fp32", "openvino_int8"]
     assert (tmp_path / "variants.png").stat().st_size > 1000
+
+
+def test_times_taken_on_a_busy_machine_are_marked(repository: Path) -> None:
+    quiet = summarise(demo(repository), "parent", results())
+    assert "busy" not in to_markdown(quiet)
+    loaded = [*results()]
+    loaded[1] = made(
+        "quant", "openvino_int8", **{"comparison.speedup_ratio": 72.0, "sys.load_per_core": 2.1}
+    )
+    busy = summarise(demo(repository), "parent", loaded)
+    assert cells(busy.rows[1])[6] == "72.00× !"
+    assert "!" not in "".join(cells(busy.rows[0]))
+    assert "do not rely on these times" in to_markdown(busy)
+
+
+def test_a_zero_difference_has_no_minus_sign(repository: Path) -> None:
+    same = results()
+    same[3] = made("infer", "openvino_int8", **{"det.mAP50": 0.91, "det.mAP50_95": 0.5999})
+    assert cells(summarise(demo(repository), "parent", same).rows[1])[3] == "+0.000"
