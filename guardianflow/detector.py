@@ -9,6 +9,7 @@ evaluation/postprocessing.py and the files of one backend.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,12 @@ class Detector:
 
     @classmethod
     def open(
-        cls, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+        cls,
+        package: DetectorPackage,
+        *,
+        batch_size: int = 1,
+        device: str = "auto",
+        mode: str = "latency",
     ) -> Detector:
         """Open a package's files with the backend they were made for.
 
@@ -54,13 +60,15 @@ class Detector:
             package: files and their description.
             batch_size: most images a call of the session takes.
             device: 'auto', 'cpu', 'cuda', '0' …
+            mode: 'latency', or 'throughput' to have several calls under way at once.
 
         Raises:
             MissingDependencyError, BackendUnavailableError, BackendError: see the Backend port.
         """
         from .backends.catalogue import open_session
 
-        return cls(open_session(package, batch_size=batch_size, device=device), package.spec)
+        session = open_session(package, batch_size=batch_size, device=device, mode=mode)
+        return cls(session, package.spec)
 
     @property
     def spec(self) -> DetectorSpec:
@@ -135,6 +143,14 @@ class Detector:
             float32, N×(4+classes)×anchors or N×K×6.
         """
         return self._session.infer(batch)
+
+    def submit(self, batch: ImageArray) -> Future[RawOutput]:
+        """Run the network alone, beside other calls; see the Session port.
+
+        Args:
+            batch: as for infer.
+        """
+        return self._session.submit(batch)
 
     def postprocess(
         self,

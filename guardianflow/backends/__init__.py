@@ -3,6 +3,7 @@
     catalogue         what each backend can do, as data; get_backend, open_session
     packages          a weight file somebody gives → a detector package
     weight_files      what a weight file says of itself: names, size, precision, output
+    model_figures     parameters and operations of a detector, counted when its package is made
     probe             does a backend run on this machine? tried in a child process
     pytorch           Ultralytics checkpoints; the source of every export
     onnx_runtime      ONNX Runtime; float, fp16, static and dynamic int8

@@ -150,9 +150,12 @@ def get_backend(name: str) -> Backend:
     return cast(Backend, getattr(module, info.class_name)())
 
 
-def open_session(package: DetectorPackage, *, batch_size: int = 1, device: str = "auto") -> Session:
+def open_session(
+    package: DetectorPackage, *, batch_size: int = 1, device: str = "auto", mode: str = "latency"
+) -> Session:
     """Open a package with the backend it was made for; raises as `Backend.open` does."""
-    return get_backend(package.spec.backend).open(package, batch_size=batch_size, device=device)
+    backend = get_backend(package.spec.backend)
+    return backend.open(package, batch_size=batch_size, device=device, mode=mode)
 
 
 def check_request(info: BackendInfo, request: ExportRequest) -> None:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from ..contracts.errors import BackendUnavailableError
+from ..contracts.system import visible_gpus
 
 CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -55,11 +56,36 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(found.group(1).split()) if found else frozenset()
 
 
+def cpu_model() -> str:
+    """The processor's name for people, e.g. 'Intel(R) Xeon(R) Gold 6330 CPU @ 2.00GHz'."""
+    found = re.search(r"^model name\s*:\s*(.+)$", _cpu_info(), re.MULTILINE)
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def gpu_names() -> tuple[str, ...]:
+    """Model name of each NVIDIA GPU that this process may use; () where no driver tells of one.
+
+    CUDA_VISIBLE_DEVICES chooses among them, as it does for CUDA.
+    """
+    try:
+        import pynvml as nvml
+
+        nvml.nvmlInit()
+        count = nvml.nvmlDeviceGetCount()
+        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+        by_uuid = {str(nvml.nvmlDeviceGetUUID(handle)): handle for handle in handles}
+        chosen = visible_gpus(list(by_uuid), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        found = [by_uuid.get(uuid) or nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in chosen]
+        names = tuple(str(nvml.nvmlDeviceGetName(handle)) for handle in found)
+        nvml.nvmlShutdown()
+    except Exception:  # not installed, or no driver: the usual case on a CPU machine
+        return ()
+    return names
+
+
 def cpu_identity() -> str:
     """CPU model and flags in one line: a verdict about native code holds for these alone."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _cpu_info(), re.MULTILINE)
-    model = found.group(1).strip() if found else platform.processor() or platform.machine()
-    return f"{model} | {' '.join(sorted(cpu_flags()))}"
+    return f"{cpu_model()} | {' '.join(sorted(cpu_flags()))}"
 
 
 def _cpu_info() -> str:

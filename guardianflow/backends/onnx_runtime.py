@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,14 @@ from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
 from . import catalogue, exporting, interchange, onnx_quantisation, recipes
 from .hardware import cuda_index, physical_cores
-from .sessions import CheckedSession, check_batch_size, check_kind, padded
+from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
 
 WEIGHTS = "model.onnx"
+# Two calls on a GPU: one computes while the other copies. Two a stream: the next one waits ready.
+GPU_STREAMS, REQUESTS_A_STREAM = 2, 2
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -81,16 +85,22 @@ class OnnxBackend:
             )
 
     def open(
-        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+        self,
+        package: DetectorPackage,
+        *,
+        batch_size: int = 1,
+        device: str = "auto",
+        mode: str = "latency",
     ) -> OnnxSession:
         """Open an .onnx file; see `contracts.ports.Backend.open`."""
         check_kind(package, self.name)
         check_batch_size(batch_size)
+        check_mode(mode)
         info = catalogue.CATALOGUE[self.name]
         runtime = exporting.require("onnxruntime", "the ONNX Runtime backend", info.install)
         where = _device(runtime, device)
         with exporting.foreign_errors(f"opening {package.weights_path} with ONNX Runtime"):
-            return OnnxSession(runtime, package, batch_size, where)
+            return OnnxSession(runtime, package, batch_size, where, mode)
 
 
 def _to_float16(source: Path, target: Path) -> None:
@@ -158,15 +168,19 @@ def _device(runtime: Any, device: str) -> str:
 
 
 class OnnxSession(CheckedSession):
-    """An inference session; a batch smaller than `batch_size` is run as it is."""
+    """An inference session; a batch smaller than `batch_size` is run as it is.
+
+    For throughput as many calls run side by side as there are cores, each on one thread.
+    """
 
     def __init__(
-        self, runtime: Any, package: DetectorPackage, batch_size: int, device: str
+        self, runtime: Any, package: DetectorPackage, batch_size: int, device: str, mode: str
     ) -> None:
         spec = package.spec
         options = runtime.SessionOptions()
         threads = physical_cores() if device == "cpu" else None
-        options.intra_op_num_threads = threads or 1
+        streams = (threads or GPU_STREAMS) if mode == "throughput" else 1
+        options.intra_op_num_threads = (threads or 1) if streams == 1 else 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         providers: list[Any] = [CPU]
@@ -187,9 +201,16 @@ class OnnxSession(CheckedSession):
         first = network_input.shape[0]
         self._fixed_batch = first if isinstance(first, int) else None
         half = network_input.type == "tensor(float16)"
-        self._buffer = np.empty(
-            (self._fixed_batch or batch_size, 3, spec.input_size, spec.input_size),
-            np.float16 if half else np.float32,
+        self._shape = (self._fixed_batch or batch_size, 3, spec.input_size, spec.input_size)
+        self._dtype = np.dtype(np.float16 if half else np.float32)
+        self._of_thread = threading.local()  # calls side by side must not share a buffer
+        requests = streams * REQUESTS_A_STREAM if mode == "throughput" else 1
+        self._side_by_side = (
+            SideBySide(
+                lambda images: self.checked(self._run(images), len(images)), streams, requests
+            )
+            if mode == "throughput"
+            else None
         )
         super().__init__(
             spec,
@@ -205,6 +226,9 @@ class OnnxSession(CheckedSession):
                 batch_size=batch_size,
                 threads=threads,
                 library=f"onnxruntime {runtime.__version__}",
+                mode=mode,
+                streams=streams,
+                requests=requests,
             ),
         )
 
@@ -219,11 +243,19 @@ class OnnxSession(CheckedSession):
         return np.concatenate(parts)[: len(images)]
 
     def _forward(self, images: ImageArray) -> RawOutput:
-        values = self._buffer[: len(images)]
+        if not hasattr(self._of_thread, "buffer"):
+            self._of_thread.buffer = np.empty(self._shape, self._dtype)
+        values = self._of_thread.buffer[: len(images)]
         np.multiply(images.transpose(0, 3, 1, 2), values.dtype.type(1 / 255), out=values)
         output = self._session.run(None, {self._input: values})[0]
         result: RawOutput = output.astype(np.float32, copy=False)
         return result
 
+    def _submit(self, images: ImageArray) -> Future[RawOutput]:
+        assert self._side_by_side is not None  # the mode was checked
+        return self._side_by_side.submit(images)
+
     def _release(self) -> None:
+        if self._side_by_side is not None:
+            self._side_by_side.close()
         self._session = None

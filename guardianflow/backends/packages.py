@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..contracts.errors import ConfigurationError, Problem, SourceError
 from ..contracts.results import DetectorPackage, DetectorSpec
-from . import weight_files
+from . import model_figures, weight_files
 from .exporting import complete_or_absent
 from .weight_files import WeightFacts
 
@@ -37,7 +37,8 @@ def package_from_weights(
         class_names: index = class id; None takes the file's.
         architecture: e.g. 'yolo11n'; '' takes the file's.
         conf_threshold, iou_threshold: the thresholds to deploy with.
-        lineage: recorded in the package as it is.
+        lineage: recorded in the package as it is. A PyTorch detector's number of parameters and
+            operations are recorded beside it; see model_figures.
 
     Raises:
         SourceError: the file is missing or is no detector; says what it is.
@@ -64,6 +65,10 @@ def package_from_weights(
     missing = [str(path) for path in facts.files.values() if not path.is_file()]
     if missing:
         raise SourceError(f"{weights} refers to {', '.join(missing)}, which is missing")
+    figures: Mapping[str, str] = {}
+    if facts.backend == "pytorch":
+        file = next(iter(facts.files.values()))
+        figures = model_figures.lineage_figures(file, facts.output, input_size)
     with complete_or_absent(destination) as work:
         for name, path in facts.files.items():
             (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +84,7 @@ def package_from_weights(
             files={},
             conf_threshold=conf_threshold,
             iou_threshold=iou_threshold,
-            lineage=dict(lineage or {}),
+            lineage={**figures, **(lineage or {})},
         )
         made = DetectorPackage.create(work, spec)
     return DetectorPackage(destination, made.spec)

@@ -45,6 +45,7 @@ def probe(
     precision: str,
     *,
     cache_dir: Path | None = None,
+    fresh: bool = False,
     timeout_s: float = 120,
     _child: Sequence[str] | None = None,
 ) -> ProbeVerdict:
@@ -52,6 +53,7 @@ def probe(
 
     Args:
         cache_dir: where verdicts that depend only on CPU and library are kept; None keeps none.
+        fresh: try even where a verdict is kept, which the new one then replaces.
         timeout_s: for each try, seconds.
         _child: command to run instead, for tests; it gets backend and precision appended.
 
@@ -63,11 +65,14 @@ def probe(
     check_request(info, ExportRequest(precision))
     version = _version(info)
     place = _cache_file(cache_dir, info, precision, version)
-    if place is not None and (known := _read(place)) is not None:
+    if place is not None and not fresh and (known := _read(place)) is not None:
         return known
     verdict = _try_caps(info, precision, version, timeout_s, _child)
-    if place is not None and verdict.verdict in LASTING:
-        _write(place, verdict)
+    if place is not None:
+        if verdict.verdict in LASTING:
+            _write(place, verdict)
+        else:
+            place.unlink(missing_ok=True)  # what was kept has just been proved wrong
     return verdict
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from ..contracts.errors import BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
 from . import catalogue, exporting, ultralytics_models
 from .hardware import physical_cores, torch_device
-from .sessions import CheckedSession, check_batch_size, check_kind
+from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
 
 WEIGHTS = "model.pt"
+REQUESTS_A_STREAM = 2  # one computes, the next waits ready
 
 
 class PytorchBackend:
@@ -56,17 +58,23 @@ class PytorchBackend:
             )
 
     def open(
-        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+        self,
+        package: DetectorPackage,
+        *,
+        batch_size: int = 1,
+        device: str = "auto",
+        mode: str = "latency",
     ) -> PytorchSession:
         """Load, fuse and place the model; see `contracts.ports.Backend.open`."""
         check_kind(package, self.name)
         check_batch_size(batch_size)
+        check_mode(mode)
         ultralytics_models.import_ultralytics()
         where = _device(device, package.spec.precision)
         with exporting.foreign_errors(f"opening {package.weights_path} with PyTorch"):
             model = ultralytics_models.load_detector(package.weights_path)
             model = ultralytics_models.prepare(model, package.spec.output, package.spec.input_size)
-            return PytorchSession(package, model, batch_size, where)
+            return PytorchSession(package, model, batch_size, where, mode)
 
 
 def _device(device: str, precision: str) -> str:
@@ -80,14 +88,36 @@ def _device(device: str, precision: str) -> str:
 
 
 class PytorchSession(CheckedSession):
-    """A fused model on one device. On the CPU the thread count holds for the whole process."""
+    """A fused model on one device. On the CPU the thread count holds for the whole process.
 
-    def __init__(self, package: DetectorPackage, model: Any, batch_size: int, device: str) -> None:
+    For throughput as many calls run side by side as there are cores, each on one thread.
+    """
+
+    def __init__(
+        self, package: DetectorPackage, model: Any, batch_size: int, device: str, mode: str
+    ) -> None:
         import torch
 
         threads = physical_cores() if device == "cpu" else None
+        if mode == "throughput" and not threads:
+            raise BackendUnavailableError(
+                "PyTorch has a throughput mode on the CPU alone; use larger batches on a GPU"
+            )
         if threads:
             torch.set_num_threads(threads)
+        streams = threads if mode == "throughput" and threads else 1
+        requests = streams * REQUESTS_A_STREAM if mode == "throughput" else 1
+        self._side_by_side = (
+            SideBySide(
+                lambda images: self.checked(self._run(images), len(images)),
+                streams,
+                requests,
+                # OpenMP keeps the number for each thread that calls it
+                prepare_thread=lambda: torch.set_num_threads(1),
+            )
+            if mode == "throughput"
+            else None
+        )
         half = package.spec.precision == "fp16"
         if not half:  # training code of the same process may have lowered it
             torch.set_float32_matmul_precision("highest")
@@ -104,6 +134,9 @@ class PytorchSession(CheckedSession):
             batch_size=batch_size,
             threads=threads,
             library=f"torch {torch.__version__}",
+            mode=mode,
+            streams=streams,
+            requests=requests,
         )
         super().__init__(package.spec, info)
 
@@ -121,5 +154,11 @@ class PytorchSession(CheckedSession):
         values: RawOutput = output.numpy()
         return values
 
+    def _submit(self, images: ImageArray) -> Future[RawOutput]:
+        assert self._side_by_side is not None  # the mode was checked
+        return self._side_by_side.submit(images)
+
     def _release(self) -> None:
+        if self._side_by_side is not None:
+            self._side_by_side.close()
         self._model = None

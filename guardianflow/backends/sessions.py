@@ -1,8 +1,11 @@
-"""What every session does alike: check what goes in and what comes out."""
+"""What every session does alike: check what goes in and what comes out, run calls side by side."""
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +16,9 @@ from ..contracts.results import DetectorPackage, DetectorSpec, SessionInfo
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
+
+
+MODES = ("latency", "throughput")
 
 
 class CheckedSession(ABC):
@@ -42,9 +48,21 @@ class CheckedSession(ABC):
         if self._closed:
             raise EvaluationError("this session is closed; open the package again")
         self._check_images(images)
-        output = self._run(images)
-        self._check_output(output, len(images))
-        return output
+        if self._info.mode == "throughput":
+            return self._submit(images).result()
+        return self.checked(self._run(images), len(images))
+
+    def submit(self, images: ImageArray) -> Future[RawOutput]:
+        """Run the network beside other calls; see `contracts.ports.Session.submit`."""
+        if self._info.mode != "throughput":
+            raise EvaluationError(
+                "this session was opened for latency and runs one call at a time; open it with "
+                "mode='throughput'"
+            )
+        if self._closed:
+            raise EvaluationError("this session is closed; open the package again")
+        self._check_images(images)
+        return self._submit(images)
 
     def close(self) -> None:
         """Give the memory back; a second call does nothing."""
@@ -66,6 +84,10 @@ class CheckedSession(ABC):
     @abstractmethod
     def _run(self, images: ImageArray) -> RawOutput: ...
 
+    def _submit(self, images: ImageArray) -> Future[RawOutput]:
+        """Overridden by backends that have a throughput mode."""
+        raise NotImplementedError
+
     @abstractmethod
     def _release(self) -> None: ...
 
@@ -84,6 +106,11 @@ class CheckedSession(ABC):
                 "open it with a larger batch_size"
             )
 
+    def checked(self, output: RawOutput, count: int) -> RawOutput:
+        """The output itself; raises EvaluationError when its shape is not the promised one."""
+        self._check_output(output, count)
+        return output
+
     def _check_output(self, output: RawOutput, count: int) -> None:
         classes = len(self._spec.class_names)
         fits = output.ndim == 3 and output.shape[0] == count and output.dtype == np.float32
@@ -98,10 +125,55 @@ class CheckedSession(ABC):
             )
 
 
+class SideBySide:
+    """Threads that each run one call at a time, for libraries that have no queue of their own.
+
+    Args:
+        run: the call; safe to be made from several threads at once.
+        streams: threads.
+        requests: calls accepted before `submit` waits.
+        prepare_thread: called once in each thread, before its first call.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[ImageArray], RawOutput],
+        streams: int,
+        requests: int,
+        prepare_thread: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._run = run
+        self._free = threading.Semaphore(requests)
+        self._threads = ThreadPoolExecutor(
+            streams, thread_name_prefix="inference", initializer=prepare_thread
+        )
+
+    def submit(self, images: ImageArray) -> Future[RawOutput]:
+        """Begin a call; waits while as many as `requests` are under way."""
+        self._free.acquire()
+        try:
+            future = self._threads.submit(self._run, images)
+        except BaseException:
+            self._free.release()
+            raise
+        future.add_done_callback(lambda _: self._free.release())
+        return future
+
+    def close(self) -> None:
+        """Wait for calls under way and end the threads."""
+        self._threads.shutdown()
+
+
 def check_batch_size(batch_size: int) -> None:
     """Raises ConfigurationError unless `batch_size` is a positive whole number."""
     if batch_size < 1:
         raise ConfigurationError(f"batch_size must be 1 or more but got {batch_size}")
+
+
+def check_mode(mode: str) -> None:
+    """Raises ConfigurationError unless `mode` is one there is."""
+    if mode not in MODES:
+        raise ConfigurationError(f"mode must be one of {', '.join(MODES)} but got {mode!r}")
 
 
 def check_kind(package: DetectorPackage, backend: str) -> None:

@@ -18,7 +18,7 @@ from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
 from . import catalogue, exporting, interchange, recipes
 from .hardware import torch_device
-from .sessions import CheckedSession, check_batch_size, check_kind
+from .sessions import CheckedSession, check_batch_size, check_kind, check_mode
 from .weight_files import engine_header
 
 if TYPE_CHECKING:
@@ -84,7 +84,12 @@ class TensorrtBackend:
             )
 
     def open(
-        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+        self,
+        package: DetectorPackage,
+        *,
+        batch_size: int = 1,
+        device: str = "auto",
+        mode: str = "latency",
     ) -> TensorrtSession:
         """Load an engine; see `contracts.ports.Backend.open`.
 
@@ -94,6 +99,11 @@ class TensorrtBackend:
         """
         check_kind(package, self.name)
         check_batch_size(batch_size)
+        check_mode(mode)
+        if mode == "throughput":
+            raise BackendUnavailableError(
+                "TensorRT has no throughput mode here; use larger batches on a GPU"
+            )
         tensorrt = _library()
         where = torch_device("cuda" if device in ("auto", self.name) else device, self.name)
         if where == "cpu":

@@ -8,6 +8,7 @@ RunTracker, RunReader, DetectorRegistry   guardianflow/run_tracking (MLflow, and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -53,6 +54,20 @@ class Session(Protocol):
         """
         ...
 
+    def submit(self, images: ImageArray) -> Future[RawOutput]:
+        """Run the network beside other calls; only a session opened for throughput can.
+
+        Any thread may call it. It waits while `info.requests` calls are under way.
+
+        Args:
+            images: as for infer; must not be changed before the future is done.
+
+        Raises:
+            EvaluationError: the images' shape is not the promised one, or the session was opened
+                for latency. What goes wrong later is raised by the future.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -83,13 +98,23 @@ class Backend(Protocol):
         ...
 
     def open(
-        self, package: DetectorPackage, *, batch_size: int = 1, device: str = "auto"
+        self,
+        package: DetectorPackage,
+        *,
+        batch_size: int = 1,
+        device: str = "auto",
+        mode: str = "latency",
     ) -> Session:
         """Open the package's files for batches of `batch_size`.
 
+        Args:
+            mode: 'latency' or 'throughput'; see SessionInfo.
+
         Raises:
+            ConfigurationError: a mode that is neither.
             MissingDependencyError: the library is not installed.
-            BackendUnavailableError: the device asked for is not there.
+            BackendUnavailableError: the device asked for is not there, or the backend has no
+                throughput mode on it.
             BackendError: the files can't be opened.
         """
         ...

@@ -246,6 +246,9 @@ class SessionInfo:
         batch_size: images a call takes.
         threads: CPU threads the backend may use; None where it does not apply.
         library: e.g. 'openvino 2026.4.1'.
+        mode: 'latency' (one call at a time, all cores on it) or 'throughput' (several at once).
+        streams: networks the backend runs side by side.
+        requests: calls worth having under way at once.
     """
 
     backend: str
@@ -256,6 +259,9 @@ class SessionInfo:
     batch_size: int
     threads: int | None
     library: str
+    mode: str = "latency"
+    streams: int = 1
+    requests: int = 1
 
 
 @dataclass(frozen=True)
@@ -279,86 +285,6 @@ class ProbeVerdict:
     reason: str = ""
     cure: str = ""
     version: str = ""
-
-
-# --- measurements -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class DetectionMetrics:
-    """COCO-style accuracy on one split. Absent is absent: a class without truth has no entry.
-
-    Args:
-        mAP50, mAP50_95: mean over classes with truth, 101-point interpolation, 0…1.
-        precision, recall, f1: at IoU 0.5 and the deployed confidence, mean over classes.
-        best_f1, best_f1_confidence: the confidence with the highest F1, and that F1.
-        ap, ap50, class_recall: class name → AP50-95, AP50, recall at the deployed confidence.
-        images, instances, predictions: counted, predictions at confidence ≥ 0.001.
-        evaluator: name and version of the code that judged.
-    """
-
-    mAP50: float  # noqa: N815 - the field's own spelling
-    mAP50_95: float  # noqa: N815
-    precision: float
-    recall: float
-    f1: float
-    conf_threshold: float
-    best_f1: float
-    best_f1_confidence: float
-    ap: Mapping[str, float]
-    ap50: Mapping[str, float]
-    class_recall: Mapping[str, float]
-    images: int
-    instances: int
-    predictions: int
-    evaluator: str
-
-    def as_metrics(self, prefix: str = "det.") -> dict[str, float]:
-        """Flat `{prefix}mAP50` … `{prefix}ap.{class}`, ready to log."""
-        flat = {
-            key: float(getattr(self, key))
-            for key in ("mAP50", "mAP50_95", "precision", "recall", "f1", "best_f1")
-        }
-        flat["best_f1_confidence"] = self.best_f1_confidence
-        flat |= {f"ap.{name}": value for name, value in self.ap.items()}
-        flat |= {f"ap50.{name}": value for name, value in self.ap50.items()}
-        flat |= {f"recall.{name}": value for name, value in self.class_recall.items()}
-        flat |= {
-            "images": float(self.images),
-            "instances": float(self.instances),
-            "predictions": float(self.predictions),
-        }
-        return {prefix + key: value for key, value in flat.items()}
-
-
-@dataclass(frozen=True)
-class LatencyResult:
-    """Time per call of one batch size, nothing clipped. Percentiles are order statistics.
-
-    Args:
-        batch_size: images a call.
-        runs, warmup_runs: calls measured, calls before them.
-        latency_*_ms: decoded images in → boxes out (preprocess + inference + postprocess).
-        latency_p99_ms: None where `runs` can't carry it.
-        inference_*_ms: the session alone.
-        preprocessing_time_ms, postprocessing_time_ms: medians.
-        fps: images over wall time of all measured calls.
-    """
-
-    batch_size: int
-    runs: int
-    warmup_runs: int
-    latency_p50_ms: float
-    latency_p95_ms: float | None
-    latency_p99_ms: float | None
-    latency_mean_ms: float
-    inference_mean_ms: float
-    inference_p50_ms: float
-    inference_p95_ms: float | None
-    inference_p99_ms: float | None
-    preprocessing_time_ms: float
-    postprocessing_time_ms: float
-    fps: float
 
 
 # --- runs and models ----------------------------------------------------------------------------

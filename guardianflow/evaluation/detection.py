@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ..contracts.errors import EvaluationError
+from ..contracts.measurements import DetectionMetrics
 from ..contracts.ports import ObjectDetector
-from ..contracts.results import DetectionMetrics, Detections, LabelledImage
+from ..contracts.results import Detections, LabelledImage
 from .average_precision import (
     IOU_THRESHOLDS,
     ClassMatches,
@@ -111,7 +112,9 @@ def evaluate_detections(
     ap50 = {name: float(values[0]) for name, values in average.items()}
     at_threshold = [_precision_recall_f1(c, conf_threshold) for c in judged.values()]
     precision, recall, f1 = (_mean(values) for values in zip(*at_threshold, strict=True))
-    best_f1, best_f1_confidence = _best_f1(list(judged.values()))
+    best_confidence = _best_f1_confidence(list(judged.values()))
+    at_best = [_precision_recall_f1(c, best_confidence) for c in judged.values()]
+    best_precision, best_recall, best_f1 = (_mean(v) for v in zip(*at_best, strict=True))
     return DetectionMetrics(
         mAP50=_mean(ap50.values()),
         mAP50_95=_mean(ap.values()),
@@ -120,7 +123,9 @@ def evaluate_detections(
         f1=f1,
         conf_threshold=conf_threshold,
         best_f1=best_f1,
-        best_f1_confidence=best_f1_confidence,
+        best_f1_confidence=best_confidence,
+        best_f1_precision=best_precision,
+        best_f1_recall=best_recall,
         ap=ap,
         ap50=ap50,
         class_recall={name: r for name, (_, r, _) in zip(judged, at_threshold, strict=True)},
@@ -264,8 +269,8 @@ def _precision_recall_f1(matches: ClassMatches, confidence: float) -> tuple[floa
     )
 
 
-def _best_f1(classes: Sequence[ClassMatches]) -> tuple[float, float]:
-    """The highest mean F1 over all confidences, and the highest confidence that reaches it.
+def _best_f1_confidence(classes: Sequence[ClassMatches]) -> float:
+    """The highest confidence with the highest mean F1 there is.
 
     The mean over classes changes only where a detection comes in, so walking all scores downwards
     and adding each detection's change of its class's F1 visits every value there is.
@@ -284,8 +289,7 @@ def _best_f1(classes: Sequence[ClassMatches]) -> tuple[float, float]:
     whole = np.flatnonzero(np.diff(every_score, append=-np.inf))
     # Equal means differ by what summing has rounded away: the first, the highest, is meant.
     best = whole[(mean_f1[whole] >= mean_f1[whole].max() - ROUNDING).argmax()]
-    confidence = float(every_score[best])
-    return _mean([_precision_recall_f1(c, confidence)[2] for c in classes]), confidence
+    return float(every_score[best])
 
 
 def _check(

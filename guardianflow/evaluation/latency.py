@@ -1,21 +1,23 @@
 """How long a detector takes: decoded images in, boxes out, stage by stage.
 
-Nothing is clipped and nothing is left out: a slow call happened. Percentiles are order statistics
-by nearest rank: of n calls the p-th percentile is the ceil(p·n/100)-th fastest. It is given only
-where at least one slower call was seen, n·(1 − p/100) ≥ 1: 20 calls for p95 and 100 for p99. With
-fewer it would be the maximum under another name.
+Nothing is clipped and nothing is left out: a slow call happened. order_statistics says which
+percentiles a number of calls can carry, and how sure they are.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..contracts.errors import EvaluationError
-from ..contracts.results import LatencyResult, SessionInfo
+from ..contracts.measurements import Estimate, LatencyResult, Percentile
+from ..contracts.results import SessionInfo
+from .order_statistics import timing_of
+from .preprocessing import load_image
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 NANOSECONDS_PER_MS = 1e6
 # Long enough for the thread pools of OpenMP and ONNX Runtime to give up spinning (about 1 ms).
 HANDOVER_PAUSE_S = 0.01
+# Calls that a detector is timed for before the next one's turn: few, so that both see the same
+# minute of the machine; several, so that each runs as it does alone.
+CALLS_A_TURN = 10
+RESAMPLES = 2000
 
 
 class StagedDetector(Protocol):
@@ -42,7 +48,7 @@ class StagedDetector(Protocol):
 
 def measure_latency(
     detector: StagedDetector,
-    images: Sequence[ImageArray],
+    images: Sequence[ImageArray] | Sequence[Path],
     *,
     batch_size: int,
     warmup_runs: int,
@@ -52,7 +58,8 @@ def measure_latency(
 
     Args:
         detector: opened with this batch size.
-        images: uint8, H×W×3, RGB, decoded; taken in turn to fill batches.
+        images: uint8, H×W×3, RGB, decoded; or image files, whose decoding is then timed beside the
+            latency. Taken in turn to fill batches.
         batch_size: images a call.
         warmup_runs: calls before the measured ones.
         benchmark_runs: calls measured.
@@ -61,13 +68,18 @@ def measure_latency(
         EvaluationError: no images, a number below 1 (0 for warm-up), or a detector opened with
             another batch size.
     """
-    return measure_interleaved(
-        {"": detector},
-        images,
-        batch_size=batch_size,
-        warmup_runs=warmup_runs,
-        benchmark_runs=benchmark_runs,
-    )[""]
+    _check({"": detector}, images, batch_size, warmup_runs, benchmark_runs)
+    batches = _batches(images, batch_size)
+    times = _Times()
+    for _ in range(warmup_runs):
+        _timed_call(detector, next(batches))
+    start = time.perf_counter_ns()
+    for _ in range(benchmark_runs):
+        times.add(_timed_call(detector, next(batches)))
+    wall_s = (time.perf_counter_ns() - start) / 1e9
+    if times.decoding:  # decoding is timed, and is no part of what fps speaks of
+        wall_s -= sum(times.decoding) / 1e9
+    return times.result(batch_size, warmup_runs, wall_s)
 
 
 def measure_interleaved(
@@ -81,23 +93,64 @@ def measure_interleaved(
     """Time several detectors by turns, A B A B …, on the same batches.
 
     Whatever else the machine does then hits all alike, so their ratio can be trusted where a pair
-    measured one after the other can't. Between two detectors there is a pause, in which the
-    first one's threads stop spinning for more work: they would take the cores from the second.
-    `fps` counts the calls alone. Arguments and errors as measure_latency; the results have the
-    names and the order of `detectors`.
+    measured one after the other can't. A turn is CALLS_A_TURN measured calls. Before it there is a
+    pause, in which the other detector's threads stop spinning for more work (they would take the
+    cores), and one call that is not measured, after which caches and cores are as in steady work.
+    `fps` counts the measured calls alone. Arguments and errors as measure_latency; the results
+    have the names and the order of `detectors`.
     """
     _check(detectors, images, batch_size, warmup_runs, benchmark_runs)
-    cycle = itertools.cycle(images)
     times = {name: _Times() for name in detectors}
     pause_s = HANDOVER_PAUSE_S if len(detectors) > 1 else 0.0
-    for run in range(warmup_runs + benchmark_runs):
-        batch = list(itertools.islice(cycle, batch_size))
+    batches = _batches(images, batch_size)
+    warmup = [next(batches) for _ in range(warmup_runs)]
+    for detector in detectors.values():
+        for batch in warmup:
+            _timed_call(detector, batch)
+    left = benchmark_runs
+    while left > 0:
+        turn = [next(batches) for _ in range(min(CALLS_A_TURN, left))]
         for name, detector in detectors.items():
             time.sleep(pause_s)
-            stamps = _timed_call(detector, batch)
-            if run >= warmup_runs:
-                times[name].add(stamps)
-    return {name: taken.result(batch_size, warmup_runs) for name, taken in times.items()}
+            _timed_call(detector, turn[0])
+            for batch in turn:
+                times[name].add(_timed_call(detector, batch))
+        left -= len(turn)
+    return {
+        name: taken.result(batch_size, warmup_runs, sum(taken.whole) / 1e9)
+        for name, taken in times.items()
+    }
+
+
+def speedup(first: LatencyResult, second: LatencyResult) -> Estimate:
+    """How many times faster the second is: median of the first ÷ median of the second.
+
+    The interval is a bootstrap over turns, since calls of one turn share the machine's mood
+    (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
+
+    Args:
+        first, second: results of one measure_interleaved.
+
+    Raises:
+        EvaluationError: they have different numbers of calls.
+    """
+    import numpy as np
+
+    if first.runs != second.runs:
+        raise EvaluationError(
+            f"only detectors timed by turns compare, but one was timed {first.runs} times and the "
+            f"other {second.runs}"
+        )
+    pair = np.array([first.latency.samples_ms, second.latency.samples_ms])
+    value = first.latency_p50_ms / second.latency_p50_ms
+    whole_turns = first.runs // CALLS_A_TURN
+    turns = pair[:, : whole_turns * CALLS_A_TURN].reshape(2, whole_turns, CALLS_A_TURN)
+    if whole_turns < 2:
+        turns = pair[:, :, None]  # too few to group: each call by itself
+    drawn = np.random.default_rng(0).integers(turns.shape[1], size=(RESAMPLES, turns.shape[1]))
+    medians = np.median(turns[:, drawn].reshape(2, RESAMPLES, -1), axis=2)
+    low, high = np.quantile(medians[0] / medians[1], [0.025, 0.975])
+    return Estimate(value, float(low), float(high))
 
 
 def latency_metrics(
@@ -113,97 +166,98 @@ def latency_metrics(
     """
     values: dict[str, float | None] = {}
     if sys_prefix is not None:
-        values |= {
-            f"{sys_prefix}inference_time_ms": result.inference_mean_ms,
-            f"{sys_prefix}inference_time_p50_ms": result.inference_p50_ms,
-            f"{sys_prefix}inference_time_p95_ms": result.inference_p95_ms,
-            f"{sys_prefix}inference_time_p99_ms": result.inference_p99_ms,
-            f"{sys_prefix}preprocessing_time_ms": result.preprocessing_time_ms,
-            f"{sys_prefix}postprocessing_time_ms": result.postprocessing_time_ms,
-            f"{sys_prefix}fps": result.fps,
-        }
+        values[f"{sys_prefix}inference_time_ms"] = result.inference.mean_ms
+        for percentile in (result.inference.p50, result.inference.p95, result.inference.p99):
+            key = f"{sys_prefix}inference_time_p{percentile.percent}_ms"
+            values[key] = percentile.value_ms
+        for stage, name in (
+            ("decode", "decoding"),
+            ("preprocess", "preprocessing"),
+            ("postprocess", "postprocessing"),
+        ):
+            if stage in result.stages():
+                values[f"{sys_prefix}{name}_time_ms"] = result.stages()[stage].p50.value_ms
+        values[f"{sys_prefix}fps"] = result.fps
     if bench_prefix is not None:
         batch = f"{bench_prefix}bs{result.batch_size}."
-        values |= {
-            f"{batch}latency_p50_ms": result.latency_p50_ms,
-            f"{batch}latency_p95_ms": result.latency_p95_ms,
-            f"{batch}latency_p99_ms": result.latency_p99_ms,
-            f"{batch}fps": result.fps,
-        }
+        for percentile in (result.latency.p50, result.latency.p95, result.latency.p99):
+            values |= _with_interval(f"{batch}latency_p{percentile.percent}", percentile)
+        values[f"{batch}fps"] = result.fps
     return {key: value for key, value in values.items() if value is not None}
 
 
-def percentile(values: Sequence[int], percent: int) -> int | None:
-    """Nearest-rank percentile; None where no value lies beyond it.
-
-    Args:
-        values: at least one.
-        percent: above 50, at most 99.
-    """
-    rank = -(-len(values) * percent // 100)  # ceil, in whole numbers
-    return None if rank == len(values) else sorted(values)[rank - 1]
+def _with_interval(key: str, percentile: Percentile) -> dict[str, float | None]:
+    return {
+        f"{key}_ms": percentile.value_ms,
+        f"{key}_low_ms": percentile.low_ms,
+        f"{key}_high_ms": percentile.high_ms,
+    }
 
 
 @dataclass
 class _Times:
     """Nanoseconds of each measured call, stage by stage."""
 
+    decoding: list[int] = field(default_factory=list)
     preprocessing: list[int] = field(default_factory=list)
     inference: list[int] = field(default_factory=list)
     postprocessing: list[int] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
 
-    def add(self, stamps: tuple[int, int, int, int]) -> None:
-        start, prepared, inferred, end = stamps
+    def add(self, stamps: tuple[int | None, int, int, int, int]) -> None:
+        asked, start, prepared, inferred, end = stamps
+        if asked is not None:
+            self.decoding.append(start - asked)
         self.preprocessing.append(prepared - start)
         self.inference.append(inferred - prepared)
         self.postprocessing.append(end - inferred)
         self.whole.append(end - start)
 
-    def result(self, batch_size: int, warmup_runs: int) -> LatencyResult:
-        runs = len(self.whole)
+    def result(self, batch_size: int, warmup_runs: int, wall_s: float) -> LatencyResult:
         return LatencyResult(
             batch_size=batch_size,
-            runs=runs,
             warmup_runs=warmup_runs,
-            latency_p50_ms=_median_ms(self.whole),
-            latency_p95_ms=_percentile_ms(self.whole, 95),
-            latency_p99_ms=_percentile_ms(self.whole, 99),
-            latency_mean_ms=sum(self.whole) / runs / NANOSECONDS_PER_MS,
-            inference_mean_ms=sum(self.inference) / runs / NANOSECONDS_PER_MS,
-            inference_p50_ms=_median_ms(self.inference),
-            inference_p95_ms=_percentile_ms(self.inference, 95),
-            inference_p99_ms=_percentile_ms(self.inference, 99),
-            preprocessing_time_ms=_median_ms(self.preprocessing),
-            postprocessing_time_ms=_median_ms(self.postprocessing),
-            fps=runs * batch_size / (sum(self.whole) / 1e9),
+            latency=timing_of(_ms(self.whole)),
+            preprocessing=timing_of(_ms(self.preprocessing)),
+            inference=timing_of(_ms(self.inference)),
+            postprocessing=timing_of(_ms(self.postprocessing)),
+            fps=len(self.whole) * batch_size / wall_s,
+            decoding=timing_of(_ms(self.decoding)) if self.decoding else None,
         )
 
 
-def _timed_call(detector: StagedDetector, batch: list[ImageArray]) -> tuple[int, int, int, int]:
-    """Clock before and after each of the three stages, nanoseconds."""
+def _ms(nanoseconds: Sequence[int]) -> list[float]:
+    return [value / NANOSECONDS_PER_MS for value in nanoseconds]
+
+
+def _batches(
+    images: Sequence[ImageArray] | Sequence[Path], batch_size: int
+) -> Iterator[list[ImageArray] | list[Path]]:
+    cycle = itertools.cycle(images)
+    while True:
+        yield list(itertools.islice(cycle, batch_size))  # type: ignore[misc]
+
+
+def _timed_call(
+    detector: StagedDetector, batch: Sequence[ImageArray] | Sequence[Path]
+) -> tuple[int | None, int, int, int, int]:
+    """Clock before decoding (None where nothing is decoded) and around each stage, nanoseconds."""
+    asked = None
+    if isinstance(batch[0], Path):
+        asked = time.perf_counter_ns()
+        batch = [load_image(path) for path in batch]  # type: ignore[arg-type]
     start = time.perf_counter_ns()
-    prepared_batch, letterboxes = detector.preprocess(batch)
+    prepared_batch, letterboxes = detector.preprocess(batch)  # type: ignore[arg-type]
     prepared = time.perf_counter_ns()
     raw = detector.infer(prepared_batch)
     inferred = time.perf_counter_ns()
     detector.postprocess(raw, letterboxes)
-    return start, prepared, inferred, time.perf_counter_ns()
-
-
-def _percentile_ms(nanoseconds: list[int], percent: int) -> float | None:
-    value = percentile(nanoseconds, percent)
-    return None if value is None else value / NANOSECONDS_PER_MS
-
-
-def _median_ms(nanoseconds: list[int]) -> float:
-    """The ceil(n/2)-th fastest: with an even number of calls the faster of the middle two."""
-    return sorted(nanoseconds)[(len(nanoseconds) - 1) // 2] / NANOSECONDS_PER_MS
+    return asked, start, prepared, inferred, time.perf_counter_ns()
 
 
 def _check(
     detectors: Mapping[str, StagedDetector],
-    images: Sequence[ImageArray],
+    images: Sequence[ImageArray] | Sequence[Path],
     batch_size: int,
     warmup_runs: int,
     benchmark_runs: int,
@@ -211,7 +265,7 @@ def _check(
     if not detectors:
         raise EvaluationError("there is no detector to time")
     if not len(images):
-        raise EvaluationError("latency needs at least one decoded image to run on")
+        raise EvaluationError("latency needs at least one image to run on")
     for name, value, lowest in (
         ("batch_size", batch_size, 1),
         ("warmup_runs", warmup_runs, 0),

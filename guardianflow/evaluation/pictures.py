@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contracts.results import LatencyResult
+from ..contracts.measurements import LatencyResult
 from .average_precision import RECALL_POINTS, Float64
 from .contact_sheet import detections_contact_sheet
 from .drawing import (
@@ -134,8 +134,8 @@ def latency_by_batch_size(
         left, right = figure.subplots(1, 2)
         medians = [result.latency_p50_ms for result in ordered]
         left.bar(columns, medians, width=0.6, color=BLUE, label="median")
-        _scatter_known(left, [r.latency_p95_ms for r in ordered], "p95", "D", ORANGE)
-        _scatter_known(left, [r.latency_p99_ms for r in ordered], "p99", "^", RED)
+        _scatter_known(left, [r.latency.p95.value_ms for r in ordered], "p95", "D", ORANGE)
+        _scatter_known(left, [r.latency.p99.value_ms for r in ordered], "p99", "^", RED)
         left.set(xlabel="Batch size and median", ylabel="Latency of a call, ms")
         rates = [result.fps for result in ordered]
         right.bar(columns, rates, width=0.6, color=GREEN)

@@ -206,3 +206,44 @@ def test_nothing_is_written_beside_the_source_or_in_the_working_directory(
     assert sorted(source.directory.rglob("*")) == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_calls_side_by_side_give_what_one_at_a_time_gives(
+    package: MakePackage, images: np.ndarray, backend: str
+) -> None:
+    made = package(backend=backend)
+    with catalogue.open_session(made) as session:
+        alone = [session.infer(images[i : i + 1]) for i in range(3)]
+        with pytest.raises(EvaluationError, match="open it with mode='throughput'"):
+            session.submit(images[:1])
+    with catalogue.open_session(made, mode="throughput") as session:
+        assert session.info.mode == "throughput"
+        assert session.info.requests >= session.info.streams >= 1
+        # more than can be under way at once, so that submit has to wait
+        futures = [session.submit(images[i % 3 : i % 3 + 1]) for i in range(24)]
+        for number, future in enumerate(futures):
+            np.testing.assert_allclose(
+                future.result(), alone[number % 3], rtol=1e-4, atol=1e-4, err_msg=str(number)
+            )
+        np.testing.assert_allclose(session.infer(images[:1]), alone[0], rtol=1e-4, atol=1e-4)
+        with pytest.raises(EvaluationError, match="images must be uint8"):
+            session.submit(images[:1, :32])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_closing_waits_for_calls_under_way(
+    package: MakePackage, images: np.ndarray, backend: str
+) -> None:
+    session = catalogue.open_session(package(backend=backend), mode="throughput")
+    futures = [session.submit(images[:1]) for _ in range(6)]
+    session.close()
+    assert all(future.result(timeout=0).shape == (1, 8, ANCHORS) for future in futures)
+    with pytest.raises(EvaluationError, match="this session is closed"):
+        session.submit(images[:1])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_mode_is_latency_or_throughput(package: MakePackage, backend: str) -> None:
+    with pytest.raises(ConfigurationError, match="latency, throughput but got 'fast'"):
+        catalogue.open_session(package(backend=backend), mode="fast")

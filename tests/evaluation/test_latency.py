@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import fields
+import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.contracts.results import LatencyResult, SessionInfo
+from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.results import SessionInfo
 from guardianflow.evaluation import latency
 from guardianflow.evaluation.latency import (
     latency_metrics,
     measure_interleaved,
     measure_latency,
-    percentile,
+    speedup,
 )
 
 IMAGES = [np.full((4, 4, 3), value, dtype=np.uint8) for value in range(3)]
@@ -65,37 +63,34 @@ class TimedDetector:
 
 
 def test_every_stage_is_timed_and_nothing_is_left_out(clock):
-    times = [500, 500, *[10] * 98, 70, 7000]  # two warm-up calls, and one stall at the end
+    times = [500, 500, *[10] * 398, 70, 7000]  # two warm-up calls, and one stall at the end
     result = measure_latency(
-        TimedDetector(clock, times), IMAGES, batch_size=1, warmup_runs=2, benchmark_runs=100
+        TimedDetector(clock, times), IMAGES, batch_size=1, warmup_runs=2, benchmark_runs=400
     )
-    assert (result.runs, result.warmup_runs, result.batch_size) == (100, 2, 1)
-    assert (result.preprocessing_time_ms, result.postprocessing_time_ms) == (2, 1)
-    assert (result.inference_p50_ms, result.latency_p50_ms) == (10, 13)
-    assert (result.latency_p95_ms, result.inference_p99_ms) == (13, 70)
-    total = 98 * 13 + 73 + 7003
-    assert result.latency_mean_ms == pytest.approx(total / 100)
-    assert result.inference_mean_ms == pytest.approx(total / 100 - 3)
-    assert result.fps == pytest.approx(100 / (total / 1000))
+    assert (result.runs, result.warmup_runs, result.batch_size) == (400, 2, 1)
+    assert (result.preprocessing.p50.value_ms, result.postprocessing.p50.value_ms) == (2, 1)
+    assert (result.inference.p50.value_ms, result.latency_p50_ms) == (10, 13)
+    assert (result.latency.p99.value_ms, result.latency.p99.high_ms) == (13, 7003)
+    total = 398 * 13 + 73 + 7003
+    assert sum(result.latency.samples_ms) == total
+    assert result.inference.mean_ms == pytest.approx(total / 400 - 3)
+    assert result.fps == pytest.approx(400 / (total / 1000))
+    assert list(result.stages()) == ["preprocess", "inference", "postprocess"]
 
 
-@pytest.mark.parametrize(
-    ("runs", "p95", "p99"), [(1, None, None), (19, None, None), (20, 22, None), (99, 98, None)]
-)
-def test_a_percentile_needs_calls_beyond_it(clock, runs, p95, p99):
-    detector = TimedDetector(clock, range(1, runs + 1))
-    result = measure_latency(detector, IMAGES, batch_size=1, warmup_runs=0, benchmark_runs=runs)
-    assert (result.latency_p95_ms, result.latency_p99_ms) == (p95, p99)
-    assert result.latency_p50_ms == math.ceil(runs / 2) + 3
+def test_decoding_is_a_stage_beside_the_latency(clock, tmp_path, monkeypatch):
+    def load(path):
+        clock.now += 7_000_000
+        return IMAGES[0]
 
-
-@given(st.lists(st.integers(0, 1000), min_size=1, max_size=300), st.sampled_from([95, 99]))
-def test_percentiles_are_numpy_s_nearest_ranks(values, percent):
-    given_value = percentile(values, percent)
-    if len(values) * (100 - percent) < 100:
-        assert given_value is None
-    else:
-        assert given_value == np.percentile(values, percent, method="inverted_cdf")
+    monkeypatch.setattr(latency, "load_image", load)
+    files = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    detector = TimedDetector(clock, [10] * 12)
+    result = measure_latency(detector, files, batch_size=1, warmup_runs=2, benchmark_runs=10)
+    assert result.stages()["decode"].p50.value_ms == 7
+    assert result.latency_p50_ms == 13
+    assert result.fps == pytest.approx(1000 / 13)
+    assert latency_metrics(result)["sys.decoding_time_ms"] == 7
 
 
 def test_batches_go_round_the_images(clock):
@@ -109,19 +104,49 @@ def test_batches_go_round_the_images(clock):
 def test_detectors_take_turns_on_the_same_batches(clock):
     diary = []
     detectors = {
-        "fast": TimedDetector(clock, [5] * 3, diary=diary, name="fast"),
-        "slow": TimedDetector(clock, [20] * 3, diary=diary, name="slow"),
+        "fast": TimedDetector(clock, [5] * 99, diary=diary, name="fast"),
+        "slow": TimedDetector(clock, [20] * 99, diary=diary, name="slow"),
     }
-    results = measure_interleaved(detectors, IMAGES, batch_size=1, warmup_runs=1, benchmark_runs=2)
-    assert diary == [(name, [i]) for i in range(3) for name in ("fast", "slow")]
+    results = measure_interleaved(detectors, IMAGES, batch_size=1, warmup_runs=1, benchmark_runs=13)
     assert {name: r.latency_p50_ms for name, r in results.items()} == {"fast": 8, "slow": 23}
     assert results["slow"].fps == pytest.approx(1000 / 23)
+    assert [r.runs for r in results.values()] == [13, 13]
+    by_detector = [[seen for who, seen in diary if who == name] for name in detectors]
+    assert by_detector[0] == by_detector[1]
+    # one warm-up call each, then turns of one settling call and ten measured ones
+    turns = [(who, len(list(calls))) for who, calls in itertools.groupby(who for who, _ in diary)]
+    assert turns == [("fast", 1), ("slow", 1), ("fast", 11), ("slow", 11), ("fast", 4), ("slow", 4)]
+
+
+def test_speedup_is_a_ratio_of_medians_with_its_interval(clock):
+    rng = np.random.default_rng(0)
+    detectors = {
+        "slow": TimedDetector(clock, 40 + rng.uniform(-4, 4, 999)),
+        "fast": TimedDetector(clock, 10 + rng.uniform(-1, 1, 999)),
+    }
+    timed = measure_interleaved(detectors, IMAGES, batch_size=1, warmup_runs=5, benchmark_runs=100)
+    gain = speedup(timed["slow"], timed["fast"])
+    assert gain.value == timed["slow"].latency_p50_ms / timed["fast"].latency_p50_ms
+    assert gain.low < 43 / 13 < gain.high
+    assert gain.high - gain.low < 0.3
+    assert speedup(timed["slow"], timed["slow"]) == Estimate(1, 1, 1)
+
+
+def test_only_what_took_turns_compares(clock):
+    one = measure_latency(
+        TimedDetector(clock, [1] * 9), IMAGES, batch_size=1, warmup_runs=0, benchmark_runs=9
+    )
+    other = measure_latency(
+        TimedDetector(clock, [1] * 8), IMAGES, batch_size=1, warmup_runs=0, benchmark_runs=8
+    )
+    with pytest.raises(EvaluationError, match="9 times and the other 8"):
+        speedup(one, other)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"images": []}, "at least one decoded image"),
+        ({"images": []}, "at least one image"),
         ({"benchmark_runs": 0}, "benchmark_runs must be at least 1 but is 0"),
         ({"warmup_runs": -1}, "warmup_runs must be at least 0"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
@@ -141,32 +166,45 @@ def test_what_can_t_be_measured_is_an_error(clock, changes, words):
         measure_interleaved(arguments.pop("detectors"), arguments.pop("images"), **arguments)
 
 
-def result_with(**changes):
-    values = {field.name: 1.5 for field in fields(LatencyResult)}
-    return LatencyResult(**(values | {"batch_size": 8, "runs": 50, "warmup_runs": 5} | changes))
+def metrics_of(clock, runs, **options):
+    result = measure_latency(
+        TimedDetector(clock, [1] * runs, batch_size=8),
+        IMAGES,
+        batch_size=8,
+        warmup_runs=0,
+        benchmark_runs=runs,
+    )
+    return latency_metrics(result, **options)
 
 
-def test_metric_keys():
-    assert sorted(latency_metrics(result_with())) == [
-        "bench.bs8.fps",
-        "bench.bs8.latency_p50_ms",
-        "bench.bs8.latency_p95_ms",
-        "bench.bs8.latency_p99_ms",
-        "sys.fps",
-        "sys.inference_time_ms",
-        "sys.inference_time_p50_ms",
-        "sys.inference_time_p95_ms",
-        "sys.inference_time_p99_ms",
-        "sys.postprocessing_time_ms",
-        "sys.preprocessing_time_ms",
+def test_metric_keys(clock):
+    percentiles = [
+        f"bench.bs8.latency_p{percent}{end}_ms"
+        for percent in (50, 95, 99)
+        for end in ("", "_high", "_low")
     ]
+    assert sorted(metrics_of(clock, 300)) == sorted(
+        [
+            "bench.bs8.fps",
+            *percentiles,
+            "sys.fps",
+            "sys.inference_time_ms",
+            "sys.inference_time_p50_ms",
+            "sys.inference_time_p95_ms",
+            "sys.inference_time_p99_ms",
+            "sys.postprocessing_time_ms",
+            "sys.preprocessing_time_ms",
+        ]
+    )
 
 
-def test_what_was_not_measured_has_no_key():
-    short = result_with(latency_p99_ms=None, inference_p99_ms=None)
-    assert not [key for key in latency_metrics(short) if "p99" in key]
-    assert all(key.startswith("bench.") for key in latency_metrics(short, sys_prefix=None))
-    only = latency_metrics(short, sys_prefix="sys.original.", bench_prefix=None)
+def test_what_the_sample_can_t_carry_has_no_key(clock):
+    short = metrics_of(clock, 100)
+    assert not [key for key in short if "p99" in key]
+    assert "bench.bs8.latency_p95_high_ms" in short
+    assert not [key for key in metrics_of(clock, 5) if "latency_p" in key]
+    assert all(key.startswith("bench.") for key in metrics_of(clock, 9, sys_prefix=None))
+    only = metrics_of(clock, 9, sys_prefix="sys.original.", bench_prefix=None)
     assert all(key.startswith("sys.original.") for key in only)
 
 
@@ -174,4 +212,4 @@ def test_a_real_clock_moves_forward():
     detector = TimedDetector(Clock(), [1] * 3)
     result = measure_latency(detector, IMAGES, batch_size=1, warmup_runs=0, benchmark_runs=3)
     assert 0 < result.latency_p50_ms < 1000
-    assert result.inference_mean_ms <= result.latency_mean_ms
+    assert result.inference.mean_ms <= result.latency.mean_ms

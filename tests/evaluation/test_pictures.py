@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.contracts.results import Detections, LabelledImage, LatencyResult
+from guardianflow.contracts.measurements import LatencyResult
+from guardianflow.contracts.results import Detections, LabelledImage
 from guardianflow.evaluation import drawing
 from guardianflow.evaluation.contact_sheet import _judge
+from guardianflow.evaluation.order_statistics import timing_of
 from guardianflow.evaluation.pictures import (
     VariantPoint,
     average_precision_bars,
@@ -51,12 +53,11 @@ def test_average_precision(tmp_path):
 
 
 def test_latency(tmp_path):
-    def result(batch_size, p95, p99):
-        return LatencyResult(
-            batch_size, 50, 5, 10.0, p95, p99, 11.0, 8.0, 8.0, p95, p99, 1.0, 1.0, 90.0
-        )
+    def result(batch_size, runs):
+        timing = timing_of([10.0 * batch_size + i % 7 for i in range(runs)])
+        return LatencyResult(batch_size, 5, timing, timing, timing, timing, 90.0)
 
-    results = [result(8, 30.0, None), result(1, 12.0, 13.0), result(16, None, None)]
+    results = [result(8, 100), result(1, 400), result(16, 20)]
     assert size_of(latency_by_batch_size(results, tmp_path / "l.png"))[0] > 900
     assert size_of(latency_by_batch_size(results[2:], tmp_path / "one.png"))[0] > 900
 

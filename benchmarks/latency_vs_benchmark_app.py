@@ -1,0 +1,192 @@
+"""Do we measure what OpenVINO's own benchmark_app measures?
+
+The same compiled graph, precision, hint and threads, by turns: our median latency against
+benchmark_app's, our throughput mode against its frames a second, and what our measuring itself
+costs beside the bare calls. The ratio printed is the one that is nearest to its goal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.networks import demo_images, exported, yolo11n
+from benchmarks.verdict import Goal, conclude_all
+from guardianflow.backends.openvino_runtime import network_to_compile
+from guardianflow.contracts.results import DetectorPackage
+from guardianflow.detector import Detector
+from guardianflow.evaluation.latency import HANDOVER_PAUSE_S, measure_latency
+from guardianflow.evaluation.preprocessing import load_image
+from guardianflow.evaluation.throughput import measure_network_throughput
+
+WARMUP = 10
+
+
+@dataclass(frozen=True)
+class Peer:
+    """benchmark_app on the graph that our session compiles."""
+
+    model: Path
+    threads: int
+
+    def run(self, hint: str, seconds: float) -> str:
+        command = [
+            sys.executable, "-c", "from openvino.tools.benchmark.main import main; main()",
+            "-m", str(self.model), "-d", "CPU", "-hint", hint, "-t", str(int(seconds)),
+            "-infer_precision", "f32", "-load_config", str(self._config()),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"benchmark_app failed: {done.stdout[-500:]}{done.stderr[-500:]}")
+        return done.stdout
+
+    def _config(self) -> Path:
+        """Threads beside a hint: its command line refuses the two together, its file does not."""
+        path = self.model.with_suffix(".json")
+        path.write_text(json.dumps({"CPU": {"INFERENCE_NUM_THREADS": str(self.threads)}}))
+        return path
+
+    def median_ms(self, seconds: float) -> float:
+        return _figure(r"Median:\s+([\d.]+) ms", self.run("latency", seconds))
+
+    def fps(self, seconds: float) -> float:
+        return _figure(r"Throughput:\s+([\d.]+) FPS", self.run("throughput", seconds))
+
+
+def _figure(pattern: str, text: str) -> float:
+    found = re.search(pattern, text)
+    if found is None:
+        raise RuntimeError(f"benchmark_app's output has no {pattern!r}: {text[-500:]}")
+    return float(found.group(1))
+
+
+def save_graph(package: DetectorPackage, folder: Path) -> Path:
+    """The very graph that our session compiles, normalisation inside, as a file."""
+    import openvino
+
+    graph, _ = network_to_compile(openvino, openvino.Core(), package, 1)
+    path = folder / f"{package.spec.variant}.xml"
+    openvino.save_model(graph, str(path), compress_to_fp16=False)
+    return path
+
+
+def our_median_ms(package: DetectorPackage, images: list[np.ndarray], seconds: float) -> float:
+    with Detector.open(package) as detector:
+        pilot = measure_latency(
+            detector, images, batch_size=1, warmup_runs=WARMUP, benchmark_runs=20
+        )
+        runs = max(30, int(seconds * pilot.fps))
+        result = measure_latency(detector, images, batch_size=1, warmup_runs=0, benchmark_runs=runs)
+    return statistics.median(result.inference.samples_ms)
+
+
+def our_fps(package: DetectorPackage, images: list[np.ndarray], seconds: float) -> float:
+    with Detector.open(package, mode="throughput") as detector:
+        return measure_network_throughput(detector, images, seconds=seconds).fps
+
+
+def harness_cost(package: DetectorPackage, images: list[np.ndarray], turns: int) -> list[float]:
+    """Median call under our measurement ÷ the bare call of the same session, by turns of ten."""
+    with Detector.open(package) as detector:
+        batch, _ = detector.preprocess(images[:1])
+        stages = _NetworkAlone(detector, batch)
+        for _ in range(WARMUP):
+            detector.infer(batch)
+        ratios = []
+        for _ in range(turns):
+            bare, measured = [], []
+            for _ in range(5):
+                for _ in range(2):
+                    begin = time.perf_counter_ns()
+                    detector.infer(batch)
+                    bare.append((time.perf_counter_ns() - begin) / 1e6)
+                result = measure_latency(
+                    stages, images, batch_size=1, warmup_runs=0, benchmark_runs=2
+                )
+                measured += result.latency.samples_ms
+            ratios.append(statistics.median(measured) / statistics.median(bare))
+    return ratios
+
+
+class _NetworkAlone:
+    """The network without the stages around it: what is left over is the measuring."""
+
+    def __init__(self, detector: Detector, batch: np.ndarray) -> None:
+        self._detector, self._batch = detector, batch
+        self.info = detector.info
+
+    def preprocess(self, images):  # noqa: ARG002
+        return self._batch, []
+
+    def infer(self, batch):
+        return self._detector.infer(batch)
+
+    def postprocess(self, raw, letterboxes):  # noqa: ARG002
+        return []
+
+
+def rounds(
+    count: int, ours: Callable[[], float], peer: Callable[[], float], what: str
+) -> list[float]:
+    """ours ÷ peer, `count` times; who goes first changes each time."""
+    ratios = []
+    for number in range(count):
+        pair = {}
+        for name, side in (("ours", ours), ("peer", peer))[:: -1 if number % 2 else 1]:
+            time.sleep(HANDOVER_PAUSE_S)
+            pair[name] = side()
+        ratios.append(pair["ours"] / pair["peer"])
+        print(f"{what} {number + 1}/{count}: {pair['ours']:.2f} / {pair['peer']:.2f} "
+              f"= {ratios[-1]:.4f}", flush=True)  # fmt: skip
+    return ratios
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=5, help="each side, each round")
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="int8")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see it work")
+    arguments = parser.parse_args()
+    count, seconds = (1, 2.0) if arguments.quick else (arguments.rounds, arguments.seconds)
+    images = [load_image(path) for path in demo_images()[:16]]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        package = exported(yolo11n(folder / "source"), "openvino", arguments.precision, folder)
+        with Detector.open(package) as detector:
+            threads = detector.info.threads or 1
+        peer = Peer(save_graph(package, folder), threads)
+        median = rounds(
+            count,
+            lambda: our_median_ms(package, images, seconds),
+            lambda: peer.median_ms(seconds),
+            "median ms",
+        )
+        fps = rounds(
+            count, lambda: our_fps(package, images, seconds), lambda: peer.fps(seconds), "fps"
+        )
+        cost = harness_cost(package, images, 4 if arguments.quick else 40)
+    return conclude_all(
+        "latency_vs_benchmark_app",
+        {
+            "median": Goal(median, at_least=0.97, at_most=1.03),
+            "throughput": Goal(fps, at_least=0.97),
+            "harness": Goal(cost, at_most=1.005),
+        },
+        conditions={"model": f"yolo11n {arguments.precision} 640 px", "threads": threads},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""What was measured, and how sure it is: frozen values, the unit in each name.
+
+Every interval is a 95 % confidence interval. Absent is absent: what a sample can't carry is None.
+Arrays are numpy's, named here for type checkers alone: this module imports only the standard
+library at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# --- accuracy -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DetectionMetrics:
+    """COCO-style accuracy on one split. Absent is absent: a class without truth has no entry.
+
+    Args:
+        mAP50, mAP50_95: mean over classes with truth, 101-point interpolation, 0…1.
+        precision, recall, f1: at IoU 0.5 and the deployed confidence, mean over classes.
+        best_f1, best_f1_confidence: the highest F1 over all confidences, and where it is.
+        best_f1_precision, best_f1_recall: at that confidence, mean over classes.
+        ap, ap50, class_recall: class name → AP50-95, AP50, recall at the deployed confidence.
+        images, instances, predictions: counted, predictions at confidence ≥ 0.001.
+        evaluator: name and version of the code that judged.
+    """
+
+    mAP50: float  # noqa: N815 - the field's own spelling
+    mAP50_95: float  # noqa: N815
+    precision: float
+    recall: float
+    f1: float
+    conf_threshold: float
+    best_f1: float
+    best_f1_confidence: float
+    best_f1_precision: float
+    best_f1_recall: float
+    ap: Mapping[str, float]
+    ap50: Mapping[str, float]
+    class_recall: Mapping[str, float]
+    images: int
+    instances: int
+    predictions: int
+    evaluator: str
+
+    def as_metrics(self, prefix: str = "det.") -> dict[str, float]:
+        """Flat `{prefix}mAP50` … `{prefix}ap.{class}`, ready to log."""
+        overall = ("mAP50", "mAP50_95", "precision", "recall", "f1")
+        best = ("best_f1", "best_f1_confidence", "best_f1_precision", "best_f1_recall")
+        flat = {name: float(getattr(self, name)) for name in overall + best}
+        flat |= {f"ap.{name}": value for name, value in self.ap.items()}
+        flat |= {f"ap50.{name}": value for name, value in self.ap50.items()}
+        flat |= {f"recall.{name}": value for name, value in self.class_recall.items()}
+        flat |= {
+            "images": float(self.images),
+            "instances": float(self.instances),
+            "predictions": float(self.predictions),
+        }
+        return {prefix + key: value for key, value in flat.items()}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % interval.
+
+    Args:
+        value: on all images.
+        low, high: bounds of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """A percentile of times and its 95 % interval; all None where the sample can't carry them.
+
+    Args:
+        percent: 50, 95 or 99.
+        value_ms, low_ms, high_ms: the percentile and the bounds of its interval.
+    """
+
+    percent: int
+    value_ms: float | None
+    low_ms: float | None
+    high_ms: float | None
+
+    @property
+    def is_known(self) -> bool:
+        return self.value_ms is not None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one stage took in each measured call; nothing clipped, nothing left out.
+
+    Args:
+        samples_ms: one per call, in their order.
+        mean_ms: of all calls.
+        p50, p95, p99: with their intervals.
+    """
+
+    samples_ms: tuple[float, ...]
+    mean_ms: float
+    p50: Percentile
+    p95: Percentile
+    p99: Percentile
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """Time per call of one batch size.
+
+    Args:
+        batch_size: images a call.
+        warmup_runs: calls before the measured ones.
+        latency: decoded images in → boxes out (preprocess + inference + postprocess).
+        preprocessing, inference, postprocessing: the stages of it.
+        decoding: image files → decoded images, beside `latency`; None where none were decoded.
+        fps: images over the wall time from the first measured call to the end of the last; over
+            the summed time of the calls where several models took turns.
+    """
+
+    batch_size: int
+    warmup_runs: int
+    latency: Timing
+    preprocessing: Timing
+    inference: Timing
+    postprocessing: Timing
+    fps: float
+    decoding: Timing | None = None
+
+    @property
+    def runs(self) -> int:
+        """Calls measured."""
+        return len(self.latency.samples_ms)
+
+    @property
+    def latency_p50_ms(self) -> float:
+        """Median latency of a call, whatever the sample."""
+        ordered = sorted(self.latency.samples_ms)
+        return ordered[(len(ordered) - 1) // 2]
+
+    def stages(self) -> dict[str, Timing]:
+        """The stages that were timed, in the order of the work."""
+        stages = {
+            "decode": self.decoding,
+            "preprocess": self.preprocessing,
+            "inference": self.inference,
+            "postprocess": self.postprocessing,
+        }
+        return {name: timing for name, timing in stages.items() if timing is not None}
+
+
+@dataclass(frozen=True)
+class ThroughputResult:
+    """How many frames a second go through when the device is kept busy.
+
+    Args:
+        frames: that were measured.
+        wall_s: from the first frame taken to the last one done.
+        fps: frames ÷ wall_s.
+        interval: of fps, from its variation over the time measured; None where frames are few.
+        workers: frames under way at once.
+        streams: networks running side by side, as the backend reports it.
+        batch_size: images a call of the session.
+        core_seconds: CPU time that one frame took, stage by stage, all cores added.
+        scope: 'network' (the session alone) or 'files' (image file → boxes).
+    """
+
+    frames: int
+    wall_s: float
+    fps: float
+    interval: Estimate | None
+    workers: int
+    streams: int
+    batch_size: int
+    scope: str
+    core_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def bound_fps(self, cores: int) -> float | None:
+        """What `cores` could do if none of them ever waited; None where no CPU time was taken."""
+        total = sum(self.core_seconds.values())
+        return cores / total if total else None
+
+
+@dataclass(frozen=True)
+class CameraStep:
+    """One load that was tried: `cameras` cameras at the given rate.
+
+    Args:
+        cameras: how many.
+        frames: that were offered.
+        latency: arrival of a frame → its boxes, every frame counted.
+        growth_ms_per_s: by how much latency rises a second, lower bound of its 95 % interval.
+        done_fps: frames finished a second.
+        holds: p95 within the budget and no growing queue.
+        reason: why it holds or fails, one line.
+    """
+
+    cameras: int
+    frames: int
+    latency: Timing
+    growth_ms_per_s: float
+    done_fps: float
+    holds: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class CameraCapacity:
+    """How many cameras this device holds.
+
+    Args:
+        cameras: the largest number that held; 0 where not even one did.
+        fps: frames a second of one camera.
+        latency_budget_ms: which p95 must not exceed.
+        steps: every load tried, by number of cameras.
+    """
+
+    cameras: int
+    fps: float
+    latency_budget_ms: float
+    steps: tuple[CameraStep, ...]
+
+
+# --- the machine --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the numbers were measured on, and how quiet it was.
+
+    Args:
+        cpu: model name.
+        gpus: model name of each; empty without one.
+        physical_cores, logical_cores: that this process may use.
+        isa_cap: ONEDNN_MAX_CPU_ISA as set; '' where none is.
+        libraries: name → version.
+        load_before, load_after: 1-minute load average.
+        other_cores: cores that other processes kept busy meanwhile, on average; None where the
+            system doesn't tell.
+        stolen_cores: cores that a hypervisor gave to other machines meanwhile.
+        warnings: why the figures may not be relied on; empty when nothing was seen.
+    """
+
+    cpu: str
+    gpus: tuple[str, ...]
+    physical_cores: int
+    logical_cores: int
+    isa_cap: str
+    libraries: Mapping[str, str]
+    load_before: float
+    load_after: float
+    other_cores: float | None = None
+    stolen_cores: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
