@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TrainingScenario,
     )
     from .sections import (
+        CameraParams,
         DatasetConfig,
         EnvironmentConfig,
         InferenceBenchmarkParams,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseScenario",
+    "CameraParams",
     "DatasetConfig",
     "EnvironmentConfig",
     "InferenceBenchmarkParams",

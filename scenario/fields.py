@@ -218,6 +218,11 @@ BatchSizes = Annotated[
     AfterValidator(check_no_repeats),
     Expected("a list of different whole numbers ≥ 1 like [1, 8]"),
 ]
+Sequences = Annotated[
+    tuple[Text, ...],
+    AfterValidator(check_no_repeats),
+    Expected("a list of different directories like [cctv/gate], or [demo://crossing]"),
+]
 TagKey = Annotated[str, STRICT, AfterValidator(check_tag_key), Expected("the name of a tag")]
 TagValue = Annotated[
     str,

@@ -285,6 +285,13 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
         message = f"model.num_classes is {number} but task.classes names {named}"
         yield ("model", "num_classes"), message
     yield from _repeated_variants(values.get("quantization"))
+    benchmark = values.get("benchmark")
+    if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
+        message = (
+            "benchmark.use_tracking is true but benchmark.sequences names none; write "
+            "sequences: [DIRECTORY] with sequences in MOTChallenge's layout, or [demo://crossing]"
+        )
+        yield ("benchmark", "use_tracking"), message
 
 
 def _repeated_variants(quantization: object) -> Iterator[Conflict]:

@@ -130,8 +130,15 @@ class TrainingParams(Section):
     options: kind.Options = Field(default_factory=dict)
 
 
+class CameraParams(Section):
+    """What a camera sends and how soon its frames must be worked off."""
+
+    fps: kind.PositiveNumber = 15.0
+    latency_budget_ms: kind.PositiveNumber = 200.0
+
+
 class InferenceBenchmarkParams(Section):
-    """How to measure a detector."""
+    """How to measure a detector. `cameras`: also find out how many the device holds."""
 
     batch_sizes: kind.BatchSizes = (1, 8, 16, 32)
     warmup_runs: kind.NotNegative = 10
@@ -139,6 +146,9 @@ class InferenceBenchmarkParams(Section):
     conf_threshold: kind.Fraction = 0.25
     iou_threshold: kind.Fraction = 0.45
     use_tracking: bool = Field(default=False, strict=True)
+    sequences: kind.Sequences = ()
+    tracker: Literal["bytetrack", "botsort"] = "bytetrack"
+    cameras: CameraParams | None = None
 
 
 class QuantizationParams(Section):
@@ -181,6 +191,8 @@ def _flat(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, str 
         key = f"{prefix}.{_NOT_FOR_MLFLOW.sub('_', name)}"
         if value is None:
             continue
+        if isinstance(value, Section):
+            value = dict(value)
         if isinstance(value, Mapping):
             yield from _flat(key, value)
         elif isinstance(value, bool):
@@ -188,6 +200,7 @@ def _flat(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, str 
         elif isinstance(value, (str, int, float)):
             yield key, value
         elif isinstance(value, tuple):
-            yield key, ",".join(str(item) for item in value)
+            if value:
+                yield key, ",".join(str(item) for item in value)
         else:
             yield key, json.dumps(value, ensure_ascii=False)

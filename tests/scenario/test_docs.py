@@ -69,6 +69,12 @@ def test_every_field_stands_there_with_its_default(text: str, name: str) -> None
             assert f"`{choice}`" in what
 
 
+def test_the_fields_of_cameras_stand_there(text: str) -> None:
+    table = re.findall(r"^\| `cameras\.(\w+)` \| `(.*?)` \|", chapter(text, "benchmark"), re.M)
+    fields = scenario.CameraParams.model_fields
+    assert dict(table) == {name: str(field.default) for name, field in fields.items()}
+
+
 def test_the_top_stands_there(text: str) -> None:
     documented = rows(chapter(text, "The top"))
     assert set(documented) | set(SECTIONS) == set(Scenario.model_fields)

@@ -42,6 +42,7 @@ def test_values_are_yaml(load) -> None:  # type: ignore[no-untyped-def]
             "training.options.augment.hsv_h=0.1",
             "benchmark.batch_sizes=[1, 2]",
             "benchmark.use_tracking=true",
+            "benchmark.sequences=[demo://crossing]",
             "model.weights_path=runs:/ab=c/best.pt",
             "dataset.version=1.10",
             "task.classes.1=안전모",
@@ -57,6 +58,7 @@ def test_values_are_yaml(load) -> None:  # type: ignore[no-untyped-def]
     assert made.training.options == {"mosaic": 0, "augment": {"hsv_h": 0.1}}
     assert made.benchmark.batch_sizes == (1, 2)
     assert made.benchmark.use_tracking is True
+    assert made.benchmark.sequences == ("demo://crossing",)
     assert made.model.weights_path == "runs:/ab=c/best.pt"
     assert made.dataset.version == "1.10"
     assert made.task.classes == ("a", "안전모")

@@ -144,7 +144,7 @@ def test_tags() -> None:
 def test_params_come_from_the_sections_that_the_type_uses() -> None:
     made = make(
         training={"options": {"mosaic": 0, "augment": {"hsv h": 0.1}, "cls=pw": [1, 2]}},
-        benchmark={"batch_sizes": [1, 4], "use_tracking": True},
+        benchmark={"batch_sizes": [1, 4], "use_tracking": True, "sequences": ["a", "b/c"]},
         quantization=[{}, {"backend": "onnx"}],
     )
     prefixes = {
@@ -165,6 +165,8 @@ def test_params_come_from_the_sections_that_the_type_uses() -> None:
     assert params["train.options.cls_pw"] == "[1, 2]"
     assert params["bench.batch_sizes"] == "1,4"
     assert params["bench.use_tracking"] == "true"
+    assert params["bench.sequences"] == "a,b/c"
+    assert "bench.sequences" not in make().to_all_params()
     assert params["quant.variants"] == "openvino_int8,onnx_int8"
     assert "quant.backend" not in params, "the variants differ in it"
     assert params["quant.calibration_size"] == 500
@@ -274,6 +276,11 @@ WRONG = [
     ("benchmark", {"batch_sizes": [1, "x"]}, 'benchmark.batch_sizes.1 must be a whole number ≥ 1'),
     ("benchmark", {"conf_threshold": 1.5}, "must be a number from 0 to 1 but got 1.5"),
     ("benchmark", {"use_tracking": "yes"}, 'use_tracking must be true or false but got "yes"'),
+    ("benchmark", {"use_tracking": True}, "true but benchmark.sequences names none"),
+    ("benchmark", {"use_tracking": True, "sequences": []}, "write sequences: [DIRECTORY] with"),
+    ("benchmark", {"sequences": "cctv"}, "a list of different directories like [cctv/gate]"),
+    ("benchmark", {"sequences": ["a", "a"]}, "'a' is there twice"),
+    ("benchmark", {"tracker": "sort"}, 'must be one of bytetrack, botsort but got "sort"'),
     ("environment", {"device": "gpu"}, "an NVIDIA GPU is called cuda"),
     ("environment", {"device": "cuda:x"}, "or the number of a GPU like 0 or 0,1"),
     ("environment", {"precision": "fp23"}, "did you mean 'fp32'?"),

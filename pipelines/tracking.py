@@ -1,0 +1,155 @@
+"""Multi-object tracking in the infer stage: detector + tracker over each sequence, then judged.
+
+prepare()  resolve_sequences → tracking_identity, tracking_tags
+work()     measure_tracking → results/mot/SEQ.txt, results/mot.json, plots/mot.png, mot.*
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from guardianflow.contracts.errors import (
+    EvaluationError,
+    MissingDependencyError,
+    Problem,
+    ScenarioError,
+)
+from guardianflow.contracts.ports import ObjectDetector
+from guardianflow.contracts.sequences import MotResult, TrackingSequence
+
+from .stages import StageContext
+
+LIBRARIES = ("trackeval", "lap", "ultralytics")
+"""For the stage's identity: what they compute changes with their version."""
+
+
+def resolve_sequences(
+    context: StageContext, class_names: Sequence[str]
+) -> tuple[TrackingSequence, ...]:
+    """The scenario's sequences, read and checked; none where tracking is not asked for.
+
+    A relative path is looked for beside the scenario, then in the working directory.
+
+    Args:
+        class_names: of the detector; one must be among the classes that ground truth counts.
+
+    Raises:
+        DatasetError: everything wrong with any sequence.
+        ScenarioError: the detector knows no class that is to be tracked.
+        MissingDependencyError: TrackEval, Ultralytics or lap is not installed.
+    """
+    from guardianflow.evaluation.object_tracking import match_classes
+    from guardianflow.site_data.sequences import resolve_sequences as resolve
+
+    benchmark = context.scenario.benchmark
+    if not benchmark.use_tracking:
+        return ()
+    for library in LIBRARIES:
+        if importlib.util.find_spec(library) is None:
+            raise MissingDependencyError(
+                library, "benchmark.use_tracking", f"pip install {library}"
+            )
+    sequences = resolve(
+        benchmark.sequences,
+        cache_dir=context.settings.datasets_dir,
+        search_dirs=[context.base_dir, Path.cwd()],
+    )
+    try:
+        match_classes(class_names, sequences)
+    except EvaluationError as exc:  # seen before any run exists: the caller can mend it
+        raise ScenarioError(Problem(str(exc), "benchmark.sequences")) from exc
+    return sequences
+
+
+def tracking_identity(sequences: Sequence[TrackingSequence]) -> dict[str, str]:
+    """Sequence name → fingerprint: what tracking's result depends on beside the scenario."""
+    return {each.name: each.fingerprint for each in sequences}
+
+
+def tracking_tags(context: StageContext, sequences: Sequence[TrackingSequence]) -> dict[str, str]:
+    """Who tracked, who judged, on what; none where tracking is not asked for."""
+    if not sequences:
+        return {}
+    from guardianflow.evaluation.mot import evaluator_name
+
+    return {
+        "mot.tracker": context.scenario.benchmark.tracker,
+        "mot.evaluator": evaluator_name(),
+        "mot.sequences": ",".join(each.name for each in sequences),
+    }
+
+
+def measure_tracking(
+    context: StageContext,
+    detector: ObjectDetector,
+    sequences: Sequence[TrackingSequence],
+    outputs: Path,
+) -> dict[str, float]:
+    """Track every sequence, judge the tracks and leave files and a picture.
+
+    Args:
+        detector: open, for single pictures.
+        sequences: of resolve_sequences; empty measures nothing.
+        outputs: the run's artifacts; results/ and plots/ below it.
+
+    Returns:
+        `mot.*`; empty where there are no sequences.
+
+    Raises:
+        EvaluationError: a picture that can't be decoded or has another size.
+    """
+    if not sequences:
+        return {}
+    from guardianflow.evaluation.mot import evaluate_tracks
+    from guardianflow.evaluation.object_tracking import match_classes, track_sequence
+    from guardianflow.evaluation.tracking_picture import tracking_bars
+    from guardianflow.site_data.track_results import write_tracks
+
+    tracker = context.scenario.benchmark.tracker
+    match = match_classes(detector.class_names, sequences)
+    if match.unknown:
+        context.events.message(
+            f"tracking is not judged for {', '.join(match.unknown)}: the ground truth counts it "
+            f"but the model does not know it"
+        )
+    total = sum(each.length for each in sequences)
+    done, tracks = 0, {}
+    for sequence in sequences:
+
+        def progress(frame: int, _: int, *, before: int = done, name: str = sequence.name) -> None:
+            context.events.progress(before + frame, total, f"tracking {name}")
+
+        tracks[sequence.name] = track_sequence(
+            detector,
+            sequence,
+            tracker=tracker,
+            classes=match.pairs[sequence.name],
+            progress=progress,
+        )
+        done += sequence.length
+        write_tracks(outputs / "results" / "mot" / f"{sequence.name}.txt", tracks[sequence.name])
+    result = evaluate_tracks(sequences, tracks, match.judged)
+    _save(outputs / "results" / "mot.json", result, sequences, tracker, match.unknown)
+    tracking_bars(result, outputs / "plots" / "mot.png", title=f"Tracking with {tracker}")
+    return result.as_metrics()
+
+
+def _save(
+    path: Path,
+    result: MotResult,
+    sequences: Sequence[TrackingSequence],
+    tracker: str,
+    unknown: Sequence[str],
+) -> None:
+    table: dict[str, Any] = {
+        "tracker": tracker,
+        **result.to_dict(),
+        "unknown_classes": list(unknown),
+        "fingerprints": tracking_identity(sequences),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
