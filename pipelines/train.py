@@ -21,6 +21,7 @@ from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
     from experiments_adapters.code_path import EpochListener, ExperimentCode
+    from guardianflow.evaluation.system_metrics import SystemSampler
 
 BATCH_LOG_EVERY_S = 1.0
 
@@ -34,6 +35,7 @@ class TrainStage:
         self._code: ExperimentCode
         self._weights: Path | None = None
         self._last: dict[str, float] = {}
+        self._epochs_done = 0
 
     def prepare(self) -> StagePlan:
         from experiments_adapters.code_path import load_experiment
@@ -76,14 +78,18 @@ class TrainStage:
     def work(self, run_id: str) -> StageOutcome:
         from experiments_adapters.code_path import check_result
         from experiments_adapters.outputs import collect_outputs
+        from guardianflow.backends.model_figures import figures_from_lineage
+        from guardianflow.evaluation.system_metrics import SystemSampler
 
         context = self._context
         output = context.scratch / "training"
         output.mkdir()
+        sampler = SystemSampler()
         trainer = self.build_trainer(
-            output, self._epoch_listener(run_id), self._batch_listener(run_id)
+            output, self._epoch_listener(run_id, sampler), self._batch_listener(run_id)
         )
-        call_trainer(trainer)
+        with sampler:
+            call_trainer(trainer)
         best = check_result(trainer)
         store = context.ports.store
         for category, files in collect_outputs(output, best).items():
@@ -92,6 +98,10 @@ class TrainStage:
                     store.log_files(run_id, path, category)
         package = self._package(best, run_id)
         store.log_files(run_id, best, "weights")
+        whole = sampler.usage().as_metrics() | figures_from_lineage(package.spec)
+        # After the last epoch, so that it is what the run shows and no epoch's point is doubled.
+        store.log_metrics(run_id, whole, step=self._epochs_done + 1)
+        self._last |= whole
         if not context.request.register:
             return StageOutcome(self._last)
         model = context.ports.registry.register(
@@ -102,8 +112,8 @@ class TrainStage:
         )
         return StageOutcome(self._last, (model,))
 
-    def _epoch_listener(self, run_id: str) -> EpochListener:
-        """Logs an epoch's metrics while the training goes on, and shows them."""
+    def _epoch_listener(self, run_id: str, sampler: SystemSampler) -> EpochListener:
+        """Logs an epoch's metrics and what it took of the machine, and shows the metrics."""
         from experiments_adapters.base import to_metric_keys
 
         context, epochs = self._context, self._context.scenario.training.epochs
@@ -111,7 +121,9 @@ class TrainStage:
         def on_epoch_end(epoch: int, metrics: Mapping[str, float]) -> None:
             keyed = to_metric_keys(metrics)
             self._last |= keyed
-            context.ports.store.log_metrics(run_id, keyed, step=epoch)
+            self._epochs_done = max(epoch, self._epochs_done)
+            usage = sampler.lap().as_metrics()
+            context.ports.store.log_metrics(run_id, keyed | usage, step=epoch)
             shown = [f"{k.removeprefix('det.')} {v:.3f}" for k, v in keyed.items() if k in SHOWN]
             context.events.progress(epoch, epochs, "  ".join(shown))
 

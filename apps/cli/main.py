@@ -166,6 +166,50 @@ def list_command(what: str, customer: str, limit: int, as_json: bool) -> None:
     sys.exit(guarded(lambda: show_list(what, customer, limit, as_json), as_json=as_json))
 
 
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow mot --gt data/sequences --results tracker/results
+  guardianflow mot --gt data/sequences/gate --results results --json
+
+\b
+GT is a sequence or holds several: NAME/gt/gt.txt, and NAME/seqinfo.ini if there is one.
+RESULTS holds NAME.txt for each: frame,id,left,top,width,height,confidence,class,…
+"""
+)
+@click.option("--gt", "truth", required=True, metavar="DIR", help="Ground truth.")
+@click.option("--results", required=True, metavar="DIR", help="Result files of a tracker.")
+@click.option("--json", "as_json", is_flag=True, help="End stdout with one object, rates in 0…1.")
+def mot(truth: str, results: str, as_json: bool) -> None:
+    """Judge multi-object tracking: HOTA, MOTA, IDF1 of result files made elsewhere."""
+    from pipelines.entry import guarded
+
+    def work() -> int:
+        from .mot import show_mot
+
+        return show_mot(truth, results, as_json)
+
+    sys.exit(guarded(work, as_json=as_json))
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow doctor
+  guardianflow doctor --fresh --json
+"""
+)
+@click.option("--fresh", is_flag=True, help="Try every backend anew; believe no kept verdict.")
+@click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
+def doctor(fresh: bool, as_json: bool) -> None:
+    """What this machine is, which backends really run on it, and what to do about the rest."""
+    from pipelines.entry import guarded
+
+    from .doctor import examine
+
+    sys.exit(guarded(lambda: examine(fresh=fresh, as_json=as_json), as_json=as_json))
+
+
 def finish(stage: str, given: dict[str, Any]) -> None:
     """Run the command and leave with its exit code."""
     from pipelines.entry import guarded

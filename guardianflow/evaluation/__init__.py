@@ -6,6 +6,10 @@
     detection          detector + labelled images → DetectionMetrics; predictions on disk
     latency            detector + decoded images → LatencyResult
     pictures           values → PNG
+    system_metrics     CPU, memory and GPU counters, sampled beside the work
+    gpu_counters       NVML, as far as there is one
+    process_load       CPU time of a process and its children; the cores it may use
+    conditions         how quiet the machine was while something was timed
 
 No module here knows where a model comes from. preprocessing and postprocessing need numpy and
 OpenCV alone: they travel inside every logged model. The metrics are defined in docs/metrics.md.

@@ -34,7 +34,8 @@ def test_a_checkpoint_tells_what_it_is(weights: MakeWeights, tmp_path: Path) -> 
     assert made.spec.class_names == NAMES
     assert made.spec.architecture == "yolo11n"
     assert (made.spec.input_size, made.spec.conf_threshold) == (96, 0.3)
-    assert made.spec.lineage == {"source_run_id": "abc"}
+    assert made.spec.lineage["source_run_id"] == "abc"
+    assert made.spec.lineage.keys() == {"source_run_id", "parameters", "flops"}
     assert sorted(source.parent.iterdir()) == before
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["made"]
 

@@ -146,6 +146,19 @@ def test_a_lasting_verdict_is_kept_until_something_it_depends_on_changes(
     assert starts.read_text() == "xxxx"
 
 
+def test_a_fresh_try_replaces_what_was_kept(tmp_path: Path) -> None:
+    cache, starts = tmp_path / "cache", tmp_path / "starts"
+    works = counting(starts, ANSWER)
+    fails = counting(starts, 'print(json.dumps({"verdict": "failed", "reason": "?"}))')
+    assert probe("openvino", "int8", cache_dir=cache, _child=works).runs
+    assert probe("openvino", "int8", cache_dir=cache, fresh=True, _child=works).runs
+    assert starts.read_text() == "xx"
+    assert not probe("openvino", "int8", cache_dir=cache, fresh=True, _child=fails).runs
+    assert list(cache.iterdir()) == [], "a kept verdict that was proved wrong is not kept"
+    assert probe("openvino", "int8", cache_dir=cache, _child=works).runs
+    assert starts.read_text() == "xxxx"
+
+
 @pytest.mark.parametrize(
     "code",
     [

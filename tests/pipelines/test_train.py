@@ -57,6 +57,62 @@ def test_a_trainer_from_outside_ends_as_a_registered_candidate(workplace: Workpl
     assert again["models"] == result["models"]
 
 
+def test_each_epoch_says_what_it_took_of_the_machine(workplace: Workplace) -> None:
+    code = workplace.write_trainer("measured_experiment")
+    options = ("-p", "training.epochs=2", "-p", "training.options.seconds_per_epoch=0.2")
+    result = last_json(train(workplace, code, *options).stdout)
+    history = {
+        key: [(point.step, point.value) for point in metric_history(workplace, result, key)]
+        for key in ("sys.cpu_utilization_pct", "sys.cpu_memory_used_mb", "det.mAP50")
+    }
+    assert [step for step, _ in history["det.mAP50"]] == [1, 2]
+    for key in ("sys.cpu_utilization_pct", "sys.cpu_memory_used_mb"):
+        assert [step for step, _ in history[key]] == [1, 2, 3], "the last is the whole training"
+    assert all(0 <= value <= 100 for _, value in history["sys.cpu_utilization_pct"])
+    assert all(value > 10 for _, value in history["sys.cpu_memory_used_mb"])
+    run = workplace.store.get_run(result["run_id"])
+    assert run.metrics["sys.cpu_memory_used_mb"] == history["sys.cpu_memory_used_mb"][-1][1]
+    assert result["metrics"]["sys.cpu_memory_used_mb"] == run.metrics["sys.cpu_memory_used_mb"]
+    assert "sys.model_params_m" not in run.metrics, "an ONNX file's are not known"
+
+
+def metric_history(workplace: Workplace, result: Any, key: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(workplace.tracking_uri).get_metric_history(result["run_id"], key)
+
+
+CHECKPOINT_TRAINER = """
+class Trainer:
+    def __init__(self, model_config, training_config, dataset_config, work_dir=None):
+        self.classes, self.path = model_config.num_classes, str(work_dir / "best.pt")
+
+    def train(self):
+        import torch
+        from ultralytics.nn.tasks import DetectionModel
+
+        model = DetectionModel("yolo11n.yaml", nc=self.classes, verbose=False)
+        model.names = dict(enumerate(NAMES))
+        torch.save({"model": model.half(), "train_args": {}}, self.path)
+
+    def get_best_model_path(self):
+        return self.path
+"""
+
+
+def test_a_trained_checkpoint_says_how_large_it_is(workplace: Workplace) -> None:
+    from guardianflow.site_data.demo import CLASS_NAMES
+
+    code = workplace.root / "checkpoint"
+    code.mkdir()
+    (code / "train.py").write_text(f"NAMES = {list(CLASS_NAMES)!r}\n{CHECKPOINT_TRAINER}", "utf-8")
+    done = train(workplace, code)
+    assert done.returncode == 0, done.stderr
+    metrics = last_json(done.stdout)["metrics"]
+    assert metrics["sys.model_params_m"] == pytest.approx(2.58, abs=0.05)
+    assert 0.1 < metrics["sys.model_flops_g"] < 0.2, "6.3 at 640 pixels, here at 96"
+
+
 def test_metrics_arrive_while_it_trains(workplace: Workplace) -> None:
     code = workplace.write_trainer("slow_experiment")
     process = workplace.start(

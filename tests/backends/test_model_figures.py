@@ -1,0 +1,111 @@
+"""Parameters and operations: what Ultralytics counts, and what an export still knows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from guardianflow.backends import model_figures, ultralytics_models
+from guardianflow.backends.model_figures import figures_from_lineage
+from guardianflow.backends.packages import package_from_weights
+from guardianflow.contracts.errors import BackendError, ConfigurationError
+from guardianflow.contracts.results import DetectorPackage
+
+MakePackage = Callable[..., DetectorPackage]
+MakeWeights = Callable[[str], Path]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "parameters_m", "flops_g"),
+    # As Ultralytics publishes them for 80 classes at 640 pixels.
+    [("yolo11n", 2.6, 6.5), ("yolo11s", 9.4, 21.5), ("yolo26n", 2.4, 5.4)],
+)
+def test_the_figures_are_the_published_ones(
+    tmp_path: Path, architecture: str, parameters_m: float, flops_g: float
+) -> None:
+    ultralytics_models.import_ultralytics()
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
+
+    model = DetectionModel(f"{architecture}.yaml", nc=80, verbose=False)
+    model.names = {i: f"thing {i}" for i in range(80)}
+    file = tmp_path / "model.pt"
+    torch.save({"model": model.half(), "train_args": {}}, file)
+    figures = figures_from_lineage(
+        package_from_weights(file, tmp_path / "made", input_size=640).spec
+    )
+    assert figures["sys.model_params_m"] == pytest.approx(parameters_m, abs=0.05)
+    assert figures["sys.model_flops_g"] == pytest.approx(flops_g, abs=0.1)
+
+
+@pytest.mark.parametrize("architecture", ["yolo11n", "yolo26n", "yolov10n"])
+def test_the_figures_are_those_of_the_model_as_it_runs(
+    package: MakePackage, architecture: str
+) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    made = package(architecture)
+    counted = model_figures.model_figures(made)
+    model = ultralytics_models.load_detector(made.weights_path)
+    model = ultralytics_models.prepare(model, made.spec.output, made.spec.input_size)
+    counter = FlopCounterMode(display=False)
+    import torch
+
+    with counter:
+        model(torch.zeros(1, 3, made.spec.input_size, made.spec.input_size))
+    assert counted["flops"] == counter.get_total_flops()
+    assert counted["parameters"] == sum(p.numel() for p in model.parameters())
+    assert figures_from_lineage(made.spec, "sys.original.") == {
+        "sys.original.model_params_m": counted["parameters"] / 1e6,
+        "sys.original.model_flops_g": counted["flops"] / 1e9,
+    }
+
+
+def test_flops_grow_with_the_image_and_parameters_don_t(
+    weights: MakeWeights, tmp_path: Path
+) -> None:
+    small, large = (
+        figures_from_lineage(
+            package_from_weights(weights("yolov8n"), tmp_path / str(side), input_size=side).spec
+        )
+        for side in (160, 320)
+    )
+    assert large["sys.model_params_m"] == small["sys.model_params_m"]
+    assert large["sys.model_flops_g"] == pytest.approx(4 * small["sys.model_flops_g"], rel=0.01)
+
+
+@pytest.mark.parametrize(("backend", "precision"), [("onnx", "fp32"), ("openvino", "fp32")])
+def test_an_export_has_the_figures_of_its_source(
+    package: MakePackage, backend: str, precision: str
+) -> None:
+    exported = package("yolo11n", backend, precision)
+    figures = figures_from_lineage(exported.spec)
+    assert figures.keys() == {"sys.model_params_m", "sys.model_flops_g"}
+    assert figures == figures_from_lineage(package("yolo11n").spec)
+    with pytest.raises(ConfigurationError, match=f"counted but got one of '{backend}'"):
+        model_figures.model_figures(exported)
+
+
+def test_a_file_of_another_kind_has_no_figures(package: MakePackage, tmp_path: Path) -> None:
+    given = package("yolo11n", "onnx", "fp32").weights_path
+    made = package_from_weights(given, tmp_path / "made", input_size=160)
+    assert figures_from_lineage(made.spec) == {}
+
+
+def test_a_model_that_can_t_be_counted_is_a_detector_all_the_same(
+    weights: MakeWeights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*_: object) -> dict[str, int]:
+        raise BackendError("an operator without a shape")
+
+    monkeypatch.setattr(model_figures, "_count", refuse)
+    with caplog.at_level(logging.WARNING):
+        made = package_from_weights(weights("yolo11n"), tmp_path / "made", input_size=160)
+    assert figures_from_lineage(made.spec) == {}
+    assert "an operator without a shape" in caplog.text
