@@ -42,6 +42,8 @@ def yolo11n(folder: Path, side: int = SIDE) -> DetectorPackage:
         model.train()(torch.from_numpy(random))
         for norm in norms:
             norm.momentum = 0.03
+        for branch in model.model[-1].cv3:  # few boxes, as a trained one finds, not thousands
+            branch[-1].weight.mul_(0.2)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "yolo11n.pt"
     torch.save({"model": model.eval().half(), "train_args": {}}, weights)
