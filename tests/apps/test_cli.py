@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from apps.cli.main import cli
 
-COMMANDS = ["train", "infer", "quant", "pipeline", "list"]
+COMMANDS = ["train", "infer", "quant", "pipeline", "list", "mot", "doctor"]
 
 
 def call(*words: str) -> tuple[int, str]:
