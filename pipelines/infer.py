@@ -5,7 +5,6 @@ python -m pipelines.infer --scenario S --source-run-id ID
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +13,34 @@ from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
-from .judging import Judged, decoded_images, judge, load_metrics, read_split, save_judged
+from .judging import Judged, judge, read_split, save_judged
+from .measuring import (
+    Timings,
+    Watch,
+    camera_metrics,
+    interval_metrics,
+    sampled,
+    save_json,
+    save_timings,
+    time_batch_sizes,
+    time_throughput,
+    timing_paths,
+)
 from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
+from .tracking import (
+    measure_tracking,
+    resolve_sequences,
+    tracking_identity,
+    tracking_tags,
+)
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.results import LabelledImage, LatencyResult
+    from guardianflow.contracts.measurements import Estimate
+    from guardianflow.contracts.results import LabelledImage
+    from guardianflow.contracts.sequences import TrackingSequence
 
-LIBRARIES = ("openvino", "onnxruntime", "torch", "ultralytics")
+LIBRARIES = ("openvino", "onnxruntime", "torch", "ultralytics", "trackeval", "lap", "scipy")
 
 
 class InferStage:
@@ -33,14 +52,10 @@ class InferStage:
         self._source: DetectorPackage
         self._images: list[LabelledImage]
         self._split = ""
+        self._sequences: tuple[TrackingSequence, ...] = ()
 
     def prepare(self) -> StagePlan:
         context, scenario = self._context, self._context.scenario
-        if scenario.benchmark.use_tracking:
-            raise ScenarioError(
-                "benchmark.use_tracking is true, but evaluating multi-object tracking is not "
-                "built yet; set it to false"
-            )
         self._source = fetch_source(context, context.scratch / "source")
         spec = self._source.spec
         verdict = require_backend(spec.backend, spec.precision, context.settings.probes_dir)
@@ -48,6 +63,7 @@ class InferStage:
         check_classes(self._source, self._dataset)
         self._split = infer_split(context, self._dataset)
         self._images = read_split(self._dataset, self._split)
+        self._sequences = resolve_sequences(context, spec.class_names)
         identity = {
             "stage": "infer",
             "benchmark": scenario.benchmark.model_dump(mode="json"),
@@ -55,6 +71,7 @@ class InferStage:
             "source": self._source.digest,
             "data": self._dataset.fingerprint,
             "split": self._split,
+            "sequences": tracking_identity(self._sequences),
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
         }
@@ -67,6 +84,7 @@ class InferStage:
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
                 **verdict_tags(verdict),
+                **tracking_tags(context, self._sequences),
                 "data.split": self._split,
                 "model.variant": self._source.spec.variant,
             },
@@ -74,94 +92,109 @@ class InferStage:
         )
 
     def work(self, run_id: str) -> StageOutcome:
+        from guardianflow.backends.model_figures import figures_from_lineage
         from guardianflow.detector import Detector
         from guardianflow.evaluation.latency import latency_metrics
+        from guardianflow.evaluation.throughput import throughput_metrics
 
         context, store = self._context, self._context.ports.store
-        device = context.scenario.environment.device
-        with Detector.open(self._source, device=device) as detector:
-            judged = judge(context, detector, self._images, "judging")
-            session = detector.info
-        load = load_metrics(context)
-        timings = self._time_all(device)
-        metrics = judged.metrics.as_metrics() | load
-        for timing in timings:
-            # sys.* speaks of one image at a time, as frames come from a camera
-            prefix = "sys." if timing.batch_size == 1 else None
-            metrics |= latency_metrics(timing, sys_prefix=prefix)
-        metrics["sys.throughput_imgs_per_sec"] = max(timing.fps for timing in timings)
-        metrics["sys.model_size_mb"] = self._source.size_bytes / 1e6
         outputs = context.scratch / "outputs"
+        device = context.scenario.environment.device
+        usage: dict[str, float] = {}
+        with Detector.open(self._source, device=device) as detector:
+            with sampled(usage):
+                judged = judge(context, detector, self._images, "judging")
+            tracked = measure_tracking(context, detector, self._sequences, outputs)
+            session = detector.info
+        paths = timing_paths(self._images)
+        with Watch(context) as watch:
+            latency = time_batch_sizes(context, self._source, paths)
+            throughput, cameras = time_throughput(context, self._source, paths, usage)
+            watch.timings = {f"batch size {each.batch_size}": each.latency for each in latency}
+        timings = Timings({"model": latency}, throughput, cameras)
+        intervals = self._intervals(judged)
+        metrics = judged.metrics.as_metrics() | interval_metrics(intervals) | tracked
+        for each in latency:
+            # sys.* speaks of one image at a time, as frames come from a camera
+            metrics |= latency_metrics(each, sys_prefix="sys." if each.batch_size == 1 else None)
+        metrics |= throughput_metrics(throughput) | camera_metrics(cameras)
+        metrics |= usage | watch.metrics()
+        metrics["sys.model_size_mb"] = self._source.size_bytes / 1e6
+        metrics |= figures_from_lineage(self._source.spec)
         save_judged(judged, self._images, "model", outputs)
-        self._save_table(outputs, metrics, vars(session))
+        save_timings(outputs / "results" / "latency.json", timings, watch, {"model": session})
+        self._save_table(outputs, metrics, intervals, vars(session))
         self._draw(outputs, judged, timings)
         store.log_files(run_id, outputs)
-        store.annotate(
-            run_id,
-            tags={
-                "det.evaluator": judged.metrics.evaluator,
-                "sys.execution_precision": session.execution_precision,
-                "sys.device": session.device,
-                "sys.library": session.library,
-            },
-        )
+        tags = {"det.evaluator": judged.metrics.evaluator, **watch.tags(session)}
+        store.annotate(run_id, tags=tags)
         store.log_metrics(run_id, metrics)
         return StageOutcome(metrics)
 
-    def _time_all(self, device: str) -> list[LatencyResult]:
-        """Each batch size on a session of its own, opened for that batch."""
-        from guardianflow.detector import Detector
-        from guardianflow.evaluation.latency import measure_latency
+    def _intervals(self, judged: Judged) -> dict[str, Estimate]:
+        from guardianflow.evaluation.significance import bootstrap_metrics
 
-        benchmark = self._context.scenario.benchmark
-        images = decoded_images(self._images)
-        sizes = sorted(set(benchmark.batch_sizes) | {1})
-        timings = []
-        for place, size in enumerate(sizes):
-            self._context.events.progress(place, len(sizes), f"timing batch size {size}")
-            with Detector.open(self._source, batch_size=size, device=device) as detector:
-                timings.append(
-                    measure_latency(
-                        detector,
-                        images,
-                        batch_size=size,
-                        warmup_runs=benchmark.warmup_runs,
-                        benchmark_runs=benchmark.benchmark_runs,
-                    )
-                )
-        return timings
+        def progress(done: int, total: int) -> None:
+            self._context.events.progress(done, total, "how sure the accuracy is")
+
+        return bootstrap_metrics(
+            judged.predictions,
+            self._images,
+            self._source.spec.class_names,
+            conf_threshold=judged.metrics.conf_threshold,
+            progress=progress,
+        )
 
     def _save_table(
-        self, outputs: Path, metrics: dict[str, float], session: dict[str, object]
+        self,
+        outputs: Path,
+        metrics: dict[str, float],
+        intervals: dict[str, Estimate],
+        session: dict[str, object],
     ) -> None:
         table = {
             "variant": self._source.spec.variant,
             "split": self._split,
             "metrics": metrics,
+            "intervals_95": {key: [each.low, each.high] for key, each in intervals.items()},
             "session": session,
         }
-        path = outputs / "results" / "inference.json"
-        path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        save_json(outputs / "results" / "inference.json", table)
 
-    def _draw(self, outputs: Path, judged: Judged, timings: list[LatencyResult]) -> None:
-        from guardianflow.evaluation import pictures
+    def _draw(self, outputs: Path, judged: Judged, timings: Timings) -> None:
+        from guardianflow.evaluation import comparison_pictures, pictures
+        from guardianflow.evaluation.confusion_matrix import (
+            confusion_matrix,
+            confusion_matrix_picture,
+        )
         from guardianflow.evaluation.contact_sheet import detections_contact_sheet
         from guardianflow.evaluation.detection import precision_recall_curves
 
-        plots = outputs / "plots"
+        plots, latency = outputs / "plots", timings.latency["model"]
         names = self._source.spec.class_names
+        deployed = judged.metrics.conf_threshold
         curves = precision_recall_curves(judged.predictions, self._images, names)
         pictures.precision_recall_curve(curves, plots / "precision_recall.png")
         pictures.average_precision_bars(
             judged.metrics.ap, judged.metrics.ap50, plots / "average_precision.png"
         )
-        pictures.latency_by_batch_size(timings, plots / "latency.png")
+        matrix = confusion_matrix(judged.predictions, self._images, names, conf_threshold=deployed)
+        confusion_matrix_picture(matrix, names, plots / "confusion_matrix.png")
+        pictures.latency_by_batch_size(latency, plots / "latency.png")
+        single = next(each for each in latency if each.batch_size == 1)
+        comparison_pictures.latency_distribution(
+            {"file to boxes without decoding": single.latency, **single.stages()},
+            plots / "latency_distribution.png",
+            title=f"{self._source.spec.variant}: how long one image took",
+        )
+        if timings.cameras is not None:
+            comparison_pictures.camera_load(timings.cameras, plots / "cameras.png")
         detections_contact_sheet(
             self._images,
             judged.predictions,
             names,
             plots / "detections.png",
-            conf_threshold=judged.metrics.conf_threshold,
+            conf_threshold=deployed,
         )
 
 

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import DatasetError
-from guardianflow.contracts.results import (
-    DetectionMetrics,
-    Detections,
-    LabelledImage,
-    LocalDataset,
-)
+from guardianflow.contracts.measurements import DetectionMetrics
+from guardianflow.contracts.results import Detections, LabelledImage, LocalDataset
 
 from .stages import StageContext
-from .summary import BUSY_LOAD_PER_CORE
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.ports import ImageArray
     from guardianflow.detector import Detector
-
-LATENCY_IMAGES = 32
 
 
 @dataclass(frozen=True)
@@ -63,24 +54,6 @@ def judge(
         conf_threshold=context.scenario.benchmark.conf_threshold,
     )
     return Judged(predictions, metrics)
-
-
-def decoded_images(images: list[LabelledImage]) -> list[ImageArray]:
-    """A few decoded images to time on: decoding is not part of the detector's latency."""
-    from guardianflow.evaluation.preprocessing import load_image
-
-    return [load_image(image.path) for image in images[:LATENCY_IMAGES]]
-
-
-def load_metrics(context: StageContext) -> dict[str, float]:
-    """How busy the machine is as timing begins; said aloud where it spoils the figures."""
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    if load / cores > BUSY_LOAD_PER_CORE:
-        context.events.message(
-            f"the machine is busy (load {load:.1f} on {cores} cores): latencies and speed-ups "
-            f"of this run are not to be relied on"
-        )
-    return {"sys.load_per_core": load / cores}
 
 
 def save_judged(judged: Judged, images: list[LabelledImage], name: str, folder: Path) -> None:

@@ -5,26 +5,29 @@ python -m pipelines.quant --scenario S --source-run-id ID [--backend openvino]
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.errors import ConfigurationError, ScenarioError, SourceError
+from guardianflow.contracts.errors import ScenarioError, SourceError
 from guardianflow.contracts.results import DetectorPackage, ExportRequest, LocalDataset
 from scenario import QuantizationParams
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
-from .judging import Judged, decoded_images, judge, load_metrics, read_split, save_judged
+from .judging import Judged, judge, read_split, save_judged
+from .measuring import Timings, Watch, save_json, save_timings, timing_paths
 from .readiness import require_backend, verdict_tags
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.ports import ImageArray
-    from guardianflow.contracts.results import LabelledImage, LatencyResult
+    from guardianflow.contracts.measurements import Estimate
+    from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
 
-LIBRARIES = ("openvino", "nncf", "onnx", "onnxruntime", "onnxslim", "torch", "ultralytics")
+LIBRARIES = (
+    "openvino", "nncf", "onnx", "onnxruntime", "onnxslim", "torch", "ultralytics", "scipy",
+)  # fmt: skip
 
 
 class QuantStage:
@@ -127,15 +130,19 @@ class QuantStage:
         ):
             before = judge(context, original, self._images, "judging the original")
             after = judge(context, quantized, self._images, f"judging {self._name}")
-            load = load_metrics(context)
             context.events.message("timing both, interleaved")
-            timings = self._time(original, quantized)
+            with Watch(context) as watch:
+                timings = self._time(original, quantized)
+                watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
-        metrics = self._metrics(before, after, timings, package) | load
+        differences = self._differences(before, after)
+        metrics = self._metrics(before, after, timings, package)
+        metrics |= difference_metrics(differences) | watch.metrics()
         save_judged(before, self._images, "original", outputs)
         save_judged(after, self._images, "quantized", outputs)
-        self._save_table(outputs, metrics, {k: vars(v) for k, v in sessions.items()})
-        self._draw(outputs, after)
+        save_timings(outputs / "results" / "latency.json", timings, watch, sessions)
+        self._save_table(outputs, metrics, differences)
+        self._draw(outputs, after, timings, differences)
         store.log_files(run_id, outputs)
         store.log_files(run_id, package.directory, "weights")
         store.annotate(
@@ -143,8 +150,7 @@ class QuantStage:
             tags={
                 **calibration_tags(package),
                 "det.evaluator": after.metrics.evaluator,
-                "sys.execution_precision": sessions["quantized"].execution_precision,
-                "sys.library": sessions["quantized"].library,
+                **watch.tags(sessions["quantized"]),
             },
         )
         store.log_metrics(run_id, metrics)
@@ -184,56 +190,83 @@ class QuantStage:
         }
         return package.with_lineage(lineage)
 
-    def _time(self, original: Detector, quantized: Detector) -> dict[str, LatencyResult]:
-        from guardianflow.evaluation.latency import measure_interleaved
+    def _time(self, original: Detector, quantized: Detector) -> Timings:
+        from guardianflow.evaluation.latency import measure_interleaved, speedup
+        from guardianflow.evaluation.preprocessing import load_image
 
         benchmark = self._context.scenario.benchmark
-        return measure_interleaved(
+        results = measure_interleaved(
             {"original": original, "quantized": quantized},
-            timing_images(self._images),
+            [load_image(path) for path in timing_paths(self._images)],
             batch_size=1,
             warmup_runs=benchmark.warmup_runs,
             benchmark_runs=benchmark.benchmark_runs,
         )
+        gain = speedup(results["original"], results["quantized"])
+        return Timings({name: (each,) for name, each in results.items()}, speedup=gain)
+
+    def _differences(self, before: Judged, after: Judged) -> dict[str, Estimate]:
+        from guardianflow.evaluation.significance import bootstrap_differences
+
+        def progress(done: int, total: int) -> None:
+            self._context.events.progress(done, total, "how sure the difference is")
+
+        return bootstrap_differences(
+            before.predictions,
+            after.predictions,
+            self._images,
+            self._source.spec.class_names,
+            conf_threshold=after.metrics.conf_threshold,
+            progress=progress,
+        )
 
     def _metrics(
-        self,
-        before: Judged,
-        after: Judged,
-        timings: dict[str, LatencyResult],
-        package: DetectorPackage,
+        self, before: Judged, after: Judged, timings: Timings, package: DetectorPackage
     ) -> dict[str, float]:
+        from guardianflow.backends.model_figures import figures_from_lineage
         from guardianflow.evaluation.latency import latency_metrics
 
         metrics = before.metrics.as_metrics("det.original.")
         metrics |= after.metrics.as_metrics("det.quantized.")
-        for name, timing in timings.items():
-            metrics |= latency_metrics(timing, sys_prefix=f"sys.{name}.", bench_prefix=None)
-        metrics["sys.original.model_size_mb"] = self._source.size_bytes / 1e6
-        metrics["sys.quantized.model_size_mb"] = package.size_bytes / 1e6
-        metrics |= {
+        sides = {"original": self._source, "quantized": package}
+        for name, (timing,) in timings.latency.items():
+            prefix = f"sys.{name}."
+            metrics |= latency_metrics(timing, sys_prefix=prefix, bench_prefix=None)
+            metrics[f"{prefix}model_size_mb"] = sides[name].size_bytes / 1e6
+            metrics |= figures_from_lineage(sides[name].spec, prefix)
+        gain = timings.speedup
+        assert gain is not None  # _time measured it
+        return metrics | {
             "comparison.accuracy_drop_mAP50": before.metrics.mAP50 - after.metrics.mAP50,
             "comparison.accuracy_drop_mAP50_95": before.metrics.mAP50_95 - after.metrics.mAP50_95,
-            "comparison.speedup_ratio": timings["original"].latency_p50_ms
-            / timings["quantized"].latency_p50_ms,
+            "comparison.speedup_ratio": gain.value,
+            "comparison.speedup_ratio_low": gain.low,
+            "comparison.speedup_ratio_high": gain.high,
             "comparison.compression_ratio": self._source.size_bytes / package.size_bytes,
         }
-        return metrics
 
     def _save_table(
-        self, outputs: Path, metrics: dict[str, float], sessions: dict[str, dict[str, object]]
+        self, outputs: Path, metrics: dict[str, float], differences: dict[str, Estimate]
     ) -> None:
         table = {
             "variant": self._name,
             "split": self._split,
             "metrics": metrics,
-            "sessions": sessions,
+            "quantized_minus_original": {
+                key: {"value": each.value, "low": each.low, "high": each.high}
+                for key, each in differences.items()
+            },
             "calibration_images": [path.name for path in self._calibration],
         }
-        path = outputs / "results" / "comparison.json"
-        path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        save_json(outputs / "results" / "comparison.json", table)
 
-    def _draw(self, outputs: Path, after: Judged) -> None:
+    def _draw(
+        self, outputs: Path, after: Judged, timings: Timings, differences: dict[str, Estimate]
+    ) -> None:
+        from guardianflow.evaluation.comparison_pictures import (
+            differences_forest,
+            latency_distribution,
+        )
         from guardianflow.evaluation.contact_sheet import detections_contact_sheet
         from guardianflow.evaluation.pictures import average_precision_bars
 
@@ -243,6 +276,14 @@ class QuantStage:
             after.metrics.ap50,
             plots / "average_precision.png",
             title=f"{self._name}: average precision by class ({self._split})",
+        )
+        differences_forest(
+            differences, plots / "differences.png", title=f"{self._name} − original ({self._split})"
+        )
+        latency_distribution(
+            {name: each.latency for name, (each,) in timings.latency.items()},
+            plots / "latency_distribution.png",
+            title=f"{self._name} and the original, timed by turns",
         )
         detections_contact_sheet(
             self._images,
@@ -290,16 +331,18 @@ def calibration_tags(package: DetectorPackage) -> dict[str, str]:
     return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
 
 
+def difference_metrics(differences: Mapping[str, Estimate]) -> dict[str, float]:
+    """Drops with their intervals: original − quantised, so the signs turn and the bounds swap."""
+    metrics: dict[str, float] = {}
+    for key, each in differences.items():
+        drop = f"comparison.accuracy_drop_{key}"
+        metrics |= {drop: -each.value, f"{drop}_low": -each.high, f"{drop}_high": -each.low}
+    return metrics
+
+
 def native_device(device: str) -> str:
     """The original runs in PyTorch, whatever runtime the variant's device names."""
     return "auto" if device in ("openvino", "tensorrt") else device
-
-
-def timing_images(images: list[LabelledImage]) -> list[ImageArray]:
-    decoded = decoded_images(images)
-    if not decoded:
-        raise ConfigurationError("no images to time on")
-    return decoded
 
 
 if __name__ == "__main__":

@@ -32,11 +32,15 @@ class ClassMatches:
         scores: float64, K.
         hits: bool, K×T: whether the detection found a true box at each IoU threshold.
         instances: true boxes of the class.
+        image_ids: int64, K: index of the image of each detection.
+        true_image_ids: int64, one per true box: index of its image, ascending.
     """
 
     scores: Float64
     hits: Bool
     instances: int
+    image_ids: Int64
+    true_image_ids: Int64
 
 
 def match_all(
@@ -179,13 +183,20 @@ def _by_class(
 ) -> list[ClassMatches]:
     """Cut the rows sorted by (class, image, score) into classes and sort each by score."""
     class_ids, scores = found.class_ids[order], found.scores[order]
-    instances = np.bincount(truth.class_ids, minlength=class_count)
+    image_ids = found.image_ids[order]
     edges = np.searchsorted(class_ids, np.arange(class_count + 1))
     result: list[ClassMatches] = []
     for class_id in range(class_count):
         rows = slice(edges[class_id], edges[class_id + 1])
         best_first = np.argsort(-scores[rows], kind="stable")
+        true_image_ids = truth.image_ids[truth.class_ids == class_id]
         result.append(
-            ClassMatches(scores[rows][best_first], hits[rows][best_first], int(instances[class_id]))
+            ClassMatches(
+                scores=scores[rows][best_first],
+                hits=hits[rows][best_first],
+                instances=len(true_image_ids),
+                image_ids=image_ids[rows][best_first],
+                true_image_ids=true_image_ids,
+            )
         )
     return result

@@ -1,0 +1,336 @@
+"""Pictures of what is sure and what is not: differences, call times, cameras.
+
+As in pictures.py: each function takes values and the path to write and returns that path; with
+nothing to draw it raises EvaluationError. Names may be Hangul.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..contracts.errors import EvaluationError
+from ..contracts.measurements import CameraCapacity, CameraStep, Estimate, Percentile, Timing
+from .drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    figure_at,
+    light_grid,
+    literal,
+    require_some,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+OVERALL = ("mAP50_95", "mAP50", "recall")
+SHOWN_ROWS = 30
+LONGEST_NAME = 36
+COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D31", "#7A68A6")
+PERCENTILE_MARKS = {50: "o", 95: "D", 99: "^"}
+# From this ratio of the longest to the shortest on, a linear axis would press most into a corner.
+WIDE_SPREAD = 8.0
+BETTER, WORSE, UNDECIDED = "better", "worse", "undecided: the interval holds 0"
+
+
+def differences_forest(
+    estimates: Mapping[str, Estimate],
+    path: Path,
+    *,
+    title: str = "Second model − first model",
+) -> Path:
+    """Each difference with its 95 % interval beside a line at 0, the overall ones on top.
+
+    With more than 30 only the overall ones and the classes with the lowest differences are shown,
+    and the picture says so.
+
+    Args:
+        estimates: key → second − first, as significance.bootstrap_differences gives them.
+        path: .png to write.
+    """
+    require_some(estimates, "a picture of differences")
+    overall, classes = _rows(estimates)
+    shown = overall + classes[: SHOWN_ROWS - len(overall)]
+    left_out = len(overall) + len(classes) - len(shown)
+    with figure_at(path, 9, 1.7 + 0.3 * len(shown)) as figure:
+        axes = figure.add_subplot()
+        axes.axvline(0, color="black", lw=1)
+        heights = np.arange(len(shown))[::-1]
+        for height, key in zip(heights, shown, strict=True):
+            estimate = estimates[key]
+            colour, marker = _verdict_mark(estimate)
+            axes.plot([estimate.low, estimate.high], [height, height], color=colour, lw=2)
+            size = 8 if key in overall else 5.5
+            axes.plot(estimate.value, height, marker=marker, color=colour, ms=size, ls="none")
+            text = f"{estimate.value:+.3f}  [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+            axes.annotate(
+                text.replace("-", "−"),
+                (1.01, height),
+                xycoords=axes.get_yaxis_transform(),
+                va="center",
+                fontsize=8,
+                color=GREY,
+                annotation_clip=False,
+            )
+        if overall and classes:
+            axes.axhline(len(shown) - len(overall) - 0.5, color=GREY, lw=0.6, ls=":")
+        axes.set_yticks(heights, [_shown_name(_row_name(key)) for key in shown])
+        said = f"\nof classes the {len(shown) - len(overall)} lowest of {len(classes)} values"
+        said = said if left_out else ""
+        axes.set(title=literal(title) + said, ylim=(-0.7, len(shown) - 0.3))
+        axes.set_xlabel("Difference and its 95 % interval; right of 0 the second model is better")
+        light_grid(axes, "x")
+        _verdict_legend(axes, [estimates[key] for key in shown])
+    return path
+
+
+def latency_distribution(
+    timings: Mapping[str, Timing], path: Path, *, title: str = "How long calls took"
+) -> Path:
+    """Share of calls that took at most so long, with p50, p95 and p99 and their 95 % intervals.
+
+    The axis of times is logarithmic where the slowest call took many times the fastest.
+
+    Args:
+        timings: model or stage → its times.
+        path: .png to write.
+    """
+    require_some(timings, "a picture of call times")
+    # The legend beside the curves has four lines for each.
+    with figure_at(path, 10, max(4.8, 0.9 + 0.8 * len(timings))) as figure:
+        axes = figure.add_subplot()
+        for index, (name, timing) in enumerate(timings.items()):
+            require_some(timing.samples_ms, f"the distribution of {name}")
+            colour = COLOURS[index % len(COLOURS)]
+            style = "-" if index < len(COLOURS) else "--"
+            times = np.sort(timing.samples_ms)
+            label = "\n".join([_shown_name(name), *_percentile_lines(timing)])
+            axes.ecdf(times, color=colour, lw=1.6, ls=style, label=label)
+            for percentile in (timing.p50, timing.p95, timing.p99):
+                _mark_percentile(axes, percentile, colour)
+        every = np.concatenate([timing.samples_ms for timing in timings.values()])
+        shortest, longest = float(every.min()), float(every.max())
+        if shortest > 0 and longest / shortest > WIDE_SPREAD:
+            _logarithmic(axes, "x", shortest, longest)
+        else:
+            axes.set_xlim(left=0)
+        for share in (0.5, 0.95, 0.99):
+            axes.axhline(share, color=GREY, lw=0.5, ls=":")
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 0.95], ["0", "25 %", "50 %", "75 %", "95 %"])
+        axes.set(title=literal(title), xlabel="Time of a call, ms", ylim=(0, 1.02))
+        axes.set_ylabel("Calls that took at most so long")
+        light_grid(axes, "x")
+        axes.legend(
+            title="● p50   ◆ p95   ▲ p99, with their intervals",
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1),
+            frameon=False,
+            fontsize=8.5,
+            title_fontsize=8.5,
+            labelspacing=0.9,
+        )
+    return path
+
+
+def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Path:
+    """Latency over the number of cameras, the budget, and the largest number that holds.
+
+    Args:
+        capacity: with at least one load tried.
+        path: .png to write.
+        title: "" says what was found.
+    """
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    require_some(capacity.steps, "a picture of camera loads")
+    steps = sorted(capacity.steps, key=lambda step: step.cameras)
+    with figure_at(path, 9, 4.8) as figure:
+        axes = figure.add_subplot()
+        cameras = [step.cameras for step in steps]
+        medians = [_median(step) for step in steps]
+        highest, lowest = _draw_p95(axes, steps), min(medians)
+        axes.plot(cameras, medians, color=SKY, marker="o", ms=5, lw=1.2, label="median")
+        failing = [(s.cameras, m) for s, m in zip(steps, medians, strict=True) if not s.holds]
+        if failing:
+            at, values = zip(*failing, strict=True)
+            axes.plot(at, values, "o", ms=5, mfc="white", color=RED, label="median, fails")
+        budget = capacity.latency_budget_ms
+        axes.axhline(budget, color="black", lw=1.2, ls="--", label=f"budget for p95, {budget:g} ms")
+        highest = max(highest, budget, *medians)
+        if lowest > 0 and highest > 5 * max(budget, lowest):
+            _logarithmic(axes, "y", min(lowest, budget), highest)
+        else:
+            axes.set_ylim(0, 1.1 * highest)
+        if capacity.cameras:
+            axes.axvline(
+                capacity.cameras,
+                color=GREEN,
+                lw=6,
+                alpha=0.25,
+                zorder=0,
+                label=f"largest that holds: {capacity.cameras}",
+            )
+        axes.set(title=literal(title or _found(capacity)), ylabel="Frame arrives → boxes, ms")
+        axes.set_xlabel(f"Cameras, {capacity.fps:g} frames/s each")
+        axes.set_xlim(min(cameras) - 0.6, max(cameras) + 0.6)
+        axes.xaxis.set_major_locator(
+            FixedLocator(cameras) if len(cameras) <= 15 else MaxNLocator(integer=True)
+        )
+        light_grid(axes)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return path
+
+
+def _rows(estimates: Mapping[str, Estimate]) -> tuple[list[str], list[str]]:
+    """Overall keys in their order, the others from the lowest difference up."""
+    overall = [key for key in OVERALL if key in estimates]
+    others = [key for key in estimates if key not in overall]
+    return overall, sorted(others, key=lambda key: estimates[key].value)
+
+
+def _row_name(key: str) -> str:
+    """'recall.helmet' → 'helmet: recall'."""
+    kinds = {"ap": "AP50-95", "ap50": "AP50", "recall": "recall"}
+    overall = {"mAP50": "mAP50", "mAP50_95": "mAP50-95", "recall": "recall, mean"}
+    kind, _, name = key.partition(".")
+    if not name or kind not in kinds:
+        return overall.get(key, key)
+    room = LONGEST_NAME - len(kinds[kind]) - 2
+    return f"{name if len(name) <= room else name[: room - 1] + '…'}: {kinds[kind]}"
+
+
+def _shown_name(name: str) -> str:
+    """A name that leaves room for the picture."""
+    return literal(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
+
+
+def _verdict_mark(estimate: Estimate) -> tuple[str, str]:
+    """Colour and shape: neither needs the other to be understood."""
+    if estimate.low > 0:
+        return GREEN, "^"
+    return (RED, "v") if estimate.high < 0 else (GREY, "o")
+
+
+def _verdict_legend(axes: Axes, shown: Sequence[Estimate]) -> None:
+    from matplotlib.lines import Line2D
+
+    marks = {(GREEN, "^"): BETTER, (RED, "v"): WORSE, (GREY, "o"): UNDECIDED}
+    present = {_verdict_mark(estimate) for estimate in shown}
+    handles = [
+        Line2D([], [], color=colour, marker=marker, lw=2, label=said)
+        for (colour, marker), said in marks.items()
+        if (colour, marker) in present
+    ]
+    figure = axes.get_figure(root=True)
+    if figure is not None:
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+
+
+def _percentile_lines(timing: Timing) -> list[str]:
+    """What the legend says of one model: its percentiles, or why there is none."""
+    lines = []
+    for percentile in (timing.p50, timing.p95, timing.p99):
+        if percentile.value_ms is None:
+            lines.append(f"p{percentile.percent}: insufficient samples ({len(timing.samples_ms)})")
+        else:
+            digits = ".4g" if percentile.value_ms < 1000 else ".0f"
+            lines.append(f"p{percentile.percent}: {percentile.value_ms:{digits}} ms")
+    return lines
+
+
+def _mark_percentile(axes: Axes, percentile: Percentile, colour: str) -> None:
+    value, low, high = percentile.value_ms, percentile.low_ms, percentile.high_ms
+    if value is None:
+        return
+    share = percentile.percent / 100
+    if low is not None and high is not None:
+        axes.plot(
+            [low, high], [share, share], color=colour, lw=5, alpha=0.35, solid_capstyle="butt"
+        )
+    marker = PERCENTILE_MARKS.get(percentile.percent, "s")
+    axes.plot(value, share, marker=marker, color=colour, ms=7, mec="white", mew=0.8, ls="none")
+
+
+def _draw_p95(axes: Axes, steps: Sequence[CameraStep]) -> float:
+    """p95 with its interval, filled where the load holds; returns the highest point drawn."""
+    known = [step for step in steps if step.latency.p95.value_ms is not None]
+    axes.plot(
+        [step.cameras for step in known],
+        [float(step.latency.p95.value_ms or 0) for step in known],
+        color=GREY,
+        lw=1.2,
+        zorder=1,
+    )
+    highest = 0.0
+    labelled: set[bool] = set()
+    for step in known:
+        p95 = step.latency.p95
+        value = float(p95.value_ms or 0)
+        low, high = (value if bound is None else bound for bound in (p95.low_ms, p95.high_ms))
+        highest = max(highest, high)
+        colour = BLUE if step.holds else RED
+        axes.errorbar(
+            step.cameras,
+            value,
+            yerr=[[value - low], [high - value]],
+            color=colour,
+            marker="D",
+            ms=7,
+            mfc=colour if step.holds else "white",
+            mew=1.6,
+            elinewidth=1.6,
+            capsize=4,
+            ls="none",
+            label=("p95, holds" if step.holds else "p95, fails")
+            if step.holds not in labelled
+            else None,
+        )
+        labelled.add(step.holds)
+    unknown = len(steps) - len(known)
+    if unknown:
+        plural = "s" if unknown > 1 else ""
+        axes.plot([], [], ls="none", label=f"p95: insufficient samples\nat {unknown} load{plural}")
+    return highest
+
+
+def _median(step: CameraStep) -> float:
+    if not step.latency.samples_ms:
+        raise EvaluationError(f"the load of {step.cameras} cameras has no times to draw")
+    return float(np.median(step.latency.samples_ms))
+
+
+def _found(capacity: CameraCapacity) -> str:
+    within = f"with p95 within {capacity.latency_budget_ms:g} ms"
+    if not capacity.cameras:
+        return f"Not even one camera holds {within}"
+    plural = "s" if capacity.cameras > 1 else ""
+    return f"{capacity.cameras} camera{plural} hold{'' if plural else 's'} {within}"
+
+
+def _logarithmic(axes: Axes, axis: Literal["x", "y"], lowest: float, highest: float) -> None:
+    """A logarithmic axis with plain numbers on it instead of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    limits = (lowest / 1.15, highest * 1.15)
+    ticks: Axis
+    if axis == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(*limits)
+        ticks = axes.xaxis
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(*limits)
+        ticks = axes.yaxis
+    many = highest / lowest > 300
+    ticks.set_major_locator(LogLocator(base=10, subs=(1.0,) if many else (1.0, 2.0, 5.0)))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks.set_minor_formatter(NullFormatter())

@@ -1,0 +1,366 @@
+"""How sure accuracy is, and whether two models really differ: the bootstrap over images.
+
+    bootstrap_metrics       one model's metrics, each with its 95 % interval
+    bootstrap_differences   second model − first model on the same images, the same way
+    required_images         about how many images would settle what is still open
+
+Images are what is drawn anew, because boxes of one image are not independent of each other: a dark
+corner hides all of them. Both models are judged on the same draws, so what makes an image hard for
+both falls out of their difference.
+
+docs/metrics.md, "How sure the numbers are", says what the intervals mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from ..contracts.errors import EvaluationError
+from ..contracts.measurements import DetectionMetrics, Estimate
+from ..contracts.results import Detections, LabelledImage
+from .average_precision import Bool, ClassMatches, Float64, Int64, match_all
+from .detection import evaluate_detections
+from .resampling import Draws, draw_all, found_images
+
+CONFIDENCE = 0.95
+# A handful of images can't tell how much images differ, and no correction mends that.
+MINIMUM_IMAGES = 20
+# Up to so many images that change recall, draws of them say too little about how many there are.
+FEW_CHANGES = 10
+MOST_IMAGES = 10**9
+
+Progress = Callable[[int, int], None]
+
+
+def bootstrap_metrics(
+    predictions: Sequence[Detections],
+    images: Sequence[LabelledImage],
+    class_names: Sequence[str],
+    *,
+    conf_threshold: float = 0.25,
+    resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Estimate]:
+    """One model's accuracy with 95 % bootstrap intervals over images.
+
+    Each resample draws as many images as there are, with repetition, and judges the drawn ones
+    by the rules of evaluate_detections. The interval is expanded_percentile_interval of what they
+    gave. `python -m benchmarks.interval_coverage` measures how often it holds the truth.
+
+    Args:
+        predictions: one per image, in the order of `images`, collected at a low confidence.
+        images: the split, with and without true boxes.
+        class_names: index = class id.
+        conf_threshold: the deployed confidence, for recall.
+        resamples: how many; 1000 fix the bounds to a few hundredths of the interval's width.
+        seed: the same seed gives the same intervals.
+        progress: called with (resamples done, resamples in all).
+
+    Returns:
+        'mAP50', 'mAP50_95', 'recall', and for each class 'ap.{class}', 'ap50.{class}' and
+        'recall.{class}'. Values are those of evaluate_detections. A mean is over the classes that
+        have a true box in the resample. A key is absent where fewer than MINIMUM_IMAGES images
+        hold a true box (of the class; of any class for the means).
+
+    Raises:
+        EvaluationError: as evaluate_detections; resamples below 100, a confidence outside 0…1.
+    """
+    _check(conf_threshold, resamples)
+    metrics = evaluate_detections(predictions, images, class_names, conf_threshold=conf_threshold)
+    matches = _judged(predictions, images, metrics, class_names)
+    (draws,) = draw_all(
+        [matches],
+        len(images),
+        conf_threshold=conf_threshold,
+        resamples=resamples,
+        seed=seed,
+        progress=progress,
+    )
+    truth = _by_image([m.true_image_ids for m in matches], len(images))
+    found = _by_image([found_images(m, conf_threshold) for m in matches], len(images))
+    return _estimates(
+        values=_values(metrics),
+        drawn=_drawn(draws, list(metrics.ap)),
+        holding=_images_holding(matches, list(metrics.ap)),
+        room=_recall_room(list(metrics.ap), rises=found, falls=truth - found, truth=truth),
+        bounds=(0.0, 1.0),
+    )
+
+
+def bootstrap_differences(
+    first: Sequence[Detections],
+    second: Sequence[Detections],
+    images: Sequence[LabelledImage],
+    class_names: Sequence[str],
+    *,
+    conf_threshold: float = 0.25,
+    resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Estimate]:
+    """Second model minus first model on the same images: above 0 the second one is better.
+
+    Both are judged on the same resamples (a paired bootstrap), otherwise as bootstrap_metrics.
+
+    Args:
+        first: what the model in use found, one per image, in the order of `images`.
+        second: what the model that may replace it found.
+        images, class_names, conf_threshold, resamples, seed, progress: as bootstrap_metrics.
+
+    Returns:
+        The keys of bootstrap_metrics; each value is exactly the second model's metric less the
+        first one's.
+
+    Raises:
+        EvaluationError: as bootstrap_metrics, for either model.
+    """
+    _check(conf_threshold, resamples)
+    metrics = [
+        evaluate_detections(found, images, class_names, conf_threshold=conf_threshold)
+        for found in (first, second)
+    ]
+    matches = [
+        _judged(found, images, m, class_names)
+        for found, m in zip((first, second), metrics, strict=True)
+    ]
+    draws = draw_all(
+        matches,
+        len(images),
+        conf_threshold=conf_threshold,
+        resamples=resamples,
+        seed=seed,
+        progress=progress,
+    )
+    names = list(metrics[0].ap)
+    before, after = (_values(m) for m in metrics)
+    truth = _by_image([m.true_image_ids for m in matches[0]], len(images))
+    found_before, found_after = (
+        _by_image([found_images(m, conf_threshold) for m in model], len(images))
+        for model in matches
+    )
+    gained = found_after - found_before
+    drawn_before, drawn_after = (_drawn(d, names) for d in draws)
+    return _estimates(
+        values={key: after[key] - before[key] for key in after},
+        drawn={key: drawn_after[key] - drawn_before[key] for key in after},
+        holding=_images_holding(matches[0], names),
+        room=_recall_room(names, rises=gained, falls=-gained, truth=truth),
+        bounds=(-1.0, 1.0),
+    )
+
+
+def required_images(difference: Estimate, images: int, margin: float) -> int | None:
+    """About how many images would decide whether a model loses more than `margin`.
+
+    An interval's width shrinks with the square root of the number of images. It decides when the
+    half towards −margin no longer reaches it. An approximation: it takes the difference seen for
+    the true one and new images for ones like these. If the true difference is nearer to −margin,
+    more are needed.
+
+    Args:
+        difference: second − first, from `images` images.
+        images: that it was measured on.
+        margin: loss that would still be accepted, e.g. 0.01; 0 asks whether it is worse at all.
+
+    Returns:
+        At most `images` where the interval decides already. None where no number of images is
+        in sight: the difference lies on −margin, or so near that it would take over 10⁹.
+
+    Raises:
+        EvaluationError: images below 1, or margin below 0 or no number.
+    """
+    if images < 1:
+        raise EvaluationError(f"images must be at least 1 but is {images}")
+    if not (math.isfinite(margin) and margin >= 0):
+        raise EvaluationError(f"margin must be a loss of 0 or more but is {margin}")
+    distance = difference.value + margin
+    half = difference.value - difference.low if distance > 0 else difference.high - difference.value
+    if half <= 0:
+        return images
+    if abs(distance) * math.sqrt(MOST_IMAGES / images) < half:
+        return None
+    # Less a rounding step, or 2000 images would come out as 2001.
+    return max(1, math.ceil(images * (half / distance) ** 2 * (1 - 1e-12)))
+
+
+def most_images_bound(seen: int, images: int) -> float:
+    """The largest share of images of a kind, 97.5 % sure, when `seen` of `images` are of it.
+
+    The exact binomial bound (Clopper and Pearson, 1934). For none seen it is 1 − 0.025^(1/n), near
+    3.7 ÷ n.
+    """
+    from scipy.stats import beta
+
+    if seen >= images:
+        return 1.0
+    return float(beta.ppf((1 + CONFIDENCE) / 2, seen + 1, images - seen))
+
+
+def _check(conf_threshold: float, resamples: int) -> None:
+    problems = []
+    if not 0 <= conf_threshold <= 1:
+        problems.append(f"conf_threshold must lie in 0…1 but is {conf_threshold}")
+    if resamples < 100:
+        problems.append(
+            f"resamples must be at least 100, or the interval's bounds are chance, but is "
+            f"{resamples}; 1000 is usual"
+        )
+    if problems:
+        raise EvaluationError("; ".join(problems))
+
+
+def _judged(
+    predictions: Sequence[Detections],
+    images: Sequence[LabelledImage],
+    metrics: DetectionMetrics,
+    class_names: Sequence[str],
+) -> list[ClassMatches]:
+    """Matches of the classes that have truth, in the order of metrics.ap."""
+    every_class = match_all(predictions, images, len(class_names))
+    return [m for name, m in zip(class_names, every_class, strict=True) if name in metrics.ap]
+
+
+def _values(metrics: DetectionMetrics) -> dict[str, float]:
+    values = {"mAP50": metrics.mAP50, "mAP50_95": metrics.mAP50_95, "recall": metrics.recall}
+    values |= {f"ap.{name}": value for name, value in metrics.ap.items()}
+    values |= {f"ap50.{name}": value for name, value in metrics.ap50.items()}
+    values |= {f"recall.{name}": value for name, value in metrics.class_recall.items()}
+    return values
+
+
+def _drawn(draws: Draws, names: Sequence[str]) -> dict[str, Float64]:
+    """What each key was in each draw; NaN where the draw has no truth for it."""
+    drawn = {
+        "mAP50": _mean_of_present(draws.ap50),
+        "mAP50_95": _mean_of_present(draws.ap),
+        "recall": _mean_of_present(draws.recall),
+    }
+    for index, name in enumerate(names):
+        drawn[f"ap.{name}"] = draws.ap[index]
+        drawn[f"ap50.{name}"] = draws.ap50[index]
+        drawn[f"recall.{name}"] = draws.recall[index]
+    return drawn
+
+
+def _mean_of_present(values: Float64) -> Float64:
+    """Mean over classes (first axis) of those with truth; NaN where none has."""
+    present = np.isfinite(values)
+    count = present.sum(axis=0)
+    mean = np.full(values.shape[1], np.nan)
+    np.divide(np.where(present, values, 0).sum(axis=0), count, out=mean, where=count > 0)
+    return mean
+
+
+def _images_holding(matches: Sequence[ClassMatches], names: Sequence[str]) -> dict[str, int]:
+    """Key → how many images hold a true box of what the key is about."""
+    by_class = [np.unique(m.true_image_ids) for m in matches]
+    holding = dict.fromkeys(
+        ("mAP50", "mAP50_95", "recall"), len(np.unique(np.concatenate(by_class)))
+    )
+    for name, image_ids in zip(names, by_class, strict=True):
+        holding |= dict.fromkeys((f"ap.{name}", f"ap50.{name}", f"recall.{name}"), len(image_ids))
+    return holding
+
+
+def _by_image(image_ids: Sequence[Int64], images: int) -> Int64:
+    """Classes×images: how often each image is named."""
+    return np.stack([np.bincount(ids, minlength=images) for ids in image_ids])
+
+
+def _recall_room(
+    names: Sequence[str], *, rises: Int64, falls: Int64, truth: Int64
+) -> dict[str, tuple[float, float]]:
+    """Recall key → how far below and above its value the interval must reach at least.
+
+    Where hardly an image changes recall, draws repeat those few and know of no others: the more
+    so, the rarer the change is. The exact bound on how many there may be takes over then.
+
+    Args:
+        rises, falls: classes×images, boxes by which an image raises or lowers the value if above 0.
+        truth: classes×images, true boxes.
+    """
+    share = 1 / truth.sum(axis=1, keepdims=True)
+    room = {
+        f"recall.{name}": (
+            _room(falls[index] * share[index], truth[index] > 0),
+            _room(rises[index] * share[index], truth[index] > 0),
+        )
+        for index, name in enumerate(names)
+    }
+    holding = truth.any(axis=0)
+    room["recall"] = (
+        _room((falls * share).mean(axis=0), holding),
+        _room((rises * share).mean(axis=0), holding),
+    )
+    return room
+
+
+def _room(changes: Float64, holding: Bool) -> float:
+    """What images like those that change the value may amount to beyond what was seen of them.
+
+    Args:
+        changes: by how much each image changes the value; those above 0 count.
+        holding: the images that could.
+    """
+    images, seen = int(holding.sum()), changes[changes > 0]
+    if len(seen) > FEW_CHANGES:
+        return 0.0
+    # Of a change that was never seen the worst is assumed: all boxes of an image at once.
+    size = float(seen.mean()) if len(seen) else 1 / images
+    return (most_images_bound(len(seen), images) - len(seen) / images) * images * size
+
+
+def _estimates(
+    values: Mapping[str, float],
+    drawn: Mapping[str, Float64],
+    holding: Mapping[str, int],
+    room: Mapping[str, tuple[float, float]],
+    bounds: tuple[float, float],
+) -> dict[str, Estimate]:
+    """Intervals of the keys that enough images speak about.
+
+    Draws can't show what no image shows: where none changes a value they all agree, and the
+    interval is the bound on what may have gone unseen.
+    """
+    estimates = {}
+    for key, value in values.items():
+        if holding[key] < MINIMUM_IMAGES:
+            continue
+        low, high = expanded_percentile_interval(drawn[key], holding[key])
+        below, above = room.get(key, (0.0, 0.0))
+        if low == high:
+            below = above = most_images_bound(0, holding[key])
+        low, high = min(low, value - below), max(high, value + above)
+        # A draw's rounding, or its bias, must not leave the value outside its own interval.
+        estimates[key] = Estimate(
+            value, max(bounds[0], min(low, value)), min(bounds[1], max(high, value))
+        )
+    return estimates
+
+
+def expanded_percentile_interval(drawn: Float64, images: int) -> tuple[float, float]:
+    """The middle part of what the draws gave: 95 %, and slightly more where images are few.
+
+    The plain percentile interval (Efron, "Bootstrap methods: another look at the jackknife", 1979)
+    is too narrow for small samples, by the factor by which Student's t with the unbiased variance
+    exceeds the normal distribution. Taking that much more of the draws mends it (Hesterberg, "What
+    teachers should know about the bootstrap", The American Statistician 69, 2015, section 4). On
+    made-up splits of 200 images both the plain interval and this one held the truth in 94 to 96
+    of 100 cases; correcting for the draws' bias (Efron 1987) gained nothing there, so it is not
+    done.
+
+    Args:
+        drawn: one value a draw; NaN where a draw has none, which is left out.
+        images: that speak about the value, at least 2.
+    """
+    from scipy.stats import norm, t
+
+    known = drawn[np.isfinite(drawn)]
+    factor = float(t.ppf((1 + CONFIDENCE) / 2, images - 1)) * math.sqrt(images / (images - 1))
+    tail = float(norm.cdf(-factor))
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)
