@@ -277,9 +277,13 @@ class QuantStage:
             plots / "average_precision.png",
             title=f"{self._name}: average precision by class ({self._split})",
         )
-        differences_forest(
-            differences, plots / "differences.png", title=f"{self._name} − original ({self._split})"
-        )
+        if differences:
+            title = f"{self._name} − original ({self._split})"
+            differences_forest(differences, plots / "differences.png", title=title)
+        else:
+            self._context.events.message(
+                f"{len(self._images)} images are too few to say how sure the difference is"
+            )
         latency_distribution(
             {name: each.latency for name, (each,) in timings.latency.items()},
             plots / "latency_distribution.png",

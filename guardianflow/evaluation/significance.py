@@ -23,7 +23,7 @@ from ..contracts.measurements import DetectionMetrics, Estimate
 from ..contracts.results import Detections, LabelledImage
 from .average_precision import Bool, ClassMatches, Float64, Int64, match_all
 from .detection import evaluate_detections
-from .resampling import Draws, draw_all, found_images
+from .resampling import ROUNDING, Draws, draw_all, found_images
 
 CONFIDENCE = 0.95
 # A handful of images can't tell how much images differ, and no correction mends that.
@@ -69,7 +69,7 @@ def bootstrap_metrics(
     Raises:
         EvaluationError: as evaluate_detections; resamples below 100, a confidence outside 0…1.
     """
-    _check(conf_threshold, resamples)
+    _check(conf_threshold, resamples, seed)
     metrics = evaluate_detections(predictions, images, class_names, conf_threshold=conf_threshold)
     matches = _judged(predictions, images, metrics, class_names)
     (draws,) = draw_all(
@@ -118,7 +118,7 @@ def bootstrap_differences(
     Raises:
         EvaluationError: as bootstrap_metrics, for either model.
     """
-    _check(conf_threshold, resamples)
+    _check(conf_threshold, resamples, seed)
     metrics = [
         evaluate_detections(found, images, class_names, conf_threshold=conf_threshold)
         for found in (first, second)
@@ -200,8 +200,10 @@ def most_images_bound(seen: int, images: int) -> float:
     return float(beta.ppf((1 + CONFIDENCE) / 2, seen + 1, images - seen))
 
 
-def _check(conf_threshold: float, resamples: int) -> None:
+def _check(conf_threshold: float, resamples: int, seed: int) -> None:
     problems = []
+    if seed < 0:
+        problems.append(f"seed must be 0 or more but is {seed}")
     if not 0 <= conf_threshold <= 1:
         problems.append(f"conf_threshold must lie in 0…1 but is {conf_threshold}")
     if resamples < 100:
@@ -284,18 +286,23 @@ def _recall_room(
         truth: classes×images, true boxes.
     """
     share = 1 / truth.sum(axis=1, keepdims=True)
+    rises_by, falls_by, holds = rises * share, falls * share, truth > 0
     room = {
         f"recall.{name}": (
-            _room(falls[index] * share[index], truth[index] > 0),
-            _room(rises[index] * share[index], truth[index] > 0),
+            _room(falls_by[index], holds[index]),
+            _room(rises_by[index], holds[index]),
         )
         for index, name in enumerate(names)
     }
-    holding = truth.any(axis=0)
-    room["recall"] = (
-        _room((falls * share).mean(axis=0), holding),
-        _room((rises * share).mean(axis=0), holding),
-    )
+    # A class in a handful of images can't be bounded, here as little as alone.
+    common = holds.sum(axis=1) >= MINIMUM_IMAGES
+    if common.any():
+        weight = float(common.mean())
+        any_holds = np.logical_or.reduce(holds[common], axis=0)
+        room["recall"] = (
+            weight * _room(falls_by[common].mean(axis=0), any_holds),
+            weight * _room(rises_by[common].mean(axis=0), any_holds),
+        )
     return room
 
 
@@ -332,7 +339,7 @@ def _estimates(
             continue
         low, high = expanded_percentile_interval(drawn[key], holding[key])
         below, above = room.get(key, (0.0, 0.0))
-        if low == high:
+        if high - low < ROUNDING:
             below = above = most_images_bound(0, holding[key])
         low, high = min(low, value - below), max(high, value + above)
         # A draw's rounding, or its bias, must not leave the value outside its own interval.
@@ -348,10 +355,12 @@ def expanded_percentile_interval(drawn: Float64, images: int) -> tuple[float, fl
     The plain percentile interval (Efron, "Bootstrap methods: another look at the jackknife", 1979)
     is too narrow for small samples, by the factor by which Student's t with the unbiased variance
     exceeds the normal distribution. Taking that much more of the draws mends it (Hesterberg, "What
-    teachers should know about the bootstrap", The American Statistician 69, 2015, section 4). On
-    made-up splits of 200 images both the plain interval and this one held the truth in 94 to 96
-    of 100 cases; correcting for the draws' bias (Efron 1987) gained nothing there, so it is not
-    done.
+    teachers should know about the bootstrap", The American Statistician 69, 2015, section 4).
+
+    On made-up splits of 200 images both held the true difference in 94 to 96 of 100 cases, on 40
+    images the plain one in 93 and this one in 94. Correcting for bias as well (Efron, "Better
+    bootstrap confidence intervals", 1987, without acceleration) held it less often than either,
+    so it is not done.
 
     Args:
         drawn: one value a draw; NaN where a draw has none, which is left out.
