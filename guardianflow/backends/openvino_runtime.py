@@ -217,6 +217,7 @@ class OpenvinoSession(CheckedSession):
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         compiled = core.compile_model(model, device, settings)
         self._compiled, self._request = compiled, compiled.create_infer_request()
+        self._tensor = openvino.Tensor
         requests, self._side_by_side = 1, None
         self._of_thread = threading.local()
         if mode == "throughput":
@@ -249,9 +250,14 @@ class OpenvinoSession(CheckedSession):
         return whole[: len(images)]
 
     def _forward(self, images: ImageArray) -> RawOutput:
-        self._request.infer({0: images}, share_inputs=True)
+        return self._call(self._request, images)
+
+    def _call(self, request: Any, images: ImageArray) -> RawOutput:
+        """One call. Handing over tensors costs a per cent of a call less than a dict of inputs."""
+        request.set_input_tensor(0, self._tensor(images, shared_memory=True))
+        request.infer()
         # a copy: the request's own tensor is overwritten by the next call
-        result: RawOutput = np.array(self._request.get_output_tensor(0).data, np.float32)
+        result: RawOutput = np.array(request.get_output_tensor(0).data, np.float32)
         return result
 
     def _submit(self, images: ImageArray) -> Future[RawOutput]:
@@ -267,9 +273,7 @@ class OpenvinoSession(CheckedSession):
         """
         if not hasattr(self._of_thread, "request"):
             self._of_thread.request = self._compiled.create_infer_request()
-        request = self._of_thread.request
-        request.infer({0: padded(images, self._step)}, share_inputs=True)
-        output: RawOutput = np.array(request.get_output_tensor(0).data, np.float32)
+        output = self._call(self._of_thread.request, padded(images, self._step))
         return self.checked(output[: len(images)], len(images))
 
     def _release(self) -> None:

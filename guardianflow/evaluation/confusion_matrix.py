@@ -11,7 +11,7 @@ import numpy as np
 from ..contracts.errors import EvaluationError
 from ..contracts.results import Detections, LabelledImage
 from .average_precision import IOU_THRESHOLDS, Bool, Float64, Int64, assign, iou_matrix
-from .detection import _check as check_judgeable
+from .detection import check_judgeable
 from .drawing import GREY, figure_at, literal, require_some
 
 if TYPE_CHECKING:

@@ -104,7 +104,7 @@ def evaluate_detections(
         EvaluationError: no images, no true box, class ids or names that don't fit, boxes or
             scores that are no numbers.
     """
-    _check(predictions, images, class_names)
+    check_judgeable(predictions, images, class_names)
     classes = match_all(predictions, images, len(class_names))
     judged = {name: c for name, c in zip(class_names, classes, strict=True) if c.instances}
     average = {name: precision_at_recalls(c).mean(axis=1) for name, c in judged.items()}
@@ -149,7 +149,7 @@ def precision_recall_curves(
     Raises:
         EvaluationError: as evaluate_detections.
     """
-    _check(predictions, images, class_names)
+    check_judgeable(predictions, images, class_names)
     classes = match_all(predictions, images, len(class_names), IOU_THRESHOLDS[:1])
     return {
         name: precision_at_recalls(c)[0]
@@ -292,9 +292,10 @@ def _best_f1_confidence(classes: Sequence[ClassMatches]) -> float:
     return float(every_score[best])
 
 
-def _check(
+def check_judgeable(
     predictions: Sequence[Detections], images: Sequence[LabelledImage], class_names: Sequence[str]
 ) -> None:
+    """Raises EvaluationError unless predictions and labels fit each other and are numbers."""
     _require_images(images)
     _require_one_each(predictions, images)
     repeated = sorted({name for name in class_names if list(class_names).count(name) > 1})
