@@ -43,7 +43,7 @@ ui: $(VENV)/.run-ready  ## open MLflow's pages on http://127.0.0.1:5000
 
 test: $(VENV)/.dev-ready  ## every test, with branch coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal -m "not acceptance"
+	$(BIN)/coverage run -m pytest --durations=25 -n $(JOBS) --dist worksteal -m "not acceptance"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -39,6 +39,7 @@ LATENCY_IMAGES = 32
 # For each kind of throughput; less where the scenario wants few calls timed.
 THROUGHPUT_S = 2.0
 THROUGHPUT_S_A_RUN = 0.02
+THROUGHPUT_FRAMES = 500
 LIBRARIES = ("torch", "openvino", "onnxruntime", "tensorrt", "numpy", "opencv-python-headless")
 
 
@@ -195,8 +196,10 @@ def time_throughput(
         seconds = min(THROUGHPUT_S, THROUGHPUT_S_A_RUN * runs)
         with sampled(usage):
             results = [
-                measure_network_throughput(detector, images, seconds=seconds),
-                measure_file_throughput(detector, paths, seconds=seconds),
+                measure_network_throughput(
+                    detector, images, seconds=seconds, frames=THROUGHPUT_FRAMES
+                ),
+                measure_file_throughput(detector, paths, seconds=seconds, frames=THROUGHPUT_FRAMES),
             ]
         return results, _count_cameras(context, detector, paths)
 

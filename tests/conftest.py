@@ -32,3 +32,26 @@ def shared_data(repository: Path) -> Path:
     if not (path / "weights").is_dir():
         pytest.skip("needs shared/data beside the project")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers each begins with its share of the slow tests.
+
+    They would stand at the end otherwise, and one worker would be left alone with the longest.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+
+    def length(item: pytest.Item) -> float:
+        limit = item.get_closest_marker("timeout")
+        return -(float(limit.args[0]) if limit else 0.0)
+
+    slow = sorted((each for each in items if each.get_closest_marker("slow")), key=length)
+    fast = [each for each in items if not each.get_closest_marker("slow")]
+    share = -(-len(fast) // workers)
+    items[:] = [
+        each
+        for worker in range(workers)
+        for each in (*slow[worker::workers], *fast[worker * share : (worker + 1) * share])
+    ]

@@ -182,7 +182,11 @@ def worker_count(detector: StagedDetector) -> int:
 
 
 def measure_network_throughput(
-    detector: StreamingDetector, images: Sequence[ImageArray], *, seconds: float
+    detector: StreamingDetector,
+    images: Sequence[ImageArray],
+    *,
+    seconds: float,
+    frames: int | None = None,
 ) -> ThroughputResult:
     """Images a second through the network alone.
 
@@ -190,6 +194,7 @@ def measure_network_throughput(
         detector: opened for throughput; its batch size is used.
         images: uint8, H×W×3, RGB, decoded; letterboxed beforehand.
         seconds: to measure; a fifth of it more goes before, unmeasured.
+        frames: that are enough, so that a quick model need not take all that time.
 
     Raises:
         EvaluationError: no images, or a detector opened for latency.
@@ -201,10 +206,11 @@ def measure_network_throughput(
         detector.preprocess(list(itertools.islice(cycle, size)))[0]
         for _ in range(max(1, min(8, len(images) // size)))
     ]
-    _keep_submitting(detector, batches, seconds / 5)
+    calls = None if frames is None else -(-frames // size)
+    _keep_submitting(detector, batches, seconds / 5, _fifth(calls))
     start = time.perf_counter()
     cpu = time.process_time()
-    done = _keep_submitting(detector, batches, seconds)
+    done = _keep_submitting(detector, batches, seconds, calls)
     cpu = time.process_time() - cpu
     return _result(
         [start, *done],
@@ -217,7 +223,11 @@ def measure_network_throughput(
 
 
 def measure_file_throughput(
-    detector: StreamingDetector, paths: Sequence[Path], *, seconds: float
+    detector: StreamingDetector,
+    paths: Sequence[Path],
+    *,
+    seconds: float,
+    frames: int | None = None,
 ) -> ThroughputResult:
     """Image files to boxes: decoding, letterboxing, network and reading the output.
 
@@ -225,6 +235,7 @@ def measure_file_throughput(
         detector: opened for throughput with batches of 1.
         paths: image files, taken in turn.
         seconds: to measure; a fifth of it more goes before, unmeasured.
+        frames: that are enough.
 
     Raises:
         EvaluationError: no files, one can't be decoded, or a detector opened otherwise.
@@ -237,14 +248,14 @@ def measure_file_throughput(
         )
     workers = worker_count(detector)
     names = itertools.cycle(paths)
-    with FrameWorkers(detector, workers) as frames:
-        _keep_offering(frames, names, workers, seconds / 5)
-        before, cpu, spent = frames.done_count, time.process_time(), frames.core_seconds
+    with FrameWorkers(detector, workers) as crew:
+        _keep_offering(crew, names, workers, seconds / 5, _fifth(frames))
+        before, cpu, spent = crew.done_count, time.process_time(), crew.core_seconds
         start = time.perf_counter()
-        _keep_offering(frames, names, workers, seconds)
+        _keep_offering(crew, names, workers, seconds, frames)
         cpu = time.process_time() - cpu
-        own = {stage: value - spent[stage] for stage, value in frames.core_seconds.items()}
-        done = [start, *(one.done_s for one in frames.abandon()[before:])]
+        own = {stage: value - spent[stage] for stage, value in crew.core_seconds.items()}
+        done = [start, *(one.done_s for one in crew.abandon()[before:])]
     count = len(done) - 1
     # What the process spent beyond the workers' own stages, the library's threads did.
     own["inference"] = max(cpu - sum(own[s] for s in STAGES if s != "inference"), 0.0)
@@ -271,10 +282,14 @@ def throughput_metrics(results: Iterable[ThroughputResult]) -> dict[str, float]:
     return metrics
 
 
+def _fifth(count: int | None) -> int | None:
+    return None if count is None else max(1, count // 5)
+
+
 def _keep_submitting(
-    detector: StreamingDetector, batches: Sequence[ImageArray], seconds: float
+    detector: StreamingDetector, batches: Sequence[ImageArray], seconds: float, calls: int | None
 ) -> list[float]:
-    """Keep the session's calls under way for `seconds`; when each was done, seconds."""
+    """Keep the session's calls under way for `seconds` or `calls`; when each was done, seconds."""
     done: list[float] = []
     under_way: deque[Future[RawOutput]] = deque()
     end = time.perf_counter() + seconds
@@ -282,8 +297,8 @@ def _keep_submitting(
     def note(_: Future[RawOutput]) -> None:
         done.append(time.perf_counter())
 
-    for batch in itertools.cycle(batches):
-        if time.perf_counter() >= end:
+    for number, batch in enumerate(itertools.cycle(batches)):
+        if time.perf_counter() >= end or (calls is not None and number >= calls):
             break
         future = detector.submit(batch)
         future.add_done_callback(note)
@@ -296,15 +311,17 @@ def _keep_submitting(
 
 
 def _keep_offering(
-    frames: FrameWorkers, paths: Iterator[Path], workers: int, seconds: float
+    crew: FrameWorkers, paths: Iterator[Path], workers: int, seconds: float, frames: int | None
 ) -> None:
-    """Keep every worker busy, and one frame waiting for each, for `seconds`."""
+    """Keep every worker busy, and one frame waiting for each, for `seconds` or `frames`."""
     end = time.perf_counter() + seconds
-    offered = frames.done_count
+    offered = before = crew.done_count
     while (now := time.perf_counter()) < end:
-        frames.check()
-        while offered < frames.done_count + 2 * workers:
-            frames.offer(Frame(next(paths), now))
+        crew.check()
+        if frames is not None and crew.done_count - before >= frames:
+            return
+        while offered < crew.done_count + 2 * workers:
+            crew.offer(Frame(next(paths), now))
             offered += 1
         time.sleep(0.002)
 

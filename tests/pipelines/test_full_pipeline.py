@@ -20,12 +20,22 @@ TINY = (
     *("-p", "training.epochs=1", "-p", "benchmark.benchmark_runs=20"),
     *("-p", "benchmark.warmup_runs=2"),
 )
-VARIANTS = {"pytorch_fp32", "openvino_fp16", "openvino_int8", "onnx_fp32", "onnx_int8"}
+VARIANTS = {"pytorch_fp32", "openvino_int8", "onnx_int8"}
+# One of each backend; `make acceptance` runs the demo with all of its variants.
+LEFT_OUT = (
+    "    - {backend: openvino, precision: fp16}\n",
+    "    - {backend: onnx, precision: fp32}\n",
+)
 
 
 def pipeline(workplace: Workplace, *words: str) -> Any:
-    scenario = str(workplace.write_scenario())
-    return workplace.guardianflow("pipeline", scenario, *TINY, *words, timeout=500)
+    scenario = workplace.write_scenario()
+    text = scenario.read_text(encoding="utf-8")
+    for variant in LEFT_OUT:
+        assert variant in text
+        text = text.replace(variant, "")
+    scenario.write_text(text, encoding="utf-8")
+    return workplace.guardianflow("pipeline", str(scenario), *TINY, *words, timeout=500)
 
 
 def test_a_scenario_becomes_registered_variants_that_load_anywhere(workplace: Workplace) -> None:
