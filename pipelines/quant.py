@@ -5,26 +5,36 @@ python -m pipelines.quant --scenario S --source-run-id ID [--backend openvino]
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import ScenarioError, SourceError
-from guardianflow.contracts.results import DetectorPackage, ExportRequest, LocalDataset
+from guardianflow.contracts.errors import BackendError, ScenarioError, SourceError
+from guardianflow.contracts.results import (
+    DetectorPackage,
+    ExportRequest,
+    LocalDataset,
+    sha256_of,
+)
 from scenario import QuantizationParams
 
 from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
 from .judging import Judged, judge, read_split, save_judged
 from .measuring import Timings, Watch, save_json, save_timings, timing_paths
+from .quant_search import SearchInput, VariantSearch
 from .readiness import require_backend, verdict_tags
-from .stages import StageContext, StageOutcome, StagePlan, library_versions
+from .stages import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
     from guardianflow.contracts.measurements import Estimate
+    from guardianflow.contracts.ports import ImageArray
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
 
+# A loss like this is no matter of limits: quantisation went wrong.
+BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
 LIBRARIES = (
     "openvino", "nncf", "onnx", "onnxruntime", "onnxslim", "torch", "ultralytics", "scipy",
 )  # fmt: skip
@@ -120,16 +130,17 @@ class QuantStage:
         from guardianflow.detector import Detector
 
         context, store = self._context, self._context.ports.store
-        context.events.message(f"exporting {self._name}")
-        package = self._export(run_id)
         outputs = context.scratch / "outputs"
         device = context.scenario.environment.device
+        with Detector.open(self._source, device=native_device(device)) as original:
+            before = judge(context, original, self._images, "judging the original")
+        package = self._make(run_id, before, outputs)
         with (
             Detector.open(self._source, device=native_device(device)) as original,
             Detector.open(package, device=device) as quantized,
         ):
-            before = judge(context, original, self._images, "judging the original")
             after = judge(context, quantized, self._images, f"judging {self._name}")
+            require_sound(before, after, self._name)
             context.events.message("timing both, interleaved")
             with Watch(context) as watch:
                 timings = self._time(original, quantized)
@@ -154,23 +165,46 @@ class QuantStage:
             },
         )
         store.log_metrics(run_id, metrics)
+        made = ""
+        if package.spec.variant != self._name:  # a search that ended with float16
+            made = f"{self._name}-as-{package.spec.precision}"
+            store.annotate(run_id, tags={VARIANT_TAG: made})
         if not context.request.register:
-            return StageOutcome(metrics)
-        model = context.ports.registry.register(
-            run_id, package, self._registered_name(), tags=self._model_tags()
-        )
-        return StageOutcome(metrics, (model,))
+            return StageOutcome(metrics, variant=made)
+        name = context.scenario.get_registered_model_name(package.spec.variant)
+        tags = {**self._model_tags(), "precision": package.spec.precision}
+        model = context.ports.registry.register(run_id, package, name, tags=tags)
+        return StageOutcome(metrics, (model,), made)
 
-    def _export(self, run_id: str) -> DetectorPackage:
-        from guardianflow.backends.catalogue import get_backend
+    def _make(self, run_id: str, before: Judged, outputs: Path) -> DetectorPackage:
+        """The variant's package: by its one recipe, or the best that a search finds."""
         from guardianflow.evaluation.preprocessing import LetterboxedImages
 
-        calibration = (
-            LetterboxedImages(self._calibration, self._source.spec.input_size)
-            if self._calibration
-            else None
-        )
-        package = get_backend(self._variant.backend).export(
+        side = self._source.spec.input_size
+        images = LetterboxedImages(self._calibration, side) if self._calibration else None
+        if self._variant.search is not None and images is not None:
+            given = SearchInput(
+                self._source, self._variant, images, self._images, before, self._try_identity()
+            )
+            package = VariantSearch(self._context, run_id, given).run(outputs)
+        else:
+            self._context.events.message(f"exporting {self._name}")
+            package = self._export(images)
+        lineage = {
+            **package.spec.lineage,
+            **source_run_tags(self._context),
+            "source_run_id": source_run_tags(self._context).get("source.run_id", ""),
+            "source_digest": self._source.digest,
+            "run_id": run_id,
+            "data_fingerprint": self._dataset.fingerprint,
+            "calibration_images_digest": self._calibration_digest(),
+        }
+        return package.with_lineage(lineage)
+
+    def _export(self, calibration: Sequence[ImageArray] | None) -> DetectorPackage:
+        from guardianflow.backends.catalogue import get_backend
+
+        return get_backend(self._variant.backend).export(
             self._source,
             ExportRequest(
                 precision=self._variant.precision,
@@ -180,15 +214,29 @@ class QuantStage:
             self._context.scratch / "package",
             calibration,
         )
-        lineage = {
-            **package.spec.lineage,
-            **source_run_tags(self._context),
-            "source_run_id": source_run_tags(self._context).get("source.run_id", ""),
-            "source_digest": self._source.digest,
-            "run_id": run_id,
-            "data_fingerprint": self._dataset.fingerprint,
+
+    def _calibration_digest(self) -> str:
+        """sha256 over the calibration images' contents, in their order; '' where there are none."""
+        if not self._calibration:
+            return ""
+        digest = hashlib.sha256()
+        for path in self._calibration:
+            digest.update(sha256_of(path).encode())
+        return digest.hexdigest()
+
+    def _try_identity(self) -> dict[str, Any]:
+        """What a try depends on beside its recipe; the limits and the budget are not part of it."""
+        scenario = self._context.scenario
+        return {
+            "backend": self._variant.backend,
+            "source": self._source.digest,
+            "calibration": self._calibration_digest(),
+            "data": self._dataset.fingerprint,
+            "split": self._split,
+            "benchmark": scenario.benchmark.model_dump(mode="json"),
+            "device": scenario.environment.device,
+            "libraries": library_versions(*LIBRARIES),
         }
-        return package.with_lineage(lineage)
 
     def _time(self, original: Detector, quantized: Detector) -> Timings:
         from guardianflow.evaluation.latency import measure_interleaved, speedup
@@ -256,7 +304,10 @@ class QuantStage:
                 key: {"value": each.value, "low": each.low, "high": each.high}
                 for key, each in differences.items()
             },
-            "calibration_images": [path.name for path in self._calibration],
+            "calibration": {
+                "sha256": self._calibration_digest(),
+                "images": [path.name for path in self._calibration],
+            },
         }
         save_json(outputs / "results" / "comparison.json", table)
 
@@ -333,6 +384,21 @@ def calibration_tags(package: DetectorPackage) -> dict[str, str]:
     keys = ("calibration_method_used", "calibration_images", "float_nodes")
     lineage = package.spec.lineage
     return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
+
+
+def require_sound(before: Judged, after: Judged, name: str) -> None:
+    """Stop here when the variant is broken: nobody must be able to promote it by mistake.
+
+    Raises:
+        BackendError: it lost more than half of the original's mAP50-95, and more than 0.1.
+    """
+    original, quantized = before.metrics.mAP50_95, after.metrics.mAP50_95
+    if original - quantized > BROKEN_DROP and quantized < BROKEN_SHARE * original:
+        raise BackendError(
+            f"{name} is broken: its mAP50-95 is {quantized:.3f}, the original's {original:.3f}. It "
+            "is not registered. Try another calibration_method, or let quantization.search find "
+            "the layers that must stay float"
+        )
 
 
 def difference_metrics(differences: Mapping[str, Estimate]) -> dict[str, float]:

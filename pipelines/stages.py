@@ -25,6 +25,8 @@ from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
 from .wiring import Ports
 
 FINGERPRINT_TAG = "guardianflow.fingerprint"
+VARIANT_TAG = "guardianflow.variant"
+"""On a run whose result is another variant than was asked for."""
 OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
 
 
@@ -112,8 +114,11 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class StageOutcome:
+    """What a stage's work came to; `variant` where it is another than was asked for."""
+
     metrics: Mapping[str, float]
     models: tuple[RegisteredModel, ...] = ()
+    variant: str = ""
 
 
 class Stage(Protocol):
@@ -180,7 +185,7 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
         run_name=request.run_name,
         metrics=dict(outcome.metrics),
         models=outcome.models,
-        variant=request.variant_name,
+        variant=outcome.variant or request.variant_name,
     )
 
 
@@ -239,7 +244,7 @@ def finished_twin(plan: StagePlan, context: StageContext) -> StageResult | None:
                 run_name=run.run_name,
                 metrics=dict(run.metrics),
                 models=models,
-                variant=request.variant_name,
+                variant=run.tags.get(VARIANT_TAG, request.variant_name),
                 reused=True,
             )
     return None

@@ -54,6 +54,9 @@ USES = {
 
 EVERY_SECTION = ("model", "environment", "training", "quantization", "benchmark")
 
+SEARCHABLE = ("openvino", "onnx")
+"""Backends whose int8 recipes can be searched."""
+
 # Marks in pydantic's location of an error, which explain.py takes out again.
 ONE, SEVERAL = "<one>", "<several>"
 
@@ -285,6 +288,7 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
         message = f"model.num_classes is {number} but task.classes names {named}"
         yield ("model", "num_classes"), message
     yield from _repeated_variants(values.get("quantization"))
+    yield from _impossible_searches(values.get("quantization"))
     benchmark = values.get("benchmark")
     if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
         message = (
@@ -314,6 +318,31 @@ def _repeated_variants(quantization: object) -> Iterator[Conflict]:
             yield ("quantization", index), message
 
 
+def _impossible_searches(quantization: object) -> Iterator[Conflict]:
+    try:
+        variants = expand_variants(quantization)
+    except ValueError:
+        return
+    several = isinstance(variants, (list, tuple))
+    for index, variant in enumerate(
+        variants if isinstance(variants, (list, tuple)) else [variants]
+    ):
+        if _look(variant, "search") is None:
+            continue
+        made = (
+            _look(variant, "backend", "openvino"),
+            _look(variant, "precision", "int8"),
+            _look(variant, "method", "static"),
+        )
+        if made[0] not in SEARCHABLE or made[1:] != ("int8", "static"):
+            message = (
+                "quantization.search looks for an int8 static recipe of "
+                f"{' or '.join(SEARCHABLE)}, but this is {made[0]} {made[1]} {made[2]}; "
+                "leave search out here"
+            )
+            yield ("quantization", index) if several else ("quantization", "search"), message
+
+
 def _look(section: object, name: str, default: object = None) -> object:
     if isinstance(section, Mapping):
         return section.get(name, default)
@@ -322,7 +351,7 @@ def _look(section: object, name: str, default: object = None) -> object:
 
 def _variant_params(variants: tuple[QuantizationParams, ...]) -> dict[str, str | int | float]:
     flat = [variant.to_params() for variant in variants]
-    shared = {k: v for k, v in flat[0].items() if all(each[k] == v for each in flat)}
+    shared = {k: v for k, v in flat[0].items() if all(each.get(k) == v for each in flat)}
     if len(variants) > 1:
         shared["quant.variants"] = ",".join(variant.variant for variant in variants)
     return shared

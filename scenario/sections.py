@@ -151,11 +151,21 @@ class InferenceBenchmarkParams(Section):
     cameras: CameraParams | None = None
 
 
+class SearchParams(Section):
+    """How much a quantised model may lose, and how long to look for the best one that does not."""
+
+    budget_minutes: kind.PositiveNumber = 30.0
+    max_drop_mAP50_95: kind.Fraction = 0.01  # noqa: N815 - the field's own spelling
+    max_drop_mAP50: kind.Fraction = 0.01  # noqa: N815
+    min_class_recall: kind.Fraction | None = None
+    objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
+
+
 class QuantizationParams(Section):
     """One format to make of the trained detector.
 
     `method`, `calibration_size` (images of the train split) and `calibration_method` matter to
-    int8 alone.
+    int8 alone. `search`: look for the recipe instead of taking the usual one.
     """
 
     method: Literal["static", "dynamic", "qat"] = "static"
@@ -163,6 +173,7 @@ class QuantizationParams(Section):
     precision: Precision = "int8"
     calibration_size: kind.Positive = 500
     calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
+    search: SearchParams | None = None
 
     @property
     def variant(self) -> str:

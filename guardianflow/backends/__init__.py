@@ -10,6 +10,8 @@
     openvino_runtime  OpenVINO; float, fp16, int8 by NNCF
     tensorrt_runtime  TensorRT engines; fp16, int8
     recipes           which nodes stay float, read off the graph's structure
+    layer_groups      the other nodes, in groups that a recipe may leave float
+    openvino_recipes, onnx_recipes   int8 packages by recipes, calibrated once
     interchange       PyTorch → the one ONNX graph that every other export starts from
 
 Nothing is imported here: opening one backend must not load the libraries of another.

@@ -9,10 +9,11 @@ import difflib
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ..contracts.errors import (
     BackendUnavailableError,
@@ -21,6 +22,10 @@ from ..contracts.errors import (
 )
 from ..contracts.ports import Backend, Session
 from ..contracts.results import DetectorPackage, ExportRequest
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray
+    from ..contracts.quantisation import RecipeKitchen
 
 METHODS = ("static", "dynamic", "qat")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -41,6 +46,7 @@ class BackendInfo:
         module, class_name: where it is implemented, relative to this package.
         requirements: distributions needed to run (not to make) its files.
         install: command that installs them.
+        kitchen: module and class that make int8 packages by recipes; () where there is none.
     """
 
     name: str
@@ -52,6 +58,7 @@ class BackendInfo:
     class_name: str
     requirements: tuple[str, ...]
     install: str
+    kitchen: tuple[str, str] | tuple[()] = ()
 
     def supports(self, precision: str, method: str = "static") -> bool:
         """Whether it can export this precision (and, for int8, by this method)."""
@@ -83,6 +90,7 @@ CATALOGUE: Mapping[str, BackendInfo] = MappingProxyType(
             class_name="OnnxBackend",
             requirements=("onnxruntime", "numpy", "opencv-python-headless"),
             install="pip install onnx onnxruntime onnxslim",
+            kitchen=("onnx_recipes", "OnnxKitchen"),
         ),
         "openvino": BackendInfo(
             name="openvino",
@@ -94,6 +102,7 @@ CATALOGUE: Mapping[str, BackendInfo] = MappingProxyType(
             class_name="OpenvinoBackend",
             requirements=("openvino", "numpy", "opencv-python-headless"),
             install="pip install openvino nncf",
+            kitchen=("openvino_recipes", "OpenvinoKitchen"),
         ),
         "tensorrt": BackendInfo(
             name="tensorrt",
@@ -133,7 +142,7 @@ def backend_info(name: str) -> BackendInfo:
     if known in CATALOGUE:
         return CATALOGUE[known]
     choices = [*CATALOGUE, *ALIASES]
-    raise ConfigurationError(_unknown("backend", name, choices))
+    raise ConfigurationError(unknown("backend", name, choices))
 
 
 def get_backend(name: str) -> Backend:
@@ -158,6 +167,36 @@ def open_session(
     return backend.open(package, batch_size=batch_size, device=device, mode=mode)
 
 
+def open_kitchen(
+    backend: str, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
+) -> RecipeKitchen:
+    """What makes int8 packages of `source` by recipes, to be closed when done with.
+
+    Args:
+        backend: name or alias.
+        source: a PyTorch package.
+        calibration: letterboxed images of the train split, uint8 S×S×3 RGB; read lazily.
+        cache_dir: where calibrations are kept; made where it is missing.
+
+    Raises:
+        ConfigurationError: unknown backend, no images, a source of another kind.
+        BackendUnavailableError: the backend knows no recipes; names those that do.
+        MissingDependencyError: its library, or what quantises for it, is not installed.
+    """
+    info = backend_info(backend)
+    if not info.kitchen:
+        able = ", ".join(other.name for other in CATALOGUE.values() if other.kitchen)
+        raise BackendUnavailableError(
+            f"{info.label} makes no int8 by recipes; a search needs one of {able}. Leave "
+            "quantization.search out to export this backend's own precisions"
+        )
+    if importlib.util.find_spec(info.library) is None:
+        raise MissingDependencyError(info.library, f"the {info.label} backend", info.install)
+    module_name, class_name = info.kitchen
+    module = importlib.import_module(f".{module_name}", __package__)
+    return cast("RecipeKitchen", getattr(module, class_name)(source, calibration, cache_dir))
+
+
 def check_request(info: BackendInfo, request: ExportRequest) -> None:
     """Check that a backend can make what is asked, before any work.
 
@@ -166,7 +205,7 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
         BackendUnavailableError: they mean something this backend can't do; names what it can.
     """
     problems = [
-        _unknown(field, value, choices)
+        unknown(field, value, choices)
         for field, value, choices in (
             ("precision", request.precision, PRECISIONS),
             ("method", request.method, METHODS),
@@ -226,7 +265,8 @@ def _installed_opencv() -> str:
     return next((n for n in OPENCV_DISTRIBUTIONS if n in installed), OPENCV_DISTRIBUTIONS[0])
 
 
-def _unknown(field: str, value: str, choices: tuple[str, ...] | list[str]) -> str:
+def unknown(field: str, value: str, choices: Sequence[str]) -> str:
+    """'field must be one of … but got …', with the nearest choice."""
     nearest = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.5)
     hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
     return f"{field} must be one of {', '.join(choices)} but got '{value}'.{hint}"

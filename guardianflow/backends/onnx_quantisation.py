@@ -10,7 +10,7 @@ What is measured for a nano detector at 640 px on two VNNI cores (FP32: 25 ms):
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,27 +45,63 @@ def quantise_static(
     Returns:
         What was really done: 'used' (the calibration) and 'float_nodes' (their number).
     """
-    require("onnxruntime.quantization", "int8 for ONNX Runtime", INSTALL)
-    from onnxruntime.quantization import (
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quant_pre_process,
-        quantize_static,
-        save_tensors_data,
-    )
+    prepared, ranges = work / "prepared.onnx", work / "ranges.json"
+    prepare(model, prepared)
+    save_ranges(prepared, ranges, method, images, work)
+    kept = quantise_prepared(prepared, target, ranges, method)
+    return {"used": calibration_used(method), "float_nodes": str(kept)}
 
-    prepared, ranges_file = work / "prepared.onnx", work / "ranges.json"
-    methods = {
-        "entropy": CalibrationMethod.Entropy,
-        "minmax": CalibrationMethod.MinMax,
-        "percentile": CalibrationMethod.Percentile,
-    }
+
+def prepare(model: Path, target: Path) -> None:
+    """Write `target`: the same float network, folded and fused as it will be run."""
+    require("onnxruntime.quantization", "int8 for ONNX Runtime", INSTALL)
+    from onnxruntime.quantization import quant_pre_process
+
     with prints_to_log(), loggers_to_log("root"):
-        quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
-        kept = _kept_float(prepared)
-        ranges = _ranges(prepared, methods[method], images, work)
-        save_tensors_data(ranges, ranges_file)
+        quant_pre_process(str(model), str(target), skip_symbolic_shape=True)
+
+
+def calibration_used(method: str) -> str:
+    """What a calibration method means here, in ONNX Runtime's terms."""
+    return {
+        "entropy": f"onnxruntime entropy, {ENTROPY_BINS} bins",
+        "minmax": "onnxruntime minmax",
+        "percentile": f"onnxruntime percentile {PERCENTILE}, {PERCENTILE_BINS} bins",
+    }[method]
+
+
+def save_ranges(
+    prepared: Path, target: Path, method: str, images: CalibrationImages, work: Path
+) -> None:
+    """Write `target`: the range of every activation, for `quantise_prepared`.
+
+    Args:
+        prepared: what `prepare` wrote.
+        work: directory for intermediate files.
+    """
+    from onnxruntime.quantization import save_tensors_data
+
+    with prints_to_log(), loggers_to_log("root"):
+        save_tensors_data(_ranges(prepared, _method(method), images, work), target)
+
+
+def quantise_prepared(
+    prepared: Path, target: Path, ranges: Path, method: str, float_nodes: Iterable[str] = ()
+) -> int:
+    """Write `target`: QDQ nodes everywhere but at the detection end and at `float_nodes`.
+
+    Args:
+        prepared: what `prepare` wrote.
+        ranges: what `save_ranges` wrote for it.
+        method: that of `save_ranges`.
+
+    Returns:
+        How many nodes were kept float.
+    """
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    kept = list(dict.fromkeys([*_kept_float(prepared), *float_nodes]))
+    with prints_to_log(), loggers_to_log("root"):
         quantize_static(
             str(prepared),
             str(target),
@@ -77,15 +113,20 @@ def quantise_static(
             reduce_range=not _has_vnni(),
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=methods[method],
-            calibration_cache_path=ranges_file,
+            calibrate_method=_method(method),
+            calibration_cache_path=ranges,
         )
-    used = {
-        "entropy": f"onnxruntime entropy, {ENTROPY_BINS} bins",
-        "minmax": "onnxruntime minmax",
-        "percentile": f"onnxruntime percentile {PERCENTILE}, {PERCENTILE_BINS} bins",
-    }
-    return {"used": used[method], "float_nodes": str(len(kept))}
+    return len(kept)
+
+
+def _method(name: str) -> Any:
+    from onnxruntime.quantization import CalibrationMethod
+
+    return {
+        "entropy": CalibrationMethod.Entropy,
+        "minmax": CalibrationMethod.MinMax,
+        "percentile": CalibrationMethod.Percentile,
+    }[name]
 
 
 def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:

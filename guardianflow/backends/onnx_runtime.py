@@ -19,6 +19,7 @@ from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, 
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
+    from ..contracts.quantisation import RecipeKitchen
 
 WEIGHTS = "model.onnx"
 # Two calls on a GPU: one computes while the other copies. Two a stream: the next one waits ready.
@@ -83,6 +84,12 @@ class OnnxBackend:
                 weights=WEIGHTS,
                 lineage=exporting.lineage(source, libraries, **facts),
             )
+
+    def kitchen(
+        self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
+    ) -> RecipeKitchen:
+        """What makes int8 packages by recipes; see `catalogue.open_kitchen`."""
+        return catalogue.open_kitchen(self.name, source, calibration, cache_dir)
 
     def open(
         self,

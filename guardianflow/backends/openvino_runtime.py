@@ -13,16 +13,16 @@ import numpy as np
 
 from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, exporting, interchange, recipes
+from . import catalogue, exporting, interchange, openvino_quantisation
 from .hardware import physical_cores
 from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
 from .weight_files import RT_INFO_NAMES
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
+    from ..contracts.quantisation import RecipeKitchen
 
 WEIGHTS = "model.xml"
-PERCENTILE = 0.9999
 
 
 class OpenvinoBackend:
@@ -55,21 +55,23 @@ class OpenvinoBackend:
         exporting.check_source(source)
         facts: dict[str, str] = {}
         libraries = ["torch", "ultralytics", "onnx", "onnxslim", "openvino"]
-        openvino = _library()
+        openvino = library()
         with (
             exporting.complete_or_absent(destination) as work,
             tempfile.TemporaryDirectory(prefix="guardianflow-openvino-") as scratch,
         ):
             if request.precision == "int8":
                 images = exporting.CalibrationImages(calibration, source.spec.input_size)
-                nncf = _nncf()
+                nncf = openvino_quantisation.require_nncf()
                 libraries.append("nncf")
             graph_file = Path(scratch) / "float.onnx"
             interchange.to_onnx(source, graph_file)
             with exporting.foreign_errors(f"OpenVINO {request.precision} conversion"):
-                model = _convert(openvino, graph_file)
+                model = convert(openvino, graph_file)
                 if request.precision == "int8":
-                    model, done = _quantise(nncf, model, images, request.calibration_method)
+                    model, done = openvino_quantisation.quantise(
+                        nncf, model, images, request.calibration_method
+                    )
                     facts = exporting.int8_facts(request, done, len(images))
                 names = dict(enumerate(source.spec.class_names))
                 model.set_rt_info(str(names), RT_INFO_NAMES)
@@ -85,6 +87,12 @@ class OpenvinoBackend:
                 lineage=exporting.lineage(source, libraries, **facts),
             )
 
+    def kitchen(
+        self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
+    ) -> RecipeKitchen:
+        """What makes int8 packages by recipes; see `catalogue.open_kitchen`."""
+        return catalogue.open_kitchen(self.name, source, calibration, cache_dir)
+
     def open(
         self,
         package: DetectorPackage,
@@ -97,77 +105,24 @@ class OpenvinoBackend:
         check_kind(package, self.name)
         check_batch_size(batch_size)
         check_mode(mode)
-        openvino = _library()
+        openvino = library()
         with exporting.foreign_errors(f"opening {package.weights_path} with OpenVINO"):
             core = openvino.Core()
             where = _device(core, device)
             return OpenvinoSession(openvino, core, package, batch_size, where, mode)
 
 
-def _library() -> Any:
+def library() -> Any:
+    """The openvino package; raises MissingDependencyError where it is not installed."""
     info = catalogue.CATALOGUE["openvino"]
     return exporting.require("openvino", "the OpenVINO backend", info.install)
 
 
-def _nncf() -> Any:
-    with exporting.environment(NNCF_CI="1"):  # it reports its use over the network otherwise
-        return exporting.require("nncf", "OpenVINO int8", "pip install nncf")
-
-
-def _convert(openvino: Any, graph: Path) -> Any:
+def convert(openvino: Any, graph: Path) -> Any:
+    """Read an interchange graph as an openvino.Model."""
     # CI=true is the converter's own switch to keep it from reporting its use over the network.
     with exporting.environment(CI="true"), exporting.prints_to_log():
         return openvino.convert_model(str(graph))
-
-
-def _quantise(
-    nncf: Any, model: Any, images: exporting.CalibrationImages, method: str
-) -> tuple[Any, dict[str, str]]:
-    from nncf.quantization.range_estimator import (
-        AggregatorType,
-        RangeEstimatorParameters,
-        RangeEstimatorParametersSet,
-        StatisticsCollectorParameters,
-        StatisticsType,
-    )
-
-    quantile = StatisticsCollectorParameters(
-        statistics_type=StatisticsType.QUANTILE,
-        aggregator_type=AggregatorType.MEAN,
-        quantile_outlier_prob=1 - PERCENTILE,
-    )
-    estimator, used = {
-        "entropy": (RangeEstimatorParametersSet.HISTOGRAM, "nncf histogram"),
-        "minmax": (RangeEstimatorParametersSet.MINMAX, "nncf minmax"),
-        "percentile": (
-            RangeEstimatorParameters(min=quantile, max=quantile),
-            f"nncf mean quantile {PERCENTILE}",
-        ),
-    }[method]
-    tail = recipes.detection_tail(recipes.graph_of_openvino(model))
-
-    def quantised_by(ranges: Any) -> Any:
-        return nncf.quantize(
-            model,
-            nncf.Dataset(images),
-            preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(images),
-            ignored_scope=nncf.IgnoredScope(names=tail),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_range_estimator_params=ranges
-            ),
-        )
-
-    with exporting.loggers_to_log("nncf"), exporting.prints_to_log():
-        try:
-            quantised = quantised_by(estimator)
-        except ValueError as exc:
-            # numpy's word for a layer whose output hardly varies, as in a barely trained model
-            if "Too many bins" not in str(exc):
-                raise
-            quantised = quantised_by(RangeEstimatorParametersSet.MINMAX)
-            used = "nncf minmax (a layer's range is too narrow for a histogram)"
-    return quantised, {"used": used, "float_nodes": str(len(tail))}
 
 
 def _device(core: Any, device: str) -> str:

@@ -69,10 +69,19 @@ def test_every_field_stands_there_with_its_default(text: str, name: str) -> None
             assert f"`{choice}`" in what
 
 
-def test_the_fields_of_cameras_stand_there(text: str) -> None:
-    table = re.findall(r"^\| `cameras\.(\w+)` \| `(.*?)` \|", chapter(text, "benchmark"), re.M)
-    fields = scenario.CameraParams.model_fields
-    assert dict(table) == {name: str(field.default) for name, field in fields.items()}
+@pytest.mark.parametrize(
+    ("section", "name", "model"),
+    [
+        ("benchmark", "cameras", scenario.CameraParams),
+        ("quantization", "search", scenario.SearchParams),
+    ],
+)
+def test_sections_within_sections_stand_there(
+    text: str, section: str, name: str, model: type[BaseModel]
+) -> None:
+    found = rf"^\| `{name}\.(\w+)` \| (.*?) \|"
+    table = dict(re.findall(found, chapter(text, section), re.M))
+    assert table == {key: default_of(field) for key, field in model.model_fields.items()}
 
 
 def test_the_top_stands_there(text: str) -> None:

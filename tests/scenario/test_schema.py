@@ -213,6 +213,26 @@ def test_quantization_that_is_refused(written: object, said: str) -> None:
     assert said in message
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"backend": "tensorrt"},
+        {"backend": "openvino", "precision": "fp16"},
+        {"backend": "onnx", "method": "dynamic"},
+    ],
+)
+def test_a_search_is_for_recipes_that_can_be_searched(variant: dict[str, str]) -> None:
+    (message,) = problems_of(quantization={**variant, "search": {}})
+    assert "int8 static recipe of openvino or onnx" in message
+    found = make(quantization={"search": {"max_drop_mAP50": 0.02}}).quantization_variants[0].search
+    assert found is not None
+    assert (found.max_drop_mAP50, found.budget_minutes, found.objective) == (
+        0.02,
+        30.0,
+        "latency_p50",
+    )
+
+
 def test_with_backend() -> None:
     made = make(quantization=[{}, {"backend": "onnx"}, {"backend": "onnx", "precision": "fp32"}])
     assert [v.variant for v in made.with_backend("onnx").quantization_variants] == [

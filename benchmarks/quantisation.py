@@ -1,0 +1,205 @@
+"""Our INT8 against Ultralytics' own INT8 export and against true float32, in one run, by turns.
+
+Needs a trained detector and labelled images beside the project (../shared/data: yolo11n of 80
+classes, coco128). Calibrated on train, judged on val.
+
+    drop        mAP50-95 lost by ours − lost by Ultralytics' export, at most 0
+    fps         throughput of ours ÷ Ultralytics' export ≥ 1.08, ÷ true float32 ≥ 1.8
+    latency     decoded frame → boxes: ours ÷ Ultralytics' predict on its export ≤ 0.85
+    onnx        ONNX Runtime INT8: drop ≤ 0.01, speed ÷ its FP32 ≥ 1.3
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.verdict import Goal, conclude_all
+from guardianflow.backends.catalogue import get_backend
+from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.ultralytics_models import import_ultralytics
+from guardianflow.contracts.results import DetectorPackage, ExportRequest, LabelledImage
+from guardianflow.detector import Detector
+from guardianflow.evaluation.detection import collect_predictions, evaluate_detections
+from guardianflow.evaluation.latency import CALLS_A_TURN, measure_interleaved, speedup
+from guardianflow.evaluation.preprocessing import LetterboxedImages, load_image
+from guardianflow.evaluation.significance import bootstrap_differences
+from guardianflow.evaluation.throughput import measure_network_throughput
+from guardianflow.site_data.datasets import (
+    read_labelled_images,
+    resolve_dataset,
+    sample_calibration_images,
+)
+from pipelines.settings import PROJECT_ROOT, load_settings
+
+DATA = PROJECT_ROOT.parent / "shared" / "data"
+SIDE = 640
+
+
+def ultralytics_int8(weights: Path, data: Path, folder: Path) -> Path:
+    """Ultralytics' own INT8 OpenVINO export; returns its directory."""
+    ultralytics = import_ultralytics()
+    copy = folder / "theirs.pt"
+    copy.write_bytes(weights.read_bytes())
+    with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr):
+        made = ultralytics.YOLO(str(copy)).export(
+            format="openvino", int8=True, data=str(data), imgsz=SIDE, verbose=False
+        )
+    return Path(made)
+
+
+def judged(package: DetectorPackage, images: list[LabelledImage], title: str) -> Any:
+    with Detector.open(package) as detector:
+        predictions = collect_predictions(detector, images)
+        metrics = evaluate_detections(predictions, images, detector.class_names)
+    print(f"{title}: mAP50 {metrics.mAP50:.4f}  mAP50-95 {metrics.mAP50_95:.4f}", flush=True)
+    return predictions, metrics
+
+
+def throughput_rounds(
+    packages: dict[str, DetectorPackage], frames: list[np.ndarray], rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {name: [] for name in packages}
+    with contextlib.ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(Detector.open(package, mode="throughput"))
+            for name, package in packages.items()
+        }
+        for number in range(rounds):
+            names = list(opened)[:: -1 if number % 2 else 1]
+            for name in names:
+                result = measure_network_throughput(opened[name], frames, seconds=seconds)
+                rates[name].append(result.fps)
+            print({name: round(rate[-1], 1) for name, rate in rates.items()}, flush=True)
+    return rates
+
+
+def latency_rounds(
+    ours: Callable[[np.ndarray], object],
+    theirs: Callable[[np.ndarray], object],
+    frames: list[np.ndarray],
+    rounds: int,
+) -> list[float]:
+    """Median of ours ÷ median of theirs, a turn of calls each, round by round."""
+    ratios = []
+    for _ in range(rounds):
+        medians = []
+        for call in (ours, theirs):
+            time.sleep(0.01)
+            call(frames[0])
+            spent = []
+            for number in range(CALLS_A_TURN):
+                begin = time.perf_counter()
+                call(frames[number % len(frames)])
+                spent.append(time.perf_counter() - begin)
+            medians.append(float(np.median(spent)))
+        ratios.append(medians[0] / medians[1])
+    print(f"latency, ours ÷ theirs: {np.median(ratios):.3f}", flush=True)
+    return ratios
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--calibration", type=int, default=128, help="images of the train split")
+    parser.add_argument("--quick", action="store_true", help="few images and rounds")
+    arguments = parser.parse_args()
+    weights = DATA / "weights" / "yolo11n_from_int8.pt"
+    if not weights.is_file():
+        print(f"needs a detector at {weights}", file=sys.stderr)
+        return 2
+    rounds = 2 if arguments.quick else arguments.rounds
+    data = DATA / "coco128" / "coco128.yaml"
+    dataset = resolve_dataset(str(data), cache_dir=load_settings().datasets_dir)
+    images = read_labelled_images(dataset, "val")[: 24 if arguments.quick else None]
+    count = 16 if arguments.quick else arguments.calibration
+    calibration = LetterboxedImages(sample_calibration_images(dataset, count, seed=0), SIDE)
+    frames = [load_image(image.path) for image in images[:16]]
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        source = package_from_weights(weights, folder / "source", input_size=SIDE)
+
+        def made(backend: str, precision: str) -> DetectorPackage:
+            images = calibration if precision == "int8" else None
+            target = folder / f"{backend}_{precision}"
+            return get_backend(backend).export(source, ExportRequest(precision), target, images)
+
+        f32, ours = made("openvino", "fp32"), made("openvino", "int8")
+        onnx32, onnx8 = made("onnx", "fp32"), made("onnx", "int8")
+        their_folder = ultralytics_int8(weights, data, folder)
+        theirs = package_from_weights(
+            their_folder, folder / "theirs", input_size=SIDE, class_names=source.spec.class_names
+        )
+        base = judged(f32, images, "true float32")
+        results = {
+            title: judged(package, images, title)
+            for title, package in (
+                ("ours", ours), ("Ultralytics", theirs), ("ONNX FP32", onnx32), ("ONNX INT8", onnx8)
+            )
+        }  # fmt: skip
+        drops = {t: base[1].mAP50_95 - metrics.mAP50_95 for t, (_, metrics) in results.items()}
+        paired = bootstrap_differences(
+            results["Ultralytics"][0], results["ours"][0], images, source.spec.class_names
+        ).get("mAP50_95")
+        rates = throughput_rounds(
+            {"f32": f32, "Ultralytics": theirs, "ours": ours},
+            frames,
+            rounds,
+            1 if arguments.quick else 4,
+        )
+        detector = stack.enter_context(Detector.open(ours))
+        model = import_ultralytics().YOLO(str(their_folder), task="detect")
+        ratios = latency_rounds(
+            lambda frame: detector.predict([frame]),
+            lambda frame: model.predict(frame[:, :, ::-1], imgsz=SIDE, verbose=False),
+            frames,
+            rounds * 3,
+        )
+        onnx = measure_interleaved(
+            {
+                "fp32": stack.enter_context(Detector.open(onnx32)),
+                "int8": stack.enter_context(Detector.open(onnx8)),
+            },
+            frames,
+            batch_size=1,
+            warmup_runs=10,
+            benchmark_runs=rounds * 20,
+        )
+        gain = speedup(onnx["fp32"], onnx["int8"])
+    return conclude_all(
+        "quantisation",
+        {
+            "drop_against_ultralytics": Goal([drops["ours"] - drops["Ultralytics"]], at_most=0.0),
+            "fps_against_ultralytics": Goal(
+                [a / b for a, b in zip(rates["ours"], rates["Ultralytics"], strict=True)],
+                at_least=1.08,
+            ),
+            "fps_against_f32": Goal(
+                [a / b for a, b in zip(rates["ours"], rates["f32"], strict=True)], at_least=1.8
+            ),
+            "latency_against_predict": Goal(ratios, at_most=0.85),
+            "onnx_drop": Goal([drops["ONNX INT8"]], at_most=0.01),
+            "onnx_speed": Goal([gain.value], at_least=1.3),
+        },
+        conditions={
+            "drops": {title: round(drop, 4) for title, drop in drops.items()},
+            "ours_minus_ultralytics": None if paired is None else [
+                round(paired.low, 4), round(paired.high, 4)
+            ],
+            "onnx_speed_interval": [round(gain.low, 3), round(gain.high, 3)],
+            "isa_cap": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        },
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""INT8 for ONNX Runtime by recipes: ranges are measured once, and nodes are left out by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..contracts.errors import BackendUnavailableError
+from ..contracts.quantisation import LayerGroup, Recipe
+from ..contracts.results import DetectorPackage
+from . import exporting, interchange, onnx_quantisation, recipes
+from .layer_groups import layer_groups, operations_of
+from .onnx_runtime import WEIGHTS
+from .recipe_kitchen import Kitchen
+
+if TYPE_CHECKING:
+    from ..contracts.ports import ImageArray
+
+FLOAT, RANGES = "prepared.onnx", "ranges.json"
+
+
+class OnnxKitchen(Kitchen):
+    """Makes ONNX packages by recipes; see `contracts.quantisation.RecipeKitchen`.
+
+    Activations are asymmetric uint8 in every recipe: its kernels are slow at symmetric int8 (67
+    against 21 ms, see onnx_quantisation), so preset 'performance' is refused. ONNX Runtime
+    corrects no biases; recipes with and without it give the same model, and the lineage says
+    'none'.
+    """
+
+    backend = "onnx"
+    libraries = ("onnxruntime",)
+
+    def __init__(
+        self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
+    ) -> None:
+        super().__init__(source, calibration, cache_dir)
+        exporting.require(
+            "onnxruntime.quantization", "int8 for ONNX Runtime", onnx_quantisation.INSTALL
+        )
+
+    @cached_property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        return layer_groups(self._graph)
+
+    @cached_property
+    def _graph(self) -> recipes.Graph:
+        import onnx
+
+        with exporting.foreign_errors("reading the float network"):
+            return recipes.graph_of_onnx(onnx.load(str(self._float_weights())))
+
+    def check(self, recipe: Recipe) -> None:
+        super().check(recipe)
+        if recipe.preset != "mixed":
+            raise BackendUnavailableError(
+                f"ONNX Runtime makes recipes of preset 'mixed' but got '{recipe.preset}': its CPU "
+                "kernels are three times slower with symmetric int8 activations; use 'mixed', or "
+                "the openvino backend"
+            )
+
+    def _float_weights(self) -> Path:
+        return self.cached_graph(self._trace) / FLOAT
+
+    def _trace(self, folder: Path) -> None:
+        graph_file = self.work_dir() / "float.onnx"
+        interchange.to_onnx(self._source, graph_file)
+        with exporting.foreign_errors("preparing the ONNX graph for int8"):
+            onnx_quantisation.prepare(graph_file, folder / FLOAT)
+
+    def _ranges(self, recipe: Recipe) -> Path:
+        """The file of ranges by the recipe's method; preset and bias correction don't matter."""
+
+        def measure(folder: Path) -> None:
+            with exporting.foreign_errors(f"calibrating by {recipe.calibration_method}"):
+                onnx_quantisation.save_ranges(
+                    self._float_weights(),
+                    folder / RANGES,
+                    recipe.calibration_method,
+                    self._images,
+                    self.work_dir(),
+                )
+
+        used = onnx_quantisation.calibration_used(recipe.calibration_method)
+        return self.cached_calibration(used, measure) / RANGES
+
+    def _make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
+        chosen = operations_of(self.groups, recipe.float_groups)
+        with exporting.complete_or_absent(destination) as work:
+            ranges = self._ranges(recipe)
+            with exporting.foreign_errors(f"making ONNX int8 '{recipe.label}'"):
+                kept = onnx_quantisation.quantise_prepared(
+                    self._float_weights(),
+                    work / WEIGHTS,
+                    ranges,
+                    recipe.calibration_method,
+                    chosen,
+                )
+            done = {
+                "used": onnx_quantisation.calibration_used(recipe.calibration_method),
+                "float_nodes": str(kept),
+            }
+            return exporting.finished_package(
+                work,
+                destination,
+                self._source.spec,
+                backend=self.backend,
+                precision="int8",
+                weights=WEIGHTS,
+                lineage=self.lineage(
+                    recipe,
+                    done,
+                    bias_correction="none",
+                    float_convolutions=self._float_convolutions(chosen),
+                ),
+            )
+
+    def _float_convolutions(self, chosen: frozenset[str]) -> str:
+        """'14 of 87', those of the detection tail not counted."""
+        every = set(recipes.operations_of_kind(self._graph, recipes.CONVOLUTIONS))
+        every -= set(recipes.detection_tail(self._graph))
+        kept = every & (chosen | set(recipes.last_convolutions(self._graph)))
+        return f"{len(kept)} of {len(every)}"

@@ -1,0 +1,88 @@
+"""INT8 for OpenVINO by NNCF: ranges from images, the detection tail kept float."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import recipes
+from .exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
+
+PERCENTILE = 0.9999
+
+
+def require_nncf() -> Any:
+    """The nncf package; raises MissingDependencyError where it is not installed."""
+    with environment(NNCF_CI="1"):  # it reports its use over the network otherwise
+        return require("nncf", "OpenVINO int8", "pip install nncf")
+
+
+def quantise(
+    nncf: Any,
+    model: Any,
+    images: CalibrationImages,
+    method: str,
+    *,
+    preset: str = "mixed",
+    bias_correction: bool = True,
+    compress_weights: bool = True,
+) -> tuple[Any, dict[str, str]]:
+    """Quantise a float `openvino.Model`; the model itself is left as it is.
+
+    Args:
+        method: 'entropy', 'minmax' or 'percentile'; OpenvinoBackend.export says what each is.
+        preset: 'mixed' or 'performance'.
+        bias_correction: whether biases make up for the mean error of quantised weights.
+        compress_weights: store weights as 8-bit numbers; False leaves them float behind the
+            operations that quantise them, so that they can still be left out.
+
+    Returns:
+        The quantised model, and what was done: 'used' (the calibration) and 'float_nodes'.
+    """
+    from nncf.openvino.quantization.backend_parameters import BackendParameters
+    from nncf.quantization.range_estimator import (
+        AggregatorType,
+        RangeEstimatorParameters,
+        RangeEstimatorParametersSet,
+        StatisticsCollectorParameters,
+        StatisticsType,
+    )
+
+    quantile = StatisticsCollectorParameters(
+        statistics_type=StatisticsType.QUANTILE,
+        aggregator_type=AggregatorType.MEAN,
+        quantile_outlier_prob=1 - PERCENTILE,
+    )
+    estimator, used = {
+        "entropy": (RangeEstimatorParametersSet.HISTOGRAM, "nncf histogram"),
+        "minmax": (RangeEstimatorParametersSet.MINMAX, "nncf minmax"),
+        "percentile": (
+            RangeEstimatorParameters(min=quantile, max=quantile),
+            f"nncf mean quantile {PERCENTILE}",
+        ),
+    }[method]
+    tail = recipes.detection_tail(recipes.graph_of_openvino(model))
+
+    def quantised_by(ranges: Any) -> Any:
+        return nncf.quantize(
+            model,
+            nncf.Dataset(images),
+            preset=nncf.QuantizationPreset(preset),
+            subset_size=len(images),
+            ignored_scope=nncf.IgnoredScope(names=tail),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_range_estimator_params=ranges,
+                disable_bias_correction=not bias_correction,
+                backend_params={BackendParameters.COMPRESS_WEIGHTS: compress_weights},
+            ),
+        )
+
+    with loggers_to_log("nncf"), prints_to_log():
+        try:
+            quantised = quantised_by(estimator)
+        except ValueError as exc:
+            # numpy's word for a layer whose output hardly varies, as in a barely trained model
+            if "Too many bins" not in str(exc):
+                raise
+            quantised = quantised_by(RangeEstimatorParametersSet.MINMAX)
+            used = "nncf minmax (a layer's range is too narrow for a histogram)"
+    return quantised, {"used": used, "float_nodes": str(len(tail))}

@@ -1,0 +1,115 @@
+"""How an INT8 model is made: recipes, the parts of a network they choose among, and who makes them.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from .results import DetectorPackage
+
+PRESETS = ("mixed", "performance")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to quantise a detector. The detection tail stays float in every recipe.
+
+    Args:
+        float_groups: names of the layer groups that stay float beside the tail, sorted.
+        preset: 'mixed' (asymmetric activations) or 'performance' (symmetric ones).
+        bias_correction: whether biases make up for the mean error of quantised weights.
+        calibration_method: 'entropy', 'minmax' or 'percentile'.
+    """
+
+    float_groups: tuple[str, ...] = ()
+    preset: str = "mixed"
+    bias_correction: bool = True
+    calibration_method: str = "entropy"
+
+    @property
+    def calibration_key(self) -> str:
+        """What fixes the ranges: recipes that share it share one calibration."""
+        bias = "bias" if self.bias_correction else "nobias"
+        return f"{self.calibration_method}-{self.preset}-{bias}"
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of all its fields."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """For people: 'entropy mixed, 3 groups float'."""
+        words = f"{self.calibration_method} {self.preset}"
+        words += "" if self.bias_correction else ", no bias correction"
+        count = len(self.float_groups)
+        return words + (f", {count} group{'s' if count != 1 else ''} float" if count else "")
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """Layers that are quantised or left float together.
+
+    Args:
+        name: unique in its network, e.g. 'attention', 'heads', 'part 3 of 8'.
+        operations: names of its operations in the graph that is quantised, in its order.
+    """
+
+    name: str
+    operations: tuple[str, ...]
+
+
+class RecipeKitchen(Protocol):
+    """Makes INT8 packages of one source by recipes, calibrating once for recipes that share it."""
+
+    @property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        """In the graph's order; every quantisable layer beyond the tail is in exactly one."""
+        ...
+
+    def sensitivity(
+        self, recipe: Recipe, progress: Callable[[int, int], None] | None = None
+    ) -> Mapping[str, float]:
+        """How much of the quantised network's error leaving each group float takes away.
+
+        Args:
+            recipe: whose ranges are used; its float groups don't matter.
+            progress: called with (groups done, groups in all).
+
+        Returns:
+            Group name → share of the output's error on some calibration images, about 0…1; the
+            higher, the more the group harms. Below 0 where floating it makes matters worse.
+        """
+        ...
+
+    def make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
+        """The package of a recipe, complete or not at all.
+
+        Raises:
+            ConfigurationError: an unknown group, preset or method; every group float, so that
+                nothing is left to quantise; `destination` exists.
+            BackendUnavailableError: a preset that this backend can't do.
+            BackendError: it failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Remove work files; calibrations in the cache stay."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,404 @@
+"""The search inside a quant stage: make, measure and log each recipe, and keep the best.
+
+recipe_search decides what to try; this module tries it. Every try is a child run. A finished try of
+an earlier search is taken over when nothing that it depends on has changed, and calibrations stay
+in the work directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardianflow.contracts.errors import BackendError, GuardianFlowError
+from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.quantisation import Recipe, RecipeKitchen
+from guardianflow.contracts.results import (
+    DetectorPackage,
+    ExportRequest,
+    LabelledImage,
+    RunRecord,
+    RunRequest,
+)
+from scenario import QuantizationParams, SearchParams
+
+from .judging import Judged, judge
+from .measuring import interval_metrics, save_json, timing_paths
+from .recipe_search import Attempt, Limits, Measured, RecipeSearch, SearchResult
+from .recipe_search import judge as judge_attempt
+from .stages import StageContext
+
+if TYPE_CHECKING:
+    from guardianflow.contracts.ports import ImageArray
+
+TRY_TAG = "guardianflow.try"
+DROP = "drop."
+THROUGHPUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class SearchInput:
+    """What a search starts from.
+
+    Args:
+        source: the trained model.
+        variant: backend and calibration to begin with; its `search` has the limits.
+        calibration: letterboxed train images.
+        images: that every try is judged on.
+        original: the trained model's own predictions on them.
+        identity: everything a try's result depends on beside its recipe.
+    """
+
+    source: DetectorPackage
+    variant: QuantizationParams
+    calibration: Sequence[ImageArray]
+    images: list[LabelledImage]
+    original: Judged
+    identity: Mapping[str, Any]
+
+
+class VariantSearch:
+    """Searches within one quant run; use run() once."""
+
+    def __init__(self, context: StageContext, run_id: str, given: SearchInput) -> None:
+        assert given.variant.search is not None  # the stage asked for a search
+        self._context, self._run_id, self._given = context, run_id, given
+        self._wanted: SearchParams = given.variant.search
+        self._began = time.monotonic()
+        self._working_s = 0.0
+        self._longest_s = 0.0
+        self._packages: dict[Recipe | None, DetectorPackage] = {}
+        self._kitchen: RecipeKitchen
+        self._float: DetectorPackage
+
+    def run(self, outputs: Path) -> DetectorPackage:
+        """The best package within the limits.
+
+        Args:
+            outputs: of the quant run; gets results/search.json and plots/search.png.
+
+        Raises:
+            BackendError: no recipe, and not even float16, is within the limits; says what was
+                tried.
+        """
+        from guardianflow.backends.catalogue import open_kitchen
+
+        given, context = self._given, self._context
+        base = Recipe(calibration_method=given.variant.calibration_method)
+        cache = context.settings.work_dir / "calibrations"
+        self._float = self._timed(lambda: self._export("fp32"))
+        with open_kitchen(given.variant.backend, given.source, given.calibration, cache) as kitchen:
+            self._kitchen = kitchen
+            ranking = self._timed(lambda: self._ranking(base))
+            presets = ("performance",) if given.variant.backend == "openvino" else ()
+            search = RecipeSearch(
+                list(ranking),
+                self._attempt,
+                self._time_left,
+                self._wanted.objective,
+                base,
+                presets=presets,
+            )
+            result = search.run()
+            self._save(outputs, result, ranking)
+            if result.best is None:
+                tried = "; ".join(f"{each.label}: {each.reason}" for each in result.attempts)
+                raise BackendError(
+                    f"no acceptable variant of {given.variant.variant} was found "
+                    f"({result.ended}). Tried: {tried}. Allow a larger drop or more minutes in "
+                    "quantization.search, or train longer"
+                )
+            context.events.message(
+                f"best of {len(result.attempts)} tries: {result.best.label} ({result.ended})"
+            )
+            return self._package(result.best.recipe)
+
+    def _limits(self) -> Limits:
+        wanted = self._wanted
+        return Limits(
+            wanted.max_drop_mAP50_95,
+            wanted.max_drop_mAP50,
+            wanted.min_class_recall,
+            wanted.objective,
+        )
+
+    def _time_left(self) -> bool:
+        used = time.monotonic() - self._began
+        return used + self._longest_s <= self._wanted.budget_minutes * 60
+
+    def _timed(self, work: Any) -> Any:
+        """Exporting and measuring, apart from the search's own deciding and logging."""
+        began = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._working_s += time.monotonic() - began
+
+    def _ranking(self, base: Recipe) -> dict[str, float]:
+        def progress(done: int, total: int) -> None:
+            self._context.events.progress(done, total, "which layers suffer most")
+
+        shares = self._kitchen.sensitivity(base, progress)
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+    def _export(self, precision: str) -> DetectorPackage:
+        from guardianflow.backends.catalogue import get_backend
+
+        backend = get_backend(self._given.variant.backend)
+        target = self._context.scratch / "tries" / precision
+        target.parent.mkdir(exist_ok=True)
+        return backend.export(self._given.source, ExportRequest(precision), target)
+
+    def _package(self, recipe: Recipe | None) -> DetectorPackage:
+        if recipe not in self._packages:
+            if recipe is None:
+                self._packages[recipe] = self._export("fp16")
+            else:
+                target = self._context.scratch / "tries" / recipe.digest[:12]
+                self._packages[recipe] = self._kitchen.make(recipe, target)
+        return self._packages[recipe]
+
+    # --- one try -------------------------------------------------------------------------------
+
+    def _attempt(self, recipe: Recipe | None) -> Attempt:
+        context, store = self._context, self._context.ports.store
+        label = "float16" if recipe is None else recipe.label
+        fingerprint = self._fingerprint(recipe)
+        found = store.find_runs(
+            experiment_name=context.request.experiment_name,
+            tags={TRY_TAG: fingerprint},
+            status="FINISHED",
+            limit=1,
+        )
+        if found and not context.request.force:
+            context.events.message(f"{label}: measured before, run {found[0].run_id}")
+            return judge_attempt(recipe, measured_of(found[0]), self._limits(), found[0].run_id)
+        began = time.monotonic()
+        child = store.start_run(
+            RunRequest(
+                experiment_name=context.request.experiment_name,
+                run_name=f"try-{label.replace(' ', '-').replace(',', '')}",
+                tags=self._tags(recipe, label, fingerprint),
+                parent_run_id=self._run_id,
+            )
+        )
+        status = "FAILED"
+        try:
+            attempt = self._measure(recipe, child)
+            status = "FINISHED" if attempt.measured is not None else "FAILED"
+            said = {"quant.accepted": str(attempt.accepted).lower(), "quant.reason": attempt.reason}
+            store.annotate(child, tags=said)
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            store.end_run(child, status)
+        self._longest_s = max(self._longest_s, time.monotonic() - began)
+        context.events.message(f"{label}: {attempt.reason}")
+        return attempt
+
+    def _measure(self, recipe: Recipe | None, child: str) -> Attempt:
+        try:
+            measured, metrics = self._timed(lambda: self._measured(recipe))
+        except KeyboardInterrupt:
+            raise
+        except GuardianFlowError as exc:  # one recipe that can't be made is no end of the search
+            return Attempt(recipe, None, False, f"it could not be made or run: {exc}", run_id=child)
+        self._context.ports.store.log_metrics(child, metrics)
+        return judge_attempt(recipe, measured, self._limits(), child)
+
+    def _measured(self, recipe: Recipe | None) -> tuple[Measured, dict[str, float]]:
+        from guardianflow.detector import Detector
+        from guardianflow.evaluation.latency import measure_interleaved, speedup
+        from guardianflow.evaluation.preprocessing import load_image
+
+        context, given = self._context, self._given
+        benchmark, device = context.scenario.benchmark, context.scenario.environment.device
+        package = self._package(recipe)
+        with (
+            Detector.open(package, device=device) as detector,
+            Detector.open(self._float, device=device) as reference,
+        ):
+            judged = judge(context, detector, given.images, f"judging {package.spec.variant}")
+            timed = measure_interleaved(
+                {"float": reference, "try": detector},
+                [load_image(path) for path in timing_paths(given.images)],
+                batch_size=1,
+                warmup_runs=benchmark.warmup_runs,
+                benchmark_runs=benchmark.benchmark_runs,
+            )
+        gain = speedup(timed["float"], timed["try"])
+        drops = self._drops(judged)
+        rate = self._relative_throughput(package) if self._objective_is("throughput") else None
+        measured = Measured(
+            drops=drops,
+            class_recall=dict(judged.metrics.class_recall),
+            relative_latency=1 / gain.value,
+            size_mb=package.size_bytes / 1e6,
+            relative_throughput=rate,
+        )
+        metrics = judged.metrics.as_metrics("det.")
+        metrics |= {f"{DROP}{key}": each.value for key, each in drops.items()}
+        metrics |= interval_metrics(drops, DROP)
+        metrics |= {
+            "comparison.relative_latency": measured.relative_latency,
+            "comparison.relative_latency_low": 1 / gain.high,
+            "comparison.relative_latency_high": 1 / gain.low,
+            "sys.inference_latency_p50_ms": timed["try"].latency_p50_ms,
+            "sys.model_size_mb": measured.size_mb,
+        }
+        if rate is not None:
+            metrics["comparison.relative_throughput"] = rate
+        return measured, metrics
+
+    def _objective_is(self, objective: str) -> bool:
+        return self._wanted.objective == objective
+
+    def _relative_throughput(self, package: DetectorPackage) -> float:
+        from guardianflow.detector import Detector
+        from guardianflow.evaluation.preprocessing import load_image
+        from guardianflow.evaluation.throughput import measure_network_throughput
+
+        device = self._context.scenario.environment.device
+        images = [load_image(path) for path in timing_paths(self._given.images)[:8]]
+        rates: dict[str, list[float]] = {"float": [], "try": []}
+        for _ in range(2):  # by turns, as everything that is compared
+            for name, each in (("float", self._float), ("try", package)):
+                with Detector.open(each, device=device, mode="throughput") as detector:
+                    result = measure_network_throughput(detector, images, seconds=THROUGHPUT_S)
+                rates[name].append(result.fps)
+        return sum(rates["try"]) / sum(rates["float"])
+
+    def _drops(self, judged: Judged) -> dict[str, Estimate]:
+        """Original − try; without an interval where images are too few for one."""
+        from guardianflow.evaluation.significance import bootstrap_differences
+
+        given = self._given
+        before, after = given.original.metrics, judged.metrics
+        drops = {
+            "mAP50": point(before.mAP50 - after.mAP50),
+            "mAP50_95": point(before.mAP50_95 - after.mAP50_95),
+        }
+        differences = bootstrap_differences(
+            given.original.predictions,
+            judged.predictions,
+            given.images,
+            given.source.spec.class_names,
+            conf_threshold=after.conf_threshold,
+        )
+        return drops | {
+            key: Estimate(-each.value, -each.high, -each.low) for key, each in differences.items()
+        }
+
+    def _fingerprint(self, recipe: Recipe | None) -> str:
+        identity = {
+            **self._given.identity,
+            "recipe": None if recipe is None else asdict(recipe),
+            "throughput": self._objective_is("throughput"),
+        }
+        text = json.dumps(identity, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _tags(self, recipe: Recipe | None, label: str, fingerprint: str) -> dict[str, str]:
+        scenario = self._context.scenario
+        tags = {
+            **scenario.to_all_tags("quant"),
+            "guardianflow.stage": "quant-try",
+            TRY_TAG: fingerprint,
+            "quant.recipe": label,
+        }
+        if recipe is not None:
+            tags["quant.float_groups"] = ", ".join(recipe.float_groups) or "none"
+        return tags
+
+    # --- what is left of it ----------------------------------------------------------------------
+
+    def _save(self, outputs: Path, result: SearchResult, ranking: Mapping[str, float]) -> None:
+        from guardianflow.evaluation.search_picture import TryPoint, search_frontier
+
+        seconds = time.monotonic() - self._began
+        overhead = 1 - self._working_s / seconds if seconds else 0.0
+        table = {
+            "limits": self._wanted.model_dump(mode="json"),
+            "ended": result.ended,
+            "seconds": round(seconds, 1),
+            "overhead_share": round(overhead, 4),
+            "sensitivity": dict(ranking),
+            "best": result.best.label if result.best else None,
+            "tries": [row_of(each) for each in result.attempts],
+        }
+        save_json(outputs / "results" / "search.json", table)
+        points = [
+            TryPoint(
+                each.label,
+                each.measured.relative_latency,
+                each.measured.drops["mAP50_95"],
+                each.accepted,
+                each is result.best,
+            )
+            for each in result.attempts
+            if each.measured is not None
+        ]
+        if points:
+            title = f"{self._given.variant.variant}: what was tried"
+            path = outputs / "plots" / "search.png"
+            search_frontier(points, self._wanted.max_drop_mAP50_95, path, title=title)
+        self._context.ports.store.log_files(self._run_id, outputs)
+        self._context.ports.store.log_metrics(
+            self._run_id,
+            {"search.tries": float(len(result.attempts)), "search.seconds": seconds,
+             "search.overhead_share": overhead},
+        )  # fmt: skip
+
+
+def point(value: float) -> Estimate:
+    return Estimate(value, value, value)
+
+
+def measured_of(run: RunRecord) -> Measured:
+    """What a finished try logged."""
+    metrics = run.metrics
+    names = [
+        key.removeprefix(DROP)
+        for key in metrics
+        if key.startswith(DROP) and not key.endswith(("_low", "_high"))
+    ]
+    return Measured(
+        drops={
+            name: Estimate(
+                metrics[DROP + name],
+                metrics.get(f"{DROP}{name}_low", metrics[DROP + name]),
+                metrics.get(f"{DROP}{name}_high", metrics[DROP + name]),
+            )
+            for name in names
+        },
+        class_recall={
+            key.removeprefix("det.recall."): value
+            for key, value in metrics.items()
+            if key.startswith("det.recall.")
+        },
+        relative_latency=metrics["comparison.relative_latency"],
+        size_mb=metrics["sys.model_size_mb"],
+        relative_throughput=metrics.get("comparison.relative_throughput"),
+    )
+
+
+def row_of(attempt: Attempt) -> dict[str, Any]:
+    """One try as a row of results/search.json."""
+    row: dict[str, Any] = {
+        "label": attempt.label,
+        "float_groups": list(attempt.recipe.float_groups) if attempt.recipe else None,
+        "accepted": attempt.accepted,
+        "certain": attempt.certain,
+        "reason": attempt.reason,
+        "run_id": attempt.run_id,
+    }
+    if attempt.measured is not None:
+        row |= asdict(replace(attempt.measured, drops={}, class_recall={}))
+        row["drops"] = {key: asdict(each) for key, each in attempt.measured.drops.items()}
+    return {key: value for key, value in row.items() if value not in ({}, None)}

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from guardianflow.backends import catalogue, recipes
+from guardianflow.backends.onnx_recipes import OnnxKitchen
+from guardianflow.contracts.errors import BackendUnavailableError
+from guardianflow.contracts.quantisation import Recipe
+from guardianflow.contracts.results import DetectorPackage
+
+MakePackage = Callable[..., DetectorPackage]
+
+
+@pytest.fixture(scope="module")
+def kitchen(
+    package: MakePackage, calibration: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OnnxKitchen]:
+    with OnnxKitchen(package(), calibration, tmp_path_factory.mktemp("onnx-recipes")) as opened:
+        yield opened
+
+
+def quantised_convolutions(package: DetectorPackage) -> set[str]:
+    """A quantised weight comes through a node of its own, a float one is a constant."""
+    import onnx
+
+    graph = recipes.graph_of_onnx(onnx.load(str(package.weights_path)))
+    return {
+        name
+        for name in recipes.operations_of_kind(graph, recipes.CONVOLUTIONS)
+        if len(graph.operations[name].inputs) > 1
+    }
+
+
+@pytest.mark.slow
+def test_exactly_the_convolutions_of_float_groups_stay_float(
+    kitchen: OnnxKitchen, tmp_path: Path
+) -> None:
+    bold = kitchen.make(Recipe(calibration_method="minmax"), tmp_path / "bold")
+    every = quantised_convolutions(bold)
+    for group in kitchen.groups[:2] + kitchen.groups[-1:]:
+        recipe = Recipe((group.name,), calibration_method="minmax")
+        made = kitchen.make(recipe, tmp_path / group.name)
+        assert quantised_convolutions(made) == every - set(group.operations), group.name
+        assert int(made.spec.lineage["float_nodes"]) > int(bold.spec.lineage["float_nodes"])
+        floated, of = map(int, made.spec.lineage["float_convolutions"].split(" of "))
+        assert of - floated == len(quantised_convolutions(made))
+    assert bold.spec.lineage["float_convolutions"] == f"6 of {len(every) + 6}"
+
+
+def test_bias_correction_is_accepted_and_recorded_as_none(
+    kitchen: OnnxKitchen, images: np.ndarray, tmp_path: Path
+) -> None:
+    outputs = []
+    for wanted in (True, False):
+        recipe = Recipe(bias_correction=wanted, calibration_method="minmax")
+        made = kitchen.make(recipe, tmp_path / str(wanted))
+        assert made.spec.lineage["bias_correction"] == "none"
+        with catalogue.open_session(made, batch_size=len(images)) as session:
+            outputs.append(session.infer(images))
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+
+
+def test_symmetric_activations_are_refused_with_the_reason(
+    kitchen: OnnxKitchen, tmp_path: Path
+) -> None:
+    recipe = Recipe(preset="performance", calibration_method="minmax")
+    with pytest.raises(BackendUnavailableError, match=r"slower with symmetric int8.*use 'mixed'"):
+        kitchen.make(recipe, tmp_path / "made")
+    with pytest.raises(BackendUnavailableError, match="'performance'"):
+        kitchen.sensitivity(recipe)
+
+
+@pytest.mark.slow
+def test_an_end_to_end_detector_has_a_kitchen_too(
+    package: MakePackage, calibration: list[np.ndarray], images: np.ndarray, tmp_path: Path
+) -> None:
+    with OnnxKitchen(package("yolo26n"), calibration, tmp_path / "cache") as kitchen:
+        recipe = Recipe(("attention", "heads"), calibration_method="minmax")
+        made = kitchen.make(recipe, tmp_path / "made")
+    with catalogue.open_session(made, batch_size=len(images)) as session:
+        assert session.infer(images).shape == (3, 300, 6)
+    with catalogue.open_session(package("yolo26n"), batch_size=len(images)) as session:
+        reference = session.infer(images)
+    with catalogue.open_session(made, batch_size=len(images)) as session:
+        output = session.infer(images)
+    np.testing.assert_allclose(output[:, :20, 4], reference[:, :20, 4], atol=0.15)

@@ -1,0 +1,136 @@
+"""The search for a recipe, on made-up networks whose every recipe's cost is known."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.quantisation import Recipe
+from pipelines.recipe_search import Limits, Measured, RecipeSearch, judge
+
+LIMITS = Limits(max_drop_mAP50_95=0.01, max_drop_mAP50=0.01)
+
+
+def exactly(value: float) -> Estimate:
+    return Estimate(value, value, value)
+
+
+class Network:
+    """Each quantised group costs accuracy and saves time; a bad calibration costs more."""
+
+    def __init__(self, harms, minutes=10**6, method_harm=(), crashes=()):
+        self.harms = harms
+        self.ranking = sorted(harms, key=harms.get, reverse=True)
+        self.left = minutes
+        self.method_harm, self.crashes = dict(method_harm), set(crashes)
+        self.tried = []
+
+    def attempt(self, recipe):
+        assert recipe not in self.tried, "a try takes minutes: never twice"
+        self.tried.append(recipe)
+        self.left -= 1
+        if recipe is None:
+            return judge(
+                None, Measured({k: exactly(0) for k in ("mAP50", "mAP50_95")}, {}, 0.9, 5), LIMITS
+            )
+        quantised = [name for name in self.harms if name not in recipe.float_groups]
+        drop = sum(self.harms[name] for name in quantised)
+        drop += self.method_harm.get(recipe.calibration_method, 0)
+        faster = 0.05 if recipe.preset == "performance" else 0
+        latency = 1 - 0.5 * len(quantised) / len(self.harms) - faster
+        drops = {"mAP50": exactly(drop / 2), "mAP50_95": exactly(drop)}
+        return judge(recipe, Measured(drops, {}, latency, latency * 4), LIMITS)
+
+    def search(self, **options):
+        return RecipeSearch(self.ranking, self.attempt, lambda: self.left > 0, **options).run()
+
+
+def test_a_network_that_quantises_well_is_quantised_whole():
+    network = Network({"heads": 0.001, "part 1": 0.002, "part 2": 0.0005, "attention": 0.001})
+    result = network.search()
+    assert result.best.recipe == Recipe(preset="performance")
+    assert [len(r.float_groups) for r in network.tried] == [2, 0, 0]  # safest, boldest, cheaper
+    assert result.ended == "nothing more to try"
+
+
+def test_only_what_harms_stays_float():
+    harms = {f"part {i}": 0.0005 for i in range(7)} | {"heads": 0.05}
+    result = Network(harms).search()
+    assert result.best.recipe.float_groups == ("heads",)
+
+
+@given(
+    st.dictionaries(st.integers(0, 30).map(str), st.floats(0, 0.02), min_size=1, max_size=12),
+)
+def test_the_fewest_groups_that_will_do_stay_float(harms):
+    network = Network(harms)
+    result = network.search(presets=(), methods=())
+    needed = next(
+        count
+        for count in range(len(harms) + 1)
+        if sum(network.harms[g] for g in network.ranking[count:]) <= 0.01
+    )
+    if needed == len(harms):  # not even one group may be quantised
+        assert result.best.recipe is None
+        return
+    assert len(result.best.recipe.float_groups) == needed
+    assert set(result.best.recipe.float_groups) == set(network.ranking[:needed])
+    assert len(network.tried) <= 8
+    assert all(
+        each.accepted == (each.measured.drops["mAP50_95"].value <= 0.01) for each in result.attempts
+    )
+
+
+def test_a_bad_calibration_is_replaced_by_another():
+    harms = {f"part {i}": 0.001 for i in range(4)}
+    result = Network(harms, method_harm={"entropy": 0.5}).search()
+    assert result.best.recipe.calibration_method == "percentile"
+    rejected = [each for each in result.attempts if not each.accepted]
+    assert {each.recipe.calibration_method for each in rejected} == {"entropy"}
+
+
+def test_float16_is_what_remains_and_the_reasons_are_told():
+    result = Network({"a": 0.5, "b": 0.5}).search()
+    assert result.best.recipe is None
+    assert result.best.label == "float16"
+    assert "mAP50_95 drops by 0.5" in next(each.reason for each in result.attempts)
+
+
+def test_the_budget_ends_the_search_with_the_best_so_far():
+    harms = {f"part {i}": 0.002 for i in range(16)}
+    result = Network(harms, minutes=2).search()
+    assert result.ended == "the time budget is used up"
+    assert len(result.attempts) <= 3
+    nothing = Network({"a": 0.5, "b": 0.5}, minutes=1).search()
+    assert nothing.best.recipe is None
+    assert nothing.ended == "the time budget is used up"
+
+
+def test_the_objective_chooses_among_those_accepted():
+    def attempt(recipe):
+        size = 2.0 if recipe.preset == "mixed" else 3.0
+        latency = 0.6 if recipe.preset == "mixed" else 0.5
+        drops = {"mAP50": exactly(0), "mAP50_95": exactly(0)}
+        return judge(recipe, Measured(drops, {}, latency, size, 2.0 - latency), LIMITS)
+
+    def best(objective):
+        return RecipeSearch(["a"], attempt, lambda: True, objective).run().best.recipe.preset
+
+    assert [best(o) for o in ("latency_p50", "throughput", "size")] == [
+        "performance",
+        "performance",
+        "mixed",
+    ]
+
+
+def test_a_drop_is_judged_by_what_was_measured_and_said_to_be_unsure():
+    drops = {"mAP50": exactly(0.0), "mAP50_95": Estimate(0.008, -0.01, 0.03)}
+    passed = judge(Recipe(), Measured(drops, {"helmet": 0.95}, 0.5, 3.0), LIMITS)
+    assert passed.accepted
+    assert not passed.certain
+    assert "not certain" in passed.reason
+    strict = Limits(0.01, 0.01, min_class_recall=0.97)
+    refused = judge(Recipe(), Measured(drops, {"helmet": 0.95}, 0.5, 3.0), strict)
+    assert not refused.accepted
+    assert "recall of helmet is 0.950, 0.97 is wanted" in refused.reason
