@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, recipes
+from guardianflow.backends import catalogue, openvino_recipes, recipes
 from guardianflow.backends.exporting import network_input
 from guardianflow.backends.layer_groups import operations_of
 from guardianflow.backends.openvino_recipes import (
@@ -15,6 +15,7 @@ from guardianflow.backends.openvino_recipes import (
     convolutions,
     quantised_convolutions,
 )
+from guardianflow.contracts.errors import BackendError
 from guardianflow.contracts.quantisation import Recipe
 from guardianflow.contracts.results import DetectorPackage
 
@@ -155,6 +156,15 @@ def test_a_range_too_narrow_for_a_histogram_is_said(
         again = kitchen.make(Recipe(), tmp_path / "again").spec.lineage
     assert again == lineage
     assert len(asked) == 2
+
+
+def test_a_recipe_whose_neighbours_take_everything_along_is_no_int8_model(
+    kitchen: OpenvinoKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_recipes, "quantised_convolutions", lambda model: [])
+    with pytest.raises(BackendError, match="leaves no convolution quantised"):
+        kitchen.make(MINMAX, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def test_the_tail_is_in_no_group(kitchen: OpenvinoKitchen) -> None:
