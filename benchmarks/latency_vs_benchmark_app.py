@@ -100,6 +100,30 @@ def our_fps(package: DetectorPackage, images: list[np.ndarray], seconds: float) 
         return measure_network_throughput(detector, images, seconds=seconds).fps
 
 
+@dataclass(frozen=True)
+class Ours:
+    """Our side in a process of its own, as the peer's is and as a stage's is."""
+
+    package: DetectorPackage
+
+    def run(self, side: str, seconds: float) -> float:
+        command = [
+            sys.executable, "-m", "benchmarks.latency_vs_benchmark_app",
+            "--side", side, "--package", str(self.package.directory), "--seconds", str(seconds),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return float(done.stdout.splitlines()[-1])
+
+
+def one_side(side: str, directory: Path, seconds: float) -> int:
+    """Measure our side alone and print the figure."""
+    package = DetectorPackage.load(directory)
+    images = [load_image(path) for path in demo_images()[:16]]
+    measure = {"median": our_median_ms, "fps": our_fps}[side]
+    print(measure(package, images, seconds))
+    return 0
+
+
 def harness_cost(package: DetectorPackage, images: list[np.ndarray], turns: int) -> list[float]:
     """Median call under our measurement ÷ the bare call of the same session, by turns of ten."""
     with Detector.open(package) as detector:
@@ -197,7 +221,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5, help="each side, each round")
     parser.add_argument("--precision", choices=["fp32", "int8"], default="int8")
     parser.add_argument("--quick", action="store_true", help="one short round, to see it work")
+    parser.add_argument("--side", choices=["median", "fps"], help=argparse.SUPPRESS)
+    parser.add_argument("--package", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.side:
+        return one_side(arguments.side, arguments.package, arguments.seconds)
     count, seconds = (1, 2.0) if arguments.quick else (arguments.rounds, arguments.seconds)
     images = [load_image(path) for path in demo_images()[:16]]
     with tempfile.TemporaryDirectory() as name:
@@ -205,16 +233,14 @@ def main() -> int:
         package = exported(yolo11n(folder / "source"), "openvino", arguments.precision, folder)
         with Detector.open(package) as detector:
             threads = detector.info.threads or 1
-        peer = Peer(save_graph(package, folder), threads)
+        peer, ours = Peer(save_graph(package, folder), threads), Ours(package)
         median = rounds(
             count,
-            lambda: our_median_ms(package, images, seconds),
+            lambda: ours.run("median", seconds),
             lambda: peer.median_ms(seconds),
             "median ms",
         )
-        fps = rounds(
-            count, lambda: our_fps(package, images, seconds), lambda: peer.fps(seconds), "fps"
-        )
+        fps = rounds(count, lambda: ours.run("fps", seconds), lambda: peer.fps(seconds), "fps")
         cost = harness_cost(package, images, 4 if arguments.quick else 40)
         session = session_cost(package, images[0], 4 if arguments.quick else 60)
     return conclude_all(
