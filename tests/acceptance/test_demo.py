@@ -28,4 +28,8 @@ def test_the_demo_reaches_what_the_readme_promises(tmp_path: Path, repository: P
     assert original >= GOOD_ENOUGH
     for variant in ("openvino_int8", "onnx_int8"):
         assert abs(original - judged[variant]["det.mAP50"]) <= INT8_MAY_LOSE
+
+    again = last_json(workplace.guardianflow("pipeline", demo, "--json", timeout=300).stdout)
+    assert all(stage["reused"] for stage in again["stages"])
+    assert again["run_id"] != result["run_id"]
     shutil.rmtree(tmp_path / "work")

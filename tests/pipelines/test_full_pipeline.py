@@ -61,10 +61,6 @@ def test_a_scenario_becomes_registered_variants_that_load_anywhere(workplace: Wo
         (model,) = made[variant]["models"]
         check_prediction(workplace, model["name"])
 
-    again = last_json(pipeline(workplace, "--json").stdout)
-    assert all(stage["reused"] for stage in again["stages"])
-    assert again["run_id"] != result["run_id"]
-
 
 def check_runs(workplace: Workplace, result: dict[str, Any]) -> None:
     """Every stage is a finished child of the parent, in the site's experiment."""
