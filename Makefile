@@ -41,7 +41,7 @@ demo: $(VENV)/.run-ready  ## train, quantise, benchmark and register a detector 
 ui: $(VENV)/.run-ready  ## open MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri $(STORE)
 
-test: $(VENV)/.dev-ready  ## every test, with branch coverage
+test: $(VENV)/.dev-ready  ## every test but the longest, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --durations=25 -n $(JOBS) --dist worksteal -m "not acceptance"
 	$(BIN)/coverage combine --quiet
@@ -50,7 +50,7 @@ test: $(VENV)/.dev-ready  ## every test, with branch coverage
 test-fast: $(VENV)/.dev-ready  ## the tests that neither train, quantise nor start servers
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow and not acceptance"
 
-acceptance: $(VENV)/.dev-ready  ## the demo at full length: does it reach what the README promises?
+acceptance: $(VENV)/.dev-ready  ## the longest tests: whole pipelines, and the demo as the README promises it
 	$(BIN)/pytest -m acceptance -s
 
 lint: $(VENV)/.dev-ready  ## ruff, mypy (strict) and the layers

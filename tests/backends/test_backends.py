@@ -71,12 +71,12 @@ def test_any_number_of_images_up_to_the_batch_size(
     with catalogue.open_session(package(backend=backend), batch_size=3) as session:
         whole = session.infer(images)
         for count in (1, 2):
-            np.testing.assert_allclose(session.infer(images[:count]), whole[:count], rtol=1e-4)
+            np.testing.assert_allclose(session.infer(images[:count]), whole[:count], rtol=1e-3)
         # nothing of an earlier call is left, and an earlier result is not written over
         again = session.infer(images[::-1])
-    np.testing.assert_allclose(again[::-1], whole, rtol=1e-4)
+    np.testing.assert_allclose(again[::-1], whole, rtol=1e-3)
     with catalogue.open_session(package(backend=backend), batch_size=1) as single:
-        np.testing.assert_allclose(single.infer(images[1:2]), whole[1:2], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(single.infer(images[1:2]), whole[1:2], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -224,9 +224,9 @@ def test_calls_side_by_side_give_what_one_at_a_time_gives(
         futures = [session.submit(images[i % 3 : i % 3 + 1]) for i in range(24)]
         for number, future in enumerate(futures):
             np.testing.assert_allclose(
-                future.result(), alone[number % 3], rtol=1e-4, atol=1e-4, err_msg=str(number)
+                future.result(), alone[number % 3], rtol=1e-3, atol=1e-4, err_msg=str(number)
             )
-        np.testing.assert_allclose(session.infer(images[:1]), alone[0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(session.infer(images[:1]), alone[0], rtol=1e-3, atol=1e-4)
         with pytest.raises(EvaluationError, match="images must be uint8"):
             session.submit(images[:1, :32])
 

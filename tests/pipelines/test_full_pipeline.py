@@ -42,6 +42,7 @@ def pipeline(workplace: Workplace, *words: str) -> Any:
     return workplace.guardianflow("pipeline", scenario, *TINY, *words, timeout=500)
 
 
+@pytest.mark.acceptance
 def test_a_scenario_becomes_registered_variants_that_load_anywhere(workplace: Workplace) -> None:
     done = pipeline(workplace, "--json")
     assert done.returncode == 0, done.stderr
@@ -101,6 +102,7 @@ def check_prediction(workplace: Workplace, name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.acceptance
 def test_an_interrupted_pipeline_goes_on_where_it_stopped(workplace: Workplace) -> None:
     scenario = write_scenario(workplace, "openvino_int8", "onnx_fp32")
     command = (sys.executable, "-m", "apps.cli.main", "pipeline", scenario, *TINY)
