@@ -3,13 +3,19 @@
 The same compiled graph, precision, hint and threads, by turns: our median latency against
 benchmark_app's, our throughput mode against its frames a second, and what our measuring itself
 costs beside the bare calls. The ratio printed is the one that is nearest to its goal.
+
+A shared machine is another machine a second later, by ±15 %. So for the medians both processes
+run at once and are stopped in turn, every quarter of a second: each measures half of the same
+stretch of time. The one call in twenty that a stop makes long moves neither median.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,6 +37,7 @@ from guardianflow.evaluation.preprocessing import load_image
 from guardianflow.evaluation.throughput import measure_network_throughput
 
 WARMUP = 10
+SLICE_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -40,16 +47,12 @@ class Peer:
     model: Path
     threads: int
 
-    def run(self, hint: str, seconds: float) -> str:
-        command = [
+    def command(self, hint: str, seconds: float) -> list[str]:
+        return [
             sys.executable, "-c", "from openvino.tools.benchmark.main import main; main()",
             "-m", str(self.model), "-d", "CPU", "-hint", hint, "-t", str(int(seconds)),
             "-infer_precision", "f32", "-load_config", str(self._config()),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"benchmark_app failed: {done.stdout[-500:]}{done.stderr[-500:]}")
-        return done.stdout
 
     def _config(self) -> Path:
         """Threads beside a hint: its command line refuses the two together, its file does not."""
@@ -57,11 +60,13 @@ class Peer:
         path.write_text(json.dumps({"CPU": {"INFERENCE_NUM_THREADS": str(self.threads)}}))
         return path
 
-    def median_ms(self, seconds: float) -> float:
-        return _figure(r"Median:\s+([\d.]+) ms", self.run("latency", seconds))
+    def median_ms(self, output: str) -> float:
+        return _figure(r"Median:\s+([\d.]+) ms", output)
 
     def fps(self, seconds: float) -> float:
-        return _figure(r"Throughput:\s+([\d.]+) FPS", self.run("throughput", seconds))
+        return _figure(
+            r"Throughput:\s+([\d.]+) FPS", output_of(self.command("throughput", seconds))
+        )
 
 
 def _figure(pattern: str, text: str) -> float:
@@ -90,7 +95,7 @@ def our_median_ms(package: DetectorPackage, images: list[np.ndarray], seconds: f
     with Detector.open(package) as detector:
         alone = _NetworkAlone(detector, detector.preprocess(images[:1])[0])
         pilot = measure_latency(alone, images, batch_size=1, warmup_runs=WARMUP, benchmark_runs=20)
-        runs = max(30, int(seconds * pilot.fps))
+        runs = max(30, int(seconds * 1000 / pilot.latency_p50_ms))
         result = measure_latency(alone, images, batch_size=1, warmup_runs=0, benchmark_runs=runs)
     return statistics.median(result.inference.samples_ms)
 
@@ -106,13 +111,62 @@ class Ours:
 
     package: DetectorPackage
 
-    def run(self, side: str, seconds: float) -> float:
-        command = [
+    def command(self, side: str, seconds: float) -> list[str]:
+        return [
             sys.executable, "-m", "benchmarks.latency_vs_benchmark_app",
             "--side", side, "--package", str(self.package.directory), "--seconds", str(seconds),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return float(done.stdout.splitlines()[-1])
+
+    def fps(self, seconds: float) -> float:
+        return last_number(output_of(self.command("fps", seconds)))
+
+
+def output_of(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[:3]} failed: {done.stdout[-500:]}{done.stderr[-500:]}")
+    return done.stdout
+
+
+def last_number(output: str) -> float:
+    return float(output.splitlines()[-1])
+
+
+def in_turn(commands: list[list[str]]) -> list[str]:
+    """Run processes at once, one at a time: the others are stopped. Returns what each printed."""
+    with contextlib.ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in commands]
+        started = [
+            stack.enter_context(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT))
+            for command, output in zip(commands, outputs, strict=True)
+        ]
+        stack.callback(lambda: [process.kill() for process in started])
+        for process in started:
+            process.send_signal(signal.SIGSTOP)
+        while running := [process for process in started if process.poll() is None]:
+            for process in running:
+                process.send_signal(signal.SIGCONT)
+                time.sleep(SLICE_S)
+                process.send_signal(signal.SIGSTOP)
+        printed = []
+        for process, output in zip(started, outputs, strict=True):
+            output.seek(0)
+            printed.append(output.read())
+            if process.returncode:
+                raise RuntimeError(f"{process.args} failed: {printed[-1][-500:]}")
+    return printed
+
+
+def median_rounds(count: int, seconds: float, ours: Ours, peer: Peer) -> list[float]:
+    """Our median ÷ the peer's, each measured for about `seconds` of the same stretch of time."""
+    ratios = []
+    for number in range(count):
+        printed = in_turn([ours.command("median", seconds), peer.command("latency", 2 * seconds)])
+        pair = last_number(printed[0]), peer.median_ms(printed[1])
+        ratios.append(pair[0] / pair[1])
+        print(f"median ms {number + 1}/{count}: {pair[0]:.2f} / {pair[1]:.2f} = "
+              f"{ratios[-1]:.4f}", flush=True)  # fmt: skip
+    return ratios
 
 
 def one_side(side: str, directory: Path, seconds: float) -> int:
@@ -234,13 +288,8 @@ def main() -> int:
         with Detector.open(package) as detector:
             threads = detector.info.threads or 1
         peer, ours = Peer(save_graph(package, folder), threads), Ours(package)
-        median = rounds(
-            count,
-            lambda: ours.run("median", seconds),
-            lambda: peer.median_ms(seconds),
-            "median ms",
-        )
-        fps = rounds(count, lambda: ours.run("fps", seconds), lambda: peer.fps(seconds), "fps")
+        median = median_rounds(count, 2 * seconds, ours, peer)
+        fps = rounds(count, lambda: ours.fps(seconds), lambda: peer.fps(seconds), "fps")
         cost = harness_cost(package, images, 4 if arguments.quick else 40)
         session = session_cost(package, images[0], 4 if arguments.quick else 60)
     return conclude_all(
