@@ -1,0 +1,161 @@
+"""What a release report says, before it is put into any language.
+
+    ReleaseReport
+    ├── decision      ReleaseDecision: outcome, winner, gates of every variant
+    ├── variants      ComparedVariant, one for each of decision.variants, beside its champion
+    ├── pictures      ReportPicture: PNG, drawn by the caller
+    ├── conditions    measurements.Conditions as a mapping
+    ├── lineage       where data, code and models come from
+    └── journal       JournalEntry of every model whose champion was changed
+
+Frozen values; nothing here draws or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..contracts.measurements import CameraCapacity, Estimate, Timing
+from ..contracts.releases import JournalEntry, ReleaseDecision
+
+PRECISION_RECALL, LATENCY, DIFFERENCES, MISSES = (
+    "precision_recall",
+    "latency",
+    "differences",
+    "misses",
+)
+PICTURE_ROLES = (DIFFERENCES, PRECISION_RECALL, LATENCY, MISSES)
+"""In the order of the report."""
+
+
+@dataclass(frozen=True)
+class MeasuredModel:
+    """One model as this release measured it. Absent is absent: leave out what was not measured.
+
+    Args:
+        model_name: as registered, slash form; '' where it was not registered.
+        version: '' where it was not registered.
+        metrics: 'mAP50', 'mAP50_95', 'precision', 'recall', 'f1', 'recall.{class}', 'ap.{class}',
+            'ap50.{class}' → 0…1, as DetectionMetrics.as_metrics(prefix='') gives them; other keys
+            are not shown.
+        intervals: the same keys → value and interval, as significance.bootstrap_metrics gives
+            them; a key is absent where images are too few for an interval.
+        latency: decoded frame → boxes, one image at a time, taken by turns with the other model;
+            None where it was not timed.
+        fps: throughput mode, image file → boxes; None where it was not measured.
+        cameras: None where it was not asked.
+        size_mb: of the model's files.
+        digest: DetectorPackage.digest, sha256 in hex.
+        run_id: the run that made it; '' where it is not known.
+    """
+
+    model_name: str
+    version: str
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Estimate] = field(default_factory=dict)
+    latency: Timing | None = None
+    fps: Estimate | None = None
+    cameras: CameraCapacity | None = None
+    size_mb: float | None = None
+    digest: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class ComparedVariant:
+    """A candidate, and the champion of the same registered name beside it.
+
+    Args:
+        variant: as in decision.variants: 'openvino_int8'.
+        candidate: measured in this release.
+        champion: measured in this release, same images, same device; None where the name has
+            no champion yet.
+        differences: key → candidate − champion with interval, as bootstrap_differences gives
+            them; empty without a champion.
+    """
+
+    variant: str
+    candidate: MeasuredModel
+    champion: MeasuredModel | None = None
+    differences: Mapping[str, Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportPicture:
+    """A picture of the report.
+
+    Args:
+        role: one of PICTURE_ROLES.
+        image: PNG, its bytes or its file.
+        variant: whose it is; '' for one of all variants together.
+    """
+
+    role: str
+    image: bytes | Path
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where everything comes from; '' where it is not known.
+
+    Args:
+        data_name, data_version, data_path: of the data set judged on.
+        data_fingerprint: LocalDataset.fingerprint, sha256 in hex.
+        code_version: of GuardianFlow, e.g. '0.3.0'.
+        evaluator: name and version of what judged accuracy.
+        release_run_id: the run this report belongs to.
+        parent_run_id: the pipeline it belongs to.
+        source_runs: what it is, as the run's own name says → run id.
+        tracking_uri: the MLflow store; never with a password in it.
+    """
+
+    data_name: str = ""
+    data_version: str = ""
+    data_path: str = ""
+    data_fingerprint: str = ""
+    code_version: str = ""
+    evaluator: str = ""
+    release_run_id: str = ""
+    parent_run_id: str = ""
+    source_runs: Mapping[str, str] = field(default_factory=dict)
+    tracking_uri: str = ""
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """Everything a release report says.
+
+    Args:
+        decision: what was decided and why.
+        variants: one for each of decision.variants, the same names.
+        scenario, scenario_version: its name and version.
+        site: as people write it: 'donghwa-entec/busan-plant1/welding'.
+        task: 'ppe', 'fall' …
+        class_names: index = class id; the order of the tables.
+        made_at: ISO 8601 with time zone.
+        conf_threshold: the deployed confidence that precision and recall are taken at.
+        instances: class name → true objects in the split; empty where they were not counted.
+        conditions: Conditions.to_dict() of what was timed; empty where nothing was.
+        device: what the models ran on, e.g. 'cpu, openvino 2026.4.1'; '' where it is not known.
+        journal: model name (slash form) → its changes, newest last; only of those in
+            decision.promoted.
+    """
+
+    decision: ReleaseDecision
+    variants: tuple[ComparedVariant, ...]
+    scenario: str
+    scenario_version: str
+    site: str
+    task: str
+    class_names: tuple[str, ...]
+    made_at: str
+    conf_threshold: float = 0.25
+    instances: Mapping[str, int] = field(default_factory=dict)
+    pictures: tuple[ReportPicture, ...] = ()
+    conditions: Mapping[str, object] = field(default_factory=dict)
+    device: str = ""
+    lineage: Lineage = field(default_factory=Lineage)
+    journal: Mapping[str, tuple[JournalEntry, ...]] = field(default_factory=dict)
