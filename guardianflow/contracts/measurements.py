@@ -1,8 +1,8 @@
 """What was measured, and how sure it is: frozen values, the unit in each name.
 
-Every interval is a 95 % confidence interval. Absent is absent: what a sample can't carry is None.
-Arrays are numpy's, named here for type checkers alone: this module imports only the standard
-library at run time.
+Every interval is a 95 % confidence interval unless its maker was told otherwise. Absent is absent:
+what a sample can't carry is None. Arrays are numpy's, named here for type checkers alone: this
+module imports only the standard library at run time.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class DetectionMetrics:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % interval.
+    """A value and its interval.
 
     Args:
         value: on all images.

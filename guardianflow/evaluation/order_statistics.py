@@ -40,23 +40,28 @@ def timing_of(samples_ms: Sequence[float]) -> Timing:
     )
 
 
-def percentile_of(samples_ms: Sequence[float], percent: int) -> Percentile:
-    """A percentile by nearest rank, and its 95 % interval.
+def percentile_of(
+    samples_ms: Sequence[float], percent: int, confidence: float = CONFIDENCE
+) -> Percentile:
+    """A percentile by nearest rank, and its interval.
 
     Of n times the p-th percentile is the ceil(p·n/100)-th fastest.
 
     Args:
         samples_ms: in any order.
         percent: 1 to 99.
+        confidence: of the interval, above 0 and below 1.
 
     Returns:
         All None where the sample is too small to carry it.
     """
-    return _percentile(sorted(samples_ms), percent)
+    return _percentile(sorted(samples_ms), percent, confidence)
 
 
-def _percentile(ordered: Sequence[float], percent: int) -> Percentile:
-    ranks = interval_ranks(len(ordered), percent)
+def _percentile(
+    ordered: Sequence[float], percent: int, confidence: float = CONFIDENCE
+) -> Percentile:
+    ranks = interval_ranks(len(ordered), percent, confidence)
     if ranks is None:
         return Percentile(percent, None, None, None)
     low, high = ranks
@@ -65,8 +70,10 @@ def _percentile(ordered: Sequence[float], percent: int) -> Percentile:
 
 
 @functools.lru_cache(maxsize=256)
-def interval_ranks(count: int, percent: int) -> tuple[int, int] | None:
-    """Ranks (from 1) of the two sorted times that enclose the percentile with at least 95 %.
+def interval_ranks(
+    count: int, percent: int, confidence: float = CONFIDENCE
+) -> tuple[int, int] | None:
+    """Ranks (from 1) of the two sorted times that enclose the percentile, at least so surely.
 
     Of all pairs that do, the one with the fewest times between them; among equals the one that
     encloses it most surely.
@@ -79,12 +86,14 @@ def interval_ranks(count: int, percent: int) -> tuple[int, int] | None:
 
     if not 1 <= percent <= 99:
         raise EvaluationError(f"a percentile must be from 1 to 99 but is {percent}")
+    if not 0 < confidence < 1:
+        raise EvaluationError(f"confidence must be above 0 and below 1 but is {confidence}")
     if count < 2:
         return None
     at_most = binom.cdf(np.arange(count + 1), count, percent / 100)
     lows = np.arange(1, count)
     below = at_most[lows - 1]
-    highs = np.searchsorted(at_most, below + CONFIDENCE - ROUNDING, side="left") + 1
+    highs = np.searchsorted(at_most, below + confidence - ROUNDING, side="left") + 1
     possible = (highs <= count) & (highs > lows)
     if not possible.any():
         return None

@@ -1,6 +1,6 @@
 """How sure accuracy is, and whether two models really differ: the bootstrap over images.
 
-    bootstrap_metrics       one model's metrics, each with its 95 % interval
+    bootstrap_metrics       one model's metrics, each with its interval
     bootstrap_differences   second model − first model on the same images, the same way
     required_images         about how many images would settle what is still open
 
@@ -43,9 +43,10 @@ def bootstrap_metrics(
     conf_threshold: float = 0.25,
     resamples: int = 1000,
     seed: int = 0,
+    confidence: float = CONFIDENCE,
     progress: Progress | None = None,
 ) -> dict[str, Estimate]:
-    """One model's accuracy with 95 % bootstrap intervals over images.
+    """One model's accuracy with bootstrap intervals over images, 95 % unless said otherwise.
 
     Each resample draws as many images as there are, with repetition, and judges the drawn ones
     by the rules of evaluate_detections. The interval is expanded_percentile_interval of what they
@@ -58,6 +59,8 @@ def bootstrap_metrics(
         conf_threshold: the deployed confidence, for recall.
         resamples: how many; 1000 fix the bounds to a few hundredths of the interval's width.
         seed: the same seed gives the same intervals.
+        confidence: of the intervals, 0.5 to below 1. Above 0.95 take more resamples: the bounds
+            are drawn from 1000 · (1 − confidence) of a thousand.
         progress: called with (resamples done, resamples in all).
 
     Returns:
@@ -69,7 +72,7 @@ def bootstrap_metrics(
     Raises:
         EvaluationError: as evaluate_detections; resamples below 100, a confidence outside 0…1.
     """
-    _check(conf_threshold, resamples, seed)
+    _check(conf_threshold, resamples, seed, confidence)
     metrics = evaluate_detections(predictions, images, class_names, conf_threshold=conf_threshold)
     matches = _judged(predictions, images, metrics, class_names)
     (draws,) = draw_all(
@@ -86,8 +89,11 @@ def bootstrap_metrics(
         values=_values(metrics),
         drawn=_drawn(draws, list(metrics.ap)),
         holding=_images_holding(matches, list(metrics.ap)),
-        room=_recall_room(list(metrics.ap), rises=found, falls=truth - found, truth=truth),
+        room=_recall_room(
+            list(metrics.ap), rises=found, falls=truth - found, truth=truth, confidence=confidence
+        ),
         bounds=(0.0, 1.0),
+        confidence=confidence,
     )
 
 
@@ -100,6 +106,7 @@ def bootstrap_differences(
     conf_threshold: float = 0.25,
     resamples: int = 1000,
     seed: int = 0,
+    confidence: float = CONFIDENCE,
     progress: Progress | None = None,
 ) -> dict[str, Estimate]:
     """Second model minus first model on the same images: above 0 the second one is better.
@@ -109,7 +116,8 @@ def bootstrap_differences(
     Args:
         first: what the model in use found, one per image, in the order of `images`.
         second: what the model that may replace it found.
-        images, class_names, conf_threshold, resamples, seed, progress: as bootstrap_metrics.
+        images, class_names, conf_threshold, resamples, seed, confidence, progress: as
+            bootstrap_metrics.
 
     Returns:
         The keys of bootstrap_metrics; each value is exactly the second model's metric less the
@@ -118,7 +126,7 @@ def bootstrap_differences(
     Raises:
         EvaluationError: as bootstrap_metrics, for either model.
     """
-    _check(conf_threshold, resamples, seed)
+    _check(conf_threshold, resamples, seed, confidence)
     metrics = [
         evaluate_detections(found, images, class_names, conf_threshold=conf_threshold)
         for found in (first, second)
@@ -148,8 +156,9 @@ def bootstrap_differences(
         values={key: after[key] - before[key] for key in after},
         drawn={key: drawn_after[key] - drawn_before[key] for key in after},
         holding=_images_holding(matches[0], names),
-        room=_recall_room(names, rises=gained, falls=-gained, truth=truth),
+        room=_recall_room(names, rises=gained, falls=-gained, truth=truth, confidence=confidence),
         bounds=(-1.0, 1.0),
+        confidence=confidence,
     )
 
 
@@ -187,8 +196,10 @@ def required_images(difference: Estimate, images: int, margin: float) -> int | N
     return max(1, math.ceil(images * (half / distance) ** 2 * (1 - 1e-12)))
 
 
-def most_images_bound(seen: int, images: int) -> float:
-    """The largest share of images of a kind, 97.5 % sure, when `seen` of `images` are of it.
+def most_images_bound(seen: int, images: int, confidence: float = CONFIDENCE) -> float:
+    """The largest share of images of a kind when `seen` of `images` are of it.
+
+    The upper end of a two-sided interval of `confidence`: for 0.95 it is 97.5 % sure.
 
     The exact binomial bound (Clopper and Pearson, 1934). For none seen it is 1 − 0.025^(1/n), near
     3.7 ÷ n.
@@ -197,11 +208,13 @@ def most_images_bound(seen: int, images: int) -> float:
 
     if seen >= images:
         return 1.0
-    return float(beta.ppf((1 + CONFIDENCE) / 2, seen + 1, images - seen))
+    return float(beta.ppf((1 + confidence) / 2, seen + 1, images - seen))
 
 
-def _check(conf_threshold: float, resamples: int, seed: int) -> None:
+def _check(conf_threshold: float, resamples: int, seed: int, confidence: float) -> None:
     problems = []
+    if not 0.5 <= confidence < 1:
+        problems.append(f"confidence must be from 0.5 to below 1 but is {confidence}")
     if seed < 0:
         problems.append(f"seed must be 0 or more but is {seed}")
     if not 0 <= conf_threshold <= 1:
@@ -274,7 +287,7 @@ def _by_image(image_ids: Sequence[Int64], images: int) -> Int64:
 
 
 def _recall_room(
-    names: Sequence[str], *, rises: Int64, falls: Int64, truth: Int64
+    names: Sequence[str], *, rises: Int64, falls: Int64, truth: Int64, confidence: float
 ) -> dict[str, tuple[float, float]]:
     """Recall key → how far below and above its value the interval must reach at least.
 
@@ -289,8 +302,8 @@ def _recall_room(
     rises_by, falls_by, holds = rises * share, falls * share, truth > 0
     room = {
         f"recall.{name}": (
-            _room(falls_by[index], holds[index]),
-            _room(rises_by[index], holds[index]),
+            _room(falls_by[index], holds[index], confidence),
+            _room(rises_by[index], holds[index], confidence),
         )
         for index, name in enumerate(names)
     }
@@ -300,13 +313,13 @@ def _recall_room(
         weight = float(common.mean())
         any_holds = np.logical_or.reduce(holds[common], axis=0)
         room["recall"] = (
-            weight * _room(falls_by[common].mean(axis=0), any_holds),
-            weight * _room(rises_by[common].mean(axis=0), any_holds),
+            weight * _room(falls_by[common].mean(axis=0), any_holds, confidence),
+            weight * _room(rises_by[common].mean(axis=0), any_holds, confidence),
         )
     return room
 
 
-def _room(changes: Float64, holding: Bool) -> float:
+def _room(changes: Float64, holding: Bool, confidence: float) -> float:
     """What images like those that change the value may amount to beyond what was seen of them.
 
     Args:
@@ -318,7 +331,8 @@ def _room(changes: Float64, holding: Bool) -> float:
         return 0.0
     # Of a change that was never seen the worst is assumed: all boxes of an image at once.
     size = float(seen.mean()) if len(seen) else 1 / images
-    return (most_images_bound(len(seen), images) - len(seen) / images) * images * size
+    bound = most_images_bound(len(seen), images, confidence)
+    return (bound - len(seen) / images) * images * size
 
 
 def _estimates(
@@ -327,6 +341,7 @@ def _estimates(
     holding: Mapping[str, int],
     room: Mapping[str, tuple[float, float]],
     bounds: tuple[float, float],
+    confidence: float,
 ) -> dict[str, Estimate]:
     """Intervals of the keys that enough images speak about.
 
@@ -337,10 +352,10 @@ def _estimates(
     for key, value in values.items():
         if holding[key] < MINIMUM_IMAGES:
             continue
-        low, high = expanded_percentile_interval(drawn[key], holding[key])
+        low, high = expanded_percentile_interval(drawn[key], holding[key], confidence)
         below, above = room.get(key, (0.0, 0.0))
         if high - low < ROUNDING:
-            below = above = most_images_bound(0, holding[key])
+            below = above = most_images_bound(0, holding[key], confidence)
         low, high = min(low, value - below), max(high, value + above)
         # A draw's rounding, or its bias, must not leave the value outside its own interval.
         estimates[key] = Estimate(
@@ -349,8 +364,10 @@ def _estimates(
     return estimates
 
 
-def expanded_percentile_interval(drawn: Float64, images: int) -> tuple[float, float]:
-    """The middle part of what the draws gave: 95 %, and slightly more where images are few.
+def expanded_percentile_interval(
+    drawn: Float64, images: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """The middle part of what the draws gave: `confidence`, and slightly more for few images.
 
     The plain percentile interval (Efron, "Bootstrap methods: another look at the jackknife", 1979)
     is too narrow for small samples, by the factor by which Student's t with the unbiased variance
@@ -365,11 +382,12 @@ def expanded_percentile_interval(drawn: Float64, images: int) -> tuple[float, fl
     Args:
         drawn: one value a draw; NaN where a draw has none, which is left out.
         images: that speak about the value, at least 2.
+        confidence: of the interval.
     """
     from scipy.stats import norm, t
 
     known = drawn[np.isfinite(drawn)]
-    factor = float(t.ppf((1 + CONFIDENCE) / 2, images - 1)) * math.sqrt(images / (images - 1))
+    factor = float(t.ppf((1 + confidence) / 2, images - 1)) * math.sqrt(images / (images - 1))
     tail = float(norm.cdf(-factor))
     low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)

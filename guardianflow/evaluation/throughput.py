@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
 
 WINDOWS = 10
-# Student's t, 9 degrees of freedom, 97.5 %: of WINDOWS windows.
-T_OF_WINDOWS = 2.262
+CONFIDENCE = 0.95
 STAGES = ("decode", "preprocess", "inference", "postprocess")
 
 
@@ -228,6 +227,7 @@ def measure_file_throughput(
     *,
     seconds: float,
     frames: int | None = None,
+    confidence: float = CONFIDENCE,
 ) -> ThroughputResult:
     """Image files to boxes: decoding, letterboxing, network and reading the output.
 
@@ -236,6 +236,7 @@ def measure_file_throughput(
         paths: image files, taken in turn.
         seconds: to measure; a fifth of it more goes before, unmeasured.
         frames: that are enough.
+        confidence: of the interval of fps.
 
     Raises:
         EvaluationError: no files, one can't be decoded, or a detector opened otherwise.
@@ -265,6 +266,7 @@ def measure_file_throughput(
         workers=workers,
         detector=detector,
         scope="files",
+        confidence=confidence,
         core_seconds={stage: value / max(count, 1) for stage, value in own.items()},
     )
 
@@ -334,6 +336,7 @@ def _result(
     detector: StreamingDetector,
     scope: str,
     core_seconds: dict[str, float],
+    confidence: float = CONFIDENCE,
 ) -> ThroughputResult:
     """From the start and the times at which calls were done."""
     if len(stamps) < 2:
@@ -345,7 +348,7 @@ def _result(
         frames=frames,
         wall_s=wall_s,
         fps=frames / wall_s,
-        interval=_interval(ordered, batch_size),
+        interval=_interval(ordered, batch_size, confidence),
         workers=workers,
         streams=detector.info.streams,
         batch_size=batch_size,
@@ -354,19 +357,22 @@ def _result(
     )
 
 
-def _interval(stamps: Sequence[float], batch_size: int) -> Estimate | None:
+def _interval(stamps: Sequence[float], batch_size: int, confidence: float) -> Estimate | None:
     """Mean rate of equal windows of time, with Student's t over them; None where calls are few.
 
     Calls that follow each other share the machine's mood, so the window is the unit, not the call
     (batch means; Law, "Simulation Modeling and Analysis", chapter 9).
     """
+    from scipy.stats import t
+
     if len(stamps) <= 5 * WINDOWS:
         return None
     edges = np.linspace(stamps[0], stamps[-1], WINDOWS + 1)
     done = np.searchsorted(stamps, edges, side="right")
     rates = np.diff(done) * batch_size / np.diff(edges)
     mean, error = float(rates.mean()), float(rates.std(ddof=1)) / WINDOWS**0.5
-    return Estimate(mean, mean - T_OF_WINDOWS * error, mean + T_OF_WINDOWS * error)
+    reach = float(t.ppf((1 + confidence) / 2, WINDOWS - 1)) * error
+    return Estimate(mean, mean - reach, mean + reach)
 
 
 def _require_throughput(detector: StagedDetector, images: Sequence[object]) -> None:

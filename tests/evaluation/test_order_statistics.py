@@ -71,3 +71,17 @@ def test_nothing_measured_is_an_error():
         timing_of([])
     with pytest.raises(EvaluationError, match="from 1 to 99 but is 100"):
         interval_ranks(50, 100)
+
+
+@given(count=st.integers(2, 400), percent=st.sampled_from([50, 95]))
+def test_more_confidence_never_narrows_an_interval(count, percent):
+    reach = []
+    for confidence in (0.5, 0.8, 0.95, 0.99):
+        ranks = interval_ranks(count, percent, confidence)
+        reach.append(float("inf") if ranks is None else ranks[1] - ranks[0])
+    assert reach == sorted(reach)
+
+
+def test_a_confidence_that_is_none_is_refused():
+    with pytest.raises(EvaluationError, match="confidence must be above 0 and below 1 but is 1"):
+        interval_ranks(50, 50, 1)

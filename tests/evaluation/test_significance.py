@@ -348,3 +348,33 @@ def test_many_images_and_classes_take_little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 150e6
+
+
+# --- another confidence --------------------------------------------------------------------------
+
+
+def test_intervals_widen_with_confidence_about_the_same_value():
+    split = made_up_split(60, 0)
+    first, second, images = split.first, split.second, split.images
+    for bootstrap in (
+        lambda sure: bootstrap_metrics(first, images, CLASSES, resamples=400, confidence=sure),
+        lambda sure: bootstrap_differences(
+            first, second, images, CLASSES, resamples=400, confidence=sure
+        ),
+    ):
+        loose, usual, sure = bootstrap(0.8), bootstrap(0.95), bootstrap(0.99)
+        assert set(loose) == set(usual) == set(sure)
+        for key in loose:
+            assert loose[key].value == usual[key].value == sure[key].value
+            assert sure[key].low <= usual[key].low <= loose[key].low
+            assert loose[key].high <= usual[key].high <= sure[key].high
+        assert sure["mAP50"].low < loose["mAP50"].low
+
+
+def test_without_a_word_the_confidence_is_95_percent():
+    split = made_up_split(40, 0)
+    first, images = split.first, split.images
+    given_none = bootstrap_metrics(first, images, CLASSES, resamples=200)
+    assert given_none == bootstrap_metrics(first, images, CLASSES, resamples=200, confidence=0.95)
+    with pytest.raises(EvaluationError, match="confidence must be .* but is 95"):
+        bootstrap_metrics(first, images, CLASSES, confidence=95)
