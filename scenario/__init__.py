@@ -4,6 +4,7 @@
     fields.py     kinds of value, each with the words that say what it must be
     sections.py   SiteConfig, TaskConfig, … one class a section
     schema.py     Scenario and its three types, and what must agree across sections
+    comparisons.py  which formats a comparison makes, and what contradicts itself there
     explain.py    pydantic's errors → our sentences, with "did you mean"
     yaml_tree.py  YAML → values with the place of each
     overrides.py  training.epochs=5
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
     )
     from .sections import (
         CameraParams,
+        ComparisonConfig,
+        ComparisonVariant,
         DatasetConfig,
         EnvironmentConfig,
         InferenceBenchmarkParams,
         ModelConfig,
+        NativeParams,
         QuantizationParams,
         SearchParams,
         SiteConfig,
@@ -45,11 +49,14 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseScenario",
     "CameraParams",
+    "ComparisonConfig",
+    "ComparisonVariant",
     "DatasetConfig",
     "EnvironmentConfig",
     "InferenceBenchmarkParams",
     "InferenceBenchmarkScenario",
     "ModelConfig",
+    "NativeParams",
     "QuantizationParams",
     "QuantizationScenario",
     "Scenario",
@@ -66,7 +73,7 @@ __all__ = [
     "to_registered_name",
 ]
 
-_SECTIONS = tuple(name for name in __all__ if name.endswith(("Config", "Params")))
+_SECTIONS = tuple(n for n in __all__ if n.endswith(("Config", "Params", "Variant")))
 _HOMES = {
     "build_scenario": "loader",
     "dump_scenario": "loader",

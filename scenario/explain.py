@@ -17,12 +17,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from .comparisons import LATER_KINDS
 from .fields import Expected
 from .schema import ONE, SEVERAL, Scenario, conflicts
 
 KeyPath = tuple[str | int, ...]
 SHOWN_LENGTH = 60
-LATER = ("sweep", "comparison", "ablation", "release")
+LATER = ("sweep", "ablation", "release")
 """Sections that a user may know from the documentation of a later version."""
 
 _ABSENT = object()
@@ -135,7 +136,12 @@ def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
     where = f" in '{_dotted(written[:-1])}'" if parent else ""
     start = f"unknown key '{_short(str(key))}'{where}"
     if not parent and key in LATER:
-        return f"{start}: this version runs single scenarios, without '{key}'"
+        return f"{start}: this version runs single scenarios and comparisons, without '{key}'"
+    if parent == ("comparison",) and key in LATER_KINDS:
+        return (
+            f"{start}: this version compares quantization variants alone; '{key}' comes with a "
+            "later one. Write quantization_variants"
+        )
     known = _keys_at(model, parent)
     if near := nearest(key, known):
         return f"{start}; did you mean '{near}'?"
@@ -153,6 +159,7 @@ def _missing(path: KeyPath, annotation: object, expected: str) -> str:
         needed = [name for name, field in section.model_fields.items() if field.is_required()]
         return f"section '{_dotted(path)}' is missing; it needs {' and '.join(needed)}"
     parent = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
+    expected = expected or f"one of {', '.join(_choices(annotation))}"
     return f"'{path[-1]}' is missing{parent}; it must be {expected}"
 
 
@@ -160,7 +167,7 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
     choices = _choices(annotation)
     section = _section_of(annotation)
     if path == ("design",):
-        hint = "; sweep, comparison and ablation come with a later version"
+        hint = "; sweep and ablation come with a later version"
     elif choices and isinstance(got, str):
         hint = did_you_mean(got, choices)
     elif isinstance(got, str) and annotation in (int, float) and _is_number(got):

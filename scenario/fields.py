@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
@@ -147,6 +147,11 @@ def option_key(key: object) -> str:
     raise ValueError(f"its keys must be text of 1 to {MAX_KEY_LENGTH} characters")
 
 
+def native_is_pytorch(value: object) -> object:
+    """Users call the trained detector's own library 'native'."""
+    return "pytorch" if value == "native" else value
+
+
 def null_is_empty(value: object) -> object:
     """A section with nothing under it (all its lines commented out) is an empty section."""
     return {} if value is None else value
@@ -194,6 +199,10 @@ Device = Annotated[
     STRICT,
     AfterValidator(check_device),
     Expected(f"{', '.join(DEVICES)}, cuda:0, or the number of a GPU like 0 or 0,1"),
+]
+ComparedBackend = Annotated[
+    Literal["native", "pytorch", "openvino", "onnx", "tensorrt"],
+    BeforeValidator(native_is_pytorch),
 ]
 Positive = Annotated[int, Field(strict=True, ge=1), Expected("a whole number ≥ 1")]
 NotNegative = Annotated[int, Field(strict=True, ge=0), Expected("a whole number ≥ 0")]

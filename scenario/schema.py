@@ -11,9 +11,9 @@ An entry point takes the class it needs with `Scenario.as_type`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -29,7 +29,10 @@ from guardianflow.contracts.errors import Problem, ScenarioError
 
 from . import fields as kind
 from . import naming
+from .comparisons import comparison_conflicts, resolve_variant
 from .sections import (
+    ComparisonConfig,
+    ComparisonVariant,
     DatasetConfig,
     EnvironmentConfig,
     InferenceBenchmarkParams,
@@ -43,6 +46,7 @@ from .sections import (
 
 ExperimentType = Literal["train", "infer", "quant"]
 EXPERIMENT_TYPES: tuple[ExperimentType, ...] = ("train", "infer", "quant")
+ScenarioT = TypeVar("ScenarioT", bound="Scenario")
 Conflict = tuple[tuple[str | int, ...], str]
 
 USES = {
@@ -98,7 +102,7 @@ class BaseScenario(Section):
     name: kind.NamePart
     version: kind.NamePart = "v1"
     experiment_type: ExperimentType | None = None
-    design: Literal["single"] = "single"
+    design: Literal["single", "comparison"] = "single"
     site: SiteConfig
     task: TaskConfig
     model: ModelConfig
@@ -195,6 +199,7 @@ class Scenario(BaseScenario):
     training: TrainingParams = Field(default_factory=TrainingParams)
     benchmark: InferenceBenchmarkParams = Field(default_factory=InferenceBenchmarkParams)
     quantization: Quantization = Field(default_factory=QuantizationParams)
+    comparison: ComparisonConfig | None = None
 
     @field_validator("training", "benchmark", mode="before")
     @classmethod
@@ -222,6 +227,41 @@ class Scenario(BaseScenario):
         one_or_several = chosen[0] if len(chosen) == 1 else tuple(chosen)
         return self.model_copy(update={"quantization": one_or_several})
 
+    @property
+    def comparison_variants(self) -> tuple[QuantizationParams, ...]:
+        """The formats that `comparison` names, with what it leaves open filled in; may be empty.
+
+        A variant of backend 'pytorch' is a NativeParams.
+        """
+        named = self.comparison.quantization_variants if self.comparison else ()
+        return tuple(resolve_variant(each, self.quantization_variants) for each in named)
+
+    def with_quant_comparison(
+        self, variants: Sequence[ComparisonVariant | Mapping[str, object]], **limits: float
+    ) -> Self:
+        """This scenario as a comparison of formats.
+
+        Args:
+            variants: like {"backend": "openvino", "precision": "int8"}; 'native' is PyTorch.
+            limits: max_drop_mAP50_95, max_drop_mAP50 of ComparisonConfig.
+
+        Raises:
+            ScenarioError: none given, one that can't be, or two of one backend and precision.
+        """
+        plain = [dict(v) if isinstance(v, ComparisonVariant) else v for v in variants]
+        comparison = ComparisonConfig(quantization_variants=plain, **limits)
+        return self._rebuilt(type(self), design="comparison", comparison=comparison)
+
+    def as_single(self) -> Scenario:
+        """This scenario without its comparison and open to every type: for a stage of its own."""
+        changes = {"design": "single", "comparison": None, "experiment_type": None}
+        return self._rebuilt(Scenario, **changes)
+
+    def _rebuilt(self, kind_of: type[ScenarioT], **changes: object) -> ScenarioT:
+        made = kind_of(**(self.__dict__ | changes))
+        made._source_path = self._source_path
+        return made
+
     def as_type(self, experiment_type: ExperimentType) -> Scenario:
         """This scenario as the class that the entry point asks for.
 
@@ -231,10 +271,7 @@ class Scenario(BaseScenario):
         problem = type_problem(self.experiment_type, experiment_type)
         if problem:
             raise ScenarioError(Problem(problem, str(self.source_path or "")))
-        values = self.__dict__ | {"experiment_type": experiment_type}
-        typed = SCENARIO_TYPES[experiment_type](**values)
-        typed._source_path = self._source_path
-        return typed
+        return self._rebuilt(SCENARIO_TYPES[experiment_type], experiment_type=experiment_type)
 
 
 class TrainingScenario(Scenario):
@@ -289,6 +326,7 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
         yield ("model", "num_classes"), message
     yield from _repeated_variants(values.get("quantization"))
     yield from _impossible_searches(values.get("quantization"))
+    yield from comparison_conflicts(values)
     benchmark = values.get("benchmark")
     if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
         message = (

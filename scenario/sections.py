@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,7 @@ else:
     ModelMetaclass = type(BaseModel)
 
 Precision = Literal["fp32", "fp16", "int8"]
+VARIANT_LIKE = "a mapping like {backend: openvino, precision: int8}"
 
 
 class _SectionMeta(ModelMetaclass):
@@ -181,12 +182,44 @@ class QuantizationParams(Section):
         return f"{self.backend}_{self.precision}"
 
 
+class NativeParams(QuantizationParams):
+    """PyTorch at another precision. A comparison makes it; `quantization` in a file can't ask."""
+
+    backend: Literal["pytorch"] = "pytorch"  # type: ignore[assignment]  # of a frozen section
+
+
+class ComparisonVariant(Section):
+    """One format to compare: a backend and a precision; 'native' is read as 'pytorch'.
+
+    What is not set here is taken from `quantization`: see Scenario.comparison_variants.
+    """
+
+    backend: kind.ComparedBackend
+    precision: Precision
+    method: Literal["static", "dynamic", "qat"] | None = None
+    calibration_size: kind.Positive | None = None
+    calibration_method: Literal["entropy", "minmax", "percentile"] | None = None
+
+
+class ComparisonConfig(Section):
+    """What to compare, and how much a variant may lose to be called the best."""
+
+    quantization_variants: Annotated[
+        tuple[Annotated[ComparisonVariant, kind.Expected(VARIANT_LIKE)], ...],
+        kind.Expected(f"a list, each {VARIANT_LIKE}"),
+    ] = ()
+    max_drop_mAP50_95: kind.Fraction = 0.01  # noqa: N815 - the field's own spelling
+    max_drop_mAP50: kind.Fraction = 0.01  # noqa: N815
+
+
 _PREFIXES = {
     "ModelConfig": "model",
     "EnvironmentConfig": "env",
     "TrainingParams": "train",
     "InferenceBenchmarkParams": "bench",
     "QuantizationParams": "quant",
+    "NativeParams": "quant",
+    "ComparisonConfig": "comparison",
     "SiteConfig": "site",
     "TaskConfig": "task",
     "DatasetConfig": "data",

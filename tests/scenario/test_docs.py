@@ -25,6 +25,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "training": scenario.TrainingParams,
     "benchmark": scenario.InferenceBenchmarkParams,
     "quantization": scenario.QuantizationParams,
+    "comparison": scenario.ComparisonConfig,
 }
 
 
@@ -74,6 +75,7 @@ def test_every_field_stands_there_with_its_default(text: str, name: str) -> None
     [
         ("benchmark", "cameras", scenario.CameraParams),
         ("quantization", "search", scenario.SearchParams),
+        ("comparison", "quantization_variants", scenario.ComparisonVariant),
     ],
 )
 def test_sections_within_sections_stand_there(
