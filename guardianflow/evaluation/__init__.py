@@ -1,6 +1,7 @@
 """Judging detectors: one way to prepare images, read outputs, count matches and take time.
 
     preprocessing      image file → letterboxed network input, and boxes back to the image
+    resizing           OpenCV's resize with numpy alone, for boxes without OpenCV
     postprocessing     raw network output → Detections
     average_precision  matching and AP, the arithmetic of COCO
     detection          detector + labelled images → DetectionMetrics; predictions on disk
@@ -11,6 +12,7 @@
     process_load       CPU time of a process and its children; the cores it may use
     conditions         how quiet the machine was while something was timed
 
-No module here knows where a model comes from. preprocessing and postprocessing need numpy and
-OpenCV alone: they travel inside every logged model. The metrics are defined in docs/metrics.md.
+No module here knows where a model comes from. preprocessing, resizing and postprocessing
+need numpy and, where there is one, OpenCV: they travel inside every logged model. The metrics are
+defined in docs/metrics.md.
 """

@@ -2,6 +2,9 @@
 
 The geometry is that of Ultralytics' predictor with `rect=False`: the longer side is scaled, up or
 down, to the input size, the rest is padded on both sides with grey 114.
+
+OpenCV does it where it is installed. A box at a site may have none: there numpy alone brings an
+image to the same pixels, and reading image files is left to whoever has the image.
 """
 
 from __future__ import annotations
@@ -9,12 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
-import cv2
 import numpy as np
 
-from ..contracts.errors import EvaluationError
+from ..contracts.errors import EvaluationError, MissingDependencyError
+from .resizing import resize_bilinear
+
+cv2: Any
+try:
+    import cv2
+except ImportError:  # not installed, or without the system libraries that it wants
+    cv2 = None
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray
@@ -35,7 +44,12 @@ def load_image(path: Path) -> ImageArray:
 
     Raises:
         EvaluationError: the file can't be read or is no image OpenCV can decode.
+        MissingDependencyError: OpenCV is not installed.
     """
+    if cv2 is None:
+        raise MissingDependencyError(
+            "OpenCV", f"reading the image {path}", "pip install opencv-python-headless"
+        )
     try:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as exc:
@@ -124,21 +138,36 @@ def letterbox(image: ImageArray, size: int) -> tuple[ImageArray, Letterbox]:
     free_x, free_y = size - fit.scaled_width, size - fit.scaled_height
     # An odd remainder puts the extra pixel right and below, as in Ultralytics (round(x ± 0.1)).
     left, top = free_x // 2, free_y // 2
+    fit = Letterbox(scale, left, top, width, height)
     scaled = image
     if (width, height) != (fit.scaled_width, fit.scaled_height):
-        scaled = cv2.resize(
-            image, (fit.scaled_width, fit.scaled_height), interpolation=cv2.INTER_LINEAR
-        )
-    padded: ImageArray = cv2.copyMakeBorder(
+        scaled = _resized(image, fit.scaled_width, fit.scaled_height)
+    return _padded(scaled, fit, size), fit
+
+
+def _resized(image: ImageArray, width: int, height: int) -> ImageArray:
+    if cv2 is None:
+        return resize_bilinear(image, width, height)
+    scaled: ImageArray = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return scaled
+
+
+def _padded(scaled: ImageArray, fit: Letterbox, size: int) -> ImageArray:
+    bottom, right = fit.pad_top + fit.scaled_height, fit.pad_left + fit.scaled_width
+    if cv2 is None:
+        padded = np.full((size, size, 3), PADDING_VALUE, np.uint8)
+        padded[fit.pad_top : bottom, fit.pad_left : right] = scaled
+        return padded
+    bordered: ImageArray = cv2.copyMakeBorder(
         scaled,
-        top,
-        free_y - top,
-        left,
-        free_x - left,
+        fit.pad_top,
+        size - bottom,
+        fit.pad_left,
+        size - right,
         cv2.BORDER_CONSTANT,
         value=(PADDING_VALUE,) * 3,
     )
-    return padded, Letterbox(scale, left, top, width, height)
+    return bordered
 
 
 class LetterboxedImages(Sequence["ImageArray"]):
