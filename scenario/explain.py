@@ -23,7 +23,7 @@ from .schema import ONE, SEVERAL, Scenario, conflicts
 
 KeyPath = tuple[str | int, ...]
 SHOWN_LENGTH = 60
-LATER = ("sweep", "ablation", "release")
+LATER = ("sweep", "ablation")
 """Sections that a user may know from the documentation of a later version."""
 
 _ABSENT = object()

@@ -25,6 +25,8 @@ STRICT = Field(strict=True)
 MAX_TEXT_LENGTH = 1_000
 MAX_TAG_LENGTH = 5_000
 MAX_KEY_LENGTH = 200
+# Beyond it a bootstrap's bounds would rest on draws that nobody has the time for.
+MAX_CONFIDENCE = 0.999
 RESERVED_TAGS = (
     "mlflow.", "exp.", "scenario.", "site.", "task.", "data.", "source.", "registered_model_",
 )  # fmt: skip
@@ -152,6 +154,23 @@ def native_is_pytorch(value: object) -> object:
     return "pytorch" if value == "native" else value
 
 
+def check_drop_key(value: str) -> str:
+    if value in ("mAP50", "mAP50_95"):
+        return value
+    start, _, name = value.partition(".")
+    if start == "recall" and name:
+        return f"recall.{check_class_name(name)}"
+    raise ValueError("mAP50, mAP50_95 and recall.CLASS, e.g. recall.helmet, may be limited")
+
+
+def flat_recalls(value: object) -> object:
+    """{recall: {helmet: 0.005}}, as an override writes it, is {recall.helmet: 0.005}."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("recall"), Mapping):
+        return value
+    rest = {key: limit for key, limit in value.items() if key != "recall"}
+    return rest | {f"recall.{name}": limit for name, limit in value["recall"].items()}
+
+
 def null_is_empty(value: object) -> object:
     """A section with nothing under it (all its lines commented out) is an empty section."""
     return {} if value is None else value
@@ -220,6 +239,28 @@ PositiveNumber = Annotated[
 ]
 Fraction = Annotated[
     float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), Expected("a number from 0 to 1")
+]
+Confidence = Annotated[
+    float,
+    Field(strict=True, ge=0.5, le=MAX_CONFIDENCE, allow_inf_nan=False),
+    Expected(f"a number from 0.5 to {MAX_CONFIDENCE}"),
+]
+ClassLimits = Annotated[
+    dict[ClassName, Fraction],
+    BeforeValidator(null_is_empty),
+    Expected("a mapping of class names to numbers from 0 to 1 like {helmet: 0.9}"),
+]
+DropKey = Annotated[
+    str,
+    STRICT,
+    AfterValidator(check_drop_key),
+    Expected("mAP50, mAP50_95 or recall.CLASS"),
+]
+DropLimits = Annotated[
+    dict[DropKey, Fraction],
+    BeforeValidator(null_is_empty),
+    BeforeValidator(flat_recalls),
+    Expected("a mapping like {mAP50_95: 0.01, recall.helmet: 0.005}"),
 ]
 BatchSizes = Annotated[
     tuple[Positive, ...],

@@ -30,6 +30,7 @@ from guardianflow.contracts.errors import Problem, ScenarioError
 from . import fields as kind
 from . import naming
 from .comparisons import comparison_conflicts, resolve_variant
+from .releases import release_conflicts
 from .sections import (
     ComparisonConfig,
     ComparisonVariant,
@@ -38,6 +39,7 @@ from .sections import (
     InferenceBenchmarkParams,
     ModelConfig,
     QuantizationParams,
+    ReleaseParams,
     Section,
     SiteConfig,
     TaskConfig,
@@ -53,6 +55,7 @@ USES = {
     "train": ("model", "environment", "training"),
     "infer": ("model", "environment", "benchmark"),
     "quant": ("model", "environment", "quantization", "benchmark"),
+    "release": ("environment", "benchmark", "release"),
 }
 """Which sections become parameters of a run. Quantising measures too, so it takes benchmark."""
 
@@ -200,6 +203,7 @@ class Scenario(BaseScenario):
     benchmark: InferenceBenchmarkParams = Field(default_factory=InferenceBenchmarkParams)
     quantization: Quantization = Field(default_factory=QuantizationParams)
     comparison: ComparisonConfig | None = None
+    release: ReleaseParams | None = None
 
     @field_validator("training", "benchmark", mode="before")
     @classmethod
@@ -327,6 +331,7 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
     yield from _repeated_variants(values.get("quantization"))
     yield from _impossible_searches(values.get("quantization"))
     yield from comparison_conflicts(values)
+    yield from release_conflicts(values)
     benchmark = values.get("benchmark")
     if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
         message = (

@@ -212,12 +212,33 @@ class ComparisonConfig(Section):
     max_drop_mAP50: kind.Fraction = 0.01  # noqa: N815
 
 
+class ReleaseParams(Section):
+    """What a model must keep to replace the one in use. None or empty: not asked.
+
+    Each limit is judged on an interval of `confidence`; see docs/release.md. `objective`: which
+    of the variants that pass wins. `auto_promote`: make the winner champion.
+    """
+
+    min_mAP50: kind.Fraction | None = None  # noqa: N815 - the field's own spelling
+    min_mAP50_95: kind.Fraction | None = None  # noqa: N815
+    min_recall: kind.ClassLimits = Field(default_factory=dict)
+    max_drop_vs_champion: kind.DropLimits = Field(default_factory=dict)
+    max_latency_p95_ms: kind.PositiveNumber | None = None
+    min_fps: kind.PositiveNumber | None = None
+    min_cameras: kind.Positive | None = None
+    max_size_mb: kind.PositiveNumber | None = None
+    confidence: kind.Confidence = 0.95
+    objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
+    auto_promote: Literal["never", "on_pass"] = "never"
+
+
 _PREFIXES = {
     "ModelConfig": "model",
     "EnvironmentConfig": "env",
     "TrainingParams": "train",
     "InferenceBenchmarkParams": "bench",
     "QuantizationParams": "quant",
+    "ReleaseParams": "release",
     "NativeParams": "quant",
     "ComparisonConfig": "comparison",
     "SiteConfig": "site",

@@ -376,5 +376,5 @@ def test_without_a_word_the_confidence_is_95_percent():
     first, images = split.first, split.images
     given_none = bootstrap_metrics(first, images, CLASSES, resamples=200)
     assert given_none == bootstrap_metrics(first, images, CLASSES, resamples=200, confidence=0.95)
-    with pytest.raises(EvaluationError, match="confidence must be .* but is 95"):
+    with pytest.raises(EvaluationError, match=r"confidence must be .* but is 95"):
         bootstrap_metrics(first, images, CLASSES, confidence=95)

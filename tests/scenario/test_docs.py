@@ -26,6 +26,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "benchmark": scenario.InferenceBenchmarkParams,
     "quantization": scenario.QuantizationParams,
     "comparison": scenario.ComparisonConfig,
+    "release": scenario.ReleaseParams,
 }
 
 
