@@ -2,7 +2,8 @@
 
 Backend, Session      guardianflow/backends
 ObjectDetector        guardianflow/detector.py
-RunTracker, RunReader, DetectorRegistry   guardianflow/run_tracking (MLflow, and a fake)
+RunTracker, RunReader, DetectorRegistry, AliasStore
+                      guardianflow/run_tracking (MLflow, and a fake)
 """
 
 from __future__ import annotations
@@ -242,4 +243,54 @@ class DetectorRegistry(Protocol):
 
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
         """Every version of every model whose name contains `pattern` (slash or dot form)."""
+        ...
+
+    def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Write tags of a version, in their order; those it has under other keys stay.
+
+        Args:
+            name: slash or dot form.
+
+        Raises:
+            SourceError: unknown model or version.
+            TrackingError: the store refuses; tags before the refused one were written.
+        """
+        ...
+
+
+class AliasStore(Protocol):
+    """Registered models' aliases and tags: single reads and writes, each done wholly or not at all.
+
+    A read sees every write that ended before the read began, whoever made it; promotion's mutual
+    exclusion rests on that (docs/adr/0007-one-promotion-at-a-time.md). Names are in slash or dot
+    form. Every method raises SourceError for an unknown model (nearest names suggested), and
+    TrackingError when the store refuses or can't be reached: a write may then have arrived or not.
+    """
+
+    def versions(self, name: str) -> Sequence[RegisteredModel]:
+        """Every version, the oldest first, with its tags and aliases."""
+        ...
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        """Alias → version."""
+        ...
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Point the alias to the version, in one write. Raises SourceError: no such version."""
+        ...
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove the alias; nothing happens where it is not set."""
+        ...
+
+    def model_tags(self, name: str) -> Mapping[str, str]:
+        """The tags of the model itself, not those of its versions."""
+        ...
+
+    def set_model_tag(self, name: str, key: str, value: str) -> None:
+        """Write a tag of the model. Raises TrackingError: longer than 5,000 characters."""
+        ...
+
+    def delete_model_tag(self, name: str, key: str) -> None:
+        """Remove the tag; nothing happens where it is not set."""
         ...

@@ -344,6 +344,11 @@ class InMemoryRegistry:
         models = [self._with_aliases(v.model) for v in self._versions if wanted in v.model.name]
         return sorted(models, key=lambda model: (model.name, int(model.version)))
 
+    def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        found = self._version(references.ModelReference(names.registered_name(name), version))
+        written = names.stored_values(tags, references.REGISTRY_TAG_LIMIT)
+        found.model = replace(found.model, tags={**found.model.tags, **written})
+
     def _of(self, name: str) -> list[_Version]:
         return [version for version in self._versions if version.model.name == name]
 

@@ -19,7 +19,7 @@ from . import references
 from .connection import ResourceMissingError
 from .mlflow_store import MlflowStore
 from .model_files import PACKAGE_PATH, save_detector_model
-from .names import display_name, registered_name
+from .names import display_name, registered_name, stored_values
 from .undo import Made, taken_back_on_failure
 
 if TYPE_CHECKING:
@@ -165,6 +165,25 @@ class MlflowRegistry:
             if version.name in aliases
         ]
         return sorted(found, key=lambda model: (model.name, int(model.version)))
+
+    def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Write tags of a version, in their order; see the DetectorRegistry port.
+
+        Raises:
+            SourceError: unknown model or version.
+            TrackingError: the store refuses.
+        """
+        wanted = references.ModelReference(registered_name(name), version=version)
+        number = self._number(wanted)
+        for key, value in stored_values(tags, references.REGISTRY_TAG_LIMIT).items():
+            self._connection.call(
+                f"tag version {number} of '{wanted.name}'",
+                self._client.set_model_version_tag,
+                wanted.name,
+                number,
+                key,
+                value,
+            )
 
     # --- registering --------------------------------------------------------------------------
 

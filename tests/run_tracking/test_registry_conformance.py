@@ -235,3 +235,28 @@ def test_a_reference_says_which_version_it_means(kept: Kept, package: DetectorPa
         kept.registry.describe(f"models:/{NAME}@champion")
     with pytest.raises(SourceError, match="is a run"):
         kept.registry.describe(f"runs:/{run_id}")
+
+
+def test_a_version_s_tags_are_written_beside_those_it_has(
+    kept: Kept, package: DetectorPackage
+) -> None:
+    kept.registry.register(kept.run(), package, NAME)
+    kept.registry.register(kept.run(), package, NAME)
+    kept.registry.tag_version(NAME, "1", {"release.outcome": "fail", "근거": "검증"})
+    kept.registry.tag_version(DOTTED, "1", {"release.outcome": "pass", "release.champion": ""})
+    first, second = kept.registry.list_models(NAME)
+    assert first.tags["release.outcome"] == "pass"
+    assert first.tags["release.champion"] == ""
+    assert first.tags["근거"] == "검증"
+    assert first.tags["sha256"] == package.digest
+    assert "release.outcome" not in second.tags
+
+
+def test_a_version_that_is_not_there_can_not_be_tagged(
+    kept: Kept, package: DetectorPackage
+) -> None:
+    kept.registry.register(kept.run(), package, NAME)
+    with pytest.raises(SourceError, match="no version 7; it has: 1"):
+        kept.registry.tag_version(NAME, "7", {"a": "b"})
+    with pytest.raises(SourceError, match="no registered model"):
+        kept.registry.tag_version("donghwa-entec/busan-plant1/welding/pp", "1", {"a": "b"})
