@@ -8,7 +8,7 @@
     ├── lineage       where data, code and models come from
     └── journal       JournalEntry of every model whose champion was changed
 
-Frozen values; nothing here draws or writes.
+Every interval is at decision.confidence. Frozen values; nothing here draws or writes.
 """
 
 from __future__ import annotations
@@ -74,12 +74,14 @@ class ComparedVariant:
             no champion yet.
         differences: key → candidate − champion with interval, as bootstrap_differences gives
             them; empty without a champion.
+        speedup: champion's time ÷ candidate's, timed by turns; None where it was not measured.
     """
 
     variant: str
     candidate: MeasuredModel
     champion: MeasuredModel | None = None
     differences: Mapping[str, Estimate] = field(default_factory=dict)
+    speedup: Estimate | None = None
 
 
 @dataclass(frozen=True)

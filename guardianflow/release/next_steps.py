@@ -1,0 +1,106 @@
+"""What the reader of a release report does next: sentences, and commands to paste."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..contracts.releases import (
+    CHAMPION,
+    FAIL,
+    PASS,
+    UNDECIDED,
+    ReleaseDecision,
+    VariantDecision,
+)
+from .report_content import ReleaseReport
+from .report_figures import ACCURACY, DROP, SIZE, SPEED, rule_of
+from .wording import HOPELESS, IMAGES_HELP, UNMEASURED, Wording, remedy
+
+ADVICE = {ACCURACY: "next.accuracy", DROP: "next.drop", SPEED: "next.speed", SIZE: "next.size"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; `command` is '' where it is none."""
+
+    text: str
+    command: str = ""
+
+
+def next_steps(report: ReleaseReport, wording: Wording) -> list[Step]:
+    """What to do after this decision, in order."""
+    decision = report.decision
+    if decision.outcome == PASS:
+        return _deploy(decision, wording)
+    has_champion = any(each.champion_version for each in decision.variants)
+    steps = [Step(wording.text("next.keep" if has_champion else "next.keep_none"))]
+    if decision.outcome == FAIL:
+        return steps + _mend(decision.variants, wording)
+    return steps + _decide(report, wording)
+
+
+def _deploy(decision: ReleaseDecision, wording: Wording) -> list[Step]:
+    winner = next(each for each in decision.variants if each.variant == decision.winner)
+    if not winner.version:
+        return [Step(wording.text("next.unregistered"))]
+    name, steps = winner.model_name, []
+    if name not in decision.promoted:
+        promote = command("promote", name, "--version", winner.version)
+        steps.append(Step(wording.text("next.promote"), promote))
+    pull = command("pull", f"{name}@{CHAMPION}", "--to", "/opt/detector")
+    steps.append(Step(wording.text("next.pull"), pull))
+    if winner.champion_version:
+        steps.append(Step(wording.text("next.rollback"), command("rollback", name)))
+    return steps
+
+
+def _mend(variants: Sequence[VariantDecision], wording: Wording) -> list[Step]:
+    kinds = {
+        rule_of(gate.gate).kind
+        for variant in variants
+        for gate in variant.gates
+        if gate.outcome == FAIL
+    }
+    return [Step(wording.text(key)) for kind, key in ADVICE.items() if kind in kinds]
+
+
+def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
+    variant = nearest_to_pass(report.decision)
+    open_gates = [gate for gate in variant.gates if gate.outcome == UNDECIDED]
+    needed = [gate.more_images for gate in open_gates if gate.more_images is not None]
+    texts = []
+    if needed:
+        count = f"{max(needed):,}"
+        texts.append(wording.text("next.images", count=count, variant=variant.variant))
+    for gate in open_gates:
+        help_, count = remedy(gate)
+        if help_ != IMAGES_HELP:
+            name = wording.gate_name(gate.gate)
+            texts.append(
+                wording.text(f"next.{help_}", gate=name, variant=variant.variant, count=count)
+            )
+    run_id = report.lineage.parent_run_id or "PARENT_RUN_ID"
+    again = command("release", "SCENARIO.yaml", "--run", run_id)
+    return [*(Step(text) for text in texts), Step(wording.text("next.again"), again)]
+
+
+def nearest_to_pass(decision: ReleaseDecision) -> VariantDecision:
+    """Of the undecided variants the one that the fewest further images may decide.
+
+    One with a gate that neither images nor runs decide comes after those without.
+    """
+
+    def distance(variant: VariantDecision) -> tuple[int, int]:
+        open_gates = [gate for gate in variant.gates if gate.outcome == UNDECIDED]
+        stuck = sum(remedy(gate)[0] in (HOPELESS, UNMEASURED) for gate in open_gates)
+        return stuck, max((gate.more_images or 0 for gate in open_gates), default=0)
+
+    undecided = [each for each in decision.variants if each.outcome == UNDECIDED]
+    return min(undecided, key=distance)
+
+
+def command(*words: str) -> str:
+    """A `guardianflow` command as a shell takes it."""
+    return shlex.join(["guardianflow", *words])

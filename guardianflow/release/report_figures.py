@@ -1,0 +1,140 @@
+"""Figures of a release report as text: as many digits as a reader needs to see why.
+
+The same in every language: a point before decimals, a real minus sign, '–' for what is absent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..contracts.errors import EvaluationError
+from ..contracts.measurements import Estimate
+from ..contracts.releases import GateVerdict
+
+ABSENT = "–"
+MOST_DECIMALS = 6
+
+ACCURACY, DROP, SPEED, SIZE = "accuracy", "drop", "speed", "size"
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """What a gate asks, by the first part of its name.
+
+    Args:
+        sign: '≥' where the limit is the least, '≤' where it is the most.
+        unit: after a figure, with its space.
+        decimals: at least so many.
+        kind: 'accuracy', 'drop', 'speed' or 'size'; what to do about it depends on that.
+    """
+
+    sign: str
+    unit: str
+    decimals: int
+    kind: str
+
+    @property
+    def is_least(self) -> bool:
+        """Whether the limit is the least that is allowed."""
+        return self.sign == "≥"
+
+
+RULES = {
+    "min_mAP50": GateRule("≥", "", 3, ACCURACY),
+    "min_mAP50_95": GateRule("≥", "", 3, ACCURACY),
+    "min_recall": GateRule("≥", "", 3, ACCURACY),
+    "max_drop_vs_champion": GateRule("≤", "", 3, DROP),
+    "max_latency_p95_ms": GateRule("≤", " ms", 1, SPEED),
+    "min_fps": GateRule("≥", " fps", 1, SPEED),
+    "min_cameras": GateRule("≥", "", 0, SPEED),
+    "max_size_mb": GateRule("≤", " MB", 1, SIZE),
+}
+
+
+def rule_of(gate: str) -> GateRule:
+    """The rule of 'min_recall.helmet'. Raises EvaluationError for a gate that is not known."""
+    rule = RULES.get(gate.partition(".")[0])
+    if rule is None:
+        raise EvaluationError(f"a gate must be one of {', '.join(RULES)} but got '{gate}'")
+    return rule
+
+
+@dataclass(frozen=True)
+class GateFigures:
+    """A gate's figures as text, with the unit; '–' where nothing was measured."""
+
+    value: str
+    low: str
+    high: str
+    limit: str
+    stored: str
+    exact: bool
+
+    @property
+    def interval(self) -> str:
+        return f"{self.low} … {self.high}"
+
+
+def gate_figures(gate: GateVerdict) -> GateFigures:
+    """Digits enough that no rounded figure stands on the other side of the limit than its value."""
+    rule, measured = rule_of(gate.gate), gate.measured
+    values = [] if measured is None else [measured.value, measured.low, measured.high]
+    decimals = telling_decimals(values, gate.limit, rule.decimals)
+
+    def shown(value: float | None) -> str:
+        return number(value, decimals, rule.unit)
+
+    return GateFigures(
+        value=shown(measured.value if measured else None),
+        low=shown(measured.low if measured else None),
+        high=shown(measured.high if measured else None),
+        limit=f"{rule.sign} {minus(f'{gate.limit:.10g}')}{rule.unit}",
+        stored=shown(gate.stored),
+        exact=measured is not None and measured.low == measured.high,
+    )
+
+
+def telling_decimals(values: Iterable[float], limit: float, least: int) -> int:
+    """The fewest decimals that keep every value on its side of the limit, 6 at most."""
+    finite = [value for value in values if math.isfinite(value)]
+    for decimals in range(least, MOST_DECIMALS):
+        if all(_sign(round(value, decimals) - limit) == _sign(value - limit) for value in finite):
+            return decimals
+    return MOST_DECIMALS
+
+
+def number(value: float | None, decimals: int, unit: str = "") -> str:
+    """'0.523', '−0.010', '∞'; '–' for None or not a number."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{decimals}f}"
+    return minus(text.lstrip("-") if float(text) == 0 else text) + unit
+
+
+def signed(value: float, decimals: int) -> str:
+    """'+0.012' or '−0.012'; '0.000' without a sign."""
+    text = number(value, decimals)
+    return text if text.startswith("−") or not text.strip("0.") else f"+{text}"
+
+
+def minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def interval(estimate: Estimate | None, decimals: int) -> str:
+    """'0.512 … 0.541'; '' where there is none or it is a single point."""
+    if estimate is None or estimate.low == estimate.high:
+        return ""
+    return f"{number(estimate.low, decimals)} … {number(estimate.high, decimals)}"
+
+
+def milliseconds(value: float | None) -> str:
+    return number(value, 1 if value is not None and value >= 10 else 2)
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
