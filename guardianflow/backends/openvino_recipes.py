@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING, Any
 from ..contracts.errors import BackendError
 from ..contracts.quantisation import LayerGroup, Recipe
 from ..contracts.results import DetectorPackage
-from . import exporting, interchange, openvino_quantisation, openvino_runtime, recipes
+from . import (
+    exporting,
+    interchange,
+    openvino_quantisation,
+    openvino_runtime,
+    openvino_tail,
+    recipes,
+)
 from .layer_groups import layer_groups, operations_of
 from .recipe_kitchen import Kitchen
 from .weight_files import RT_INFO_NAMES
@@ -125,6 +132,7 @@ class OpenvinoKitchen(Kitchen):
                         "groups go with them; leave fewer groups float, or export as fp32 or fp16"
                     )
                 compress_quantize_weights_transformation(model)
+                openvino_tail.streamline(self._openvino, model)
                 model.set_rt_info(str(dict(enumerate(spec.class_names))), RT_INFO_NAMES)
                 weights = openvino_runtime.WEIGHTS
                 self._openvino.save_model(model, str(work / weights), compress_to_fp16=False)

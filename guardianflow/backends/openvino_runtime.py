@@ -13,7 +13,7 @@ import numpy as np
 
 from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, exporting, interchange, openvino_quantisation
+from . import catalogue, exporting, interchange, openvino_quantisation, openvino_tail
 from .hardware import physical_cores
 from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
 from .weight_files import RT_INFO_NAMES
@@ -73,6 +73,7 @@ class OpenvinoBackend:
                         nncf, model, images, request.calibration_method
                     )
                     facts = exporting.int8_facts(request, done, len(images))
+                openvino_tail.streamline(openvino, model)
                 names = dict(enumerate(source.spec.class_names))
                 model.set_rt_info(str(names), RT_INFO_NAMES)
                 half = request.precision == "fp16"
