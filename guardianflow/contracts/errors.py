@@ -13,7 +13,11 @@
     │   └── NativeCrashError         a child process was ended by a signal or by the kernel
     ├── EvaluationError              a measurement could not be made
     ├── TrackingError                the MLflow server or store refused or went away
+    ├── BundleError                  an edge bundle can't be written, or is damaged
+    ├── PromotionRefusedError        the gates' verdict does not allow it: the answer is no
+    ├── ConcurrentChangeError        another process is changing the same model's aliases
     └── StageFailedError             a pipeline stage ended early; says how to resume
+        └── ComparisonFailedError    some variants of a comparison failed; holds its table
 
 A message says what was expected, what came and what to do next.
 """
@@ -135,6 +139,19 @@ class TrackingError(GuardianFlowError):
     """The MLflow store refused a request or can't be reached."""
 
 
+class PromotionRefusedError(GuardianFlowError):
+    """A version may not become champion: not judged, not passed, or judged against another one."""
+
+
+class ConcurrentChangeError(GuardianFlowError):
+    """Another process changes, or has just changed, the same model's aliases; ours are untouched
+    unless the message says how far it came."""
+
+
+class BundleError(GuardianFlowError):
+    """A directory of edge bundles can't be written or is damaged; says which version stands."""
+
+
 class StageFailedError(GuardianFlowError):
     """A stage of a pipeline failed; the chain stopped there.
 
@@ -164,6 +181,25 @@ class StageFailedError(GuardianFlowError):
         lines += [f"  log:    {log}"] if log else []
         lines += [f"  resume: {resume}"] if resume else []
         super().__init__("\n".join(lines))
+
+
+class ComparisonFailedError(StageFailedError):
+    """Variants of a comparison failed; the others were measured.
+
+    Args:
+        comparison: the table of all variants, as pipelines.comparison_table makes it.
+    """
+
+    def __init__(self, error: StageFailedError, comparison: object) -> None:
+        super().__init__(
+            error.stage,
+            error.reason,
+            run_id=error.run_id,
+            log=error.log,
+            resume=error.resume,
+            exit_code=error.exit_code,
+        )
+        self.comparison = comparison
 
 
 def signal_name(returncode: int) -> str:

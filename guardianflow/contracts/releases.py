@@ -161,6 +161,8 @@ class JournalEntry:
         reason: '' where none was given.
         forced: promoted without a passed verdict.
         evidence_run_id: the release run whose verdict allowed it; '' where there is none.
+        note: what came between: who completed or took back an interrupted change, and when; an
+            alias that was left as another process had set it. '' where nothing did.
     """
 
     number: int
@@ -173,3 +175,4 @@ class JournalEntry:
     reason: str = ""
     forced: bool = False
     evidence_run_id: str = ""
+    note: str = ""

@@ -2,6 +2,7 @@
 
 mlflow_store.py    MlflowStore: runs written and read by explicit id
 registry.py        MlflowRegistry: a detector package ↔ a registered MLflow model
+alias_store.py     MlflowAliasStore: aliases and tags of registered models, one write at a time
 undo.py            all or nothing: what was made before a failure is taken back
 model_files.py     the files of that model: package, code of ours, signature, requirements
 runtime_copy.py    which of our modules the model needs, copied under another name
@@ -13,4 +14,5 @@ connection.py      opening a store, retries, mlflow's errors translated
 names.py           what may stand as a key, a value and a name
 references.py      references to detectors, and what is said when there is none
 fake.py            the same promises in memory, for tests
+fake_aliases.py    those of alias_store.py in memory
 """

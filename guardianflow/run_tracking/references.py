@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contracts.errors import SourceError
+from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import DetectorPackage, RunRecord
 from .names import display_name, nearest, registered_name, stored_values
 
@@ -75,6 +75,15 @@ def check_alias(alias: str) -> str:
             "'latest' and forms like 'v1' mean versions. Expected e.g. 'candidate'"
         )
     return alias
+
+
+def check_model_tag(key: str, value: str) -> None:
+    """Raises TrackingError for a value that a database column of MLflow can't hold."""
+    if len(value) > REGISTRY_TAG_LIMIT:
+        raise TrackingError(
+            f"tag '{key}' must be at most {REGISTRY_TAG_LIMIT} characters but got {len(value)}: "
+            "MLflow's databases hold no more"
+        )
 
 
 def check_destination(destination: Path) -> None:
