@@ -91,7 +91,7 @@ def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
 def resume_command(options: RunOptions, run_id: str) -> str:
     """How the caller goes on; finished stages are reused by their fingerprint.
 
-    Only a full pipeline takes `resume`; for the rest the same command again is the way on.
+    Full pipelines and comparisons take `resume`; for the rest the same command again is the way on.
     """
     if not options.resumable:
         return options.invocation

@@ -22,9 +22,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from guardianflow.contracts.results import StageResult
 
+from . import comparison_table
+from .comparison_table import ComparisonTable
 from .executor import Reporter
 from .summary import HEADINGS, Summary, cells, notes
 
@@ -174,6 +177,26 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
     for note in notes(summary):
         console.print(note, style="dim")
+
+
+def print_comparison(table: ComparisonTable) -> None:
+    """The table at the end of a comparison, on stdout. Widths count a Hangul syllable as two."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=180)
+    title = f"{table.scenario} {table.version} · {table.experiment_name}"
+    shown = Table(title=title)
+    for place, heading in enumerate(comparison_table.HEADINGS):
+        text = place in (0, len(comparison_table.HEADINGS) - 1)
+        shown.add_column(
+            heading, justify="left" if text else "right", overflow="fold", no_wrap=place == 0
+        )
+    for row in table.rows:
+        # text, not markup: '[…]' is an interval here
+        shown.add_row(*(Text(cell) for cell in comparison_table.cells(row)))
+    console.print(shown)
+    for note in comparison_table.notes(table):
+        console.print(Text(note), style="dim")
 
 
 def print_result(result: StageResult) -> None:

@@ -14,16 +14,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from guardianflow.contracts.errors import GuardianFlowError, ScenarioError
+from guardianflow.contracts.errors import (
+    ComparisonFailedError,
+    GuardianFlowError,
+    ScenarioError,
+)
 from guardianflow.contracts.results import StageResult
 
-from .plan import FULL_PIPELINE, RunOptions
+from .plan import COMPARE, FULL_PIPELINE, RESUMABLE, RunOptions, type_of
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 
 INTERRUPTED = 130
@@ -59,12 +64,14 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
     for name, text in SWITCHES.items():
         # `mlflow run -P force=true` arrives as `--force true`
         parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes, help=text)
-    if stage in ("infer", "quant"):
+    if stage in ("infer", "quant", COMPARE):
         parser.add_argument("--source-run-id", default="", help="run whose model to start from")
     if stage in ("quant", FULL_PIPELINE):
         parser.add_argument("--backend", default="", help="openvino, onnx or tensorrt alone")
-    if stage == FULL_PIPELINE:
-        parser.add_argument("--resume", default="", help="run id of a pipeline that failed")
+    if stage == COMPARE:
+        parser.add_argument("--quant-variants", default="", help="JSON list of formats to compare")
+    if stage in RESUMABLE:
+        parser.add_argument("--resume", default="", help="run id of the parent run that failed")
     return parser
 
 
@@ -82,8 +89,11 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
 
     scenario = load_scenario(
         arguments.scenario,
-        overrides=overrides_from(rest),
-        experiment_type=None if stage == FULL_PIPELINE else stage,
+        overrides=[
+            *comparison_overrides(stage, getattr(arguments, "quant_variants", "")),
+            *overrides_from(rest),
+        ],
+        experiment_type=type_of(stage),
         search_dirs=[PROJECT_ROOT],
     )
     options = RunOptions(
@@ -91,25 +101,37 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
         source=getattr(arguments, "source_run_id", ""),
         backend=getattr(arguments, "backend", ""),
         resume=getattr(arguments, "resume", ""),
-        resumable=stage == FULL_PIPELINE,
+        resumable=stage in RESUMABLE,
         force=arguments.force,
         register=not arguments.no_register,
         launcher=True,
         verbose=arguments.verbose,
-        invocation=invocation(stage, arguments.scenario, rest),
+        invocation=invocation(stage, arguments, rest),
     )
     return run_and_report(
         scenario, stage, options, dry_run=arguments.dry_run, as_json=arguments.json
     )
 
 
-def invocation(stage: str, scenario: str, rest: Sequence[str]) -> str:
+def comparison_overrides(stage: str, variants: str) -> list[str]:
+    """Whoever asks for a comparison runs one, whatever the file's design."""
+    if stage != COMPARE:
+        return []
+    named = [f"comparison.quantization_variants={variants}"] if variants else []
+    return ["design=comparison", *named]
+
+
+def invocation(stage: str, arguments: argparse.Namespace, rest: Sequence[str]) -> str:
     """The command to write again; under `mlflow run`, MLflow's."""
-    pairs = overrides_from(rest)
+    scenario, pairs = arguments.scenario, overrides_from(rest)
     if "MLFLOW_RUN_ID" in os.environ:
         parameters = [f"scenario_path={scenario}", *pairs]
         return f"mlflow run . -e {stage} " + " ".join(f"-P {p}" for p in parameters)
     extra = "".join(f" --{pair.replace('=', ' ', 1)}" for pair in pairs)
+    if stage == COMPARE:  # without these it would be another comparison
+        for name in ("source_run_id", "quant_variants"):
+            if value := getattr(arguments, name):
+                extra += f" --{name.replace('_', '-')} {shlex.quote(value)}"
     return f"python -m pipelines.{stage} --scenario {scenario}{extra}"
 
 
@@ -156,19 +178,50 @@ def run_and_report(
         plan = plan_as_dict(runner, dump_scenario(scenario))
         print_json(plan) if as_json else print_plan(plan)
         return 0
-    result = runner.run()
+    try:
+        result = runner.run()
+    except ComparisonFailedError as exc:  # what was measured is shown before the failure is told
+        if not as_json:
+            show_comparison(exc.comparison)
+        raise
     if as_json:
-        print_json(result_as_dict(result))
+        print_json(result_as_dict(result) | comparison_as_dict(comparison_of(scenario, result)))
     else:
         show(scenario, result)
     return 0
+
+
+def comparison_of(scenario: Any, result: StageResult) -> Any:
+    """The table of a comparison's result; None for other results."""
+    if result.stage != COMPARE:
+        return None
+    from .comparison_table import tabulate
+
+    return tabulate(scenario, result.run_id, result.stages)
+
+
+def comparison_as_dict(table: Any) -> dict[str, Any]:
+    if table is None:
+        return {}
+    from .comparison_table import to_dict
+
+    return {"comparison": to_dict(table)}
+
+
+def show_comparison(table: Any) -> None:
+    from .console import print_comparison
+
+    print_comparison(table)
+    print(f"\nrun {table.run_id} in experiment {table.experiment_name}")  # noqa: T201
 
 
 def show(scenario: Any, result: StageResult) -> None:
     from .console import print_result, print_summary
     from .summary import summarise
 
-    if result.stage == FULL_PIPELINE:
+    if result.stage == COMPARE:
+        show_comparison(comparison_of(scenario, result))
+    elif result.stage == FULL_PIPELINE:
         print_summary(summarise(scenario, result.run_id, result.stages))
         print(f"\nrun {result.run_id} in experiment {result.experiment_name}")  # noqa: T201
     else:
@@ -205,6 +258,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
     return {
         "run_id": result.run_id,
         "status": result.status,
+        **({"reason": result.reason} if result.reason else {}),
         "stage": result.stage,
         "variant": result.variant,
         "reused": result.reused,
@@ -227,6 +281,7 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
         return INTERRUPTED
     except GuardianFlowError as exc:
         fields = {k: getattr(exc, k, None) for k in ("stage", "run_id", "log", "resume")}
+        fields |= comparison_as_dict(getattr(exc, "comparison", None)) if as_json else {}
         tell(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
         return exc.exit_code
     finally:

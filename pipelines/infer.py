@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
-from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
+from .inputs import (
+    check_classes,
+    dataset_tags,
+    fetch_source,
+    load_dataset,
+    require_original,
+    source_run_tags,
+)
 from .judging import Judged, judge, read_split, save_judged
 from .measuring import (
     Timings,
@@ -57,6 +64,8 @@ class InferStage:
     def prepare(self) -> StagePlan:
         context, scenario = self._context, self._context.scenario
         self._source = fetch_source(context, context.scratch / "source")
+        if context.request.variant:  # the original's place in a comparison
+            require_original(context, self._source)
         spec = self._source.spec
         verdict = require_backend(spec.backend, spec.precision, context.settings.probes_dir)
         self._dataset = load_dataset(context)

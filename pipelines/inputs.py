@@ -173,6 +173,27 @@ def check_classes(package: DetectorPackage, dataset: LocalDataset) -> None:
         )
 
 
+def require_original(context: StageContext, source: DetectorPackage) -> None:
+    """Variants are made of the trained model, and compared with it: never with another variant.
+
+    Raises:
+        SourceError: it is a variant itself, or another trainer's file; names what to give instead.
+    """
+    if source.spec.variant == "pytorch_fp32":
+        return
+    origin = source.spec.lineage.get("source_run_id")
+    if origin:
+        raise SourceError(
+            f"{context.request.source} is already the variant {source.spec.variant}, made from "
+            f"run {origin}. Quantise the trained model itself: --source-run-id {origin}"
+        )
+    raise SourceError(
+        f"variants are made of a PyTorch float32 detector, but {context.request.source} is "
+        f"{source.spec.variant} and does not say what it was made from. Name the train run, or a "
+        ".pt file"
+    )
+
+
 def source_run_tags(context: StageContext) -> dict[str, str]:
     """`source.run_id` for a run reference, `source.model` for the rest."""
     reference = context.request.source

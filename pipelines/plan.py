@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError
-from scenario import QuantizationParams, Scenario, dump_scenario
+from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
 
 from .settings import BUILTIN_EXPERIMENT, Settings
 from .stages import StageRequest
 
 FULL_PIPELINE = "full_pipeline"
+COMPARE = "compare"
+RESUMABLE = (FULL_PIPELINE, COMPARE)
 ORIGINAL = "pytorch_fp32"
 
 
@@ -25,7 +27,7 @@ class RunOptions:
         code_path: experiment_code_path; a directory, file or git+ URL.
         source: run id, 'runs:/…', 'models:/…' or a path; '' takes the scenario's source_run_id.
         backend: quantise for this backend alone; '' takes what the scenario says.
-        resume: the run of a full_pipeline that failed, to go on with.
+        resume: the run of a full_pipeline or a comparison that failed, to go on with.
         resumable: whether the command takes `resume`.
         invocation: how the caller would write the command again, for the way back.
     """
@@ -100,6 +102,17 @@ def select_variants(scenario: Scenario, backend: str = "") -> tuple[Quantization
         ScenarioError: an unknown backend.
     """
     return (scenario.with_backend(backend) if backend else scenario).quantization_variants
+
+
+def type_of(stage: str) -> str | None:
+    """The scenario's type that a stage needs; a full pipeline takes one that serves all."""
+    return {FULL_PIPELINE: None, COMPARE: "quant"}.get(stage, stage)
+
+
+def read_variant(values: Mapping[str, Any]) -> QuantizationParams:
+    """The variant of a stage request; 'pytorch' is made by comparisons alone."""
+    kind = NativeParams if values.get("backend") == "pytorch" else QuantizationParams
+    return kind.model_validate(dict(values))
 
 
 def find_source(scenario: Scenario, source: str, stage: str) -> str:

@@ -11,18 +11,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import BackendError, ScenarioError, SourceError
+from guardianflow.contracts.errors import BackendError, ScenarioError
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
     LocalDataset,
     sha256_of,
 )
-from scenario import QuantizationParams
 
-from .inputs import check_classes, dataset_tags, fetch_source, load_dataset, source_run_tags
+from .inputs import (
+    check_classes,
+    dataset_tags,
+    fetch_source,
+    load_dataset,
+    require_original,
+    source_run_tags,
+)
 from .judging import Judged, judge, read_split, save_judged
 from .measuring import Timings, Watch, save_json, save_timings, timing_paths
+from .plan import read_variant
 from .quant_search import SearchInput, VariantSearch
 from .readiness import require_backend, verdict_tags
 from .stages import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
@@ -45,7 +52,7 @@ class QuantStage:
 
     def __init__(self, context: StageContext) -> None:
         self._context = context
-        self._variant = QuantizationParams.model_validate(dict(context.request.variant))
+        self._variant = read_variant(context.request.variant)
         self._dataset: LocalDataset
         self._source: DetectorPackage
         self._images: list[LabelledImage]
@@ -55,13 +62,7 @@ class QuantStage:
     def prepare(self) -> StagePlan:
         context, scenario = self._context, self._context.scenario
         self._source = fetch_source(context, context.scratch / "source")
-        if self._source.spec.backend != "pytorch" or self._source.spec.precision != "fp32":
-            origin = self._source.spec.lineage.get("source_run_id", "unknown")
-            raise SourceError(
-                f"{context.request.source} is already the variant {self._source.spec.variant} "
-                f"(made from run {origin}). Quantise the trained model itself: "
-                f"--source-run-id {origin}"
-            )
+        require_original(context, self._source)
         verdict = require_backend(
             self._variant.backend, self._variant.precision, context.settings.probes_dir
         )
@@ -77,6 +78,7 @@ class QuantStage:
             "source": self._source.digest,
             "data": self._dataset.fingerprint,
             "split": self._split,
+            "device": scenario.environment.device,
             "seed": scenario.environment.seed,
             "registered_model": self._registered_name() if context.request.register else "",
             "version": scenario.version,

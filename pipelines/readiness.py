@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from guardianflow.contracts.errors import BackendUnavailableError
-from guardianflow.contracts.results import ProbeVerdict
+from guardianflow.contracts.results import ExportRequest, ProbeVerdict
+from scenario import QuantizationParams
 
 
 def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerdict:
@@ -19,12 +20,41 @@ def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerd
 
     verdict = probe(backend, precision, cache_dir=probes_dir)
     if not verdict.runs:
-        raise BackendUnavailableError(
-            f"{backend} {precision} can't run on this machine ({verdict.verdict}"
-            f"{': ' + verdict.reason if verdict.reason else ''}). {verdict.cure}".rstrip()
-        )
+        raise BackendUnavailableError(said(verdict))
     os.environ.update(environment_for(verdict))
     return verdict
+
+
+def why_not(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
+    """Why this machine can't make and run a variant, with what to do; '' where it can.
+
+    Args:
+        device: environment.device.
+        probes_dir: where verdicts are kept.
+    """
+    from guardianflow.backends.catalogue import backend_info, check_request
+    from guardianflow.backends.hardware import cuda_index
+    from guardianflow.backends.probe import probe
+
+    if variant.backend == "tensorrt" and device == "cpu":
+        return "TensorRT runs on NVIDIA GPUs alone, but environment.device is 'cpu'"
+    if variant.backend == "openvino" and cuda_index(device) is not None:
+        return f"OpenVINO does not run on NVIDIA GPUs, but environment.device is '{device}'"
+    try:
+        info = backend_info(variant.backend)
+        check_request(info, ExportRequest(variant.precision, variant.method))
+        verdict = probe(variant.backend, variant.precision, cache_dir=probes_dir)
+    except BackendUnavailableError as exc:
+        return str(exc)
+    return "" if verdict.runs else said(verdict)
+
+
+def said(verdict: ProbeVerdict) -> str:
+    """A verdict that is no, for people: what, why, and what to do."""
+    return (
+        f"{verdict.backend} {verdict.precision} can't run on this machine ({verdict.verdict}"
+        f"{': ' + verdict.reason if verdict.reason else ''}). {verdict.cure}".rstrip()
+    )
 
 
 def verdict_tags(verdict: ProbeVerdict) -> dict[str, str]:

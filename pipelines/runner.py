@@ -14,9 +14,11 @@ from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
 from .chain import parent_run
+from .compare import Comparison
 from .executor import LocalExecutor, Reporter
 from .full_pipeline import FullPipeline
 from .plan import (
+    COMPARE,
     FULL_PIPELINE,
     Planner,
     RunOptions,
@@ -46,7 +48,9 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class PipelineRunner:
-    pipeline: FullPipeline
+    """A chain of stages below one parent run."""
+
+    pipeline: FullPipeline | Comparison
     connect: Callable[[str | None], Ports] = connect
 
     def planned(self) -> list[StageRequest]:
@@ -143,11 +147,12 @@ def create_runner(
         force: work anew although a finished run has the same fingerprint.
         register: register models; False only logs them.
         options: all of the above in one value, as the command line builds it.
-        stage: 'train', 'quant', 'infer' or 'full_pipeline'; '' lets the scenario decide.
+        stage: 'train', 'quant', 'infer', 'full_pipeline' or 'compare'; '' lets the scenario
+            decide.
         reporter: shows progress; None shows none.
 
     Raises:
-        ScenarioError: stage and the scenario's experiment_type don't agree.
+        ScenarioError: stage and the scenario's experiment_type or design don't agree.
     """
     from .console import SilentReporter
 
@@ -164,7 +169,12 @@ def create_runner(
         options, tracking_uri=tracking_uri or options.tracking_uri or settings.tracking_uri
     )
     executor = LocalExecutor(reporter or SilentReporter(), verbose=options.verbose)
-    stage = stage or scenario.experiment_type or FULL_PIPELINE
+    design = COMPARE if scenario.design == "comparison" else ""
+    stage = stage or design or scenario.experiment_type or FULL_PIPELINE
+    if stage == COMPARE:
+        typed = scenario.as_type("quant")
+        return PipelineRunner(Comparison(typed, options, settings, executor))
+    check_single(scenario, stage)
     if stage == FULL_PIPELINE:
         check_untyped(scenario)
         return PipelineRunner(FullPipeline(scenario, options, settings, executor))
@@ -174,6 +184,16 @@ def create_runner(
     if stage == "quant" and len(select_variants(typed, options.backend)) > 1:
         return VariantsRunner(single)
     return single
+
+
+def check_single(scenario: Scenario, stage: str) -> None:
+    from guardianflow.contracts.errors import ScenarioError
+
+    if scenario.design != "single":
+        raise ScenarioError(
+            f"scenario '{scenario.name}' is a {scenario.design} but '{stage}' was asked of it; "
+            "run `guardianflow compare`, or remove design from it so that one file serves both"
+        )
 
 
 def check_untyped(scenario: Scenario) -> None:

@@ -47,6 +47,7 @@ class StageRequest:
         force: work anew even when a finished run with the same fingerprint exists.
         register: register the model; False leaves it logged only.
         check_only: stop after `prepare`: nothing is written to the store.
+        tags: for the run, beside the stage's own: its place in a comparison.
     """
 
     stage: str
@@ -66,6 +67,7 @@ class StageRequest:
     force: bool = False
     register: bool = True
     check_only: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
@@ -155,6 +157,7 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
             run_name=request.run_name,
             tags={
                 **plan.tags,
+                **request.tags,
                 FINGERPRINT_TAG: plan.fingerprint,
                 "guardianflow.stage": request.stage,
             },

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError, SourceError
-from pipelines.entry import run_and_report
+from pipelines.entry import comparison_overrides, run_and_report
 from pipelines.inputs import MODEL_REFERENCE, RUN_REFERENCE
-from pipelines.plan import FULL_PIPELINE, RunOptions, is_run_id
+from pipelines.plan import RESUMABLE, RunOptions, is_run_id, type_of
 from pipelines.settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, load_settings
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
@@ -34,7 +34,7 @@ WEIGHT_SUFFIXES = (".pt", ".onnx", ".xml", ".engine")
 
 
 def run_flags(stage: str, given: dict[str, Any]) -> int:
-    """Carry out train, infer, quant or pipeline as the flags say."""
+    """Carry out train, infer, quant, pipeline or compare as the flags say."""
     scenario = make_scenario(stage, given)
     source = given.get("source") or (given.get("model", "") if stage == "infer" else "")
     options = RunOptions(
@@ -42,7 +42,7 @@ def run_flags(stage: str, given: dict[str, Any]) -> int:
         source=source or "",
         backend=given.get("backend") or "",
         resume=given.get("resume") or "",
-        resumable=stage == FULL_PIPELINE,
+        resumable=stage in RESUMABLE,
         force=given["force"],
         register=not given["no_register"],
         launcher=False,
@@ -70,7 +70,7 @@ def make_scenario(stage: str, given: dict[str, Any]) -> Scenario:
         ScenarioError: every problem of file, flags and overrides at once.
     """
     overrides = [*flag_overrides(stage, given), *given["overrides"]]
-    wanted = None if stage == FULL_PIPELINE else stage
+    wanted = type_of(stage)
     if given["scenario"]:
         return load_scenario(
             given["scenario"],
@@ -98,6 +98,7 @@ def flag_overrides(stage: str, given: dict[str, Any]) -> list[str]:
         for flag, field in FIELDS.items()
         if given.get(flag) not in (None, "")
     ]
+    pairs += comparison_overrides(stage, given.get("quant_variants") or "")
     if given.get("batch_sizes"):
         pairs.append(f"benchmark.batch_sizes=[{given['batch_sizes']}]")
     if given.get("precision"):

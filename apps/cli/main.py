@@ -19,6 +19,7 @@ Examples:
   guardianflow pipeline configs/scenarios/demo.yaml
   guardianflow train configs/scenarios/donghwa_welding_v1.yaml -p training.epochs=5
   guardianflow quant configs/scenarios/donghwa_welding_quant_v1.yaml --source-run-id RUN_ID
+  guardianflow compare configs/scenarios/demo.yaml -s RUN_ID --quant-variants '[…]'
   guardianflow infer -m models:/demo-construction.seoul-plant1.full.ppe@candidate -d demo://ppe
   guardianflow list runs --customer donghwa-entec
 """
@@ -146,6 +147,30 @@ def pipeline(**given: Any) -> None:
 
 
 @cli.command(
+    epilog="""\b
+Examples:
+  guardianflow compare configs/scenarios/demo.yaml --source-run-id RUN_ID \\
+      --quant-variants '[{"backend":"native","precision":"fp32"},
+                         {"backend":"openvino","precision":"int8"}]'
+  guardianflow compare scenario_with_comparison.yaml -s RUN_ID --json
+  guardianflow compare scenario_with_comparison.yaml -s RUN_ID --resume PARENT_RUN_ID
+
+\b
+backend: native, openvino, onnx, tensorrt; precision: fp32, fp16, int8.
+"""
+)
+@run_options
+@click.option("-s", "--source-run-id", "--source-run", "source", default="", help="Train run.")
+@click.option(
+    "--quant-variants", default="", metavar="JSON", help="Formats, instead of the scenario's."
+)
+@click.option("--resume", default="", help="Go on with a comparison that failed.")
+def compare(**given: Any) -> None:
+    """Make formats of a trained model and set them beside each other."""
+    finish("compare", given)
+
+
+@cli.command(
     "list",
     epilog="""\b
 Examples:
@@ -208,6 +233,34 @@ def doctor(fresh: bool, as_json: bool) -> None:
     from .doctor import examine
 
     sys.exit(guarded(lambda: examine(fresh=fresh, as_json=as_json), as_json=as_json))
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow pull donghwa-entec/busan-plant1/welding/ppe__openvino_int8@champion --to /opt/ppe
+  guardianflow pull donghwa-entec.busan-plant1.welding.ppe/3 --to /media/usb/ppe --json
+  guardianflow pull --check /opt/ppe
+
+\b
+MODEL is NAME@alias, NAME/3, or NAME alone for its champion; models:/ before it is fine.
+DIR/current is switched in one step once everything is verified; DIR/previous stays.
+"""
+)
+@click.argument("model", required=False, default="")
+@click.option("--to", "target", default="", metavar="DIR", help="Directory of the box's bundles.")
+@click.option("--check", default="", metavar="DIR", help="Verify DIR/current; needs no store.")
+@click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
+def pull(model: str, target: str, check: str, as_json: bool) -> None:
+    """Put a registered detector into a directory for a box at the site, or verify one."""
+    from pipelines.entry import guarded
+
+    def work() -> int:
+        from .pull import show_pull
+
+        return show_pull(model, target, check, as_json)
+
+    sys.exit(guarded(work, as_json=as_json))
 
 
 def finish(stage: str, given: dict[str, Any]) -> None:

@@ -347,10 +347,11 @@ class StageResult:
     """What a stage leaves: one JSON-able value, read by whoever started it.
 
     Args:
-        stage: 'train', 'quant', 'infer' or 'full_pipeline'.
-        status: FINISHED, FAILED or KILLED.
+        stage: 'train', 'quant', 'infer', 'full_pipeline' or 'compare'.
+        status: FINISHED, FAILED or KILLED; in a comparison also SKIPPED.
         reused: True when a finished run with the same fingerprint stood in for new work.
         stages: results of the stages inside, in order.
+        reason: why it FAILED or was SKIPPED.
     """
 
     stage: str
@@ -363,6 +364,7 @@ class StageResult:
     variant: str = ""
     reused: bool = False
     stages: tuple[StageResult, ...] = ()
+    reason: str = ""
 
     @property
     def model(self) -> RegisteredModel | None:
