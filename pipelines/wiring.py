@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from guardianflow.contracts.ports import DetectorRegistry, RunReader, RunTracker
+from guardianflow.contracts.ports import AliasStore, DetectorRegistry, RunReader, RunTracker
 
 
 class Store(RunTracker, RunReader, Protocol):
@@ -29,6 +29,7 @@ class Store(RunTracker, RunReader, Protocol):
 class Ports:
     store: Store
     registry: DetectorRegistry
+    aliases: AliasStore
 
 
 def connect(tracking_uri: str | None = None) -> Ports:
@@ -38,8 +39,13 @@ def connect(tracking_uri: str | None = None) -> Ports:
         TrackingError: the store can't be reached.
     """
     from guardianflow.backends.catalogue import requirements_for
+    from guardianflow.run_tracking.alias_store import MlflowAliasStore
     from guardianflow.run_tracking.mlflow_store import MlflowStore
     from guardianflow.run_tracking.registry import MlflowRegistry
 
     store = MlflowStore(tracking_uri)
-    return Ports(store, MlflowRegistry(store.tracking_uri, requirements_for=requirements_for))
+    return Ports(
+        store,
+        MlflowRegistry(store.tracking_uri, requirements_for=requirements_for),
+        MlflowAliasStore(store.tracking_uri),
+    )

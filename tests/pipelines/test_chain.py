@@ -9,6 +9,7 @@ import pytest
 from guardianflow.contracts.errors import SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
+from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
 from pipelines.chain import parent_run
 from pipelines.plan import RunOptions
 from pipelines.wiring import Ports
@@ -25,7 +26,8 @@ def scenario(repository: Path) -> Scenario:
 @pytest.fixture
 def ports() -> Ports:
     store = InMemoryStore()
-    return Ports(store, InMemoryRegistry(store))
+    registry = InMemoryRegistry(store)
+    return Ports(store, registry, InMemoryAliasStore(registry))
 
 
 def child(ports: Ports, scenario: Scenario, parent: str) -> str:
