@@ -1,0 +1,164 @@
+"""`guardianflow pull`: a registered detector into the directory of a box, and checking that one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.results import RegisteredModel
+from guardianflow.release.bundle_check import PREVIOUS, BundleCheck, check_directory, linked_name
+from guardianflow.release.bundle_install import Installed
+from pipelines.console import say
+
+PLAIN_LINE_EVERY_S = 5.0
+SHOWN_FILES = 20
+
+
+def show_pull(reference: str, target: str, check: str, as_json: bool) -> int:
+    """Pull, or check: what the flags ask for.
+
+    Returns:
+        0 done or intact, 1 damaged.
+
+    Raises:
+        ConfigurationError: flags that don't go together.
+    """
+    if check and not reference and not target:
+        return check_bundles(Path(check).expanduser(), as_json)
+    if check or not reference or not target:
+        raise ConfigurationError(
+            "pull needs a model and a directory (guardianflow pull NAME@champion --to DIR), or a "
+            "directory to verify (guardianflow pull --check DIR)"
+        )
+    return pull(reference, Path(target).expanduser(), as_json)
+
+
+def pull(reference: str, target: Path, as_json: bool) -> int:
+    """Make the model the current bundle of `target`."""
+    from pipelines.delivery import deliver
+    from pipelines.settings import load_settings
+    from pipelines.wiring import connect
+
+    ports = connect(load_settings().tracking_uri)
+    with WriteProgress() as progress:
+        model, installed = deliver(reference, target, ports, say=say, progress=progress)
+    if as_json:
+        print(json.dumps(pulled_as_dict(model, installed), ensure_ascii=False))  # noqa: T201
+    else:
+        print("\n".join(pulled_lines(model, installed)))  # noqa: T201
+    return 0
+
+
+def check_bundles(target: Path, as_json: bool) -> int:
+    """Verify every file under `current`; needs no store and no network."""
+    found = check_directory(target)
+    previous = linked_name(target, PREVIOUS)
+    if as_json:
+        status = "INTACT" if found.intact else "DAMAGED"
+        whole = {"status": status, "directory": str(target), "previous": previous}
+        print(json.dumps({**whole, **found.to_dict()}, ensure_ascii=False))  # noqa: T201
+    else:
+        print("\n".join(check_lines(target, found, previous)))  # noqa: T201
+    return 0 if found.intact else 1
+
+
+def pulled_as_dict(model: RegisteredModel, installed: Installed) -> dict[str, Any]:
+    """The object that --json prints."""
+    return {
+        "status": "FINISHED",
+        "done": installed.done,
+        "model": model.display_name,
+        "registered_name": model.name,
+        "version": model.version,
+        "aliases": list(model.aliases),
+        "sha256": model.tags.get("sha256", ""),
+        "bundle": installed.name,
+        "directory": str(installed.directory),
+        "previous": installed.previous,
+        "removed": list(installed.removed),
+        "left_behind": list(installed.left_behind),
+    }
+
+
+def pulled_lines(model: RegisteredModel, installed: Installed) -> list[str]:
+    aliases = "".join(f" @{alias}" for alias in model.aliases)
+    what = {
+        "installed": "pulled",
+        "switched": "was complete in the directory already; switched to",
+        "already current": "is current already and intact; nothing was changed:",
+    }[installed.done]
+    lines = [
+        f"{model.display_name} version {model.version}{aliases}",
+        f"{what} {installed.name}",
+        f"current   {installed.directory}",
+        f"previous  {installed.previous or '–'}",
+    ]
+    lines += [f"removed   {name}" for name in installed.removed]
+    lines += [f"could not be removed: {name}" for name in installed.left_behind]
+    if installed.done != "already current":
+        lines.append(f"try it: python {installed.directory}/run_detector.py IMAGE")
+    return lines
+
+
+def check_lines(target: Path, found: BundleCheck, previous: str | None) -> list[str]:
+    if found.intact:
+        return [
+            f"{target}: intact",
+            f"current   {found.name}, {found.files} files match their sha256",
+            f"model     sha256 {found.sha256}",
+            f"previous  {previous or '–'}",
+        ]
+    lines = [f"{target}: DAMAGED", f"current   {found.name}"]
+    for kind in ("missing", "changed", "extra"):
+        names = getattr(found, kind)
+        lines += [f"{kind:<9} {name}" for name in names[:SHOWN_FILES]]
+        if len(names) > SHOWN_FILES:
+            lines.append(f"{kind:<9} … and {len(names) - SHOWN_FILES} more")
+    lines += [f"problem   {problem}" for problem in found.problems]
+    lines.append("Pull the model again: a damaged bundle is replaced by a whole one")
+    return lines
+
+
+class WriteProgress:
+    """Bytes of the bundle as they reach the directory: a bar for people, lines for logs."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif time.monotonic() - self._told >= PLAIN_LINE_EVERY_S:
+            self._told = time.monotonic()
+            say(f"written {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    def _draw(self, done: int, total: int) -> None:
+        if self._bar is None:
+            from rich.console import Console
+
+            self._bar = Progress(
+                TextColumn("writing"),
+                BarColumn(bar_width=24),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("writing", total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def __enter__(self) -> WriteProgress:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

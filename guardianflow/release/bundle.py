@@ -1,0 +1,205 @@
+"""The edge bundle: everything a box at a site needs to run one registered detector.
+
+    model.xml, model.bin, …   the model's files and detector.json, as registered
+    labels.txt                class names, line number - 1 = class id
+    model.yaml                what the model is, how to feed it, where it comes from
+    run_detector.py           finds objects in an image file; needs the backend's library and numpy
+    runtime/                  our modules that it uses, the ones inside every logged model
+    __pycache__               an empty file beside modules, so that Python writes nothing there
+    SHA256SUMS                as `sha256sum -c` reads it: every file but itself
+
+    bundle          package + facts → the files of a bundle
+    bundle_install  into DIR/versions, verified, then `current` switched at once
+    bundle_check    what is wrong with a directory of bundles
+
+Nothing here knows MLflow or a backend: the package is fetched and verified by the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ..contracts.errors import BundleError
+from ..contracts.results import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
+from .bundle_check import (
+    DESCRIPTION_FILE,
+    LABELS_FILE,
+    RUN_SCRIPT,
+    SHORT_DIGEST,
+    SUMS_FILE,
+    is_inside,
+)
+
+RUNTIME_FOLDER = "runtime"
+SCRIPT_SOURCE = Path(__file__).with_name(RUN_SCRIPT)
+# File systems allow 255 bytes a name; the version, the digest and what a repair appends need some.
+_NAME_BYTES = 180
+_OUTPUT_LAYOUTS = {
+    "grid": "N x (4 + classes) x anchors: centre x, centre y, width, height in input pixels, "
+    "then a score in 0..1 for each class; needs non-maximum suppression within each class",
+    "end_to_end": "N x K x 6: x1, y1, x2, y2 in input pixels, score in 0..1, class id; "
+    "needs no suppression",
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The files of a bundle, not written yet.
+
+    Args:
+        name: of its directory.
+        contents: relative file name → the content, or the file that holds it.
+        sums: relative file name → sha256 (hex) that the written file must have.
+        size_bytes: of all of them.
+    """
+
+    name: str
+    contents: Mapping[str, Path | bytes]
+    sums: Mapping[str, str]
+    size_bytes: int
+
+
+def bundle_name(model: str, version: str, digest: str) -> str:
+    """'donghwa-entec.busan-plant1.welding.ppe-v3-1a2b3c4d'.
+
+    A name too long for a file system is cut, and gets eight digits of its own sha256 instead.
+
+    Args:
+        model: registered name, with dots.
+        version: of the registered model.
+        digest: the model's sha256 (hex), DetectorPackage.digest.
+    """
+    encoded = model.encode()
+    if len(encoded) > _NAME_BYTES:
+        mark = hashlib.sha256(encoded).hexdigest()[:8]
+        model = f"{encoded[:_NAME_BYTES].decode(errors='ignore')}~{mark}"
+    return f"{model}-v{version}-{digest[:SHORT_DIGEST]}"
+
+
+def make_bundle(
+    package: DetectorPackage,
+    *,
+    model: str,
+    version: str,
+    facts: Mapping[str, Any],
+    runtime: Path,
+) -> Bundle:
+    """Gather a bundle's files; nothing is written.
+
+    Args:
+        package: fetched and verified; its files must stay until the bundle is installed.
+        model: registered name, with dots.
+        version: of the registered model.
+        facts: what else model.yaml tells, as YAML can hold it: name, aliases, requirements,
+            lineage, release …; its lineage is joined with the package's own.
+        runtime: directory of a package of our modules that runs the detector, named as it is to
+            be imported.
+
+    Raises:
+        BundleError: a file of the model has the name of another file of a bundle, or a class
+            name can't stand in a line of labels.txt.
+    """
+    spec = package.spec
+    ours: dict[str, Path | bytes] = {
+        LABELS_FILE: _labels(spec),
+        DESCRIPTION_FILE: _description(package, model, version, facts),
+        RUN_SCRIPT: SCRIPT_SOURCE,
+    }
+    for path in sorted(runtime.rglob("*.py")):
+        name = f"{RUNTIME_FOLDER}/{runtime.name}/{path.relative_to(runtime).as_posix()}"
+        ours[name] = path
+    # Python would keep compiled copies in folders of this name: files that nobody pulled, and that
+    # it would run without a look at the module. Where a file has the name it keeps none.
+    folders = {name.rpartition("/")[0] for name in ours if name.endswith(".py")}
+    ours |= {f"{folder}/__pycache__".removeprefix("/"): b"" for folder in sorted(folders)}
+    taken = [n for n in spec.files if n in ours or n == SUMS_FILE or not is_inside(n)]
+    taken += [n for n in spec.files if n.partition("/")[0] == RUNTIME_FOLDER]
+    if taken:
+        raise BundleError(
+            f"the model has files that a bundle can't hold under these names: {', '.join(taken)}. "
+            "Rename them and register the model anew"
+        )
+    contents = {name: package.directory / name for name in (*spec.files, SPEC_FILE)} | ours
+    # A model's file is compared with what was registered, whatever happens on the way.
+    sums = {name: spec.files.get(name) or _sha256(each) for name, each in contents.items()}
+    contents[SUMS_FILE] = _sums_text(sums)
+    return Bundle(
+        name=bundle_name(model, version, package.digest),
+        contents=contents,
+        sums=sums,
+        size_bytes=sum(
+            len(each) if isinstance(each, bytes) else each.stat().st_size
+            for each in contents.values()
+        ),
+    )
+
+
+def _sha256(content: Path | bytes) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    return sha256_of(content)
+
+
+def _sums_text(sums: Mapping[str, str]) -> bytes:
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
+
+
+def _labels(spec: DetectorSpec) -> bytes:
+    broken = [name for name in spec.class_names if not name.strip() or re.search(r"[\r\n]", name)]
+    if broken:
+        raise BundleError(
+            f"class names must fit a line of {LABELS_FILE} each, but {broken[0]!r} does not; "
+            "correct the data set's names and train anew"
+        )
+    return "".join(f"{name}\n" for name in spec.class_names).encode()
+
+
+def _description(
+    package: DetectorPackage, model: str, version: str, facts: Mapping[str, Any]
+) -> bytes:
+    """model.yaml: all that somebody needs who feeds the files without our code."""
+    spec = package.spec
+    described = {
+        "name": model.replace(".", "/"),
+        "registered_name": model,
+        "version": version,
+        "backend": spec.backend,
+        "precision": spec.precision,
+        "architecture": spec.architecture,
+        "weights": spec.weights,
+        "files": list(spec.files),
+        "size_bytes": package.size_bytes,
+        "sha256": package.digest,
+        "class_names": list(spec.class_names),
+        "input": {
+            "width": spec.input_size,
+            "height": spec.input_size,
+            "layout": "N x 3 x height x width, float32",
+            "channel_order": "RGB",
+            "normalisation": {"subtract": [0, 0, 0], "divide_by": [255, 255, 255]},
+            "letterbox": {
+                "resize": "bilinear, the longer side to the input size",
+                "place": "centre",
+                "fill": [114, 114, 114],
+            },
+        },
+        "output": {"kind": spec.output, "layout": _OUTPUT_LAYOUTS[spec.output]},
+        "thresholds": {"confidence": spec.conf_threshold, "iou": spec.iou_threshold},
+        **{key: value for key, value in facts.items() if key != "lineage"},
+        "lineage": {**facts.get("lineage", {}), **spec.lineage},
+    }
+    writer = YAML(typ="safe")
+    writer.default_flow_style = False
+    writer.allow_unicode = True
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    writer.dump(described, text)
+    return text.getvalue().encode()

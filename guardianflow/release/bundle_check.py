@@ -1,0 +1,230 @@
+"""What a directory of edge bundles holds, and whether it is what was pulled.
+
+    DIR/current  → versions/NAME      the bundle at work; a relative link
+    DIR/previous → versions/NAME      the one before it
+    DIR/versions/NAME/                a bundle: SHA256SUMS names every other file in it
+    DIR/.guardianflow-bundle.json     says that the directory is ours
+
+Nothing here trusts what it reads: links are never followed inside a bundle, and a name that leads
+out of it is a finding. Reading only; standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..contracts.errors import BundleError, ConfigurationError, SourceError
+from ..contracts.results import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
+
+OWN_PREFIX = ".guardianflow-"
+MARKER = f"{OWN_PREFIX}bundle.json"
+VERSIONS, CURRENT, PREVIOUS = "versions", "current", "previous"
+SUMS_FILE, LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT = (
+    "SHA256SUMS",
+    "labels.txt",
+    "model.yaml",
+    "run_detector.py",
+)
+REQUIRED = (SPEC_FILE, LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT)
+SHORT_DIGEST = 8
+"""Hexadecimal digits of the model's sha256 in a bundle's name."""
+# File systems make it at their root; it is nobody's content.
+_NOT_CONTENT = frozenset({"lost+found"})
+_SUMS_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_NAME_END = re.compile(rf"-([0-9a-f]{{{SHORT_DIGEST}}})(?:-r\d+)?$")
+
+
+@dataclass(frozen=True)
+class BundleCheck:
+    """What is wrong with one bundle; nothing when every tuple is empty.
+
+    Args:
+        name: of its directory under versions/.
+        sha256: the model's identity, as the registered version has it; '' where unreadable.
+        files: how many were compared.
+        missing, extra, changed: file names relative to the bundle.
+        problems: all else that is wrong, in words.
+    """
+
+    name: str
+    sha256: str = ""
+    files: int = 0
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def intact(self) -> bool:
+        return not (self.missing or self.extra or self.changed or self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check_directory(target: Path) -> BundleCheck:
+    """Verify every file under `current`.
+
+    Raises:
+        ConfigurationError: `target` is no directory that a pull has made.
+        BundleError: nothing has been pulled into it yet, or `current` leads elsewhere.
+    """
+    if not (target / MARKER).is_file():
+        raise ConfigurationError(
+            f"{target} must be a directory that `guardianflow pull --to` has filled, but it holds "
+            f"no {MARKER}; name the directory above 'current'"
+        )
+    if not os.path.lexists(target / CURRENT):
+        raise BundleError(
+            f"{target} has no '{CURRENT}': no pull into it was completed. Pull a model into it"
+        )
+    name = linked_name(target, CURRENT)
+    if name is None:
+        raise BundleError(
+            f"{target / CURRENT} must be a link to {VERSIONS}/NAME beside it but is not. Pull the "
+            "model again; that sets it"
+        )
+    return check_bundle(target / VERSIONS / name)
+
+
+def is_foreign(target: Path) -> bool:
+    """Whether the directory holds something and was not made by a pull."""
+    names = {entry.name for entry in target.iterdir()} - _NOT_CONTENT
+    return MARKER not in names and any(not name.startswith(OWN_PREFIX) for name in names)
+
+
+def linked_name(target: Path, link: str) -> str | None:
+    """The bundle that 'current' or 'previous' names; None where it names none of ours.
+
+    The bundle itself may be missing.
+    """
+    place = target / link
+    if not place.is_symlink():
+        return None
+    parts = place.readlink().parts
+    if len(parts) != 2 or parts[0] != VERSIONS or parts[1] in ("..", "."):
+        return None
+    return parts[1]
+
+
+def check_bundle(bundle: Path) -> BundleCheck:
+    """Compare a bundle's files with its SHA256SUMS, and its model with its name."""
+    if bundle.is_symlink() or not bundle.is_dir():
+        return BundleCheck(bundle.name, problems=(f"{bundle} is not there",))
+    present, extra = _entries(bundle)
+    sums_text = _text_of(bundle / SUMS_FILE) if SUMS_FILE in present else None
+    if sums_text is None:
+        return BundleCheck(
+            bundle.name,
+            missing=(SUMS_FILE,),
+            problems=("nothing can be verified without it",),
+        )
+    sums, problems = read_sums(sums_text)
+    missing = [name for name in (*sums, *REQUIRED) if name not in present]
+    unlisted = [name for name in present if name not in sums and name != SUMS_FILE]
+    changed = [name for name in sums if name in present and _differs(bundle / name, sums[name])]
+    digest, described = _model_problems(bundle, sums, present)
+    return BundleCheck(
+        name=bundle.name,
+        sha256=digest,
+        files=len(sums),
+        missing=tuple(sorted(dict.fromkeys(missing))),
+        extra=tuple(sorted([*extra, *unlisted])),
+        changed=tuple(sorted(changed)),
+        problems=(*problems, *described),
+    )
+
+
+def read_sums(text: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """File name → sha256 of a SHA256SUMS, and what is wrong with its lines."""
+    sums: dict[str, str] = {}
+    problems = []
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _SUMS_LINE.fullmatch(line)
+        if found is None:
+            problems.append(f"{SUMS_FILE} line {number} is not '<sha256>  <file>'")
+        elif not is_inside(found[2]):
+            problems.append(
+                f"{SUMS_FILE} line {number} names '{found[2]}', which leads out of the bundle"
+            )
+        elif found[2] in sums:
+            problems.append(f"{SUMS_FILE} line {number} names '{found[2]}' a second time")
+        else:
+            sums[found[2]] = found[1]
+    return sums, tuple(problems)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file name stays in its directory and is written in one way only."""
+    plain = name.isprintable() and "\\" not in name
+    parts = PurePosixPath(name).parts
+    stays = bool(parts) and not name.startswith("/") and ".." not in parts
+    return plain and stays and "/".join(parts) == name
+
+
+def _entries(bundle: Path) -> tuple[set[str], list[str]]:
+    """Plain files, and all else but directories: links, sockets, what no pull writes."""
+    files: set[str] = set()
+    others: list[str] = []
+    for path, entry in _walk(bundle):
+        name = path.relative_to(bundle).as_posix()
+        if entry.is_file(follow_symlinks=False):
+            files.add(name)
+        else:
+            others.append(name)
+    return files, others
+
+
+def _walk(directory: Path) -> Iterator[tuple[Path, os.DirEntry[str]]]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry.path))
+            else:
+                yield Path(entry.path), entry
+
+
+def _differs(path: Path, digest: str) -> bool:
+    """A file that can't be read, as on a failing card, counts as changed."""
+    try:
+        return sha256_of(path) != digest
+    except OSError:
+        return True
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _model_problems(
+    bundle: Path, sums: Mapping[str, str], present: set[str]
+) -> tuple[str, tuple[str, ...]]:
+    """The model's sha256, and where its description contradicts SHA256SUMS or the bundle's name."""
+    text = _text_of(bundle / SPEC_FILE) if SPEC_FILE in present else None
+    if text is None:
+        return "", ()  # missing or changed, and reported as that
+    try:
+        spec = DetectorSpec.from_json(text)
+    except SourceError as exc:
+        return "", (str(exc),)
+    digest = DetectorPackage(bundle, spec).digest
+    problems = [
+        f"{SPEC_FILE} and {SUMS_FILE} disagree about {name}"
+        for name, expected in spec.files.items()
+        if sums.get(name) != expected
+    ]
+    named = _NAME_END.search(bundle.name)
+    if named is None or named[1] != digest[:SHORT_DIGEST]:
+        problems.append(
+            f"the bundle is named {bundle.name} but its model's sha256 begins with "
+            f"{digest[:SHORT_DIGEST]}"
+        )
+    return digest, tuple(problems)

@@ -1,0 +1,379 @@
+"""Bundles into a directory: verified, switched at once, and whole again after a kill.
+
+    1  write everything into a hidden directory, each file flushed to the medium
+    2  read it back and compare
+    3  rename it into versions/
+    4  note what is about to be switched        (.guardianflow-switch.json)
+    5  current → the new one, in one rename     a process sees the old bundle or the new one
+    6  previous → the one before
+    7  remove what neither link names, then the note
+
+A process killed before 5 leaves the old bundle at work, after it the new one. The next pull
+removes leftovers and, where a note is found, does what was left of 6 and 7.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from ..contracts.errors import BundleError, ConfigurationError
+from .bundle import Bundle
+from .bundle_check import (
+    CURRENT,
+    MARKER,
+    OWN_PREFIX,
+    PREVIOUS,
+    VERSIONS,
+    BundleCheck,
+    check_bundle,
+    is_foreign,
+    linked_name,
+)
+from .durable_files import (
+    copy,
+    remove,
+    replace_file,
+    sync_directory,
+    sync_tree,
+    temporary_path,
+)
+
+LOCK = f"{OWN_PREFIX}lock"
+NOTE = f"{OWN_PREFIX}switch.json"
+LEFTOVER = f"{OWN_PREFIX}tmp-"
+KEPT = frozenset({MARKER, LOCK, NOTE})
+# What a file takes beyond its bytes: its last block and its entry in a directory.
+FILE_OVERHEAD_BYTES = 4096
+OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+Progress = Callable[[int, int], None]
+"""Bytes written, of how many."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What a pull has done.
+
+    Args:
+        name: of the bundle that `current` names now.
+        directory: `current`.
+        done: 'installed', 'switched' (it lay there already, complete) or 'already current'.
+        previous: name of the bundle that `previous` names; None where there is none.
+        removed: bundles that were removed because neither link names them.
+        left_behind: those that could not be removed.
+    """
+
+    name: str
+    directory: Path
+    done: str
+    previous: str | None
+    removed: tuple[str, ...] = field(default=())
+    left_behind: tuple[str, ...] = field(default=())
+
+
+class BundleDirectory:
+    """A directory of bundles, locked against other pulls and whole. Made by `opened`.
+
+    Args:
+        target: absolute path.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, target: Path) -> Iterator[Self]:
+        """Make the directory where it is missing, lock it, and mend what a killed pull left.
+
+        Raises:
+            ConfigurationError: the directory holds something and is not ours.
+            BundleError: another pull is at work in it; it can't be written.
+        """
+        target = target.expanduser().absolute()
+        with _translated(f"{target} can't be used for bundles"):
+            if target.exists() and not target.is_dir():
+                raise ConfigurationError(f"{target} must be a directory but is a file")
+            target.mkdir(parents=True, exist_ok=True)
+            _check_ours(target)
+            lock = os.open(target / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            _lock(lock, target)
+            directory = cls(target)
+            with _translated(f"{target} can't be used for bundles"):
+                directory._mark()
+                directory._mend()
+            yield directory
+        finally:
+            os.close(lock)
+
+    @property
+    def current(self) -> str | None:
+        """Name of the bundle at work; None where there is none."""
+        return linked_name(self._target, CURRENT)
+
+    def already_current(self, name: str) -> Installed | None:
+        """Where `name` is at work and intact: that, with leftovers of other pulls removed."""
+        if self._base(self.current) != name or not self._check(self.current).intact:
+            return None
+        removed, left = self._remove_unnamed()
+        return self._installed(str(self.current), "already current", removed, left)
+
+    def install(self, bundle: Bundle, progress: Progress | None = None) -> Installed:
+        """Put a bundle in place and make it the current one, or change nothing.
+
+        Args:
+            progress: called after each block is written.
+
+        Raises:
+            BundleError: no room, a failing medium, a source that changed; says how much room is
+                needed and which bundle still stands.
+        """
+        if (found := self.already_current(bundle.name)) is not None:
+            return found
+        name, complete = self._place_for(bundle.name)
+        try:
+            if not complete:
+                self._write(bundle, name, progress or _unwatched)
+            self._switch(name)
+        except BaseException as exc:
+            switched = self.current == name
+            if not switched:
+                self._take_back(name, complete)
+            if not isinstance(exc, OSError):
+                raise
+            if switched:
+                raise BundleError(
+                    f"'{CURRENT}' is {name} now, but what follows a switch failed: {exc}. Pull "
+                    "again to finish it"
+                ) from exc
+            raise self._failed(bundle, exc) from exc
+        removed, left = self._remove_unnamed()
+        (self._target / NOTE).unlink(missing_ok=True)
+        return self._installed(name, "switched" if complete else "installed", removed, left)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def _place_for(self, base: str) -> tuple[str, bool]:
+        """A name under versions/ for the bundle, and whether it lies there complete already.
+
+        A damaged one keeps its name until the switch: `current` may name it.
+        """
+        name, number = base, 1
+        while os.path.lexists(self._target / VERSIONS / name):
+            if self._check(name).intact:
+                return name, True
+            number += 1
+            name = f"{base}-r{number}"
+        return name, False
+
+    def _write(self, bundle: Bundle, name: str, progress: Progress) -> None:
+        self._check_room(bundle)
+        hidden = temporary_path(self._target, LEFTOVER)
+        work = hidden / name
+        try:
+            work.mkdir(parents=True)
+            done = 0
+            for file, content in bundle.contents.items():
+                for size in copy(content, work / file):
+                    done += size
+                    progress(done, bundle.size_bytes)
+            sync_tree(work)
+            written = check_bundle(work)
+            if not written.intact:
+                raise BundleError(
+                    f"what was written to {self._target} is not what was read: "
+                    f"{', '.join((*written.changed, *written.missing, *written.problems))}. The "
+                    f"medium may be failing; try another one. {self._standing()}"
+                )
+            work.rename(self._target / VERSIONS / name)
+            sync_directory(self._target / VERSIONS)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def _check_room(self, bundle: Bundle) -> None:
+        free = shutil.disk_usage(self._target).free
+        if free < _needed(bundle):
+            raise BundleError(self._no_room(bundle, free))
+
+    def _failed(self, bundle: Bundle, exc: OSError) -> BundleError:
+        if exc.errno in OUT_OF_SPACE:
+            return BundleError(self._no_room(bundle, shutil.disk_usage(self._target).free))
+        return BundleError(
+            f"{bundle.name} could not be put into {self._target}: {exc.strerror or exc}"
+            f"{f' ({exc.filename})' if exc.filename else ''}. {self._standing()}"
+        )
+
+    def _no_room(self, bundle: Bundle, free: int) -> str:
+        return (
+            f"{self._target} has no room for {bundle.name}: it needs {megabytes(_needed(bundle))} "
+            f"beside the bundles that lie there, and {megabytes(free)} are free. Make room and "
+            f"pull again. {self._standing()}"
+        )
+
+    def _standing(self) -> str:
+        now = self.current
+        return f"Nothing was changed: '{CURRENT}' is still {now or 'missing'}"
+
+    # --- switching ----------------------------------------------------------------------------
+
+    def _switch(self, name: str) -> None:
+        """Steps 4 to 6."""
+        before, kept = self.current, linked_name(self._target, PREVIOUS)
+        # A damaged bundle is nothing to go back to.
+        candidates = [each for each in (before, kept) if each and each != name]
+        previous = next((each for each in candidates if self._check(each).intact), None)
+        note = {"current": name, "previous": previous}
+        replace_file(self._target, NOTE, json.dumps(note, ensure_ascii=False), LEFTOVER)
+        _new_link(self._target, name).replace(self._target / CURRENT)
+        sync_directory(self._target)
+        self._set_previous(previous)
+
+    def _take_back(self, name: str, complete: bool) -> None:
+        """Remove what a pull that failed has made; the next one removes what can't be now."""
+        with contextlib.suppress(OSError):
+            (self._target / NOTE).unlink(missing_ok=True)
+            if not complete and os.path.lexists(self._target / VERSIONS / name):
+                remove(self._target / VERSIONS / name, self._target, LEFTOVER)
+            self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        for entry in self._target.iterdir():
+            if entry.name.startswith(OWN_PREFIX) and entry.name not in KEPT:
+                remove(entry, self._target, LEFTOVER)
+
+    def _mend(self) -> None:
+        """Remove what a killed pull left, and do what was left of its switch."""
+        self._remove_leftovers()
+        note = self._target / NOTE
+        if not note.is_file():
+            return
+        try:
+            planned = json.loads(note.read_text(encoding="utf-8"))
+        except ValueError:  # nobody can say any more what was planned; the links stay as they are
+            planned = {"current": ""}
+        if planned["current"] == self.current:
+            self._set_previous(planned["previous"])
+            self._remove_unnamed()
+        note.unlink()
+
+    def _set_previous(self, name: str | None) -> None:
+        place = self._target / PREVIOUS
+        if name:
+            _new_link(self._target, name).replace(place)
+        else:
+            place.unlink(missing_ok=True)
+        sync_directory(self._target)
+
+    def _remove_unnamed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Remove the bundles that neither link names; gives those removed and those not."""
+        named = {linked_name(self._target, link) for link in (CURRENT, PREVIOUS)}
+        removed, left = [], []
+        for entry in sorted((self._target / VERSIONS).iterdir()):
+            if entry.name not in named:
+                try:
+                    remove(entry, self._target, LEFTOVER)
+                    removed.append(entry.name)
+                except OSError:  # no reason to call a switch that is done a failure
+                    left.append(entry.name)
+        return tuple(removed), tuple(left)
+
+    def _mark(self) -> None:
+        versions = self._target / VERSIONS
+        for place, kind in ((versions, Path.is_dir), (self._target / MARKER, Path.is_file)):
+            if place.is_symlink() or (place.exists() and not kind(place)):
+                raise ConfigurationError(
+                    f"{place} is not what a pull makes there; name another directory"
+                )
+        for link in (CURRENT, PREVIOUS):
+            place = self._target / link
+            if place.exists() and not place.is_symlink():
+                raise ConfigurationError(
+                    f"{place} must be a link that a pull has made but is none; move it away"
+                )
+        versions.mkdir(exist_ok=True)
+        if not (self._target / MARKER).exists():
+            replace_file(self._target, MARKER, json.dumps({"format": 1}), LEFTOVER)
+
+    def _check(self, name: str | None) -> BundleCheck:
+        return check_bundle(self._target / VERSIONS / (name or "none"))
+
+    def _base(self, name: str | None) -> str | None:
+        """The name without what a repair appended."""
+        return name if name is None else re.sub(r"-r\d+$", "", name)
+
+    def _installed(
+        self, name: str, done: str, removed: tuple[str, ...], left: tuple[str, ...]
+    ) -> Installed:
+        return Installed(
+            name=name,
+            directory=self._target / CURRENT,
+            done=done,
+            previous=linked_name(self._target, PREVIOUS),
+            removed=removed,
+            left_behind=left,
+        )
+
+
+def _unwatched(_done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def _check_ours(target: Path) -> None:
+    if is_foreign(target):
+        raise ConfigurationError(
+            f"{target} must be a new or empty directory, or one that a pull has filled, but it "
+            f"holds other things and no {MARKER}; name another directory"
+        )
+
+
+def _lock(number: int, target: Path) -> None:
+    """Hold the directory until the file is closed, which the end of the process does too."""
+    try:
+        import fcntl
+    except ImportError as exc:
+        raise ConfigurationError(
+            "bundles need links and locks that only Linux and macOS have; pull on such a machine"
+        ) from exc
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        raise BundleError(
+            f"another pull is at work in {target}; try again when it is done"
+        ) from exc
+    except OSError as exc:
+        raise BundleError(f"{target} can't be locked: {exc.strerror}") from exc
+
+
+def _new_link(target: Path, name: str) -> Path:
+    """A link to a bundle under a name of its own. Relative, so the directory may be moved."""
+    link = temporary_path(target, LEFTOVER)
+    link.symlink_to(f"{VERSIONS}/{name}")
+    return link
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        where = f" ({exc.filename})" if exc.filename else ""
+        raise BundleError(f"{what}: {exc.strerror or exc}{where}") from exc
+
+
+def _needed(bundle: Bundle) -> int:
+    return bundle.size_bytes + FILE_OVERHEAD_BYTES * (2 * len(bundle.contents) + 8)
+
+
+def megabytes(size_bytes: int) -> str:
+    """'5.4 MB', for people."""
+    return f"{size_bytes / 1e6:.1f} MB"

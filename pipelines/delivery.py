@@ -1,0 +1,223 @@
+"""From the registry to a directory of edge bundles: find, fetch, verify, install.
+
+    describe(NAME@champion) → which version → fetch it → bundle → versions/, current
+
+The version is looked up once: an alias that moves meanwhile does not mix two versions.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from guardianflow import __version__
+from guardianflow.contracts.errors import (
+    BundleError,
+    GuardianFlowError,
+    SourceError,
+)
+from guardianflow.contracts.releases import CHAMPION
+from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RegisteredModel
+from guardianflow.release.bundle import bundle_name, make_bundle
+from guardianflow.release.bundle_install import BundleDirectory, Installed, Progress
+
+from .wiring import Ports
+
+PYTHON_NEEDED = ">=3.11"
+SCHEME = "models:/"
+# Of the runs that a model comes from: what says which code and data made it.
+LINEAGE_TAGS = (
+    "mlflow.source.git.commit",
+    "experiment_code_path",
+    "experiment_code_fingerprint",
+    "guardianflow.fingerprint",
+    "data.version",
+    "data.path",
+    "data.dvc_hash",
+    "exp.version",
+)
+Say = Callable[[str], None]
+
+
+def _silent(_text: str) -> None:
+    """For callers that tell nobody."""
+
+
+def deliver(
+    reference: str,
+    target: Path,
+    ports: Ports,
+    *,
+    say: Say = _silent,
+    progress: Progress | None = None,
+) -> tuple[RegisteredModel, Installed]:
+    """Make a registered detector the current bundle of a directory, or change nothing.
+
+    Args:
+        reference: 'NAME@alias', 'NAME/3', or 'NAME', which means its champion; NAME with slashes
+            or dots; with or without 'models:/' before it.
+        target: directory of bundles; made where it is missing.
+        say: told what is being done.
+        progress: bytes of the bundle written, of how many.
+
+    Returns:
+        The version pulled, and what was done with it.
+
+    Raises:
+        SourceError: no such model, version or alias; it is no detector of ours; a file does not
+            match its sha256.
+        ConfigurationError: the directory is not ours.
+        BundleError: no room, another pull at work, a failing medium.
+        TrackingError: the store can't be reached.
+    """
+    model = ports.registry.describe(full_reference(reference))
+    with BundleDirectory.opened(target) as directory:
+        digest = model.tags.get("sha256", "")
+        name = bundle_name(model.name, model.version, digest)
+        if digest and (found := directory.already_current(name)) is not None:
+            return model, found
+        with _scratch(target) as scratch:
+            say(f"fetching {model.display_name} version {model.version}")
+            package = _fetched(model, ports, Path(scratch) / "package")
+            runtime = _runtime(package.spec, Path(scratch))
+            say(f"writing {package.size_bytes / 1e6:.1f} MB of model files to {target}")
+            bundle = make_bundle(
+                package,
+                model=model.name,
+                version=model.version,
+                facts=_facts(reference, model, package, ports),
+                runtime=runtime,
+            )
+            return model, directory.install(bundle, progress)
+
+
+def full_reference(reference: str) -> str:
+    """As the registry takes it; a name alone means its champion, never just the latest version.
+
+    Raises:
+        SourceError: it is empty, or names something that is no registered model.
+    """
+    name = reference.strip().removeprefix(SCHEME).strip("/")
+    if not name or ":/" in name:
+        raise SourceError(
+            f"'{reference}' must name a registered model: NAME@champion, NAME/3 or NAME. "
+            "`guardianflow list models` shows all"
+        )
+    numbered = name.rpartition("/")[0] and name.rpartition("/")[2].isdecimal()
+    chosen = "@" in name or numbered or name.endswith("/latest")
+    return f"{SCHEME}{name}" if chosen else f"{SCHEME}{name}@{CHAMPION}"
+
+
+def _scratch(target: Path) -> tempfile.TemporaryDirectory[str]:
+    """A place to fetch into, not on the box's medium, which need not hold a model twice.
+
+    What a killed pull into the same directory left is removed: the caller holds its lock.
+    """
+    mark = hashlib.sha256(str(target.expanduser().absolute()).encode()).hexdigest()[:12]
+    prefix = f"guardianflow-pull-{mark}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=prefix)
+
+
+def _fetched(model: RegisteredModel, ports: Ports, destination: Path) -> DetectorPackage:
+    try:
+        return ports.registry.fetch(model.uri, destination)
+    except GuardianFlowError as exc:
+        if _is_full(exc):
+            raise BundleError(
+                f"{tempfile.gettempdir()} has no room to fetch {model.display_name} into. Make "
+                "room there, or name another directory in TMPDIR. Nothing was changed"
+            ) from exc
+        raise
+
+
+def _is_full(exc: BaseException | None) -> bool:
+    while exc is not None:
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
+
+
+def _runtime(spec: DetectorSpec, scratch: Path) -> Path:
+    """Our modules that run the detector: the walk over imports that every logged model uses."""
+    from guardianflow.run_tracking.runtime_copy import copy_runtime
+
+    return copy_runtime(spec.backend, scratch)
+
+
+def _facts(
+    reference: str, model: RegisteredModel, package: DetectorPackage, ports: Ports
+) -> Mapping[str, Any]:
+    """What model.yaml tells beyond the package's own description."""
+    return {
+        "python": PYTHON_NEEDED,
+        "requirements": requirements(package.spec),
+        "release": {k: v for k, v in sorted(model.tags.items()) if k.startswith("release.")},
+        "pulled": {
+            "reference": reference,
+            "aliases": list(model.aliases),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "guardianflow": __version__,
+        },
+        "lineage": _lineage(model, package.spec, ports),
+    }
+
+
+def _lineage(model: RegisteredModel, spec: DetectorSpec, ports: Ports) -> dict[str, str]:
+    """Runs, data and code behind the model. A run that was deleted is named, its tags absent."""
+    found: dict[str, str] = {}
+    runs = {
+        "run": model.run_id or "",
+        "source_run": spec.lineage.get("source_run_id") or model.tags.get("source_run_id", ""),
+    }
+    for role, run_id in runs.items():
+        if not run_id:
+            continue
+        found[f"{role}_id"] = run_id
+        try:
+            tags = ports.store.get_run(run_id).tags
+        except SourceError:
+            continue
+        found |= {f"{role}.{tag}": tags[tag] for tag in LINEAGE_TAGS if tags.get(tag)}
+    return found
+
+
+def requirements(spec: DetectorSpec) -> list[str]:
+    """What the box must have, as pip takes it.
+
+    The backend's library has the version that made the files, which is the one they were judged
+    with; else the one installed here; else none is named, as none is known to work. OpenCV is left
+    out: the bundle does without.
+    """
+    from guardianflow.backends.catalogue import backend_info
+
+    made_with = dict(
+        each.split("==", 1)
+        for each in spec.lineage.get("export_versions", "").split()
+        if "==" in each
+    )
+    if "tensorrt_version" in spec.lineage:
+        made_with["tensorrt"] = spec.lineage["tensorrt_version"]
+    pinned = []
+    for name in backend_info(spec.backend).requirements:
+        if name.startswith("opencv-") and spec.backend != "pytorch":
+            continue
+        version = made_with.get(name) or _installed(name)
+        pinned.append(f"{name}=={version.partition('+')[0]}" if version else name)
+    return pinned
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
