@@ -57,6 +57,8 @@ class OnnxBackend:
             target = work / WEIGHTS
             if request.precision == "fp32":
                 interchange.to_onnx(source, target)
+                with exporting.foreign_errors("writing the ONNX graph"):
+                    onnx_quantisation.write_streamlined(target, target)
             else:
                 float_model = Path(scratch) / "float.onnx"
                 if request.precision == "int8" and request.method == "static":

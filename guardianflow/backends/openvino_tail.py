@@ -99,14 +99,24 @@ class _Distances:
         highest = ops.reduce_max(logits, ops.constant([2]), True)
         # a softmax does not change when a constant is taken from its logits
         powers = ops.exp(ops.clamp(ops.subtract(logits, highest), LOWEST_EXPONENT, 0.0))
-        sums = ops.matmul(powers, ops.constant(self._sums()), False, False)
+        sums = ops.matmul(
+            powers, ops.constant(expectation_matrix(self.weights, self.sides)), False, False
+        )
         halves = ops.split(ops.transpose(sums, ops.constant([0, 2, 1])), ops.constant(1), 2)
         _replace(self.result, ops.divide(halves.output(0), halves.output(1)))
 
-    def _sums(self) -> np.ndarray:
-        """(sides·bins)×2·sides: a column for Σ bin·exp of each side, then one for each Σ exp."""
-        each, weights = np.eye(self.sides, dtype=np.float32), self.weights[:, None]
-        return np.hstack([np.kron(each, weights), np.kron(each, np.ones_like(weights))])
+
+def expectation_matrix(weights: np.ndarray, sides: int) -> np.ndarray:
+    """What powers of a box's logits are multiplied with.
+
+    Args:
+        weights: what each bin stands for, bins.
+
+    Returns:
+        float32, (sides·bins)×(2·sides): a column for Σ bin·exp of each side, then for Σ exp.
+    """
+    each, column = np.eye(sides, dtype=np.float32), np.asarray(weights, np.float32)[:, None]
+    return np.hstack([np.kron(each, column), np.kron(each, np.ones_like(column))])
 
 
 def _early_sigmoid(ops: Any, sigmoid: Any) -> int:
