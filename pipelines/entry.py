@@ -1,7 +1,7 @@
 """What happens around a run on any command line: options in, tables or JSON out, exit codes.
 
     0    done
-    1    a failure at work
+    1    a failure at work; with --fail-on-gate a release that did not pass
     2    the caller's input can't be used
     130  interrupted
 
@@ -26,9 +26,10 @@ from guardianflow.contracts.errors import (
     GuardianFlowError,
     ScenarioError,
 )
+from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
 
-from .plan import COMPARE, FULL_PIPELINE, RESUMABLE, RunOptions, type_of
+from .plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 
 INTERRUPTED = 130
@@ -61,9 +62,16 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
         default=BUILTIN_EXPERIMENT,
         help="directory with train.py, a file, or git+https://…@ref (default: %(default)s)",
     )
-    for name, text in SWITCHES.items():
+    gated = {"fail-on-gate": "exit 1 when the release does not pass"}
+    switches = SWITCHES | (gated if stage in (FULL_PIPELINE, RELEASE) else {})
+    for name, text in switches.items():
         # `mlflow run -P force=true` arrives as `--force true`
         parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes, help=text)
+    if stage == RELEASE:
+        parser.add_argument("--run", default="", help="the pipeline whose models are judged")
+        parser.add_argument(
+            "--source-run-id", nargs="+", default=[], help="train and quant runs to judge"
+        )
     if stage in ("infer", "quant", COMPARE):
         parser.add_argument("--source-run-id", default="", help="run whose model to start from")
     if stage in ("quant", FULL_PIPELINE):
@@ -98,7 +106,7 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
     )
     options = RunOptions(
         code_path=arguments.code_path or BUILTIN_EXPERIMENT,
-        source=getattr(arguments, "source_run_id", ""),
+        source="" if stage == RELEASE else getattr(arguments, "source_run_id", ""),
         backend=getattr(arguments, "backend", ""),
         resume=getattr(arguments, "resume", ""),
         resumable=stage in RESUMABLE,
@@ -106,6 +114,9 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
         register=not arguments.no_register,
         launcher=True,
         verbose=arguments.verbose,
+        fail_on_gate=getattr(arguments, "fail_on_gate", False),
+        judged_run=getattr(arguments, "run", ""),
+        judged_sources=tuple(arguments.source_run_id) if stage == RELEASE else (),
         invocation=invocation(stage, arguments, rest),
     )
     return run_and_report(
@@ -188,7 +199,17 @@ def run_and_report(
         print_json(result_as_dict(result) | comparison_as_dict(comparison_of(scenario, result)))
     else:
         show(scenario, result)
-    return 0
+    return gate_code(options, result)
+
+
+def gate_code(options: RunOptions, result: StageResult) -> int:
+    """1 where a release had to pass and did not; says which gates stopped it."""
+    if not options.fail_on_gate or result.decision.get("outcome") == PASS:
+        return 0
+    from .release_text import refusal
+
+    print(f"error: {refusal(result.decision)}", file=sys.stderr)  # noqa: T201
+    return 1
 
 
 def comparison_of(scenario: Any, result: StageResult) -> Any:
@@ -226,6 +247,10 @@ def show(scenario: Any, result: StageResult) -> None:
         print(f"\nrun {result.run_id} in experiment {result.experiment_name}")  # noqa: T201
     else:
         print_result(result)
+    if result.decision:
+        from .release_text import decision_lines
+
+        print("\n" + "\n".join(decision_lines(result.decision)))  # noqa: T201
     print(where_to_look())  # noqa: T201
 
 
@@ -259,6 +284,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
+        **({"release": dict(result.decision)} if result.decision else {}),
         "stage": result.stage,
         "variant": result.variant,
         "reused": result.reused,

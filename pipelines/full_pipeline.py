@@ -1,6 +1,8 @@
-"""The whole way: train → quantised variants → infer on each → summary, under one parent run.
+"""The whole way: train → quantised variants → infer on each → release → summary.
 
-python -m pipelines.full_pipeline --scenario S [--code-path P] [--resume RUN_ID]
+python -m pipelines.full_pipeline --scenario S [--code-path P] [--resume RUN_ID] [--fail-on-gate]
+
+All under one parent run. A release is decided where the scenario has a release section.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from .chain import parent_run
 from .executor import LocalExecutor
 from .plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants
 from .readiness import require_backend
+from .release_candidates import of_results
+from .release_checks import check_release
 from .settings import Settings
 from .stages import StageRequest
 from .summary import summarise, write_summary
@@ -45,6 +49,7 @@ class FullPipeline:
                 for v, n in zip(variants, names, strict=True)
             ),
             *(planner.infer(f"runs:/<{n}>", n, run_name=f"infer-{n}") for n in (ORIGINAL, *names)),
+            *([planner.release((), source="every variant")] if self.scenario.release else []),
         ]
 
     def run(self, connect: Callable[[str | None], Ports]) -> StageResult:
@@ -53,8 +58,14 @@ class FullPipeline:
         Raises:
             StageFailedError: names stage, run, log and the command that resumes.
             BackendUnavailableError: a variant can't run on this machine; nothing was started.
+            ScenarioError: options that contradict the release section; nothing was started.
         """
         variants = select_variants(self.scenario, self.options.backend)
+        check_release(
+            self.scenario.release,
+            register=self.options.register,
+            fail_on_gate=self.options.fail_on_gate,
+        )
         for variant in variants:
             require_backend(variant.backend, variant.precision, self.settings.probes_dir)
         ports = connect(self.options.tracking_uri)
@@ -79,6 +90,7 @@ class FullPipeline:
             metrics=metrics,
             models=tuple(all_models(results)),
             stages=tuple(results),
+            decision=next((r.decision for r in results if r.stage == "release"), {}),
         )
 
     def _stages(self, planner: Planner) -> list[StageResult]:
@@ -94,6 +106,11 @@ class FullPipeline:
                 f"runs:/{made.run_id}", made.variant, run_name=f"infer-{made.variant}"
             )
             results.append(self.executor.run(request))
+        if self.scenario.release is not None:
+            candidates = of_results(self.scenario, results)
+            results.append(
+                self.executor.run(planner.release([each.to_dict() for each in candidates]))
+            )
         return results
 
     def _report(self, ports: Ports, parent: str, results: list[StageResult]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from guardianflow.contracts.errors import DatasetError, Problem, ScenarioError, SourceError
 from guardianflow.contracts.results import SPEC_FILE, DetectorPackage, LocalDataset, RunRecord
+from scenario.releases import unknown_classes
 
 from .settings import PROJECT_ROOT
 from .stages import StageContext
@@ -19,6 +20,7 @@ def load_dataset(context: StageContext) -> LocalDataset:
 
     Raises:
         DatasetError: missing or malformed data, other classes, another image count or DVC hash.
+        ScenarioError: a gate of its release section names a class that the data does not have.
     """
     from guardianflow.site_data.datasets import resolve_dataset
 
@@ -30,6 +32,10 @@ def load_dataset(context: StageContext) -> LocalDataset:
         version=wanted.version,
         expected_classes=context.scenario.task.classes,
     )
+    release = context.scenario.release
+    gated = unknown_classes(release, dataset.class_names, f"the data set {dataset.name}")
+    if named := [Problem(message, ".".join(map(str, path))) for path, message in gated]:
+        raise ScenarioError(named)
     problems = []
     if wanted.image_count is not None and wanted.image_count != dataset.image_count:
         problems.append(

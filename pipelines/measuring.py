@@ -201,12 +201,17 @@ def time_throughput(
                 ),
                 measure_file_throughput(detector, paths, seconds=seconds, frames=THROUGHPUT_FRAMES),
             ]
-        return results, _count_cameras(context, detector, paths)
+        return results, count_cameras(context, detector, paths)
 
 
-def _count_cameras(
+def count_cameras(
     context: StageContext, detector: Any, paths: Sequence[Path]
 ) -> CameraCapacity | None:
+    """How many cameras the device holds; None where the scenario does not ask.
+
+    Args:
+        detector: opened for throughput.
+    """
     from guardianflow.evaluation.cameras import measure_cameras
 
     wanted = context.scenario.benchmark.cameras

@@ -15,6 +15,7 @@ from .stages import StageRequest
 
 FULL_PIPELINE = "full_pipeline"
 COMPARE = "compare"
+RELEASE = "release"
 RESUMABLE = (FULL_PIPELINE, COMPARE)
 ORIGINAL = "pytorch_fp32"
 
@@ -30,6 +31,9 @@ class RunOptions:
         resume: the run of a full_pipeline or a comparison that failed, to go on with.
         resumable: whether the command takes `resume`.
         invocation: how the caller would write the command again, for the way back.
+        fail_on_gate: a release that does not pass is a failure of the command.
+        judged_run: a release: the pipeline whose models are judged.
+        judged_sources: a release: the train and quant runs whose models are judged.
     """
 
     code_path: str = BUILTIN_EXPERIMENT
@@ -43,6 +47,9 @@ class RunOptions:
     launcher: bool = False
     verbose: bool = False
     invocation: str = "guardianflow pipeline SCENARIO"
+    fail_on_gate: bool = False
+    judged_run: str = ""
+    judged_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,8 +80,20 @@ class Planner:
         title = f"infer {name}".rstrip()
         return self._request("infer", title, source=source, variant_name=name, **changes)
 
+    def release(self, candidates: Sequence[Mapping[str, str]], **changes: Any) -> StageRequest:
+        """Judged anew each time: what it is compared with, and the machine, may have changed."""
+        return self._filled(
+            RELEASE,
+            RELEASE,
+            self.scenario.as_single(),
+            **{"candidates": tuple(candidates), "force": True, **changes},
+        )
+
     def _request(self, stage: str, title: str, **changes: Any) -> StageRequest:
         typed = self.scenario.as_type(stage)  # type: ignore[arg-type]
+        return self._filled(stage, title, typed, **changes)
+
+    def _filled(self, stage: str, title: str, typed: Scenario, **changes: Any) -> StageRequest:
         source_path = self.scenario.source_path
         values = {
             "run_name": typed.get_run_name(stage),
@@ -105,8 +124,8 @@ def select_variants(scenario: Scenario, backend: str = "") -> tuple[Quantization
 
 
 def type_of(stage: str) -> str | None:
-    """The scenario's type that a stage needs; a full pipeline takes one that serves all."""
-    return {FULL_PIPELINE: None, COMPARE: "quant"}.get(stage, stage)
+    """The scenario's type that a stage needs; None for those that take any."""
+    return {FULL_PIPELINE: None, RELEASE: None, COMPARE: "quant"}.get(stage, stage)
 
 
 def read_variant(values: Mapping[str, Any]) -> QuantizationParams:

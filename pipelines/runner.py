@@ -20,12 +20,14 @@ from .full_pipeline import FullPipeline
 from .plan import (
     COMPARE,
     FULL_PIPELINE,
+    RELEASE,
     Planner,
     RunOptions,
     describe,
     find_source,
     select_variants,
 )
+from .release_runner import ReleaseRunner
 from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
 from .stages import StageRequest
 from .wiring import Ports, connect
@@ -147,8 +149,8 @@ def create_runner(
         force: work anew although a finished run has the same fingerprint.
         register: register models; False only logs them.
         options: all of the above in one value, as the command line builds it.
-        stage: 'train', 'quant', 'infer', 'full_pipeline' or 'compare'; '' lets the scenario
-            decide.
+        stage: 'train', 'quant', 'infer', 'release', 'full_pipeline' or 'compare'; '' lets the
+            scenario decide.
         reporter: shows progress; None shows none.
 
     Raises:
@@ -174,6 +176,9 @@ def create_runner(
     if stage == COMPARE:
         typed = scenario.as_type("quant")
         return PipelineRunner(Comparison(typed, options, settings, executor))
+    if stage == RELEASE:
+        planner = Planner(scenario, settings, options, options.tracking_uri or "")
+        return ReleaseRunner(planner, executor, connect)
     check_single(scenario, stage)
     if stage == FULL_PIPELINE:
         check_untyped(scenario)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +35,7 @@ class StageRequest:
     """One stage's order, JSON-able, so that it can be carried out by another process.
 
     Args:
-        stage: 'train', 'quant' or 'infer'.
+        stage: 'train', 'quant', 'infer' or 'release'.
         title: what people see: 'quant openvino_int8'.
         scenario_yaml: the resolved scenario, of the stage's type.
         base_dir: where relative paths inside the scenario start.
@@ -48,6 +48,7 @@ class StageRequest:
         register: register the model; False leaves it logged only.
         check_only: stop after `prepare`: nothing is written to the store.
         tags: for the run, beside the stage's own: its place in a comparison.
+        candidates: what a release judges; the values of release_candidates.Candidate.
     """
 
     stage: str
@@ -68,6 +69,7 @@ class StageRequest:
     register: bool = True
     check_only: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    candidates: Sequence[Mapping[str, str]] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
@@ -116,15 +118,19 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What a stage's work came to; `variant` where it is another than was asked for."""
+    """What a stage's work came to; `variant` where it is another than was asked for.
+
+    `decision`: of a release, as ReleaseDecision.to_dict() gives it.
+    """
 
     metrics: Mapping[str, float]
     models: tuple[RegisteredModel, ...] = ()
     variant: str = ""
+    decision: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Stage(Protocol):
-    """One of train, quant, infer."""
+    """One of train, quant, infer, release."""
 
     def prepare(self) -> StagePlan:
         """Raises ConfigurationError for everything the caller can mend."""
@@ -189,6 +195,7 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
         metrics=dict(outcome.metrics),
         models=outcome.models,
         variant=outcome.variant or request.variant_name,
+        decision=dict(outcome.decision),
     )
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from guardianflow.contracts.results import StageResult
 from scenario import Scenario
+
+from .release_text import decision_lines
 
 # Our own stage accounts for up to one core's load by the time it begins to measure; beyond this,
 # others were at work, and a latency says as much about them.
@@ -42,13 +45,14 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """Args: split: what the accuracy was judged on. rows: the original first."""
+    """Args: rows: the original first. release: its decision; empty where none was asked."""
 
     scenario: str
     version: str
     experiment_name: str
     run_id: str
     rows: tuple[SummaryRow, ...]
+    release: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -72,6 +76,7 @@ def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -
         experiment_name=scenario.get_experiment_name(),
         run_id=run_id,
         rows=tuple(make_row(result, judged[result.variant], judged) for result in made),
+        release=next((r.decision for r in results if r.decision), {}),
     )
 
 
@@ -168,7 +173,16 @@ def to_markdown(summary: Summary) -> str:
     for row in summary.rows:
         tail = f" | `{row.run_id}` | `{row.infer_run_id}` |"
         lines.append("| " + " | ".join(cells(row)) + tail)
-    return "\n".join([*lines, "", "\n\n".join(notes(summary)), ""])
+    return "\n".join([*lines, "", "\n\n".join(notes(summary)), "", *release_section(summary)])
+
+
+def release_section(summary: Summary) -> list[str]:
+    """Markdown of the decision; nothing where none was asked."""
+    if not summary.release:
+        return []
+    first, *rest = decision_lines(summary.release)
+    details = [f"- {line.strip()}" for line in rest]
+    return ["## Release", "", first, "", *details, "", "The whole report: `release.html`.", ""]
 
 
 def to_dict(summary: Summary) -> dict[str, object]:

@@ -96,6 +96,10 @@ def make_stage(context: StageContext) -> Stage:
         from .infer import InferStage
 
         return InferStage(context)
+    if context.request.stage == "release":
+        from .release import ReleaseStage
+
+        return ReleaseStage(context)
     raise ConfigurationError(f"unknown stage '{context.request.stage}'")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from guardianflow.contracts.errors import ScenarioError, SourceError
 from pipelines.entry import comparison_overrides, run_and_report
 from pipelines.inputs import MODEL_REFERENCE, RUN_REFERENCE
-from pipelines.plan import RESUMABLE, RunOptions, is_run_id, type_of
+from pipelines.plan import RELEASE, RESUMABLE, RunOptions, is_run_id, type_of
 from pipelines.settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, load_settings
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
@@ -47,10 +47,28 @@ def run_flags(stage: str, given: dict[str, Any]) -> int:
         register=not given["no_register"],
         launcher=False,
         verbose=given["verbose"],
+        fail_on_gate=given.get("fail_on_gate", False),
         invocation=shlex.join(["guardianflow", *without_resume(sys.argv[1:])]),
     )
     return run_and_report(
         scenario, stage, options, dry_run=given["dry_run"], as_json=given["as_json"]
+    )
+
+
+def run_release(given: dict[str, Any]) -> int:
+    """Judge finished runs as the flags say."""
+    scenario = load_scenario(
+        given["scenario"], overrides=given["overrides"], search_dirs=[PROJECT_ROOT]
+    )
+    options = RunOptions(
+        verbose=given["verbose"],
+        fail_on_gate=given["fail_on_gate"],
+        judged_run=given["parent"],
+        judged_sources=tuple(given["sources"]),
+        invocation=shlex.join(["guardianflow", *sys.argv[1:]]),
+    )
+    return run_and_report(
+        scenario, RELEASE, options, dry_run=given["dry_run"], as_json=given["as_json"]
     )
 
 
