@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..contracts.errors import EvaluationError
 from .report_content import ReleaseReport
-from .report_tables import accuracy_headings, speed_headings
+from .report_tables import accuracy_headings, glance_headings, speed_headings
 from .report_view import make_view
 from .wording import LANGUAGES, Wording
 
@@ -81,6 +82,7 @@ def render_report(content: ReleaseReport, language: str = "en", form: str = "htm
         "t": wording.text,
         "accuracy_headings": accuracy_headings(wording),
         "speed_headings": speed_headings(wording),
+        "glance_headings": glance_headings(wording),
         "history_columns": HISTORY_COLUMNS,
         "terms": TERMS,
         "confidence": f"{100 * content.decision.confidence:.10g}",
@@ -111,6 +113,7 @@ def markdown_text(value: object) -> object:
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
 
 
+@cache
 def _environment(form: str) -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -63,7 +63,7 @@ def rule_of(gate: str) -> GateRule:
 
 @dataclass(frozen=True)
 class GateFigures:
-    """A gate's figures as text, with the unit; '–' where nothing was measured."""
+    """A gate's figures as text, with the unit but for `low`; '–' where nothing was measured."""
 
     value: str
     low: str
@@ -88,7 +88,7 @@ def gate_figures(gate: GateVerdict) -> GateFigures:
 
     return GateFigures(
         value=shown(measured.value if measured else None),
-        low=shown(measured.low if measured else None),
+        low=number(measured.low if measured else None, decimals),
         high=shown(measured.high if measured else None),
         limit=f"{rule.sign} {minus(f'{gate.limit:.10g}')}{rule.unit}",
         stored=shown(gate.stored),

@@ -105,6 +105,17 @@ def speed_rows(compared: ComparedVariant, wording: Wording) -> list[ModelRow]:
     return rows
 
 
+def glance(model: MeasuredModel) -> tuple[Cell, ...]:
+    """What the overview has of a model: mAP50-95, median latency and size, without intervals."""
+    speed = dict(zip(SPEED_KEYS, _speed_cells(model), strict=True))
+    cells = (share(model, "mAP50_95"), speed["p50"], speed["size"])
+    return tuple(Cell(cell.value) for cell in cells)
+
+
+def glance_headings(wording: Wording) -> list[str]:
+    return [ACCURACY_HEADINGS["mAP50_95"], wording.text("p50"), wording.text("size")]
+
+
 def _models(
     compared: ComparedVariant,
     wording: Wording,

@@ -8,13 +8,22 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..contracts.errors import EvaluationError
 from ..contracts.releases import PASS, JournalEntry, VariantDecision
 from .next_steps import Step, next_steps
 from .report_content import PICTURE_ROLES, ReleaseReport, ReportPicture
 from .report_gates import GateRow, gate_rows
-from .report_tables import ClassTable, ModelRow, accuracy_rows, class_table, speed_rows
+from .report_tables import (
+    Cell,
+    ClassTable,
+    ModelRow,
+    accuracy_rows,
+    class_table,
+    glance,
+    speed_rows,
+)
 from .wording import SYMBOLS, Wording
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -41,6 +50,7 @@ class VariantView:
     registered: str
     champion: str
     open_gates: str
+    glance: tuple[Cell, ...]
     gates: tuple[GateRow, ...]
     accuracy: tuple[ModelRow, ...]
     speed: tuple[ModelRow, ...]
@@ -106,7 +116,7 @@ def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
         reason=wording.decision_reason(decision),
         heads=(
             (text("scenario"), f"{report.scenario} {report.scenario_version}"),
-            (text("made_at"), report.made_at),
+            (text("made_at"), moment(report.made_at)),
         ),
         facts=tuple(_facts(report, wording)),
         steps=tuple(next_steps(report, wording)),
@@ -179,6 +189,7 @@ def _variant(report: ReleaseReport, index: int, wording: Wording) -> VariantView
             wording.gate_name(gate.gate) for gate in decided.gates if gate.outcome != PASS
         )
         or wording.text("none"),
+        glance=glance(compared.candidate),
         gates=tuple(gate_rows(decided.gates, wording)),
         accuracy=tuple(accuracy_rows(compared, wording)),
         speed=tuple(speed_rows(compared, wording)),
@@ -273,7 +284,7 @@ def _change(entry: JournalEntry, wording: Wording) -> tuple[str, ...]:
     if entry.forced:
         action = f"{action} ({wording.text('forced')})"
     return (
-        entry.when,
+        moment(entry.when),
         entry.who,
         action,
         f"{before} → {after}",
@@ -284,6 +295,16 @@ def _change(entry: JournalEntry, wording: Wording) -> tuple[str, ...]:
 
 def _listed(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else ()
+
+
+def moment(iso: str) -> str:
+    """'2026-11-21 17:24 UTC' for an ISO 8601 time; as it is where it is none."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    zone = when.strftime("%Z") if when.tzinfo else ""
+    return f"{when:%Y-%m-%d %H:%M} {zone}".strip()
 
 
 def percent(share: float) -> str:

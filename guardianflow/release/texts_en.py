@@ -8,7 +8,6 @@ ENGLISH = {
     "title": "Release report · {site} · {task}",
     "scenario": "Scenario",
     "made_at": "Made at",
-    "task": "Task",
     # --- the decision ---------------------------------------------------------------------------
     "pass": "pass",
     "fail": "fail",
@@ -129,7 +128,7 @@ ENGLISH = {
     "latency.note": "Latency: decoded frame to boxes, one image at a time. Frames/s: many at once, "
     "image file to boxes. – : not measured, or too few samples for it.",
     "accuracy.note": "Precision, recall and F1 at IoU 0.5 and confidence {threshold}.",
-    "speedup": "times as fast",
+    "speedup": "speed-up",
     "better": "better",
     "worse": "worse",
     "unsure": "not sure",

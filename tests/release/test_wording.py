@@ -1,0 +1,201 @@
+"""Sentences of the report: the same keys and places in both languages, none half translated."""
+
+from __future__ import annotations
+
+import re
+import string
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from release_reports import make_report, verdict
+
+from guardianflow.contracts.measurements import Estimate, Percentile, Timing
+from guardianflow.contracts.releases import (
+    FAIL,
+    OBJECTIVES,
+    PASS,
+    UNDECIDED,
+    VERDICTS,
+    GateVerdict,
+    ReleaseLimits,
+)
+from guardianflow.evaluation.conditions import _machine_warnings, _wide
+from guardianflow.release import report
+from guardianflow.release.gates import MeasuredVariant, judge_gates
+from guardianflow.release.report_content import PICTURE_ROLES
+from guardianflow.release.texts_en import ENGLISH
+from guardianflow.release.texts_ko import KOREAN
+from guardianflow.release.wording import Wording, remedy
+
+HANGUL = re.compile(r"[가-힣]")
+KO, EN = Wording("ko"), Wording("en")
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_places() -> None:
+    assert list(ENGLISH) == list(KOREAN)
+    for key, text in ENGLISH.items():
+        assert places(text) == places(KOREAN[key]), key
+        assert text and KOREAN[key]
+        assert not HANGUL.search(text)
+
+
+def test_whole_sentences_are_korean() -> None:
+    same = {key for key, text in ENGLISH.items() if KOREAN[key] == text}
+    assert all(len(ENGLISH[key].split()) <= 3 for key in same)
+    for key, text in KOREAN.items():
+        if len(ENGLISH[key].split()) > 4 and "{" not in text:
+            assert HANGUL.search(text), key
+
+
+def test_no_text_is_left_that_nothing_shows() -> None:
+    folder = Path(report.__file__).parent
+    sources = [*folder.glob("*.py"), *(folder / "templates").iterdir()]
+    code = "".join(
+        each.read_text("utf-8") for each in sources if not each.name.startswith("texts_")
+    )
+    made = (
+        [f"{stem}.{outcome}" for stem in ("headline", "reason", "verdict") for outcome in VERDICTS]
+        + [f"verdict.{outcome}.exact" for outcome in VERDICTS]
+        + [f"objective.{each}" for each in OBJECTIVES]
+        + [f"picture.{role}" for role in PICTURE_ROLES]
+        + [f"{stem}.{x}" for stem in ("verdict", "next") for x in HELP]
+        + [key for key in ENGLISH if key.startswith(("gate.", "action.", "state."))]
+        + [f"{term}.text" for term in report.TERMS]
+        + list(VERDICTS)
+    )
+    for key in ENGLISH:
+        assert key in made or re.search(f"[\"']{key}[\"']", code), f"'{key}' is shown nowhere"
+
+
+HELP = ("images", "runs", "quiet", "hopeless", "unmeasured")
+
+
+# --- what others wrote ---------------------------------------------------------------------------
+
+
+def test_every_warning_of_the_conditions_is_told_in_korean() -> None:
+    spread = Timing(
+        (1.0, 2.0),
+        1.5,
+        Percentile(50, 1.0, 0.9, 1.1),
+        Percentile(95, 3.0, 2.0, 4.0),
+        Percentile(99, None, None, None),
+    )
+    warnings = [*_machine_warnings(1e6, 1.5, 0.5), *_wide({"batch size 1": spread})]
+    assert len(warnings) == 4
+    for warning in warnings:
+        told = KO.warning(warning)
+        assert HANGUL.search(told) and told != warning
+        for figure in re.findall(r"\d+\.\d+", warning):
+            assert figure in told
+        assert EN.warning(warning) != warning  # a sentence with a full stop
+    assert KO.warning("장비 온도가 높습니다") == "장비 온도가 높습니다"
+    assert KO.warning("the fan stood still") == "the fan stood still"
+
+
+def judged(limits: ReleaseLimits, **measured: object) -> GateVerdict:
+    (gate,) = judge_gates(limits, MeasuredVariant(**{"images": 200, **measured}))  # type: ignore[arg-type]
+    return gate
+
+
+RECALL = ReleaseLimits(min_recall={"안전모": 0.9})
+P95 = ReleaseLimits(max_latency_p95_ms=30)
+MISSING = {
+    "no image shows the class": (judged(RECALL), ("안전모", "20장 이상", "test")),
+    "few images show it": (
+        judged(RECALL, holding={"안전모": 6}, bare={"recall.안전모": 0.5}),
+        ("6장뿐", "470장 더"),
+    ),
+    "one image shows it": (judged(RECALL, holding={"안전모": 1}), ("1장뿐",)),
+    "too few calls": (
+        judged(P95, latency=Percentile(95, None, None, None), latency_runs=30),
+        ("30회", "59 이상"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(MISSING))
+def test_why_nothing_was_measured_is_told_in_korean(case: str) -> None:
+    gate, said = MISSING[case]
+    told = KO.gate_reason(gate)
+    assert KO.text("verdict.missing") in told
+    assert KO.text("as_written") not in told, gate.reason
+    for each in said:
+        assert each in told
+
+
+def test_an_unknown_reason_is_quoted_and_not_lost() -> None:
+    gate = judged(
+        ReleaseLimits(min_cameras=4), missing={"cameras": "the backend has no throughput mode"}
+    )
+    told = KO.gate_reason(gate)
+    assert KO.text("as_written") in told and gate.reason in told
+
+
+# --- gates ---------------------------------------------------------------------------------------
+
+
+def test_english_says_what_the_verdict_says() -> None:
+    gate = verdict(FAIL)
+    assert EN.gate_reason(gate) == gate.reason
+    assert "0.447" in EN.built_reason(gate) and "≥ 0.5" in EN.built_reason(gate)
+
+
+@pytest.mark.parametrize("outcome", VERDICTS)
+def test_korean_is_built_from_the_figures(outcome: str) -> None:
+    gate = verdict(outcome)
+    told = KO.gate_reason(gate)
+    assert gate.measured is not None
+    for figure in (gate.measured.value, gate.measured.low, gate.measured.high):
+        assert f"{figure:.3f}" in told
+    assert "≥ 0.5" in told
+    assert ("2,400장" in told) == (outcome == UNDECIDED)
+
+
+def test_what_decides_an_undecided_gate_depends_on_its_kind() -> None:
+    p95 = judged(P95, latency=Percentile(95, 29.0, 27.0, 31.0), latency_runs=100)
+    at_limit = judged(P95, latency=Percentile(95, 30.0, 27.0, 31.0), latency_runs=100)
+    fps = judged(ReleaseLimits(min_fps=30), fps=Estimate(30.5, 29, 32))
+    mean = judged(ReleaseLimits(min_mAP50=0.5), accuracy={"mAP50": Estimate(0.52, 0.49, 0.55)})
+    assert remedy(p95) == ("runs", "400")
+    assert remedy(at_limit) == ("hopeless", "")
+    assert remedy(fps) == ("quiet", "")
+    assert remedy(mean) == ("images", f"{mean.more_images:,}")
+    assert "400" in KO.gate_reason(p95)
+    assert KO.text("verdict.quiet") in KO.gate_reason(fps)
+
+
+@pytest.mark.parametrize(
+    ("gate", "english", "korean"),
+    [
+        ("min_recall.안전모.v2", "Recall of 안전모.v2", "안전모.v2 재현율"),
+        ("max_drop_vs_champion.mAP50_95", "Loss of mAP50-95 against the champion", "mAP50-95 하락"),
+        ("max_drop_vs_champion.recall.a.b", "Loss of recall of a.b against", "a.b 재현율 하락"),
+        ("max_latency_p95_ms", "Latency, 95th percentile", "지연 시간 95백분위"),
+    ],
+)
+def test_gates_have_names_for_people(gate: str, english: str, korean: str) -> None:
+    assert english in EN.gate_name(gate)
+    assert korean in KO.gate_name(gate)
+
+
+def test_the_decision_names_each_open_gate_once_with_its_variants() -> None:
+    decision = make_report(FAIL, ("pytorch_fp32", "onnx_int8")).decision
+    assert "mAP50-95 (pytorch_fp32, onnx_int8)" in KO.decision_reason(decision)
+    assert EN.decision_reason(decision) == decision.reason
+    assert "mAP50-95 (pytorch_fp32, onnx_int8)" in EN.decision_reason(replace(decision, reason=""))
+    passed = make_report(PASS, ("pytorch_fp32", "onnx_int8")).decision
+    assert "2개 중 2개" in KO.decision_reason(passed) and "onnx_int8" in KO.decision_reason(passed)
+
+
+def test_a_variant_that_failed_is_not_called_undecided() -> None:
+    decision = make_report(UNDECIDED, ("pytorch_fp32", "onnx_int8")).decision
+    first, second = decision.variants
+    failed = replace(second, gates=(verdict(FAIL), verdict(UNDECIDED, "min_mAP50")))
+    listed = EN.listed_gates(replace(decision, variants=(first, failed)), UNDECIDED)
+    assert listed == "mAP50-95 (pytorch_fp32)"
