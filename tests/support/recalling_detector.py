@@ -42,7 +42,7 @@ def recalling_detector(
     rows = 4 + len(class_names)
     features, answers = [], np.zeros((len(images), rows, SLOTS), np.float32)
     for place, image in enumerate(images):
-        pixels, fit = letterbox(load_image(image.path), size)
+        pixels, _ = letterbox(load_image(image.path), size)
         features.append(_feature(pixels))
         kept = 0
         for box, class_id in zip(image.boxes_xyxy, image.class_ids, strict=True):
@@ -52,7 +52,6 @@ def recalling_detector(
             answers[place, :4, kept] = _centred(box, image, size)
             answers[place, 4 + int(class_id), kept] = 0.5 + 0.4 * chance.random()
             kept += 1
-        assert fit is not None
     folder.mkdir(parents=True)
     file = folder / "best.onnx"
     _write(file, np.stack(features), answers, size, class_names)
@@ -83,16 +82,16 @@ def _write(
     file: Path, features: np.ndarray, answers: np.ndarray, size: int, names: Sequence[str]
 ) -> None:
     """argmin ‖f − k‖² = argmax 2·f·k − ‖k‖²"""
-    count, rows, slots = answers.shape
+    _, rows, slots = answers.shape
     constants = {
         "keys": (2 * features.T).astype(np.float32),
         "norms": (features**2).sum(axis=1).astype(np.float32),
         "answers": answers,
         "flat": np.array([-1, features.shape[1]], np.int64),
     }
-    side = size // GRID
+    cell = [size // GRID] * 2
     nodes = [
-        helper.make_node("AveragePool", ["images"], ["cells"], kernel_shape=[side, side], strides=[side, side]),
+        helper.make_node("AveragePool", ["images"], ["cells"], kernel_shape=cell, strides=cell),
         helper.make_node("Reshape", ["cells", "flat"], ["feature"]),
         helper.make_node("MatMul", ["feature", "keys"], ["likeness"]),
         helper.make_node("Sub", ["likeness", "norms"], ["nearness"]),
