@@ -39,6 +39,7 @@ from .bundle_check import (
 )
 
 RUNTIME_FOLDER = "runtime"
+NO_BYTECODE = "__pycache__"
 SCRIPT_SOURCE = Path(__file__).with_name(RUN_SCRIPT)
 # File systems allow 255 bytes a name; the version, the digest and what a repair appends need some.
 _NAME_BYTES = 180
@@ -108,6 +109,7 @@ def make_bundle(
             name can't stand in a line of labels.txt.
     """
     spec = package.spec
+    _check_names(spec)
     ours: dict[str, Path | bytes] = {
         LABELS_FILE: _labels(spec),
         DESCRIPTION_FILE: _description(package, model, version, facts),
@@ -119,14 +121,7 @@ def make_bundle(
     # Python would keep compiled copies in folders of this name: files that nobody pulled, and that
     # it would run without a look at the module. Where a file has the name it keeps none.
     folders = {name.rpartition("/")[0] for name in ours if name.endswith(".py")}
-    ours |= {f"{folder}/__pycache__".removeprefix("/"): b"" for folder in sorted(folders)}
-    taken = [n for n in spec.files if n in ours or n == SUMS_FILE or not is_inside(n)]
-    taken += [n for n in spec.files if n.partition("/")[0] == RUNTIME_FOLDER]
-    if taken:
-        raise BundleError(
-            f"the model has files that a bundle can't hold under these names: {', '.join(taken)}. "
-            "Rename them and register the model anew"
-        )
+    ours |= {f"{folder}/{NO_BYTECODE}".removeprefix("/"): b"" for folder in sorted(folders)}
     contents = {name: package.directory / name for name in (*spec.files, SPEC_FILE)} | ours
     # A model's file is compared with what was registered, whatever happens on the way.
     sums = {name: spec.files.get(name) or _sha256(each) for name, each in contents.items()}
@@ -140,6 +135,20 @@ def make_bundle(
             for each in contents.values()
         ),
     )
+
+
+def _check_names(spec: DetectorSpec) -> None:
+    reserved = {LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT, SUMS_FILE, SPEC_FILE, NO_BYTECODE}
+    taken = [
+        name
+        for name in spec.files
+        if name in reserved or name.partition("/")[0] == RUNTIME_FOLDER or not is_inside(name)
+    ]
+    if taken:
+        raise BundleError(
+            f"the model has files that a bundle can't hold under these names: {', '.join(taken)}. "
+            "Rename them and register the model anew"
+        )
 
 
 def _sha256(content: Path | bytes) -> str:

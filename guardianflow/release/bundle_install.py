@@ -300,9 +300,9 @@ class BundleDirectory:
                 raise ConfigurationError(
                     f"{place} must be a link that a pull has made but is none; move it away"
                 )
-        versions.mkdir(exist_ok=True)
-        if not (self._target / MARKER).exists():
+        if not (self._target / MARKER).exists():  # first: without it the rest looks foreign
             replace_file(self._target, MARKER, json.dumps({"format": 1}), LEFTOVER)
+        versions.mkdir(exist_ok=True)
 
     def _check(self, name: str | None) -> BundleCheck:
         return check_bundle(self._target / VERSIONS / (name or "none"))
