@@ -1,12 +1,16 @@
 """Our INT8 against Ultralytics' own INT8 export and against true float32, in one run, by turns.
 
-Needs a trained detector and labelled images beside the project (../shared/data: yolo11n of 80
-classes, coco128). Calibrated on train, judged on val.
+With a trained detector and labelled images beside the project (../shared/data: yolo11n of 80
+classes, coco128), calibrated on train and judged on val:
 
     drop        mAP50-95 lost by ours − lost by Ultralytics' export, at most 0
     fps         throughput of ours ÷ Ultralytics' export ≥ 1.08, ÷ true float32 ≥ 1.8
     latency     decoded frame → boxes: ours ÷ Ultralytics' predict on its export ≤ 0.85
     onnx        ONNX Runtime INT8: drop ≤ 0.01, speed ÷ its FP32 ≥ 1.3
+
+And with detectors trained from scratch here, for minutes (the demo's, yolov8n, yolo11n, yolo26n):
+
+    kept        mAP50-95 of INT8 ÷ of float32, on OpenVINO and ONNX Runtime, ≥ 0.9
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.brief_detectors import kept_by_int8
 from benchmarks.verdict import Goal, conclude_all
 from guardianflow.backends.catalogue import get_backend
 from guardianflow.backends.packages import package_from_weights
@@ -43,6 +48,8 @@ from pipelines.settings import PROJECT_ROOT, load_settings
 
 DATA = PROJECT_ROOT.parent / "shared" / "data"
 SIDE = 640
+GIVEN = "given"
+DETECTORS = (GIVEN, "demo", "yolov8n", "yolo11n", "yolo26n")
 
 
 def ultralytics_int8(weights: Path, data: Path, folder: Path) -> Path:
@@ -107,58 +114,50 @@ def latency_rounds(
     return ratios
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--calibration", type=int, default=128, help="images of the train split")
-    parser.add_argument("--quick", action="store_true", help="few images and rounds")
-    arguments = parser.parse_args()
+def beside_ultralytics(
+    rounds: int, calibration_images: int, quick: bool
+) -> tuple[dict[str, Goal], dict[str, Any]]:
+    """The comparison on the trained 80-class detector: goals, and what was found beside them."""
     weights = DATA / "weights" / "yolo11n_from_int8.pt"
-    if not weights.is_file():
-        print(f"needs a detector at {weights}", file=sys.stderr)
-        return 2
-    rounds = 2 if arguments.quick else arguments.rounds
     data = DATA / "coco128" / "coco128.yaml"
     dataset = resolve_dataset(str(data), cache_dir=load_settings().datasets_dir)
-    images = read_labelled_images(dataset, "val")[: 24 if arguments.quick else None]
-    count = 16 if arguments.quick else arguments.calibration
-    calibration = LetterboxedImages(sample_calibration_images(dataset, count, seed=0), SIDE)
+    images = read_labelled_images(dataset, "val")[: 24 if quick else None]
+    paths = sample_calibration_images(dataset, calibration_images, seed=0)
     frames = [load_image(image.path) for image in images[:16]]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         source = package_from_weights(weights, folder / "source", input_size=SIDE)
 
         def made(backend: str, precision: str) -> DetectorPackage:
-            images = calibration if precision == "int8" else None
+            calibration = LetterboxedImages(paths, SIDE) if precision == "int8" else None
             target = folder / f"{backend}_{precision}"
-            return get_backend(backend).export(source, ExportRequest(precision), target, images)
-
-        f32, ours = made("openvino", "fp32"), made("openvino", "int8")
-        onnx32, onnx8 = made("onnx", "fp32"), made("onnx", "int8")
-        their_folder = ultralytics_int8(weights, data, folder)
-        theirs = package_from_weights(
-            their_folder, folder / "theirs", input_size=SIDE, class_names=source.spec.class_names
-        )
-        base = judged(f32, images, "true float32")
-        results = {
-            title: judged(package, images, title)
-            for title, package in (
-                ("ours", ours), ("Ultralytics", theirs), ("ONNX FP32", onnx32), ("ONNX INT8", onnx8)
+            return get_backend(backend).export(
+                source, ExportRequest(precision), target, calibration
             )
-        }  # fmt: skip
-        drops = {t: base[1].mAP50_95 - metrics.mAP50_95 for t, (_, metrics) in results.items()}
-        paired = bootstrap_differences(
-            results["Ultralytics"][0], results["ours"][0], images, source.spec.class_names
-        ).get("mAP50_95")
+
+        their_folder = ultralytics_int8(weights, data, folder)
+        packages = {
+            "true float32": made("openvino", "fp32"),
+            "ours": made("openvino", "int8"),
+            "Ultralytics": package_from_weights(
+                their_folder,
+                folder / "theirs",
+                input_size=SIDE,
+                class_names=source.spec.class_names,
+            ),
+            "ONNX FP32": made("onnx", "fp32"),
+            "ONNX INT8": made("onnx", "int8"),
+        }
+        results = {title: judged(package, images, title) for title, package in packages.items()}
         rates = throughput_rounds(
-            {"f32": f32, "Ultralytics": theirs, "ours": ours},
+            {title: packages[title] for title in ("true float32", "Ultralytics", "ours")},
             frames,
             rounds,
-            1 if arguments.quick else 4,
+            1 if quick else 4,
         )
-        detector = stack.enter_context(Detector.open(ours))
+        detector = stack.enter_context(Detector.open(packages["ours"]))
         model = import_ultralytics().YOLO(str(their_folder), task="detect")
-        ratios = latency_rounds(
+        latency = latency_rounds(
             lambda frame: detector.predict([frame]),
             lambda frame: model.predict(frame[:, :, ::-1], imgsz=SIDE, verbose=False),
             frames,
@@ -166,39 +165,72 @@ def main() -> int:
         )
         onnx = measure_interleaved(
             {
-                "fp32": stack.enter_context(Detector.open(onnx32)),
-                "int8": stack.enter_context(Detector.open(onnx8)),
+                precision: stack.enter_context(Detector.open(packages[f"ONNX {precision}"]))
+                for precision in ("FP32", "INT8")
             },
             frames,
             batch_size=1,
             warmup_runs=10,
             benchmark_runs=rounds * 20,
         )
-        gain = speedup(onnx["fp32"], onnx["int8"])
-    return conclude_all(
-        "quantisation",
-        {
-            "drop_against_ultralytics": Goal([drops["ours"] - drops["Ultralytics"]], at_most=0.0),
-            "fps_against_ultralytics": Goal(
-                [a / b for a, b in zip(rates["ours"], rates["Ultralytics"], strict=True)],
-                at_least=1.08,
-            ),
-            "fps_against_f32": Goal(
-                [a / b for a, b in zip(rates["ours"], rates["f32"], strict=True)], at_least=1.8
-            ),
-            "latency_against_predict": Goal(ratios, at_most=0.85),
-            "onnx_drop": Goal([drops["ONNX INT8"]], at_most=0.01),
-            "onnx_speed": Goal([gain.value], at_least=1.3),
-        },
-        conditions={
-            "drops": {title: round(drop, 4) for title, drop in drops.items()},
-            "ours_minus_ultralytics": None if paired is None else [
-                round(paired.low, 4), round(paired.high, 4)
-            ],
-            "onnx_speed_interval": [round(gain.low, 3), round(gain.high, 3)],
-            "isa_cap": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
-        },
-    )  # fmt: skip
+    base = results["true float32"][1].mAP50_95
+    drops = {title: base - metrics.mAP50_95 for title, (_, metrics) in results.items()}
+    paired = bootstrap_differences(
+        results["Ultralytics"][0], results["ours"][0], images, source.spec.class_names
+    ).get("mAP50_95")
+    gain = speedup(onnx["FP32"], onnx["INT8"])
+    goals = {
+        "drop_against_ultralytics": Goal([drops["ours"] - drops["Ultralytics"]], at_most=0.0),
+        "fps_against_ultralytics": Goal(
+            ratios_of(rates["ours"], rates["Ultralytics"]), at_least=1.08
+        ),
+        "fps_against_f32": Goal(ratios_of(rates["ours"], rates["true float32"]), at_least=1.8),
+        "latency_against_predict": Goal(latency, at_most=0.85),
+        "onnx_drop": Goal([drops["ONNX INT8"]], at_most=0.01),
+        "onnx_speed": Goal([gain.value], at_least=1.3),
+    }
+    found = {
+        "drops": {title: round(drop, 4) for title, drop in drops.items()},
+        "ours_minus_ultralytics": paired and [round(paired.low, 4), round(paired.high, 4)],
+        "onnx_speed_interval": [round(gain.low, 3), round(gain.high, 3)],
+    }
+    return goals, found
+
+
+def ratios_of(ours: list[float], theirs: list[float]) -> list[float]:
+    return [a / b for a, b in zip(ours, theirs, strict=True)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--calibration", type=int, default=128, help="images of the train split")
+    parser.add_argument(
+        "--detectors", default=",".join(DETECTORS), help=f"some of {', '.join(DETECTORS)}"
+    )
+    parser.add_argument("--quick", action="store_true", help="few images, rounds and epochs")
+    arguments = parser.parse_args()
+    asked = arguments.detectors.split(",")
+    if set(asked) - set(DETECTORS):
+        parser.error(f"--detectors must be some of {', '.join(DETECTORS)} but got {asked}")
+    if GIVEN in asked and not DATA.is_dir():
+        print(f"{GIVEN} needs a detector and images at {DATA}; leave it out", file=sys.stderr)
+        return 2
+    goals: dict[str, Goal] = {}
+    found: dict[str, Any] = {"isa_cap": os.environ.get("ONEDNN_MAX_CPU_ISA", "")}
+    if GIVEN in asked:
+        quick = (2, 16) if arguments.quick else (arguments.rounds, arguments.calibration)
+        goals, more = beside_ultralytics(*quick, quick=arguments.quick)
+        found |= more
+    for detector in asked:
+        if detector == GIVEN:
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            rows = kept_by_int8(detector, Path(name) / detector, 2 if arguments.quick else None)
+        for row in rows:
+            goals[f"kept_{detector}_{row.backend}"] = Goal([row.share], at_least=0.9)
+            found[f"{detector}_{row.backend}"] = str(row)
+    return conclude_all("quantisation", goals, conditions=found)
 
 
 if __name__ == "__main__":
