@@ -179,6 +179,9 @@ def test_sensitivity_tells_a_share_for_every_group(
     assert told == [(done, len(groups)) for done in range(1, len(groups) + 1)]
     assert all(share < 1 for share in shares.values())
     assert len(set(shares.values())) > 1, "some groups harm more than others"
+    with open_kitchen(backend, architecture) as kitchen:
+        again = kitchen.sensitivity(MINMAX, lambda *_: pytest.fail("measured before"))
+    assert again == shares
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
