@@ -11,12 +11,13 @@ from ..contracts.releases import (
     FAIL,
     PASS,
     UNDECIDED,
+    GateVerdict,
     ReleaseDecision,
     VariantDecision,
 )
-from .report_content import ReleaseReport
+from .report_content import Lineage, ReleaseReport
 from .report_figures import ACCURACY, DROP, SIZE, SPEED, rule_of
-from .wording import HOPELESS, IMAGES_HELP, UNMEASURED, Wording, remedy
+from .wording import HOPELESS, IMAGES_HELP, RUNS_HELP, UNMEASURED, Wording, remedy
 
 ADVICE = {ACCURACY: "next.accuracy", DROP: "next.drop", SPEED: "next.speed", SIZE: "next.size"}
 
@@ -46,12 +47,14 @@ def _deploy(decision: ReleaseDecision, wording: Wording) -> list[Step]:
     if not winner.version:
         return [Step(wording.text("next.unregistered"))]
     name, steps = winner.model_name, []
-    if name not in decision.promoted:
+    if winner.version == winner.champion_version:
+        steps.append(Step(wording.text("next.already")))
+    elif name not in decision.promoted:
         promote = command("promote", name, "--version", winner.version)
         steps.append(Step(wording.text("next.promote"), promote))
     pull = command("pull", f"{name}@{CHAMPION}", "--to", "/opt/detector")
     steps.append(Step(wording.text("next.pull"), pull))
-    if winner.champion_version:
+    if winner.champion_version not in ("", winner.version):
         steps.append(Step(wording.text("next.rollback"), command("rollback", name)))
     return steps
 
@@ -81,9 +84,21 @@ def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
             texts.append(
                 wording.text(f"next.{help_}", gate=name, variant=variant.variant, count=count)
             )
-    run_id = report.lineage.parent_run_id or "PARENT_RUN_ID"
-    again = command("release", "SCENARIO.yaml", "--run", run_id)
+    again = _judge_again(report.lineage, open_gates)
     return [*(Step(text) for text in texts), Step(wording.text("next.again"), again)]
+
+
+def _judge_again(lineage: Lineage, open_gates: Sequence[GateVerdict]) -> str:
+    words = ["release", "SCENARIO.yaml"]
+    if lineage.parent_run_id:
+        words += ["--run", lineage.parent_run_id]
+    else:
+        for run_id in dict.fromkeys(lineage.source_runs.values()):
+            words += ["--source-run-id", run_id]
+    runs = [int(count) for help_, count in map(remedy, open_gates) if help_ == RUNS_HELP]
+    if runs:
+        words += ["-p", f"benchmark.benchmark_runs={max(runs)}"]
+    return command(*words)
 
 
 def nearest_to_pass(decision: ReleaseDecision) -> VariantDecision:

@@ -8,7 +8,8 @@
     ├── lineage       where data, code and models come from
     └── journal       JournalEntry of every model whose champion was changed
 
-Every interval is at decision.confidence. Frozen values; nothing here draws or writes.
+Intervals are at decision.confidence, but those of latency and speed-up, which are at 95 %.
+Frozen values; nothing here draws or writes.
 """
 
 from __future__ import annotations

@@ -209,6 +209,44 @@ def test_the_nearest_variant_is_advised_when_several_are_undecided() -> None:
     assert "about 300 more labelled test images: openvino_fp32 could be decided" in text
 
 
+def test_the_command_to_judge_again_names_the_runs_and_the_calls_it_takes() -> None:
+    report = make_report(UNDECIDED, SIX[:1])
+    (variant,) = report.decision.variants
+    slow = verdict(
+        UNDECIDED,
+        "max_latency_p95_ms",
+        limit=30,
+        measured=Estimate(29, 27, 31),
+        more_images=None,
+        reason="set benchmark.benchmark_runs to about 480 to decide it.",
+    )
+    decision = replace(report.decision, variants=(replace(variant, gates=(slow,)),))
+    lineage = replace(report.lineage, parent_run_id="", source_runs={"a": "c3", "b": "d4"})
+    text = shown(replace(report, decision=decision, lineage=lineage))
+    assert (
+        "guardianflow release SCENARIO.yaml --source-run-id c3 --source-run-id d4 "
+        "-p benchmark.benchmark_runs=480"
+    ) in text
+    assert "set benchmark.benchmark_runs to 480 in the scenario" in text
+
+
+def test_a_winner_that_is_the_champion_is_not_promoted_again() -> None:
+    report = make_report(PASS, SIX[:1])
+    (variant,) = report.decision.variants
+    same = replace(variant, champion_version=variant.version)
+    text = shown(replace(report, decision=replace(report.decision, variants=(same,))))
+    assert "is the champion already" in text
+    assert "guardianflow promote" not in text and "guardianflow rollback" not in text
+    assert "guardianflow pull" in text
+
+
+def test_the_confidence_of_each_kind_of_interval_is_told() -> None:
+    report = make_report(PASS)
+    sure = replace(report, decision=replace(report.decision, confidence=0.99))
+    assert "intervals: 99 %, of latency and speed-up 95 %" in shown(sure)
+    assert "99 %, 지연 시간과 속도비는 95 %" in shown(sure, "ko")
+
+
 def test_images_that_cannot_help_are_not_asked_for(wording: Wording) -> None:
     gates = (
         verdict(UNDECIDED, more_images=None, reason=""),
