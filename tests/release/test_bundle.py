@@ -359,6 +359,7 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", INTENDED)
 def test_killed_at_any_step_the_old_one_or_the_new_one_stands(
     scenario: str, in_memory: Path, repository: Path
