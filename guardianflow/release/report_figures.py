@@ -81,7 +81,10 @@ def gate_figures(gate: GateVerdict) -> GateFigures:
     """Digits enough that no rounded figure stands on the other side of the limit than its value."""
     rule, measured = rule_of(gate.gate), gate.measured
     values = [] if measured is None else [measured.value, measured.low, measured.high]
-    decimals = telling_decimals(values, gate.limit, rule.decimals)
+    least = rule.decimals
+    if measured is not None and rule.unit:
+        least = enough_decimals(measured.value, least)
+    decimals = telling_decimals(values, gate.limit, least)
 
     def shown(value: float | None) -> str:
         return number(value, decimals, rule.unit)
@@ -103,6 +106,13 @@ def telling_decimals(values: Iterable[float], limit: float, least: int) -> int:
         if all(_sign(round(value, decimals) - limit) == _sign(value - limit) for value in finite):
             return decimals
     return MOST_DECIMALS
+
+
+def enough_decimals(value: float, least: int) -> int:
+    """Decimals for three significant digits, 6 at most: 1 for 21.4, 3 for 0.214."""
+    if not math.isfinite(value) or value == 0:
+        return least
+    return min(MOST_DECIMALS, max(least, 2 - math.floor(math.log10(abs(value)))))
 
 
 def number(value: float | None, decimals: int, unit: str = "") -> str:
@@ -132,8 +142,14 @@ def interval(estimate: Estimate | None, decimals: int) -> str:
     return f"{number(estimate.low, decimals)} … {number(estimate.high, decimals)}"
 
 
-def milliseconds(value: float | None) -> str:
-    return number(value, 1 if value is not None and value >= 10 else 2)
+def amount(value: float | None) -> str:
+    """A time, a rate or a size: three significant digits, one decimal at least."""
+    return number(value, 1 if value is None else enough_decimals(value, 1))
+
+
+def amounts(low: float, high: float) -> str:
+    """The bounds of an interval of amounts; '' where they are one point."""
+    return "" if low == high else f"{amount(low)} … {amount(high)}"
 
 
 def _sign(value: float) -> int:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from ..contracts.measurements import Estimate, Percentile
 from .report_content import ComparedVariant, MeasuredModel
-from .report_figures import ABSENT, interval, milliseconds, number, signed
+from .report_figures import (
+    ABSENT,
+    amount,
+    amounts,
+    interval,
+    number,
+    signed,
+    telling_decimals,
+)
 from .wording import Wording
 
 ACCURACY_KEYS = ("mAP50_95", "mAP50", "precision", "recall", "f1")
@@ -93,9 +101,10 @@ def speed_rows(compared: ComparedVariant, wording: Wording) -> list[ModelRow]:
     if compared.champion is not None and compared.speedup is not None:
         quick = compared.speedup
         kind = _verdict(quick, 1.0)
+        decimals = telling_decimals((quick.low, quick.high), 1.0, 2)
         cell = Cell(
-            f"× {number(quick.value, 2)}",
-            interval(quick, 2),
+            f"× {number(quick.value, decimals)}",
+            interval(quick, decimals),
             MARKS[kind],
             wording.text(kind),
             kind,
@@ -139,9 +148,9 @@ def _speed_cells(model: MeasuredModel) -> tuple[Cell, ...]:
     frames = model.fps
     return (
         *(_percentile(each) for each in percentiles),
-        Cell(number(frames.value, 1), interval(frames, 1)) if frames else Cell(ABSENT),
+        Cell(amount(frames.value), amounts(frames.low, frames.high)) if frames else Cell(ABSENT),
         Cell(str(model.cameras.cameras) if model.cameras else ABSENT),
-        Cell(number(model.size_mb, 1)),
+        Cell(amount(model.size_mb)),
     )
 
 
@@ -149,8 +158,8 @@ def _percentile(percentile: Percentile | None) -> Cell:
     if percentile is None or percentile.value_ms is None:
         return Cell(ABSENT)
     low, high = percentile.low_ms, percentile.high_ms
-    bounds = "" if low is None or high is None else f"{milliseconds(low)} … {milliseconds(high)}"
-    return Cell(milliseconds(percentile.value_ms), bounds)
+    bounds = "" if low is None or high is None else amounts(low, high)
+    return Cell(amount(percentile.value_ms), bounds)
 
 
 def share(model: MeasuredModel, key: str) -> Cell:
@@ -166,8 +175,9 @@ def difference(estimate: Estimate | None, wording: Wording) -> Cell:
     if estimate is None:
         return Cell(ABSENT)
     kind = _verdict(estimate, 0.0)
-    bounds = f"{signed(estimate.low, DECIMALS)} … {signed(estimate.high, DECIMALS)}"
-    return Cell(signed(estimate.value, DECIMALS), bounds, MARKS[kind], wording.text(kind), kind)
+    decimals = telling_decimals((estimate.low, estimate.high), 0.0, DECIMALS)
+    bounds = f"{signed(estimate.low, decimals)} … {signed(estimate.high, decimals)}"
+    return Cell(signed(estimate.value, decimals), bounds, MARKS[kind], wording.text(kind), kind)
 
 
 def _verdict(estimate: Estimate, neutral: float) -> str:

@@ -251,9 +251,9 @@ def _conditions(conditions: Mapping[str, object], device: str, wording: Wording)
             ),
         ),
         (text("isa_cap"), str(get("isa_cap") or "")),
-        (text("load"), f"{amount(get('load_before'))} → {amount(get('load_after'))}"),
-        (text("other_cores"), amount(get("other_cores"))),
-        (text("stolen_cores"), amount(get("stolen_cores"))),
+        (text("load"), f"{load(get('load_before'))} → {load(get('load_after'))}"),
+        (text("other_cores"), load(get("other_cores"))),
+        (text("stolen_cores"), load(get("stolen_cores"))),
         (text("libraries"), ", ".join(f"{name} {version}" for name, version in pairs)),
     ]
     return [fact for fact in facts if fact[1]]
@@ -312,6 +312,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.10g} %"
 
 
-def amount(value: object) -> str:
+def load(value: object) -> str:
     """Two decimals; '' for what is not known."""
     return f"{value:.2f}" if isinstance(value, int | float) else ""

@@ -34,12 +34,14 @@ from guardianflow.release.report_content import Lineage, ReleaseReport, ReportPi
 from guardianflow.release.report_figures import (
     ABSENT,
     RULES,
+    amount,
     gate_figures,
     number,
     signed,
     telling_decimals,
 )
 from guardianflow.release.report_gates import CHART_WIDTH, interval_chart
+from guardianflow.release.report_tables import difference
 from guardianflow.release.wording import LANGUAGES, SYMBOLS, Wording
 
 SIX = ("pytorch_fp32", "openvino_fp32", "openvino_fp16", "openvino_int8", "onnx_fp32", "onnx_int8")
@@ -455,6 +457,24 @@ def test_a_value_just_below_its_limit_does_not_look_as_if_it_kept_it() -> None:
 )
 def test_figures_say_what_is_absent_and_never_minus_zero(value: float | None, text: str) -> None:
     assert number(value, 3) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1973, "0.197"), (21.44, "21.4"), (1234.56, "1234.6"), (0.0, "0.0"), (None, "–")],
+)
+def test_small_amounts_keep_digits_enough_to_compare(value: float | None, text: str) -> None:
+    assert amount(value) == text
+    if value:
+        gate = GateVerdict("max_size_mb", PASS, 5000, Estimate(value, value, value), "")
+        assert gate_figures(gate).value == f"{text} MB"
+
+
+def test_an_interval_that_ends_just_beside_zero_does_not_seem_to_reach_it() -> None:
+    cell = difference(Estimate(-0.01, -0.02, -0.0003), Wording())
+    assert (cell.kind, cell.interval) == ("worse", "−0.0200 … −0.0003")
+    cell = difference(Estimate(0.01, -0.0003, 0.02), Wording())
+    assert (cell.kind, cell.interval) == ("unsure", "−0.0003 … +0.0200")
 
 
 def test_differences_carry_their_sign() -> None:
