@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .model_registry import ModelRegistry
     from .runner import create_runner
 
-__all__ = ["create_runner"]
+__all__ = ["ModelRegistry", "create_runner"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from .runner import create_runner
 
         return create_runner
+    if name == "ModelRegistry":
+        from .model_registry import ModelRegistry
+
+        return ModelRegistry
     raise AttributeError(f"module 'pipelines' has no attribute '{name}'")

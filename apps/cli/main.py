@@ -14,6 +14,8 @@ import click
 
 from guardianflow import __version__
 
+from . import model_commands
+
 EXAMPLES = """\b
 Examples:
   guardianflow pipeline configs/scenarios/demo.yaml
@@ -141,9 +143,47 @@ Examples:
 @click.option("--lr", type=float, default=None, help="Learning rate.")
 @click.option("--backend", default="", help="Quantise for this backend alone.")
 @click.option("--resume", default="", help="Go on with a pipeline run that failed.")
+@click.option("--fail-on-gate", is_flag=True, help="Exit 1 when the release does not pass.")
 def pipeline(**given: Any) -> None:
-    """Train, quantise, judge each variant and show the summary."""
+    """Train, quantise, judge each variant, decide the release and show the summary."""
     finish("full_pipeline", given)
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow release configs/scenarios/demo.yaml --run PARENT_RUN_ID --dry-run
+  guardianflow release site.yaml --source-run-id TRAIN_RUN --source-run-id QUANT_RUN
+  guardianflow release site.yaml --run PARENT_RUN_ID -p release.min_mAP50=0.7 --fail-on-gate
+
+\b
+Exit codes: 0 decided; 1 a failure, or with --fail-on-gate a release not passed; 2 bad input.
+"""
+)
+@click.argument("scenario")
+@click.option("--run", "parent", default="", metavar="ID", help="The pipeline to judge.")
+@click.option(
+    "-s", "--source-run-id", "sources", multiple=True, metavar="ID", help="Train or quant run."
+)
+@click.option(
+    "-p",
+    "--param",
+    "overrides",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Override a field: -p release.min_mAP50=0.7. Repeatable.",
+)
+@click.option("--fail-on-gate", is_flag=True, help="Exit 1 when the release does not pass.")
+@click.option("--dry-run", is_flag=True, help="Show scenario and candidates; touch nothing.")
+@click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
+@click.option("--verbose", is_flag=True, help="Show the stage's own output.")
+def release(**given: Any) -> None:
+    """Judge finished runs by the scenario's gates: may one replace the model in use?"""
+    from pipelines.entry import guarded
+
+    from .flags import run_release
+
+    sys.exit(guarded(lambda: run_release(given), as_json=given["as_json"]))
 
 
 @cli.command(
@@ -261,6 +301,44 @@ def pull(model: str, target: str, check: str, as_json: bool) -> None:
         return show_pull(model, target, check, as_json)
 
     sys.exit(guarded(work, as_json=as_json))
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  guardianflow report RUN_ID --lang ko
+  guardianflow report RUN_ID --to release.md
+  guardianflow report RUN_ID --lang ko --to ~/reports/ --json
+
+\b
+RUN_ID is a release run or the pipeline run it belongs to; runs:/ID is fine.
+The page needs no network; it opens from the disk and prints on A4.
+"""
+)
+@click.argument("run")
+@click.option(
+    "--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language."
+)
+@click.option(
+    "--to",
+    default="",
+    metavar="FILE",
+    help="File ending with .html or .md, or a directory. Default: release-ID.html here.",
+)
+@click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
+def report(run: str, lang: str, to: str, as_json: bool) -> None:
+    """Fetch the report of a release: what was decided, why, and what to do next."""
+    from pipelines.entry import guarded
+
+    def work() -> int:
+        from .report import show_report
+
+        return show_report(run, lang, to, as_json)
+
+    sys.exit(guarded(work, as_json=as_json))
+
+
+model_commands.add_to(cli)
 
 
 def finish(stage: str, given: dict[str, Any]) -> None:

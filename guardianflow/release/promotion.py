@@ -242,7 +242,7 @@ def _refusal(version: RegisteredModel, champion: str) -> str:
     run_id = version.tags.get(EVIDENCE_TAG, "")
     evidence = f" (run {run_id})" if run_id else ""
     compared = version.tags.get(COMPARED_TAG, "")
-    anew = "Judge it with a pipeline whose scenario has a `release:` section"
+    anew = "Judge it with `guardianflow release` and a scenario that has gates"
     if outcome is None:
         return f"no release has judged it. {anew}, or force it with a reason"
     if outcome == FAIL:

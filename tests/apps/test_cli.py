@@ -12,7 +12,21 @@ from click.testing import CliRunner
 
 from apps.cli.main import cli
 
-COMMANDS = ["train", "infer", "quant", "pipeline", "list", "mot", "doctor"]
+COMMANDS = [
+    "train",
+    "infer",
+    "quant",
+    "pipeline",
+    "list",
+    "mot",
+    "doctor",
+    "models",
+    "versions",
+    "promote",
+    "rollback",
+    "history",
+    "uri",
+]
 
 
 def call(*words: str) -> tuple[int, str]:

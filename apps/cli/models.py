@@ -1,0 +1,180 @@
+"""What the commands about registered models print."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from guardianflow.contracts.releases import (
+    CANDIDATE,
+    CHAMPION,
+    COMPARED_TAG,
+    OUTCOME_TAG,
+    ROLLBACK,
+    JournalEntry,
+)
+from guardianflow.contracts.results import RegisteredModel
+from pipelines.model_registry import ModelRegistry
+
+from .listing import print_rows, when
+
+Row = dict[str, Any]
+
+
+def opened() -> ModelRegistry:
+    return ModelRegistry(tell=lambda text: print(f"note: {text}", file=sys.stderr))  # noqa: T201
+
+
+def show_models(pattern: str, customer: str, *, as_json: bool) -> int:
+    """One row a model, the newest first."""
+    wild = any(sign in pattern for sign in "*?[")
+    found = opened().list_models("" if wild else pattern, customer)
+    rows: list[Row] = [
+        {
+            "model": model.name,
+            **{alias: model.aliases.get(alias) for alias in (CANDIDATE, CHAMPION, ROLLBACK)},
+            "versions": model.versions,
+            "newest": when(model.created_ms),
+        }
+        for model in found
+        if not wild or fnmatch.fnmatchcase(model.name, pattern.replace(".", "/"))
+    ]
+    asked = "".join(
+        f" {what}"
+        for what in (pattern and f"like '{pattern}'", customer and f"of {customer}")
+        if what
+    )
+    return show(rows, as_json, f"there is no registered model{asked}")
+
+
+def show_versions(name: str, *, as_json: bool) -> int:
+    """One row a version, the newest first."""
+    found = list(reversed(opened().list_versions(name)))
+    if as_json:
+        print_json([version_row(model) | {"tags": dict(model.tags)} for model in found])
+        return 0
+    rows = [version_row(model) for model in found]
+    for row in rows:
+        del row["model"], row["uri"]
+        row["aliases"] = ", ".join(f"@{alias}" for alias in row["aliases"])
+        row["judged_against"] = against(row)
+    return show(rows, as_json, f"model '{name}' has no version")
+
+
+def version_row(model: RegisteredModel) -> Row:
+    return {
+        "model": model.display_name,
+        "version": model.version,
+        "aliases": list(model.aliases),
+        "verdict": model.tags.get(OUTCOME_TAG),
+        "judged_against": model.tags.get(COMPARED_TAG) if OUTCOME_TAG in model.tags else None,
+        "created": when(model.created_ms),
+        "uri": model.uri,
+        "run_id": model.run_id,
+    }
+
+
+def against(row: Row) -> str | None:
+    if row["verdict"] is None:
+        return None
+    return f"v{row['judged_against']}" if row["judged_against"] else "no champion"
+
+
+def promote_model(
+    name: str, version: str | None, force: bool, reason: str, *, as_json: bool
+) -> int:
+    entry = opened().promote(name, version, reason=reason, force=force)
+    return show_change(name, entry, as_json)
+
+
+def roll_back(name: str, reason: str, *, as_json: bool) -> int:
+    return show_change(name, opened().rollback(name, reason=reason), as_json)
+
+
+def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
+    """What is at the site now, and how to go back."""
+    dotted, shown = name.replace("/", "."), name.replace(".", "/")
+    uri = f"models:/{dotted}@{CHAMPION}"
+    if as_json:
+        print_json({"model": shown, "uri": uri, "entry": asdict(entry)})
+        return 0
+    old = entry.before.get(CHAMPION)
+    print(  # noqa: T201
+        f"{shown}: v{entry.after[CHAMPION]} is @{CHAMPION} now"
+        f"{f' (before: v{old})' if old else ', the first'}"
+        f"{', forced' if entry.forced else ''}. Change {entry.number}"
+    )
+    rest = [
+        f"@{alias} = v{entry.after[alias]}"
+        for alias in (ROLLBACK, CANDIDATE)
+        if alias in entry.after
+    ]
+    print(f"  {', '.join([uri, *rest])}")  # noqa: T201
+    if entry.note:
+        print(f"  {entry.note}")  # noqa: T201
+    if ROLLBACK in entry.after:
+        print(f"  back: guardianflow rollback {shown}")  # noqa: T201
+    return 0
+
+
+def show_history(name: str, *, as_json: bool) -> int:
+    """One row a change, the oldest first."""
+    entries = opened().history(name)
+    if as_json:
+        print_json([asdict(entry) for entry in entries])
+        return 0
+    rows: list[Row] = [
+        {
+            "change": entry.number,
+            "what": entry.action + (" (forced)" if entry.forced else ""),
+            "champion": moved(entry),
+            "state": entry.state,
+            "when": entry.when,
+            "who": entry.who,
+            "why": entry.reason or None,
+            "evidence run": entry.evidence_run_id or None,
+            "note": entry.note or None,
+        }
+        for entry in entries
+    ]
+    return show(rows, as_json, f"the aliases of {name.replace('.', '/')} have not been moved yet")
+
+
+def moved(entry: JournalEntry) -> str:
+    old, new = (side.get(CHAMPION) for side in (entry.before, entry.after))
+    return f"{f'v{old}' if old else 'none'} → {f'v{new}' if new else 'none'}"
+
+
+def show_uri(name: str, alias: str, *, as_json: bool) -> int:
+    """The resolved URI alone on stdout, for scripts."""
+    uri, model = opened().resolve(name, alias)
+    if as_json:
+        print_json(
+            {
+                "model": model.display_name,
+                "alias": alias,
+                "version": model.version,
+                "uri": uri,
+                "resolved": model.uri,
+            }
+        )
+    else:
+        print(model.uri)  # noqa: T201
+    return 0
+
+
+def show(rows: list[Row], as_json: bool, nothing: str) -> int:
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_rows(rows)
+    else:
+        print(nothing)  # noqa: T201
+    return 0
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False))  # noqa: T201
