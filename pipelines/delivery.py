@@ -7,8 +7,8 @@ The version is looked up once: an alias that moves meanwhile does not mix two ve
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.releases import CHAMPION
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RegisteredModel
 from guardianflow.release.bundle import bundle_name, make_bundle
-from guardianflow.release.bundle_install import BundleDirectory, Installed, Progress
+from guardianflow.release.bundle_install import OUT_OF_SPACE, BundleDirectory, Installed, Progress
 
 from .wiring import Ports
 
@@ -85,8 +85,7 @@ def deliver(
             return model, found
         with _scratch(target) as scratch:
             say(f"fetching {model.display_name} version {model.version}")
-            package = _fetched(model, ports, Path(scratch) / "package")
-            runtime = _runtime(package.spec, Path(scratch))
+            package, runtime = _fetched(model, ports, Path(scratch))
             say(f"writing {package.size_bytes / 1e6:.1f} MB of model files to {target}")
             bundle = make_bundle(
                 package,
@@ -127,31 +126,37 @@ def _scratch(target: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=prefix)
 
 
-def _fetched(model: RegisteredModel, ports: Ports, destination: Path) -> DetectorPackage:
+def _fetched(model: RegisteredModel, ports: Ports, scratch: Path) -> tuple[DetectorPackage, Path]:
+    """The verified package, and our modules that run it: those inside every logged model."""
+    from guardianflow.run_tracking.runtime_copy import copy_runtime
+
     try:
-        return ports.registry.fetch(model.uri, destination)
-    except GuardianFlowError as exc:
+        package = ports.registry.fetch(model.uri, scratch / "package")
+        return package, copy_runtime(package.spec.backend, scratch)
+    except (GuardianFlowError, OSError) as exc:
         if _is_full(exc):
             raise BundleError(
-                f"{tempfile.gettempdir()} has no room to fetch {model.display_name} into. Make "
-                "room there, or name another directory in TMPDIR. Nothing was changed"
+                f"{scratch.parent} has no room to fetch {model.display_name} into. Make room "
+                "there, or name another directory in TMPDIR. Nothing was changed"
+            ) from exc
+        if isinstance(exc, OSError):
+            raise BundleError(
+                f"{model.display_name} could not be fetched into {scratch}: {exc}. Nothing was "
+                "changed"
             ) from exc
         raise
 
 
 def _is_full(exc: BaseException | None) -> bool:
+    """Whether a disk was full; mlflow keeps of that only the words."""
+    words = {os.strerror(number) for number in OUT_OF_SPACE}
     while exc is not None:
-        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(exc, OSError) and exc.errno in OUT_OF_SPACE:
+            return True
+        if any(each in str(exc) for each in words):
             return True
         exc = exc.__cause__ or exc.__context__
     return False
-
-
-def _runtime(spec: DetectorSpec, scratch: Path) -> Path:
-    """Our modules that run the detector: the walk over imports that every logged model uses."""
-    from guardianflow.run_tracking.runtime_copy import copy_runtime
-
-    return copy_runtime(spec.backend, scratch)
 
 
 def _facts(
