@@ -94,6 +94,7 @@ class ReportView:
     lineage: tuple[Fact, ...]
     history: tuple[HistoryView, ...]
     has_champion: bool
+    was_timed: bool
 
 
 def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
@@ -130,6 +131,7 @@ def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
             for model, entries in report.journal.items()
         ),
         has_champion=any(each.champion is not None for each in report.variants),
+        was_timed=bool(conditions),
     )
 
 
@@ -186,7 +188,9 @@ def _variant(report: ReleaseReport, index: int, wording: Wording) -> VariantView
         registered=registered(decided) or wording.text("not_registered"),
         champion=_against(decided, wording),
         open_gates="; ".join(
-            wording.gate_name(gate.gate) for gate in decided.gates if gate.outcome != PASS
+            f"{SYMBOLS[gate.outcome]} {wording.gate_name(gate.gate)}"
+            for gate in decided.gates
+            if gate.outcome != PASS
         )
         or wording.text("none"),
         glance=glance(compared.candidate),
