@@ -26,6 +26,7 @@ COMMANDS = [
     "rollback",
     "history",
     "uri",
+    "report",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The release report: everything in it, in both languages, and errors for what contradicts itself."""
+"""The release report: everything in it, in both languages, and content that contradicts itself."""
 
 from __future__ import annotations
 
