@@ -36,7 +36,7 @@ with warnings.catch_warnings():
     from mlflow.exceptions import MlflowException
 
 NAME = "동화/부산-1공장/용접/ppe"
-URI = "models:/동화.부산-1공장.용접.ppe@candidate"
+URI = "models:/동화.부산-1공장.용접.ppe@champion"
 # A white square image: the box of the tiny detector, twice as large as in its 32 px input.
 WHITE = np.full((64, 64, 3), 255, np.uint8)
 ROW = {
@@ -70,7 +70,7 @@ def registered(
     package = make_detector(folder / "package")
     run_id = MlflowStore(uri).start_run(RunRequest("동화/부산-1공장/용접", "ppe-tiny-train-v1"))
     registry = MlflowRegistry(uri, lambda backend: ["numpy", "opencv-python-headless"])
-    registry.register(run_id, package, NAME)
+    registry.register(run_id, package, NAME, alias="champion")
     return Registered(uri, run_id, package)
 
 
