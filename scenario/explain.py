@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from .comparisons import LATER_KINDS
 from .fields import Expected
@@ -145,7 +146,9 @@ def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
     known = _keys_at(model, parent)
     if near := nearest(key, known):
         return f"{start}; did you mean '{near}'?"
-    home = [place for place in _homes(str(key)) if place != _dotted(parent)]
+    of_scenario = model.__module__.partition(".")[0] == __name__.partition(".")[0]
+    homes = _homes(str(key)) if of_scenario else ()
+    home = [place for place in homes if place != _dotted(parent)]
     if home:
         return (
             f"{start}; it belongs to '{home[0]}'" if home[0] else f"{start}; it belongs to the top"
@@ -156,7 +159,8 @@ def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
 def _missing(path: KeyPath, annotation: object, expected: str) -> str:
     section = _section_of(annotation)
     if section is not None:
-        needed = [name for name, field in section.model_fields.items() if field.is_required()]
+        fields = _fields_by_key(section)
+        needed = [name for name, field in fields.items() if field.is_required()]
         return f"section '{_dotted(path)}' is missing; it needs {' and '.join(needed)}"
     parent = f" in '{_dotted(path[:-1])}'" if path[:-1] else ""
     expected = expected or f"one of {', '.join(_choices(annotation))}"
@@ -175,7 +179,7 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
     if choices:
         expected = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     elif section is not None and not expected:
-        expected = f"a mapping with {_few(section.model_fields, 'key')}"
+        expected = f"a mapping with {_few(_fields_by_key(section), 'key')}"
     return f"{_dotted(path)} must be {expected} but got {shown(got)}{hint}"
 
 
@@ -200,7 +204,7 @@ def _annotation_at(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
 def _step(annotation: object, part: str | int) -> tuple[object, str]:
     for arm in _arms(annotation):
         if isinstance(part, str) and (section := _section_of(arm)):
-            field = section.model_fields.get(part)
+            field = _fields_by_key(section).get(part)
             return _unwrapped(field.annotation, field.metadata) if field else (None, "")
         if isinstance(part, int) and get_origin(arm) is tuple:
             return _unwrapped(get_args(arm)[0], ())
@@ -245,7 +249,12 @@ def _choices(annotation: object) -> list[str]:
 
 def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     section = _section_of(_annotation_at(model, path)[0])
-    return list(section.model_fields) if section else []
+    return list(_fields_by_key(section)) if section else []
+
+
+def _fields_by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields under the names a file gives them."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def _homes(key: str) -> Iterator[str]:

@@ -44,8 +44,11 @@ def find_scenario_file(path: str | Path, search_dirs: Sequence[Path] = ()) -> Pa
     raise ScenarioError(Problem("is not a regular file: name one YAML file", written))
 
 
-def read_scenario_text(file: Path) -> str:
+def read_scenario_text(file: Path, noun: str = "a scenario", max_bytes: int = MAX_BYTES) -> str:
     """The text of a UTF-8 file.
+
+    Args:
+        noun: what the file is, for the message when it is too large.
 
     Raises:
         ScenarioError: it can't be read, is too large, or has another encoding.
@@ -53,9 +56,9 @@ def read_scenario_text(file: Path) -> str:
     where = str(file)
     try:
         size = file.stat().st_size
-        if size > MAX_BYTES:
+        if size > max_bytes:
             message = (
-                f"has {size / 1024:.0f} KiB, and a scenario has at most {MAX_BYTES // 1024}: "
+                f"has {size / 1024:.0f} KiB, and {noun} has at most {max_bytes // 1024}: "
                 "is it the right file?"
             )
             raise ScenarioError(Problem(message, where))

@@ -60,22 +60,40 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_document(text: str, file: str) -> Document:
-    """Read the text of a scenario file; what is wrong is in the answer's `problems`."""
+@dataclass(frozen=True)
+class FileKind:
+    """What a file is, for the words of its problems.
+
+    Args:
+        noun: 'scenario'.
+        needs: what an empty one lacks.
+        max_values: more than that many values are a mistake, or an attack.
+    """
+
+    noun: str
+    needs: str
+    max_values: int = MAX_VALUES
+
+
+SCENARIO = FileKind("a scenario", "at least name, site, task, model and dataset")
+
+
+def read_document(text: str, file: str, kind: FileKind = SCENARIO) -> Document:
+    """Read the text of a YAML file; what is wrong is in the answer's `problems`."""
     document = Document()
     yaml = YAML(typ="safe", pure=True)
     root = _compose(yaml, text, file, document.problems)
     if document.problems:
         return document
     if root is None:
-        message = "the file is empty; a scenario has at least name, site, task, model and dataset"
+        message = f"the file is empty; {kind.noun} has {kind.needs}"
         document.problems.append(Problem(message, file))
     elif not isinstance(root, MappingNode):
-        kind = "a list" if isinstance(root, SequenceNode) else "a single value"
-        message = f"a scenario must be a mapping like 'name: …' at its top but is {kind}"
+        came = "a list" if isinstance(root, SequenceNode) else "a single value"
+        message = f"{kind.noun} must be a mapping like 'name: …' at its top but is {came}"
         document.problems.append(Problem(message, _where(file, _start(root))))
     else:
-        values = _Walk(file, document, yaml.constructor).value(root, ())
+        values = _Walk(file, document, yaml.constructor, kind).value(root, ())
         document.values = values if isinstance(values, dict) else {}
     return document
 
@@ -149,8 +167,15 @@ def _character_problem(error: YAMLError, text: str, file: str) -> Problem:
 class _Walk:
     """Makes values of nodes, noting places and problems."""
 
-    def __init__(self, file: str, document: Document, constructor: SafeConstructor) -> None:
+    def __init__(
+        self,
+        file: str,
+        document: Document,
+        constructor: SafeConstructor,
+        kind: FileKind = SCENARIO,
+    ) -> None:
         self._file = file
+        self._kind = kind
         self._document = document
         self._constructor = constructor
         self._open: list[int] = []  # ids of the nodes that are being walked
@@ -162,9 +187,10 @@ class _Walk:
             start = key  # nothing is written: its key is the place to look at
         self._document.places[path] = Place(start, key or start)
         self._count += 1
-        if self._count > MAX_VALUES:
-            if self._count == MAX_VALUES + 1:
-                self._tell(f"more than {MAX_VALUES} values; a scenario is small", node)
+        if self._count > self._kind.max_values:
+            if self._count == self._kind.max_values + 1:
+                most = self._kind.max_values
+                self._tell(f"more than {most} values; {self._kind.noun} is small", node)
             return None
         if id(node) in self._open:
             self._tell("this alias names the value that it is part of", node)
@@ -223,7 +249,7 @@ class _Walk:
                 else:
                     self._count += 1
                     yield source
-                    if self._count <= MAX_VALUES:
+                    if self._count <= self._kind.max_values:
                         yield from self._merged(source)
 
     def _key(self, node: Node) -> str | None:
