@@ -27,6 +27,7 @@ COMMANDS = [
     "history",
     "uri",
     "report",
+    "pull",
 ]
 
 

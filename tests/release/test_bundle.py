@@ -134,6 +134,19 @@ def test_going_back_copies_nothing(box: Path, tmp_path: Path) -> None:
     assert (box / "current" / "model.onnx").stat().st_ino == kept
 
 
+@pytest.mark.skipif(not Path("/bin/mv").exists(), reason="needs mv -T of GNU")
+def test_going_back_by_hand_on_the_box(box: Path, tmp_path: Path, repository: Path) -> None:
+    """The command that docs/bundle.md gives."""
+    text = (repository / "docs/bundle.md").read_text("utf-8")
+    (command,) = [line for line in text.splitlines() if line.startswith("cd /opt/ppe && ln")]
+    subprocess.run(["sh", "-c", command.replace("cd /opt/ppe && ", "")], cwd=box, check=True)
+    one, two = (made_bundle(tmp_path, version) for version in (1, 2))
+    found = check_directory(box)
+    assert (found.name, found.intact) == (one.name, True)
+    again = pull(box, two)
+    assert (again.done, again.previous) == ("switched", one.name)
+
+
 def test_a_damaged_current_is_replaced_and_never_kept_as_previous(
     box: Path, tmp_path: Path
 ) -> None:
