@@ -41,7 +41,8 @@ class BackendInfo:
         name: as in DetectorSpec.backend.
         label: for people.
         library: module that runs the files.
-        precisions: precision → int8 methods it can export; () where methods don't apply.
+        precisions: precision → int8 methods it can make; () where methods don't apply. 'qat'
+            is made by its kitchen, not by an export.
         file_kind: suffix of the file it opens.
         module, class_name: where it is implemented, relative to this package.
         requirements: distributions needed to run (not to make) its files.
@@ -96,7 +97,7 @@ CATALOGUE: Mapping[str, BackendInfo] = MappingProxyType(
             name="openvino",
             label="OpenVINO",
             library="openvino",
-            precisions={"fp32": (), "fp16": (), "int8": ("static",)},
+            precisions={"fp32": (), "fp16": (), "int8": ("static", "qat")},
             file_kind=".xml",
             module="openvino_runtime",
             class_name="OpenvinoBackend",
@@ -217,8 +218,10 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
         raise ConfigurationError(problems)
     if request.precision == "int8" and request.method == "qat":
         raise BackendUnavailableError(
-            "method 'qat' (quantisation-aware training) is not available yet for any backend; "
-            "use method 'static', which calibrates on images of the train split"
+            no_training(info.name)
+            if not info.supports("int8", "qat")
+            else "method 'qat' trains, which an export can't: run a quant stage with "
+            "quantization.method 'qat', or use a kitchen's make_trained"
         )
     if not info.supports(request.precision, request.method):
         can = [
@@ -228,6 +231,15 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
         asked = request.precision
         asked += f" by method '{request.method}'" if request.precision == "int8" else ""
         raise BackendUnavailableError(f"{info.label} can't make {asked}; it makes {', '.join(can)}")
+
+
+def no_training(backend: str) -> str:
+    """Why this backend's networks can't be trained on quantised, and what to do."""
+    able = " or ".join(info.name for info in CATALOGUE.values() if info.supports("int8", "qat"))
+    return (
+        f"method 'qat' (quantisation-aware training) is not available for {backend}, only for "
+        f"{able}; use method 'static', which calibrates on images of the train split"
+    )
 
 
 def library_version(distribution: str) -> str:

@@ -13,10 +13,11 @@ counts the convolutions that are float in the end.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..contracts.errors import BackendError
@@ -37,7 +38,7 @@ from .weight_files import RT_INFO_NAMES
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray
 
-FLOAT, CALIBRATED, FACTS = "float.xml", "calibrated.xml", "facts.json"
+FLOAT, CALIBRATED, TRAINED, FACTS = "float.xml", "calibrated.xml", "trained.xml", "facts.json"
 # Between a convolution and its weights' quantiser: a group convolution's weights are reshaped.
 WEIGHT_PATH = recipes.REARRANGEMENTS
 
@@ -118,13 +119,57 @@ class OpenvinoKitchen(Kitchen):
             (folder / FACTS).write_text(json.dumps(done), encoding="utf-8")
 
     def _make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
+        calibrated = self.calibrated(recipe)
+        with exporting.foreign_errors(f"making OpenVINO int8 '{recipe.label}'"):
+            model = calibrated.with_float(operations_of(self.groups, recipe.float_groups))
+        return self._packed(recipe, model, destination)
+
+    def _make_trained(
+        self,
+        recipe: Recipe,
+        destination: Path,
+        train: Callable[[Any], Mapping[str, str]],
+        data: str,
+    ) -> DetectorPackage:
+        def fill(folder: Path) -> None:
+            model, facts = self._train(recipe, train)
+            self._openvino.save_model(model, str(folder / TRAINED), compress_to_fp16=False)
+            (folder / FACTS).write_text(json.dumps(dict(facts)), encoding="utf-8")
+
+        folder = self.cached_training(json.dumps([recipe.digest, data]), fill)
+        with exporting.foreign_errors(f"reading {folder} (remove that directory to train anew)"):
+            model = self._core.read_model(str(folder / TRAINED))
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return self._packed(recipe, model, destination, facts)
+
+    def _train(
+        self, recipe: Recipe, train: Callable[[Any], Mapping[str, str]]
+    ) -> tuple[Any, Mapping[str, str]]:
+        # PyTorch is loaded for training alone: whoever only runs or calibrates does without.
+        from .trainable_network import TrainableNetwork
+
+        calibrated = self.calibrated(recipe)
+        with exporting.foreign_errors(f"preparing '{recipe.label}' for training"):
+            model = calibrated.with_float(operations_of(self.groups, recipe.float_groups))
+            network = TrainableNetwork(model)
+        facts = train(network)
+        with exporting.foreign_errors(f"reading back what was trained by '{recipe.label}'"):
+            return network.to_openvino(), facts
+
+    def _packed(
+        self,
+        recipe: Recipe,
+        model: Any,
+        destination: Path,
+        facts: Mapping[str, str] = MappingProxyType({}),
+    ) -> DetectorPackage:
+        """The package of a network whose weights are still float behind their quantisers."""
         from openvino._offline_transformations import compress_quantize_weights_transformation
 
         spec = self._source.spec
+        weights = openvino_runtime.WEIGHTS
         with exporting.complete_or_absent(destination) as work:
-            calibrated = self.calibrated(recipe)
             with exporting.foreign_errors(f"making OpenVINO int8 '{recipe.label}'"):
-                model = calibrated.with_float(operations_of(self.groups, recipe.float_groups))
                 quantised, every = quantised_convolutions(model), convolutions(model)
                 if not quantised:
                     raise BackendError(
@@ -134,7 +179,6 @@ class OpenvinoKitchen(Kitchen):
                 compress_quantize_weights_transformation(model)
                 openvino_tail.streamline(self._openvino, model)
                 model.set_rt_info(str(dict(enumerate(spec.class_names))), RT_INFO_NAMES)
-                weights = openvino_runtime.WEIGHTS
                 self._openvino.save_model(model, str(work / weights), compress_to_fp16=False)
             return exporting.finished_package(
                 work,
@@ -145,9 +189,10 @@ class OpenvinoKitchen(Kitchen):
                 weights=weights,
                 lineage=self.lineage(
                     recipe,
-                    calibrated.done,
+                    self.calibrated(recipe).done,
                     bias_correction="nncf fast" if recipe.bias_correction else "none",
                     float_convolutions=f"{len(every) - len(quantised)} of {len(every)}",
+                    **facts,
                 ),
             )
 

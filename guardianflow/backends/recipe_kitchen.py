@@ -3,6 +3,8 @@
     cache_dir/
       graph-KEY/        the float network, traced once for each source
       calibration-KEY/  what calibrating it on these images by this method found
+      sensitivity-KEY/  how much each group of layers harms after that calibration
+      training-KEY/     the network after quantisation-aware training
 
 A directory there is complete or absent, and its name is a hash of all that its content depends
 on, so it is never out of date: another source, other images or another version of a library make
@@ -24,11 +26,11 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..contracts.errors import ConfigurationError
+from ..contracts.errors import BackendUnavailableError, ConfigurationError
 from ..contracts.quantisation import PRESETS, LayerGroup, Recipe
 from ..contracts.results import DetectorPackage, ExportRequest
 from . import catalogue, exporting
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 SENSITIVITY_IMAGES = 8
+SHARES = "shares.json"
 
 
 class Kitchen(ABC):
@@ -108,13 +111,43 @@ class Kitchen(ABC):
                 `destination` exists.
             BackendError: it failed.
         """
+        self._require_some_quantised(recipe)
+        if recipe.training is not None:
+            raise ConfigurationError("a recipe with training is made by make_trained, not make")
+        return self._make(recipe, destination)
+
+    def make_trained(
+        self,
+        recipe: Recipe,
+        destination: Path,
+        train: Callable[[Any], Mapping[str, str]],
+        data: str,
+    ) -> DetectorPackage:
+        """See `contracts.quantisation.RecipeKitchen.make_trained`."""
+        if not catalogue.CATALOGUE[self.backend].supports("int8", "qat"):
+            raise BackendUnavailableError(catalogue.no_training(self.backend))
+        self._require_some_quantised(recipe)
+        if recipe.training is None:
+            raise ConfigurationError("a recipe without training is made by make, not make_trained")
+        return self._make_trained(recipe, destination, train, data)
+
+    def _make_trained(
+        self,
+        recipe: Recipe,
+        destination: Path,
+        train: Callable[[Any], Mapping[str, str]],
+        data: str,
+    ) -> DetectorPackage:
+        """The package of a recipe that was checked; for backends whose catalogue entry has it."""
+        raise NotImplementedError
+
+    def _require_some_quantised(self, recipe: Recipe) -> None:
         self.check(recipe)
         if set(recipe.float_groups) >= {group.name for group in self.groups}:
             raise ConfigurationError(
                 "a recipe must leave at least one group to quantise but all "
                 f"{len(self.groups)} stay float; export the detector as fp32 or fp16 instead"
             )
-        return self._make(recipe, destination)
 
     def sensitivity(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None = None
@@ -125,6 +158,19 @@ class Kitchen(ABC):
         error. See `contracts.quantisation.RecipeKitchen.sensitivity`.
         """
         self.check(recipe)
+
+        def measure(place: Path) -> None:
+            shares = self._shares_of_error(recipe, progress)
+            (place / SHARES).write_text(json.dumps(shares), encoding="utf-8")
+
+        facts = {"key": recipe.calibration_key, "images": self.images_digest}
+        found = self._cached("sensitivity", facts, measure) / SHARES
+        shares: dict[str, float] = json.loads(found.read_text(encoding="utf-8"))
+        return shares
+
+    def _shares_of_error(
+        self, recipe: Recipe, progress: Callable[[int, int], None] | None
+    ) -> dict[str, float]:
         chosen = np.linspace(0, len(self._images) - 1, min(SENSITIVITY_IMAGES, len(self._images)))
         images = [self._images.image(round(index)) for index in chosen]
         reference = _outputs(self._float_package(), images)
@@ -170,7 +216,7 @@ class Kitchen(ABC):
             done: 'used' (the calibration as the library did it) and 'float_nodes'.
             facts: more.
         """
-        request = ExportRequest("int8", "static", recipe.calibration_method)
+        request = ExportRequest("int8", recipe.method, recipe.calibration_method)
         return exporting.lineage(
             self._source,
             [*self.tracers, *self.libraries],
@@ -222,6 +268,10 @@ class Kitchen(ABC):
             fill: makes its content where it is missing.
         """
         return self._cached("calibration", {"key": key, "images": self.images_digest}, fill)
+
+    def cached_training(self, key: str, fill: Callable[[Path], None]) -> Path:
+        """The directory of a network that was trained on; the rest as `cached_calibration`."""
+        return self._cached("training", {"key": key, "images": self.images_digest}, fill)
 
     def _cached(self, kind: str, facts: Mapping[str, str], fill: Callable[[Path], None]) -> Path:
         spec = self._source.spec

@@ -11,11 +11,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from .results import DetectorPackage
 
 PRESETS = ("mixed", "performance")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a quantised network is trained on: quantisation-aware training (QAT).
+
+    Args:
+        epochs: over the train split.
+        batch_size: images a step.
+        learning_rate: of the first step; it falls to a hundredth along a cosine.
+        seed: of the order of images and of what is changed in them.
+    """
+
+    epochs: int = 3
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    seed: int = 42
 
 
 @dataclass(frozen=True)
@@ -27,12 +44,19 @@ class Recipe:
         preset: 'mixed' (asymmetric activations) or 'performance' (symmetric ones).
         bias_correction: whether biases make up for the mean error of quantised weights.
         calibration_method: 'entropy', 'minmax' or 'percentile'.
+        training: what comes after calibrating; None where calibrating is all.
     """
 
     float_groups: tuple[str, ...] = ()
     preset: str = "mixed"
     bias_correction: bool = True
     calibration_method: str = "entropy"
+    training: Training | None = None
+
+    @property
+    def method(self) -> str:
+        """As in ExportRequest: 'static' or 'qat'."""
+        return "static" if self.training is None else "qat"
 
     @property
     def calibration_key(self) -> str:
@@ -49,6 +73,9 @@ class Recipe:
     def label(self) -> str:
         """For people: 'entropy mixed, 3 groups float'."""
         words = f"{self.calibration_method} {self.preset}"
+        if self.training is not None:
+            epochs = self.training.epochs
+            words += f", trained {epochs} epoch{'s' if epochs != 1 else ''}"
         words += "" if self.bias_correction else ", no bias correction"
         count = len(self.float_groups)
         return words + (f", {count} group{'s' if count != 1 else ''} float" if count else "")
@@ -98,6 +125,32 @@ class RecipeKitchen(Protocol):
                 nothing is left to quantise; `destination` exists.
             BackendUnavailableError: a preset that this backend can't do.
             BackendError: it failed.
+        """
+        ...
+
+    def make_trained(
+        self,
+        recipe: Recipe,
+        destination: Path,
+        train: Callable[[Any], Mapping[str, str]],
+        data: str,
+    ) -> DetectorPackage:
+        """The package of a recipe whose network is trained on before it is made.
+
+        What was trained is kept with the calibrations: the same once more is not trained again.
+
+        Args:
+            recipe: with its `training`.
+            train: given the quantised network, a torch.nn.Module whose parameters are weights,
+                biases and ranges; trains it where it is and returns facts for the lineage. The
+                module gives raw predictions: {'boxes': N×(4·reg_max)×A, 'scores': N×classes×A
+                (logits), 'feats': a tensor for each level, of which only the shape counts}.
+            data: a digest of the data trained on.
+
+        Raises:
+            as `make`, and whatever `train` raises.
+            BackendUnavailableError: this backend's networks can't be trained on.
+            BackendError: training left a weight or range that is not finite.
         """
         ...
 

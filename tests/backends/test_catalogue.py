@@ -89,7 +89,8 @@ def test_a_request_of_unknown_words_tells_all_of_them_at_once() -> None:
     [
         ("openvino", ExportRequest("int8", "dynamic"), "by method 'dynamic'; it makes fp32"),
         ("pytorch", ExportRequest("int8"), "PyTorch can't make int8"),
-        ("onnx", ExportRequest("int8", "qat"), "'qat'.*not available yet.*use method 'static'"),
+        ("onnx", ExportRequest("int8", "qat"), "'qat'.*not available for onnx, only for openvino"),
+        ("openvino", ExportRequest("int8", "qat"), "'qat' trains, which an export can't"),
     ],
 )
 def test_what_a_backend_can_t_make_is_said_with_what_it_can(
