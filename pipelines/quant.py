@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import BackendError, ScenarioError
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
@@ -30,9 +30,11 @@ from .inputs import (
 from .judging import Judged, judge, read_split, save_judged
 from .measuring import Timings, Watch, save_json, save_timings, timing_paths
 from .plan import read_variant
+from .qat_variant import QatInput, make_by_qat, require_trainable
 from .quant_search import SearchInput, VariantSearch
 from .readiness import require_backend, verdict_tags
 from .stages import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
+from .variant_checks import calibration_tags, difference_metrics, require_sound
 
 if TYPE_CHECKING:
     from guardianflow.contracts.measurements import Estimate
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
 
-# A loss like this is no matter of limits: quantisation went wrong.
-BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
 LIBRARIES = (
     "openvino", "nncf", "onnx", "onnxruntime", "onnxslim", "torch", "ultralytics", "scipy",
 )  # fmt: skip
@@ -63,6 +63,7 @@ class QuantStage:
         context, scenario = self._context, self._context.scenario
         self._source = fetch_source(context, context.scratch / "source")
         require_original(context, self._source)
+        require_trainable(self._variant)
         verdict = require_backend(
             self._variant.backend, self._variant.precision, context.settings.probes_dir
         )
@@ -174,7 +175,7 @@ class QuantStage:
         if not context.request.register:
             return StageOutcome(metrics, variant=made)
         name = context.scenario.get_registered_model_name(package.spec.variant)
-        tags = {**self._model_tags(), "precision": package.spec.precision}
+        tags = self._model_tags(package)
         model = context.ports.registry.register(run_id, package, name, tags=tags)
         return StageOutcome(metrics, (model,), made)
 
@@ -184,11 +185,14 @@ class QuantStage:
 
         side = self._source.spec.input_size
         images = LetterboxedImages(self._calibration, side) if self._calibration else None
+        trained_on = QatInput(self._source, self._dataset)
         if self._variant.search is not None and images is not None:
             given = SearchInput(
-                self._source, self._variant, images, self._images, before, self._try_identity()
+                trained_on, self._variant, images, self._images, before, self._try_identity()
             )
             package = VariantSearch(self._context, run_id, given).run(outputs)
+        elif self._variant.method == "qat" and images is not None:
+            package = make_by_qat(self._context, run_id, self._variant, trained_on, images)
         else:
             self._context.events.message(f"exporting {self._name}")
             package = self._export(images)
@@ -350,8 +354,8 @@ class QuantStage:
             conf_threshold=after.metrics.conf_threshold,
         )
 
-    def _model_tags(self) -> dict[str, str]:
-        scenario = self._context.scenario
+    def _model_tags(self, package: DetectorPackage) -> dict[str, str]:
+        scenario, made = self._context.scenario, package.spec
         return {
             "architecture": scenario.model.architecture,
             "input_size": str(self._source.spec.input_size),
@@ -359,8 +363,9 @@ class QuantStage:
             "exp_version": scenario.version,
             "source_run_id": source_run_tags(self._context).get("source.run_id", ""),
             "quant_backend": self._variant.backend,
-            "quant_method": self._variant.method,
-            "precision": self._variant.precision,
+            # A search may end with a method that was not asked for, or with float16.
+            "quant_method": made.lineage.get("quantization_method", self._variant.method),
+            "precision": made.precision,
             "data_fingerprint": self._dataset.fingerprint,
         }
 
@@ -379,37 +384,6 @@ def quant_split(context: StageContext, dataset: LocalDataset) -> str:
             f"set dataset.split"
         )
     return split
-
-
-def calibration_tags(package: DetectorPackage) -> dict[str, str]:
-    """What calibration was asked for and what the library really did."""
-    keys = ("calibration_method_used", "calibration_images", "float_nodes")
-    lineage = package.spec.lineage
-    return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
-
-
-def require_sound(before: Judged, after: Judged, name: str) -> None:
-    """Stop here when the variant is broken: nobody must be able to promote it by mistake.
-
-    Raises:
-        BackendError: it lost more than half of the original's mAP50-95, and more than 0.1.
-    """
-    original, quantized = before.metrics.mAP50_95, after.metrics.mAP50_95
-    if original - quantized > BROKEN_DROP and quantized < BROKEN_SHARE * original:
-        raise BackendError(
-            f"{name} is broken: its mAP50-95 is {quantized:.3f}, the original's {original:.3f}. It "
-            "is not registered. Try another calibration_method, or let quantization.search find "
-            "the layers that must stay float"
-        )
-
-
-def difference_metrics(differences: Mapping[str, Estimate]) -> dict[str, float]:
-    """Drops with their intervals: original − quantised, so the signs turn and the bounds swap."""
-    metrics: dict[str, float] = {}
-    for key, each in differences.items():
-        drop = f"comparison.accuracy_drop_{key}"
-        metrics |= {drop: -each.value, f"{drop}_low": -each.high, f"{drop}_high": -each.low}
-    return metrics
 
 
 def native_device(device: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +22,22 @@ from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
     LabelledImage,
-    RunRecord,
     RunRequest,
 )
 from scenario import QuantizationParams, SearchParams
 
 from .judging import Judged, judge
 from .measuring import interval_metrics, save_json, timing_paths
+from .qat_variant import QatInput, make_trained, training_of
 from .recipe_search import Attempt, Limits, Measured, RecipeSearch, SearchResult
 from .recipe_search import judge as judge_attempt
+from .search_rows import DROP, measured_of, point, row_of
 from .stages import StageContext
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
 
 TRY_TAG = "guardianflow.try"
-DROP = "drop."
 THROUGHPUT_S = 2.0
 
 
@@ -46,7 +46,7 @@ class SearchInput:
     """What a search starts from.
 
     Args:
-        source: the trained model.
+        trained: the trained model, and the data to train on with where the search comes to that.
         variant: backend and calibration to begin with; its `search` has the limits.
         calibration: letterboxed train images.
         images: that every try is judged on.
@@ -54,12 +54,16 @@ class SearchInput:
         identity: everything a try's result depends on beside its recipe.
     """
 
-    source: DetectorPackage
+    trained: QatInput
     variant: QuantizationParams
     calibration: Sequence[ImageArray]
     images: list[LabelledImage]
     original: Judged
     identity: Mapping[str, Any]
+
+    @property
+    def source(self) -> DetectorPackage:
+        return self.trained.source
 
 
 class VariantSearch:
@@ -96,6 +100,7 @@ class VariantSearch:
             self._kitchen = kitchen
             ranking = self._timed(lambda: self._ranking(base))
             presets = ("performance",) if given.variant.backend == "openvino" else ()
+            seed = context.scenario.environment.seed
             search = RecipeSearch(
                 list(ranking),
                 self._attempt,
@@ -103,6 +108,7 @@ class VariantSearch:
                 self._wanted.objective,
                 base,
                 presets=presets,
+                training=training_of(given.variant, seed) if self._wanted.allow_qat else None,
             )
             result = search.run()
             self._save(outputs, result, ranking)
@@ -116,7 +122,7 @@ class VariantSearch:
             context.events.message(
                 f"best of {len(result.attempts)} tries: {result.best.label} ({result.ended})"
             )
-            return self._package(result.best.recipe)
+            return self._package(result.best.recipe, self._run_id)
 
     def _limits(self) -> Limits:
         wanted = self._wanted
@@ -128,8 +134,12 @@ class VariantSearch:
         )
 
     def _time_left(self) -> bool:
+        return self._seconds_left() >= 0
+
+    def _seconds_left(self) -> float:
+        """Of the budget, with what measuring one more try takes set aside."""
         used = time.monotonic() - self._began
-        return used + self._longest_s <= self._wanted.budget_minutes * 60
+        return self._wanted.budget_minutes * 60 - used - self._longest_s
 
     def _timed(self, work: Any) -> Any:
         """Exporting and measuring, apart from the search's own deciding and logging."""
@@ -154,14 +164,28 @@ class VariantSearch:
         target.parent.mkdir(exist_ok=True)
         return backend.export(self._given.source, ExportRequest(precision), target)
 
-    def _package(self, recipe: Recipe | None) -> DetectorPackage:
+    def _package(self, recipe: Recipe | None, run_id: str) -> DetectorPackage:
+        """A recipe's package; the run is where training is logged, if it comes to that."""
         if recipe not in self._packages:
-            if recipe is None:
-                self._packages[recipe] = self._export("fp16")
-            else:
-                target = self._context.scratch / "tries" / recipe.digest[:12]
-                self._packages[recipe] = self._kitchen.make(recipe, target)
+            self._packages[recipe] = self._made(recipe, run_id)
         return self._packages[recipe]
+
+    def _made(self, recipe: Recipe | None, run_id: str) -> DetectorPackage:
+        if recipe is None:
+            return self._export("fp16")
+        target = self._context.scratch / "tries" / recipe.digest[:12]
+        if recipe.training is None:
+            return self._kitchen.make(recipe, target)
+        return make_trained(
+            self._context,
+            self._kitchen,
+            recipe,
+            self._given.trained,
+            run_id=run_id,
+            destination=target,
+            # The best of the tries is made whatever it takes: it is the result.
+            seconds=None if run_id == self._run_id else self._seconds_left(),
+        )
 
     # --- one try -------------------------------------------------------------------------------
 
@@ -204,7 +228,7 @@ class VariantSearch:
 
     def _measure(self, recipe: Recipe | None, child: str) -> Attempt:
         try:
-            measured, metrics = self._timed(lambda: self._measured(recipe))
+            measured, metrics = self._timed(lambda: self._measured(recipe, child))
         except KeyboardInterrupt:
             raise
         except GuardianFlowError as exc:  # one recipe that can't be made is no end of the search
@@ -212,14 +236,14 @@ class VariantSearch:
         self._context.ports.store.log_metrics(child, metrics)
         return judge_attempt(recipe, measured, self._limits(), child)
 
-    def _measured(self, recipe: Recipe | None) -> tuple[Measured, dict[str, float]]:
+    def _measured(self, recipe: Recipe | None, child: str) -> tuple[Measured, dict[str, float]]:
         from guardianflow.detector import Detector
         from guardianflow.evaluation.latency import measure_interleaved, speedup
         from guardianflow.evaluation.preprocessing import load_image
 
         context, given = self._context, self._given
         benchmark, device = context.scenario.benchmark, context.scenario.environment.device
-        package = self._package(recipe)
+        package = self._package(recipe, child)
         with (
             Detector.open(package, device=device) as detector,
             Detector.open(self._float, device=device) as reference,
@@ -314,6 +338,7 @@ class VariantSearch:
         }
         if recipe is not None:
             tags["quant.float_groups"] = ", ".join(recipe.float_groups) or "none"
+            tags["quant.method"] = recipe.method
         return tags
 
     # --- what is left of it ----------------------------------------------------------------------
@@ -354,51 +379,3 @@ class VariantSearch:
             {"search.tries": float(len(result.attempts)), "search.seconds": seconds,
              "search.overhead_share": overhead},
         )  # fmt: skip
-
-
-def point(value: float) -> Estimate:
-    return Estimate(value, value, value)
-
-
-def measured_of(run: RunRecord) -> Measured:
-    """What a finished try logged."""
-    metrics = run.metrics
-    names = [
-        key.removeprefix(DROP)
-        for key in metrics
-        if key.startswith(DROP) and not key.endswith(("_low", "_high"))
-    ]
-    return Measured(
-        drops={
-            name: Estimate(
-                metrics[DROP + name],
-                metrics.get(f"{DROP}{name}_low", metrics[DROP + name]),
-                metrics.get(f"{DROP}{name}_high", metrics[DROP + name]),
-            )
-            for name in names
-        },
-        class_recall={
-            key.removeprefix("det.recall."): value
-            for key, value in metrics.items()
-            if key.startswith("det.recall.")
-        },
-        relative_latency=metrics["comparison.relative_latency"],
-        size_mb=metrics["sys.model_size_mb"],
-        relative_throughput=metrics.get("comparison.relative_throughput"),
-    )
-
-
-def row_of(attempt: Attempt) -> dict[str, Any]:
-    """One try as a row of results/search.json."""
-    row: dict[str, Any] = {
-        "label": attempt.label,
-        "float_groups": list(attempt.recipe.float_groups) if attempt.recipe else None,
-        "accepted": attempt.accepted,
-        "certain": attempt.certain,
-        "reason": attempt.reason,
-        "run_id": attempt.run_id,
-    }
-    if attempt.measured is not None:
-        row |= asdict(replace(attempt.measured, drops={}, class_recall={}))
-        row["drops"] = {key: asdict(each) for key, each in attempt.measured.drops.items()}
-    return {key: value for key, value in row.items() if value not in ({}, None)}

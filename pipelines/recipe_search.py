@@ -4,7 +4,8 @@
       accepted →      boldest, none float; then bisection between the two
       rejected →      more float; then another calibration, as far as it can help
     then              cheaper presets at the number of groups found
-    nothing passes →  float16
+    nothing passes →  training on, where it is allowed: none float, then half of the groups
+    nor does that →   float16
 
 `attempt` makes and measures one recipe; this module only decides what to try next. The result is
 the accepted attempt that the objective prefers, or none.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from guardianflow.contracts.measurements import Estimate
-from guardianflow.contracts.quantisation import Recipe
+from guardianflow.contracts.quantisation import Recipe, Training
 
 OBJECTIVES = ("latency_p50", "throughput", "size")
 
@@ -129,6 +130,8 @@ class RecipeSearch:
         base: calibration method and preset to begin with.
         methods: other calibration methods to try where the first one fails.
         presets: other presets to try at the end.
+        training: how to train on where no calibrated recipe is accepted; None where that is not
+            allowed.
     """
 
     ranking: Sequence[str]
@@ -138,6 +141,7 @@ class RecipeSearch:
     base: Recipe = field(default_factory=Recipe)
     methods: Sequence[str] = ("percentile", "minmax", "entropy")
     presets: Sequence[str] = ("performance",)
+    training: Training | None = None
     _tried: dict[Recipe | None, Attempt] = field(default_factory=dict)
 
     def run(self) -> SearchResult:
@@ -147,7 +151,7 @@ class RecipeSearch:
             fewest = self._fewest_float()
             if fewest is not None:
                 self._cheaper(fewest)
-            else:
+            elif not self._trained():
                 self._try(None)
         except _OutOfTime:
             ended = "the time budget is used up"
@@ -190,6 +194,23 @@ class RecipeSearch:
             if preset != found.preset:
                 self._try(replace(found, preset=preset))
 
+    def _trained(self) -> bool:
+        """Whether a network is accepted after training on, from the best calibration there is."""
+        if self.training is None:
+            return False
+        measured = [each for each in self._tried.values() if each.recipe and each.measured]
+        closest = min(measured, key=_drop, default=None)
+        start = self.base
+        if closest is not None and closest.recipe is not None:
+            method = closest.recipe.calibration_method
+            start = replace(start, calibration_method=method)
+        start = replace(start, training=self.training)
+        for count in dict.fromkeys((0, len(self.ranking) // 2)):
+            attempt = self._try(self._with_float(start, count))
+            if attempt.accepted or attempt.measured is None:  # what failed once fails again
+                return attempt.accepted
+        return False
+
     def _with_float(self, recipe: Recipe, count: int) -> Recipe:
         return replace(recipe, float_groups=tuple(sorted(self.ranking[:count])))
 
@@ -206,6 +227,11 @@ class RecipeSearch:
     def _best(self) -> Attempt | None:
         accepted = [each for each in self._tried.values() if each.accepted]
         return min(accepted, key=lambda each: preference(each, self.objective), default=None)
+
+
+def _drop(attempt: Attempt) -> float:
+    assert attempt.measured is not None  # only what was measured is compared
+    return attempt.measured.drops["mAP50_95"].value
 
 
 def preference(attempt: Attempt, objective: str) -> tuple[float, float]:

@@ -30,6 +30,7 @@ from guardianflow.contracts.errors import Problem, ScenarioError
 from . import fields as kind
 from . import naming
 from .comparisons import comparison_conflicts, resolve_variant
+from .qat import qat_problem
 from .releases import release_conflicts
 from .sections import (
     ComparisonConfig,
@@ -329,7 +330,7 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
         message = f"model.num_classes is {number} but task.classes names {named}"
         yield ("model", "num_classes"), message
     yield from _repeated_variants(values.get("quantization"))
-    yield from _impossible_searches(values.get("quantization"))
+    yield from _impossible_int8(values.get("quantization"))
     yield from comparison_conflicts(values)
     yield from release_conflicts(values)
     benchmark = values.get("benchmark")
@@ -361,7 +362,7 @@ def _repeated_variants(quantization: object) -> Iterator[Conflict]:
             yield ("quantization", index), message
 
 
-def _impossible_searches(quantization: object) -> Iterator[Conflict]:
+def _impossible_int8(quantization: object) -> Iterator[Conflict]:
     try:
         variants = expand_variants(quantization)
     except ValueError:
@@ -370,6 +371,9 @@ def _impossible_searches(quantization: object) -> Iterator[Conflict]:
     for index, variant in enumerate(
         variants if isinstance(variants, (list, tuple)) else [variants]
     ):
+        place: tuple[str | int, ...] = ("quantization", index) if several else ("quantization",)
+        if problem := qat_problem(variant):
+            yield place, problem
         if _look(variant, "search") is None:
             continue
         made = (

@@ -160,13 +160,23 @@ class SearchParams(Section):
     max_drop_mAP50: kind.Fraction = 0.01  # noqa: N815
     min_class_recall: kind.Fraction | None = None
     objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
+    allow_qat: bool = Field(default=False, strict=True)
+
+
+class QatParams(Section):
+    """How to train on with fake quantisation; for `method: qat`, or a search that may use it."""
+
+    epochs: kind.Positive = 3
+    batch_size: kind.Positive = 8
+    learning_rate: kind.PositiveNumber = 0.00001
 
 
 class QuantizationParams(Section):
     """One format to make of the trained detector.
 
     `method`, `calibration_size` (images of the train split) and `calibration_method` matter to
-    int8 alone. `search`: look for the recipe instead of taking the usual one.
+    int8 alone. `search`: look for the recipe instead of taking the usual one. `qat`: how to train
+    where it comes to that; None takes its defaults.
     """
 
     method: Literal["static", "dynamic", "qat"] = "static"
@@ -175,6 +185,7 @@ class QuantizationParams(Section):
     calibration_size: kind.Positive = 500
     calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
     search: SearchParams | None = None
+    qat: QatParams | None = None
 
     @property
     def variant(self) -> str:

@@ -16,9 +16,10 @@ from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
 from pipelines.events import EventSink
 from pipelines.judging import Judged
-from pipelines.quant import QuantStage, require_sound
+from pipelines.quant import QuantStage
 from pipelines.settings import Settings
 from pipelines.stages import StageContext, StageRequest, execute
+from pipelines.variant_checks import require_sound
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario
 

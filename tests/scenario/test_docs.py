@@ -76,6 +76,7 @@ def test_every_field_stands_there_with_its_default(text: str, name: str) -> None
     [
         ("benchmark", "cameras", scenario.CameraParams),
         ("quantization", "search", scenario.SearchParams),
+        ("quantization", "qat", scenario.QatParams),
         ("comparison", "quantization_variants", scenario.ComparisonVariant),
     ],
 )

@@ -1,0 +1,131 @@
+"""Quantisation-aware training inside a quant run: the kitchen's network, trained by Ultralytics.
+
+backends makes the network and writes it back, experiments_adapters/yolo trains it; neither knows
+the other, so they meet here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardianflow.contracts.errors import ScenarioError
+from guardianflow.contracts.quantisation import Recipe, RecipeKitchen, Training
+from guardianflow.contracts.results import DetectorPackage, LocalDataset
+from scenario import QatParams, QuantizationParams
+
+from .stages import StageContext
+
+if TYPE_CHECKING:
+    from guardianflow.contracts.ports import ImageArray
+
+
+def require_trainable(variant: QuantizationParams) -> None:
+    """Raises ScenarioError where training is asked for and the backend's networks can't be."""
+    from guardianflow.backends.catalogue import backend_info, no_training
+
+    asked = variant.precision == "int8" and variant.method == "qat"
+    allowed = variant.search is not None and variant.search.allow_qat
+    if (asked or allowed) and not backend_info(variant.backend).supports("int8", "qat"):
+        raise ScenarioError(no_training(variant.backend))
+
+
+def training_of(variant: QuantizationParams, seed: int) -> Training:
+    """How the scenario wants it trained."""
+    wanted = variant.qat or QatParams()
+    return Training(wanted.epochs, wanted.batch_size, wanted.learning_rate, seed)
+
+
+@dataclass(frozen=True)
+class QatInput:
+    """What is trained on.
+
+    Args:
+        source: the trained model that the network was made of.
+        dataset: whose train split is used.
+    """
+
+    source: DetectorPackage
+    dataset: LocalDataset
+
+
+def make_trained(
+    context: StageContext,
+    kitchen: RecipeKitchen,
+    recipe: Recipe,
+    given: QatInput,
+    *,
+    run_id: str,
+    destination: Path,
+    seconds: float | None = None,
+) -> DetectorPackage:
+    """The package of a recipe whose network is trained on; each epoch is logged as it ends.
+
+    Args:
+        recipe: with its training.
+        run_id: gets `train.loss`, `train.box_loss`, … with the epoch as step.
+        seconds: how long training may take; None where it may take what it takes.
+
+    Raises:
+        NoTimeToTrainError: it would take longer than `seconds`.
+        TrainerError: the loss is no number any more, or Ultralytics' own error.
+        BackendError: the network can't be trained on, or training left it broken.
+    """
+    assert recipe.training is not None  # the caller made the recipe to be trained
+    training = recipe.training
+
+    def on_epoch_end(epoch: int, metrics: Mapping[str, float]) -> None:
+        named = {f"train.{name}": value for name, value in metrics.items()}
+        context.ports.store.log_metrics(run_id, named, step=epoch)
+        shown = f"training with fake quantisation, loss {metrics['loss']:.3f}"
+        context.events.progress(epoch, training.epochs, shown)
+
+    def train(network: Any) -> Mapping[str, str]:
+        from experiments_adapters.yolo.finetune import FinetuneSettings, finetune
+        from guardianflow.backends.ultralytics_models import load_detector
+
+        context.events.message(f"training {training.epochs} epochs with fake quantisation")
+        settings = FinetuneSettings(
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            learning_rate=training.learning_rate,
+            input_size=given.source.spec.input_size,
+            seed=training.seed,
+            device=context.scenario.environment.device,
+            end_to_end=given.source.spec.output == "end_to_end",
+            seconds=seconds,
+        )
+        detector = load_detector(given.source.weights_path)
+        return finetune(network, detector, given.dataset.data_yaml, settings, on_epoch_end)
+
+    return kitchen.make_trained(recipe, destination, train, given.dataset.fingerprint)
+
+
+def make_by_qat(
+    context: StageContext,
+    run_id: str,
+    variant: QuantizationParams,
+    given: QatInput,
+    calibration: Sequence[ImageArray],
+) -> DetectorPackage:
+    """The package of `method: qat`: calibrated by the usual recipe, then trained on.
+
+    Raises:
+        as `make_trained`.
+    """
+    from guardianflow.backends.catalogue import open_kitchen
+
+    training = training_of(variant, context.scenario.environment.seed)
+    recipe = replace(Recipe(calibration_method=variant.calibration_method), training=training)
+    cache = context.settings.work_dir / "calibrations"
+    with open_kitchen(variant.backend, given.source, calibration, cache) as kitchen:
+        return make_trained(
+            context,
+            kitchen,
+            recipe,
+            given,
+            run_id=run_id,
+            destination=context.scratch / "package",
+        )

@@ -1,0 +1,48 @@
+"""What is asked of a variant before it may be registered, and what its run says of its making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from guardianflow.contracts.errors import BackendError
+from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.results import DetectorPackage
+
+from .judging import Judged
+
+# A loss like this is no matter of limits: quantisation went wrong.
+BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
+
+
+def calibration_tags(package: DetectorPackage) -> dict[str, str]:
+    """What calibration was asked for and what the library really did; how it was trained on."""
+    keys = (
+        "calibration_method_used", "calibration_images", "float_nodes",
+        "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images",
+    )  # fmt: skip
+    lineage = package.spec.lineage
+    return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
+
+
+def require_sound(before: Judged, after: Judged, name: str) -> None:
+    """Stop here when the variant is broken: nobody must be able to promote it by mistake.
+
+    Raises:
+        BackendError: it lost more than half of the original's mAP50-95, and more than 0.1.
+    """
+    original, quantized = before.metrics.mAP50_95, after.metrics.mAP50_95
+    if original - quantized > BROKEN_DROP and quantized < BROKEN_SHARE * original:
+        raise BackendError(
+            f"{name} is broken: its mAP50-95 is {quantized:.3f}, the original's {original:.3f}. It "
+            "is not registered. Try another calibration_method, or let quantization.search find "
+            "the layers that must stay float"
+        )
+
+
+def difference_metrics(differences: Mapping[str, Estimate]) -> dict[str, float]:
+    """Drops with their intervals: original − quantised, so the signs turn and the bounds swap."""
+    metrics: dict[str, float] = {}
+    for key, each in differences.items():
+        drop = f"comparison.accuracy_drop_{key}"
+        metrics |= {drop: -each.value, f"{drop}_low": -each.high, f"{drop}_high": -each.low}
+    return metrics
