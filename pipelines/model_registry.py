@@ -117,6 +117,7 @@ class ModelRegistry:
         reason: str = "",
         force: bool = False,
         who: str = "",
+        decided_at: str = "",
     ) -> JournalEntry:
         """Candidate, or `version`, → champion; old champion → rollback.
 
@@ -131,18 +132,27 @@ class ModelRegistry:
             who=who,
             reason=reason,
             force=force,
+            decided_at=decided_at,
             verify=verifier(self._ports.registry),
         )
 
-    def rollback(self, name: str, *, reason: str = "", who: str = "") -> JournalEntry:
+    def rollback(
+        self, name: str, *, reason: str = "", who: str = "", decided_at: str = ""
+    ) -> JournalEntry:
         """Rollback → champion; demoted champion → candidate.
 
         See guardianflow.release.promotion.rollback for what is checked and raised.
         """
         who = who or this_person()
         self._mend(name, who)
-        verify = verifier(self._ports.registry)
-        return rollback(self._ports.aliases, name, who=who, reason=reason, verify=verify)
+        return rollback(
+            self._ports.aliases,
+            name,
+            who=who,
+            reason=reason,
+            decided_at=decided_at,
+            verify=verifier(self._ports.registry),
+        )
 
     def get_champion_uri(self, name: str) -> str:
         """'models:/NAME@champion', as MLflow takes it.

@@ -17,6 +17,7 @@ from guardianflow.contracts.releases import (
     JournalEntry,
 )
 from guardianflow.contracts.results import RegisteredModel
+from guardianflow.release.alias_changes import now
 from pipelines.model_registry import ModelRegistry
 
 from .listing import print_rows, when
@@ -86,12 +87,15 @@ def against(row: Row) -> str | None:
 def promote_model(
     name: str, version: str | None, force: bool, reason: str, *, as_json: bool
 ) -> int:
-    entry = opened().promote(name, version, reason=reason, force=force)
+    decided_at = now()  # before the libraries load, which takes seconds
+    entry = opened().promote(name, version, reason=reason, force=force, decided_at=decided_at)
     return show_change(name, entry, as_json)
 
 
 def roll_back(name: str, reason: str, *, as_json: bool) -> int:
-    return show_change(name, opened().rollback(name, reason=reason), as_json)
+    decided_at = now()
+    entry = opened().rollback(name, reason=reason, decided_at=decided_at)
+    return show_change(name, entry, as_json)
 
 
 def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
@@ -132,7 +136,7 @@ def show_history(name: str, *, as_json: bool) -> int:
             "what": entry.action + (" (forced)" if entry.forced else ""),
             "champion": moved(entry),
             "state": entry.state,
-            "when": entry.when,
+            "when": entry.when[:19] + "Z",  # always UTC; --json has it as it is kept
             "who": entry.who,
             "why": entry.reason or None,
             "evidence run": entry.evidence_run_id or None,

@@ -27,7 +27,8 @@ _ORDER = {
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """As the journal writes it; texts of this form sort by time."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def current_aliases(store: AliasStore, name: str) -> dict[str, str]:

@@ -117,11 +117,13 @@ class HeldClaim:
         age_s = max(time.monotonic() - self._started, time.time() - self.claim.since)
         if age_s > HOLD_S:
             raise ConcurrentChangeError(
-                f"after {age_s:.0f} s it stopped, so as not to meet another process, which may "
-                f"take over after {LEASE_S:.0f} s"
+                f"the change of '{self._name}' stopped after {age_s:.0f} s, so as not to meet "
+                f"another process, which may take over after {LEASE_S:.0f} s"
             )
         if self.claim.tag not in self._store.model_tags(self._name):
-            raise ConcurrentChangeError("another process has taken over its claim")
+            raise ConcurrentChangeError(
+                f"another process has taken over the claim on '{self._name}'"
+            )
 
 
 @contextmanager
@@ -142,14 +144,6 @@ def claimed(store: AliasStore, name: str, *, who: str, doing: str) -> Iterator[H
         except GuardianFlowError as exc:
             # What was done is done, and said by the block itself; the claim dies by itself.
             LOGGER.warning("the claim on '%s' could not be removed and lapses: %s", name, exc)
-
-
-def live_claims(store: AliasStore, name: str) -> list[Claim]:
-    """Who is changing the model's aliases at this moment, the first first."""
-    return sorted(
-        (each for each in _claims(store.model_tags(name)) if each.is_live()),
-        key=lambda claim: claim.rank,
-    )
 
 
 def _claims(tags: Mapping[str, str]) -> list[Claim]:

@@ -48,6 +48,7 @@ def promote(
     reason: str = "",
     force: bool = False,
     evidence_run_id: str = "",
+    decided_at: str = "",
     verify: Verify,
 ) -> JournalEntry:
     """Make the candidate, or `version`, the champion; the old champion becomes the rollback.
@@ -57,7 +58,11 @@ def promote(
         version: '3' or 'v3'; None takes the candidate.
         who: user@host.
         force: promote without a passed verdict; asks for a reason.
-        evidence_run_id: '' takes the run that the version's own verdict names.
+        evidence_run_id: '' takes the run that the version's own verdict names, where that verdict
+            allows it.
+        decided_at: when the caller decided, as `now` writes it: a change journalled since then is
+            refused to be built upon. '' means at this moment; a command gives its start, as the
+            libraries take seconds to load.
         verify: called as verify(name, version); raises SourceError when the version's files don't
             match their sha256.
 
@@ -73,6 +78,7 @@ def promote(
     """
     _check_reason(reason, force)
     recover(store, name, who=who)
+    _check_unchanged_since(store, name, decided_at, "promote")
     plan = _plan_promotion(store, name, version)
     if plan.refusal and not force:
         raise PromotionRefusedError(plan.refusal)
@@ -98,11 +104,18 @@ def promote(
 
 
 def rollback(
-    store: AliasStore, name: str, *, who: str, reason: str = "", verify: Verify | None = None
+    store: AliasStore,
+    name: str,
+    *,
+    who: str,
+    reason: str = "",
+    decided_at: str = "",
+    verify: Verify | None = None,
 ) -> JournalEntry:
     """Make the rollback the champion again; the demoted champion becomes the candidate.
 
     Args:
+        decided_at: as for `promote`.
         verify: as for `promote`; None trusts the files.
 
     Raises:
@@ -111,6 +124,7 @@ def rollback(
     """
     _check_reason(reason, force=False)
     recover(store, name, who=who)
+    _check_unchanged_since(store, name, decided_at, "rollback")
     plan = _plan_rollback(store, name)
     if verify is not None:
         verify(name, plan.version)
@@ -214,7 +228,7 @@ def _plan_promotion(store: AliasStore, name: str, version: str | None) -> _Plan:
         before,
         after,
         refusal=f"v{chosen} of '{shown}' may not be promoted: {why}" if why else "",
-        evidence_run_id=found.tags.get(EVIDENCE_TAG, ""),
+        evidence_run_id="" if why else found.tags.get(EVIDENCE_TAG, ""),
     )
 
 
@@ -261,6 +275,11 @@ def _refusal(version: RegisteredModel, champion: str) -> str:
     return ""
 
 
+def _check_unchanged_since(store: AliasStore, name: str, decided_at: str, action: str) -> None:
+    if decided_at and any(entry.when > decided_at for entry in read_journal(store, name)):
+        raise _changed_meanwhile(store, name, action)
+
+
 def _changed_meanwhile(store: AliasStore, name: str, action: str) -> ConcurrentChangeError:
     present = ", ".join(f"@{a} = v{v}" for a, v in sorted(current_aliases(store, name).items()))
     entries = read_journal(store, name)
@@ -281,6 +300,8 @@ def _check_reason(reason: str, force: bool) -> None:
             f"a reason must be at most {REASON_LIMIT} characters but got {len(reason)}: put the "
             "rest where the evidence is"
         )
+    if any(sign < " " and sign not in "\n\r\t" for sign in reason):
+        raise SourceError(f"a reason must be readable text but got control characters: {reason!r}")
     try:
         reason.encode("utf-8")
     except UnicodeEncodeError as exc:

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +32,10 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, ROLLBACK
 from guardianflow.release import claims
+from guardianflow.release.alias_changes import now
 from guardianflow.release.claims import CLAIM_PREFIX, Claim, claimed
 from guardianflow.release.process_identity import ProcessIdentity
-from guardianflow.release.promotion import history
+from guardianflow.release.promotion import history, rollback
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
 
 
@@ -47,8 +49,6 @@ def second() -> InMemoryAliasStore:
 
 
 def claim_of(process: ProcessIdentity, age_s: float = 0.0) -> Claim:
-    import time
-
     return Claim("ab" * 16, "lee@office", "promote", time.time() - age_s, process)
 
 
@@ -138,7 +138,7 @@ def test_a_holder_that_was_taken_over_or_is_too_slow_writes_no_more(
             store.delete_model_tag(NAME, tag)
 
     store = third()
-    with pytest.raises(ConcurrentChangeError, match="has taken over its claim"):
+    with pytest.raises(ConcurrentChangeError, match="has taken over the claim"):
         promoted(Interrupted(store, 3, lambda: take_over(store)))
     assert store.aliases(NAME)[CHAMPION] == "2"
     slow = third()
@@ -177,6 +177,22 @@ def test_a_state_that_changed_after_the_decision_is_not_built_upon(
     with pytest.raises(ConcurrentChangeError, match=r"changed meanwhile.*by lee@office"):
         promoted(second, version="2", verify=meanwhile)
     assert second.aliases(NAME) == {CHAMPION: "3", ROLLBACK: "1", CANDIDATE: "2"}
+
+
+def test_a_change_made_while_a_command_was_starting_is_not_built_upon() -> None:
+    store = model({}, {}, {}, champion="1", candidate="2")
+    decided_at = now()
+    time.sleep(0.01)
+    promoted(store, force=True, reason="first", who="lee@office")
+    for version in ("2", "3"):
+        with pytest.raises(ConcurrentChangeError, match=r"changed meanwhile.*by lee@office"):
+            promoted(store, version=version, force=True, reason="second", decided_at=decided_at)
+    with pytest.raises(ConcurrentChangeError, match=r"rollback of .* changed meanwhile"):
+        rollback(store, NAME, who=WHO, decided_at=decided_at)
+    assert store.aliases(NAME) == {CHAMPION: "2", ROLLBACK: "1"}
+    time.sleep(0.01)
+    rollback(store, NAME, who=WHO, decided_at=now())
+    assert store.aliases(NAME)[CHAMPION] == "1"
 
 
 class Turns:

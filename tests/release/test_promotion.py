@@ -33,7 +33,7 @@ from guardianflow.contracts.errors import (
     TrackingError,
 )
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, EVIDENCE_TAG, ROLLBACK
-from guardianflow.release import claims
+from guardianflow.release.claims import CLAIM_PREFIX
 from guardianflow.release.journal import entry_tag
 from guardianflow.release.promotion import history, promote, recover, rollback
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
@@ -70,7 +70,12 @@ def test_two_promotions_and_a_rollback_and_the_journal_tells_it_all() -> None:
     assert [entry.state for entry in told] == ["done"] * 3
     assert (told[1].reason, told[1].evidence_run_id) == ("안전모 재현율 향상", "run2")
     assert (told[2].who, told[2].reason) == ("lee@office", "false alarms at the gate")
-    assert not claims.live_claims(store, NAME)
+    assert not [tag for tag in store.model_tags(NAME) if tag.startswith(CLAIM_PREFIX)]
+
+
+def test_the_longest_reason_fits_in_one_tag(second: InMemoryAliasStore) -> None:
+    entry = promoted(second, reason='"' * 1000, who="k" * 64 + "@" + "h" * 255)
+    assert history(second, NAME) == [entry]
 
 
 def test_a_named_version_leaves_another_candidate_in_place(second: InMemoryAliasStore) -> None:
@@ -105,14 +110,14 @@ def test_aliases_of_other_people_are_neither_moved_nor_journalled(
 def test_only_a_passed_verdict_against_the_present_champion_promotes(
     tags: dict[str, str], why: str
 ) -> None:
-    store = model(verdict(), tags, champion="1", candidate="2")
+    store = model(verdict(), tags | {EVIDENCE_TAG: "run2"}, champion="1", candidate="2")
     with pytest.raises(PromotionRefusedError, match=why) as refused:
         promoted(store)
     assert refused.value.exit_code == 1
     assert store.aliases(NAME) == {CHAMPION: "1", CANDIDATE: "2"}
     assert history(store, NAME) == []
     entry = promoted(store, force=True, reason="the site stands still")
-    assert entry.forced
+    assert (entry.forced, entry.evidence_run_id) == (True, "")
     assert store.aliases(NAME) == {CHAMPION: "2", ROLLBACK: "1"}
 
 
@@ -135,6 +140,7 @@ def test_force_that_was_not_needed_is_not_written_down_as_forced(
         ({"force": True, "reason": "  "}, "must have a reason but got none"),
         ({"reason": "x" * 1001}, "at most 1000 characters but got 1001"),
         ({"reason": "\udcff"}, "no UTF-8"),
+        ({"reason": "red \x1b[31m"}, "must be readable text"),
         ({"version": "9"}, r"no version 9; it has v1 \(@champion\), v2 \(@candidate\)"),
         ({"version": "last"}, "must be a number such as 3 but got 'last'"),
         ({"version": "0"}, "must be a number"),
