@@ -11,7 +11,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +33,7 @@ from guardianflow.release.bundle_install import OUT_OF_SPACE, BundleDirectory, I
 from .wiring import Ports
 
 PYTHON_NEEDED = ">=3.11"
+TOLD_EVERY_S = 5.0
 SCHEME = "models:/"
 # Of the runs that a model comes from: what says which code and data made it.
 LINEAGE_TAGS = (
@@ -77,7 +80,7 @@ def deliver(
         BundleError: no room, another pull at work, a failing medium.
         TrackingError: the store can't be reached.
     """
-    model = ports.registry.describe(full_reference(reference))
+    model = _described(full_reference(reference), ports)
     with BundleDirectory.opened(target) as directory:
         digest = model.tags.get("sha256", "")
         name = bundle_name(model.name, model.version, digest)
@@ -85,7 +88,8 @@ def deliver(
             return model, found
         with _scratch(target) as scratch:
             say(f"fetching {model.display_name} version {model.version}")
-            package, runtime = _fetched(model, ports, Path(scratch))
+            with _telling_size(Path(scratch), say):
+                package, runtime = _fetched(model, ports, Path(scratch))
             say(f"writing {package.size_bytes / 1e6:.1f} MB of model files to {target}")
             bundle = make_bundle(
                 package,
@@ -112,6 +116,40 @@ def full_reference(reference: str) -> str:
     numbered = name.rpartition("/")[0] and name.rpartition("/")[2].isdecimal()
     chosen = "@" in name or numbered or name.endswith("/latest")
     return f"{SCHEME}{name}" if chosen else f"{SCHEME}{name}@{CHAMPION}"
+
+
+def _described(reference: str, ports: Ports) -> RegisteredModel:
+    try:
+        return ports.registry.describe(reference)
+    except SourceError as exc:
+        name, _, alias = reference.removeprefix(SCHEME).partition("@")
+        dotted = name.replace("/", ".")
+        if alias == CHAMPION and any(m.name == dotted for m in ports.registry.list_models(name)):
+            raise SourceError(
+                f"{exc}. No version has been promoted yet: guardianflow promote {name}; or name "
+                f"another one, e.g. {name}@candidate"
+            ) from exc
+        raise
+
+
+@contextmanager
+def _telling_size(folder: Path, say: Say) -> Iterator[None]:
+    """Tell now and then how much has arrived; mlflow tells nobody."""
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(TOLD_EVERY_S):
+            with suppress(OSError):  # a file may go while its folder is read
+                size = sum(path.lstat().st_size for path in folder.rglob("*"))
+                say(f"fetched {size / 1e6:.1f} MB")
+
+    teller = threading.Thread(target=tell, name="fetch-progress", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def _scratch(target: Path) -> tempfile.TemporaryDirectory[str]:
@@ -203,7 +241,7 @@ def requirements(spec: DetectorSpec) -> list[str]:
     with; else the one installed here; else none is named, as none is known to work. OpenCV is left
     out: the bundle does without.
     """
-    from guardianflow.backends.catalogue import backend_info
+    from guardianflow.backends.catalogue import OPENCV_DISTRIBUTIONS, backend_info
 
     made_with = dict(
         each.split("==", 1)
@@ -216,7 +254,9 @@ def requirements(spec: DetectorSpec) -> list[str]:
     for name in backend_info(spec.backend).requirements:
         if name.startswith("opencv-") and spec.backend != "pytorch":
             continue
-        version = made_with.get(name) or _installed(name)
+        # All builds of OpenCV share their numbers.
+        builds = OPENCV_DISTRIBUTIONS if name.startswith("opencv-") else (name,)
+        version = made_with.get(name) or next(filter(None, map(_installed, builds)), "")
         pinned.append(f"{name}=={version.partition('+')[0]}" if version else name)
     return pinned
 

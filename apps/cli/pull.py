@@ -11,6 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.releases import OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.bundle_check import PREVIOUS, BundleCheck, check_directory, linked_name
 from guardianflow.release.bundle_install import Installed
@@ -77,6 +78,7 @@ def pulled_as_dict(model: RegisteredModel, installed: Installed) -> dict[str, An
         "registered_name": model.name,
         "version": model.version,
         "aliases": list(model.aliases),
+        "verdict": model.tags.get(OUTCOME_TAG),
         "sha256": model.tags.get("sha256", ""),
         "bundle": installed.name,
         "directory": str(installed.directory),
@@ -99,6 +101,8 @@ def pulled_lines(model: RegisteredModel, installed: Installed) -> list[str]:
         f"current   {installed.directory}",
         f"previous  {installed.previous or '–'}",
     ]
+    if OUTCOME_TAG in model.tags:
+        lines.append(f"verdict   {model.tags[OUTCOME_TAG]}, by the release that judged it")
     lines += [f"removed   {name}" for name in installed.removed]
     lines += [f"could not be removed: {name}" for name in installed.left_behind]
     if installed.done != "already current":

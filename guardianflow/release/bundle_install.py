@@ -99,6 +99,10 @@ class BundleDirectory:
             ConfigurationError: the directory holds something and is not ours.
             BundleError: another pull is at work in it; it can't be written.
         """
+        if os.name != "posix":
+            raise ConfigurationError(
+                "bundles need links and locks as Linux and macOS have them; pull on such a machine"
+            )
         target = target.expanduser().absolute()
         with _translated(f"{target} can't be used for bundles"):
             if target.exists() and not target.is_dir():
@@ -338,12 +342,8 @@ def _check_ours(target: Path) -> None:
 
 def _lock(number: int, target: Path) -> None:
     """Hold the directory until the file is closed, which the end of the process does too."""
-    try:
-        import fcntl
-    except ImportError as exc:
-        raise ConfigurationError(
-            "bundles need links and locks that only Linux and macOS have; pull on such a machine"
-        ) from exc
+    import fcntl  # POSIX alone has it
+
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
