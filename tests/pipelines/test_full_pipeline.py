@@ -22,6 +22,8 @@ TINY = (
     *("-p", "benchmark.warmup_runs=2"),
 )
 VARIANTS = {"pytorch_fp32", "openvino_int8", "onnx_int8"}
+# Nine test images can't tell an accuracy; a size is what it is.
+GATES = ("-p", "release.min_mAP50=0.2", "-p", "release.max_size_mb=50")
 
 
 def write_scenario(workplace: Workplace, *variants: str) -> str:
@@ -43,13 +45,16 @@ def pipeline(workplace: Workplace, *words: str) -> Any:
 
 
 @pytest.mark.acceptance
+@pytest.mark.timeout(900)
 def test_a_scenario_becomes_registered_variants_that_load_anywhere(workplace: Workplace) -> None:
-    done = pipeline(workplace, "--json")
+    done = pipeline(workplace, "--json", *GATES)
     assert done.returncode == 0, done.stderr
     result = last_json(done.stdout)
+    released = result["stages"].pop()
     made = {s["variant"]: s for s in result["stages"] if s["stage"] != "infer"}
     judged = {s["variant"]: s for s in result["stages"] if s["stage"] == "infer"}
     assert set(made) == set(judged) == VARIANTS
+    check_release(workplace, result, released)
     check_runs(workplace, result)
     check_report(workplace, result)
     for variant in ("openvino_int8", "onnx_int8"):
@@ -61,6 +66,30 @@ def test_a_scenario_becomes_registered_variants_that_load_anywhere(workplace: Wo
     for variant in ("pytorch_fp32", "openvino_int8", "onnx_int8"):
         (model,) = made[variant]["models"]
         check_prediction(workplace, model["name"])
+
+
+def check_release(workplace: Workplace, result: dict[str, Any], released: dict[str, Any]) -> None:
+    """Undecided, and said so everywhere; judged anew by what can be decided, it passes."""
+    assert (released["stage"], released["release"]) == ("release", result["release"])
+    assert result["release"]["outcome"] == "undecided"
+    (run,) = workplace.store.find_runs(tags={"guardianflow.stage": "release"})
+    assert (run.run_id, run.parent_run_id) == (released["run_id"], result["run_id"])
+    got = workplace.root / "release"
+    for name in ("report/release.html", "report/release.ko.html", "report/summary.md"):
+        text = workplace.store.download(result["run_id"], name, got).read_text("utf-8")
+        assert "pytorch_fp32" in text
+    assert "Release: UNDECIDED" in text
+    promoting = ("-p", "release.auto_promote=on_pass", "-p", "release.max_size_mb=50")
+    scenario = str(workplace.root / "scenario.yaml")
+    command = ("release", scenario, "--run", result["run_id"], *TINY, *promoting, "--json")
+    done = workplace.guardianflow(*command, "--fail-on-gate")
+    assert done.returncode == 0, done.stderr
+    decision = last_json(done.stdout)["release"]
+    assert {v["variant"] for v in decision["variants"]} == VARIANTS
+    assert (decision["outcome"], len(decision["promoted"])) == ("pass", 1)
+    done = workplace.guardianflow(*command, "-p", "release.max_size_mb=0.001", "--fail-on-gate")
+    assert done.returncode == 1
+    assert "FAIL max_size_mb" in done.stderr
 
 
 def check_runs(workplace: Workplace, result: dict[str, Any]) -> None:
@@ -75,7 +104,8 @@ def check_runs(workplace: Workplace, result: dict[str, Any]) -> None:
             trained = result["stages"][0]["run_id"]
             assert run.tags["source.run_id"] == trained
             assert run.run_name == f"quant-{stage['variant']}"
-    assert set(runs) == {result["run_id"]}
+    rest = [run.tags["guardianflow.stage"] for run in runs.values()]
+    assert sorted(rest) == ["full_pipeline", "release", "release", "release"]
 
 
 def check_report(workplace: Workplace, result: dict[str, Any]) -> None:
@@ -98,7 +128,9 @@ def check_prediction(workplace: Workplace, name: str) -> None:
         "assert len(boxes) and {'x1', 'y2', 'confidence', 'class_name'} <= set(boxes.columns)\n"
         "print(boxes.head(2))\n"
     )
-    done = workplace.run(sys.executable, "-c", code, f"models:/{name}@candidate")
+    done = workplace.run(
+        sys.executable, "-c", code, f"models:/{name}/1"
+    )  # the winner is no candidate any more
     assert done.returncode == 0, done.stderr
 
 
