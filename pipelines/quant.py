@@ -19,6 +19,7 @@ from guardianflow.contracts.results import (
     sha256_of,
 )
 
+from .calibration import sample_calibration
 from .inputs import (
     check_classes,
     dataset_tags,
@@ -34,7 +35,7 @@ from .qat_variant import QatInput, make_by_qat, require_trainable
 from .quant_search import SearchInput, VariantSearch
 from .readiness import require_backend, verdict_tags
 from .stages import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
-from .variant_checks import calibration_tags, difference_metrics, require_sound
+from .variant_checks import calibration_tags, difference_metrics, require_sound, tell_structure
 
 if TYPE_CHECKING:
     from guardianflow.contracts.measurements import Estimate
@@ -71,7 +72,8 @@ class QuantStage:
         check_classes(self._source, self._dataset)
         self._split = quant_split(context, self._dataset)
         self._images = read_split(self._dataset, self._split)
-        self._calibration = self._sample()
+        calibration = sample_calibration(context, self._dataset, self._variant)
+        self._calibration = calibration.images
         identity = {
             "stage": "quant",
             "variant": self._variant.model_dump(mode="json"),
@@ -92,6 +94,7 @@ class QuantStage:
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
                 **verdict_tags(verdict),
+                **calibration.tags,
                 "data.split": self._split,
                 "comparison.variable": "quantization",
                 "comparison.value": self._name,
@@ -112,22 +115,6 @@ class QuantStage:
         """The scenario's parameters, with quant.* of this one variant."""
         scenario = self._context.scenario.model_copy(update={"quantization": self._variant})
         return {key: str(value) for key, value in scenario.to_all_params("quant").items()}
-
-    def _sample(self) -> tuple[Path, ...]:
-        """Calibration images, from the train split alone; only a static int8 needs them."""
-        from guardianflow.site_data.datasets import sample_calibration_images
-
-        if self._variant.precision != "int8" or self._variant.method == "dynamic":
-            return ()
-        wanted = self._variant.calibration_size
-        sample = sample_calibration_images(
-            self._dataset, wanted, seed=self._context.scenario.environment.seed
-        )
-        if len(sample) < wanted:
-            self._context.events.message(
-                f"calibrating on all {len(sample)} train images; {wanted} were asked for"
-            )
-        return sample
 
     def work(self, run_id: str) -> StageOutcome:
         from guardianflow.detector import Detector
@@ -196,6 +183,7 @@ class QuantStage:
         else:
             self._context.events.message(f"exporting {self._name}")
             package = self._export(images)
+        tell_structure(self._context, package)
         lineage = {
             **package.spec.lineage,
             **source_run_tags(self._context),

@@ -9,6 +9,7 @@ from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.results import DetectorPackage
 
 from .judging import Judged
+from .stages import StageContext
 
 # A loss like this is no matter of limits: quantisation went wrong.
 BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
@@ -18,10 +19,19 @@ def calibration_tags(package: DetectorPackage) -> dict[str, str]:
     """What calibration was asked for and what the library really did; how it was trained on."""
     keys = (
         "calibration_method_used", "calibration_images", "float_nodes",
-        "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images",
+        "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images", "structure_not_found",
     )  # fmt: skip
     lineage = package.spec.lineage
     return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
+
+
+def tell_structure(context: StageContext, package: DetectorPackage) -> None:
+    """Say so where the network is of no known structure, and was quantised less for that."""
+    if missing := package.spec.lineage.get("structure_not_found"):
+        context.events.message(
+            f"a network of unknown structure: not found {missing}. More layers stay float to "
+            "be safe; quantization.search can find out whether less would do"
+        )
 
 
 def require_sound(before: Judged, after: Judged, name: str) -> None:

@@ -171,11 +171,14 @@ def int8_facts(request: ExportRequest, done: Mapping[str, str], images: int) -> 
     """Lineage of a quantisation: what was asked, what was really used.
 
     Args:
-        done: 'used' (the calibration as the library did it) and 'float_nodes'.
+        done: 'used' (the calibration as the library did it), 'float_nodes', and where the graph
+            is of no known structure 'structure_not_found'.
         images: number of calibration images; 0 where there are none.
     """
+    missing = done.get("structure_not_found")
     return {
         "recipe": RECIPE,
+        **({"structure_not_found": missing} if missing else {}),
         "quantization_method": request.method,
         "calibration_method": request.calibration_method if images else "none",
         "calibration_method_used": done["used"],

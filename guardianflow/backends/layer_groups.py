@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..contracts.errors import ConfigurationError
+from ..contracts.errors import BackendError, ConfigurationError
 from ..contracts.quantisation import LayerGroup
 from . import recipes
 from .recipes import CONVOLUTIONS, REARRANGEMENTS, SHAPE_READERS, SOFTMAXES, Graph, Operation
@@ -83,6 +83,35 @@ def layer_groups(graph: Graph, parts: int = PARTS) -> tuple[LayerGroup, ...]:
     for name in order:
         members.setdefault(place[name], []).append(name)
     return tuple(LayerGroup(group, tuple(names)) for group, names in members.items())
+
+
+def safely_float(graph: Graph) -> tuple[list[str], tuple[str, ...]]:
+    """What the usual recipe leaves float: the detection tail; more in a graph of unknown structure.
+
+    Where a pattern is missing, heads and attention stay float as well: what costs accuracy most.
+    In a network that is one branch from end to end, its last convolutions stand for the heads.
+
+    Returns:
+        Names of the operations in the graph's order, and the patterns that were not found.
+
+    Raises:
+        BackendError: nothing would be left to quantise.
+    """
+    tail = recipes.detection_tail(graph)
+    missing = recipes.missing_patterns(graph)
+    if not missing:
+        return tail, ()
+    groups = layer_groups(graph)
+    attention = operations_of(groups, (ATTENTION,)) | set(tail)
+    convolutions = set(recipes.operations_of_kind(graph, CONVOLUTIONS))
+    for ends in (operations_of(groups, (HEADS,)), recipes.last_convolutions(graph)):
+        kept = attention.union(ends)
+        if convolutions - kept:
+            return [name for name in graph.operations if name in kept], missing
+    raise BackendError(
+        f"a network of unknown structure (not found: {'; '.join(missing)}) of which no layer can "
+        "be quantised safely; export it as fp16"
+    )
 
 
 def operations_of(groups: Iterable[LayerGroup], chosen: Iterable[str]) -> frozenset[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import onnx_tail, recipes
+from . import layer_groups, onnx_tail, recipes
 from .exporting import CalibrationImages, loggers_to_log, prints_to_log, require
 from .hardware import cpu_flags
 
@@ -43,13 +43,15 @@ def quantise_static(
         work: directory for intermediate files.
 
     Returns:
-        What was really done: 'used' (the calibration) and 'float_nodes' (their number).
+        What was really done: 'used' (the calibration), 'float_nodes' (their number), and
+        'structure_not_found' where the graph is of no known structure.
     """
     prepared, ranges = work / "prepared.onnx", work / "ranges.json"
     prepare(model, prepared)
     save_ranges(prepared, ranges, method, images, work)
-    kept = quantise_prepared(prepared, target, ranges, method)
-    return {"used": calibration_used(method), "float_nodes": str(kept)}
+    more, missing = _safely_float(prepared)
+    kept = quantise_prepared(prepared, target, ranges, method, more)
+    return {"used": calibration_used(method), "float_nodes": str(kept)} | missing
 
 
 def prepare(model: Path, target: Path) -> None:
@@ -151,7 +153,8 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
     prepared = work / "prepared.onnx"
     with prints_to_log(), loggers_to_log("root"):
         quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
-        kept = _kept_float(prepared)
+        more, missing = _safely_float(prepared)
+        kept = list(dict.fromkeys([*_kept_float(prepared), *more]))
         quantize_dynamic(
             str(prepared),
             str(target),
@@ -159,7 +162,7 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
             nodes_to_exclude=kept,
             weight_type=QuantType.QUInt8,  # its integer convolution takes no signed weights
         )
-    return {"used": "at run time", "float_nodes": str(len(kept))}
+    return {"used": "at run time", "float_nodes": str(len(kept))} | missing
 
 
 def _kept_float(model: Path) -> list[str]:
@@ -172,6 +175,14 @@ def _kept_float(model: Path) -> list[str]:
 
     graph = recipes.graph_of_onnx(onnx.load(str(model)))
     return recipes.detection_tail(graph) + recipes.last_convolutions(graph)
+
+
+def _safely_float(model: Path) -> tuple[list[str], dict[str, str]]:
+    """What stays float by the usual recipe, and what of the structure was not found, if any."""
+    import onnx
+
+    names, missing = layer_groups.safely_float(recipes.graph_of_onnx(onnx.load(str(model))))
+    return names, {"structure_not_found": "; ".join(missing)} if missing else {}
 
 
 def _has_vnni() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import recipes
+from . import layer_groups, recipes
 from .exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
 
 PERCENTILE = 0.9999
@@ -25,6 +25,7 @@ def quantise(
     preset: str = "mixed",
     bias_correction: bool = True,
     compress_weights: bool = True,
+    conservative: bool = False,
 ) -> tuple[Any, dict[str, str]]:
     """Quantise a float `openvino.Model`; the model itself is left as it is.
 
@@ -34,9 +35,11 @@ def quantise(
         bias_correction: whether biases make up for the mean error of quantised weights.
         compress_weights: store weights as 8-bit numbers; False leaves them float behind the
             operations that quantise them, so that they can still be left out.
+        conservative: leave more float in a graph of no known structure.
 
     Returns:
-        The quantised model, and what was done: 'used' (the calibration) and 'float_nodes'.
+        The quantised model, and what was done: 'used' (the calibration), 'float_nodes', and
+        'structure_not_found' where the graph is of no known structure.
     """
     from nncf.openvino.quantization.backend_parameters import BackendParameters
     from nncf.quantization.range_estimator import (
@@ -60,7 +63,10 @@ def quantise(
             f"nncf mean quantile {PERCENTILE}",
         ),
     }[method]
-    tail = recipes.detection_tail(recipes.graph_of_openvino(model))
+    graph = recipes.graph_of_openvino(model)
+    kept, missing = recipes.detection_tail(graph), tuple[str, ...]()
+    if conservative:
+        kept, missing = layer_groups.safely_float(graph)
 
     def quantised_by(ranges: Any) -> Any:
         return nncf.quantize(
@@ -68,7 +74,7 @@ def quantise(
             nncf.Dataset(images),
             preset=nncf.QuantizationPreset(preset),
             subset_size=len(images),
-            ignored_scope=nncf.IgnoredScope(names=tail),
+            ignored_scope=nncf.IgnoredScope(names=kept),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 activations_range_estimator_params=ranges,
                 disable_bias_correction=not bias_correction,
@@ -85,4 +91,5 @@ def quantise(
                 raise
             quantised = quantised_by(RangeEstimatorParametersSet.MINMAX)
             used = "nncf minmax (a layer's range is too narrow for a histogram)"
-    return quantised, {"used": used, "float_nodes": str(len(tail))}
+    done = {"used": used, "float_nodes": str(len(kept))}
+    return quantised, done | ({"structure_not_found": "; ".join(missing)} if missing else {})

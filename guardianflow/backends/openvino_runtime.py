@@ -70,7 +70,7 @@ class OpenvinoBackend:
                 model = convert(openvino, graph_file)
                 if request.precision == "int8":
                     model, done = openvino_quantisation.quantise(
-                        nncf, model, images, request.calibration_method
+                        nncf, model, images, request.calibration_method, conservative=True
                     )
                     facts = exporting.int8_facts(request, done, len(images))
                 openvino_tail.streamline(openvino, model)

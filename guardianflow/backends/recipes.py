@@ -41,6 +41,8 @@ REARRANGEMENTS = frozenset(
     {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast", "Convert", "Flatten"}
 )
 SOFTMAXES = frozenset({"Softmax", "SoftMax"})
+SCORES = frozenset({"Sigmoid"})
+PRODUCTS = frozenset({"MatMul", "Gemm"})
 NO_OPERATIONS = frozenset({"Constant", "Parameter", "Result"})
 
 
@@ -98,6 +100,29 @@ def detection_tail(graph: Graph) -> list[str]:
             "from its backbone; quantise a convolutional detector, or export it as fp32 or fp16"
         )
     return [name for name in graph.operations if name in tail]
+
+
+def missing_patterns(graph: Graph) -> tuple[str, ...]:
+    """What every detector of a known structure has and this graph has not, in words; () for none.
+
+    What stays float is read off these patterns. Without them it may be read off wrongly.
+
+    Raises:
+        BackendError: as `detection_tail`.
+    """
+    tail = [graph.operations[name] for name in detection_tail(graph)]
+    kinds = {operation.kind for operation in tail}
+    found = {
+        "class scores (a sigmoid after the last convolutions)": bool(kinds & SCORES),
+        "separate branches for boxes and classes (two last convolutions)": len(
+            last_convolutions(graph)
+        )
+        > 1,
+        "outputs that come straight from convolutions (no matrix product between)": not (
+            kinds & PRODUCTS
+        ),
+    }
+    return tuple(words for words, there in found.items() if not there)
 
 
 def last_convolutions(graph: Graph) -> list[str]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..contracts.errors import BackendError, BackendUnavailableError
-from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, exporting, interchange, recipes
-from .hardware import torch_device
+from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest, SessionInfo
+from . import catalogue, exporting, interchange, layer_groups, recipes
+from .hardware import cuda_index, torch_device
 from .sessions import CheckedSession, check_batch_size, check_kind, check_mode
 from .weight_files import engine_header
 
@@ -48,7 +48,9 @@ class TensorrtBackend:
         """Build an engine for batches of 1 to 32; see `contracts.ports.Backend.export`.
 
         int8 calibrates with TensorRT's entropy ('entropy') or min-max ('minmax') calibrator and
-        keeps the calibration table in the package; the detection tail stays float32.
+        keeps the calibration table in the package; the detection tail stays float32. TensorRT
+        10.1 and later call calibrators deprecated in favour of quantised graphs and 11 has none,
+        so another generation is refused.
         """
         info = catalogue.CATALOGUE[self.name]
         catalogue.check_request(info, request)
@@ -111,7 +113,7 @@ class TensorrtBackend:
                 "TensorRT runs on NVIDIA GPUs alone, but device 'cpu' was asked for; use the "
                 "openvino or onnx variant on a CPU"
             )
-        check_fingerprint(package.spec.lineage, fingerprint(tensorrt))
+        check_fingerprint(package.spec, fingerprint(tensorrt, cuda_index(where) or 0))
         with exporting.foreign_errors(f"opening {package.weights_path} with TensorRT"):
             return TensorrtSession(tensorrt, package, batch_size, where)
 
@@ -131,8 +133,11 @@ def _check_version(tensorrt: Any) -> None:
         )
 
 
-def fingerprint(tensorrt: Any) -> dict[str, str]:
+def fingerprint(tensorrt: Any, gpu: int = 0) -> dict[str, str]:
     """What an engine built here depends on.
+
+    Args:
+        gpu: which one, as CUDA counts them.
 
     Raises:
         MissingDependencyError: nvidia-ml-py, which tells the driver's version, is missing.
@@ -150,23 +155,24 @@ def fingerprint(tensorrt: Any) -> dict[str, str]:
         raise BackendUnavailableError(
             f"the NVIDIA driver does not answer ({exc}); install or reload it"
         ) from exc
-    major, minor = torch.cuda.get_device_capability(0)
+    major, minor = torch.cuda.get_device_capability(gpu)
     return {
         "tensorrt_version": tensorrt.__version__,
-        "gpu_name": torch.cuda.get_device_name(0),
+        "gpu_name": torch.cuda.get_device_name(gpu),
         "gpu_capability": f"{major}.{minor}",
         "gpu_driver": driver.decode() if isinstance(driver, bytes) else str(driver),
     }
 
 
-def check_fingerprint(built: Mapping[str, str], here: Mapping[str, str]) -> None:
-    """Compare what an engine was built on with what is here.
+def check_fingerprint(spec: DetectorSpec, here: Mapping[str, str]) -> None:
+    """Compare what an engine was built on, as its lineage says, with what is here.
 
     An engine that somebody else built carries no fingerprint; TensorRT's own check must do.
 
     Raises:
-        BackendUnavailableError: they differ; names each difference.
+        BackendUnavailableError: they differ; names each difference and the command that rebuilds.
     """
+    built = spec.lineage
     differences = [
         f"{key.replace('_', ' ')} {built[key]} there, {here[key]} here"
         for key in FINGERPRINT
@@ -174,9 +180,15 @@ def check_fingerprint(built: Mapping[str, str], here: Mapping[str, str]) -> None
     ]
     if differences:
         raise BackendUnavailableError(
-            f"this engine was built for another machine: {'; '.join(differences)}. Quantise "
-            "again on this machine with backend 'tensorrt'"
+            f"this engine was built for another machine: {'; '.join(differences)}. Build it for "
+            f"this one: {rebuild_command(spec)}"
         )
+
+
+def rebuild_command(spec: DetectorSpec) -> str:
+    """What makes the same variant anew on the machine where it is run."""
+    source = spec.lineage.get("source_run_id") or "TRAIN_RUN_ID"
+    return f"guardianflow quant -s {source} --backend tensorrt --precision {spec.precision} --force"
 
 
 def _build(
@@ -207,8 +219,11 @@ def _build(
     if request.precision != "fp32":
         config.set_flag(tensorrt.BuilderFlag.FP16)
         config.set_flag(tensorrt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
-        tail = recipes.detection_tail(recipes.graph_of_onnx(onnx.load(str(graph))))
-        kept = _keep_float(tensorrt, network, tail)
+        structure = recipes.graph_of_onnx(onnx.load(str(graph)))
+        names, missing = recipes.detection_tail(structure), tuple[str, ...]()
+        if images is not None:
+            names, missing = layer_groups.safely_float(structure)
+        kept = _keep_float(tensorrt, network, names)
         if images is not None:
             config.set_flag(tensorrt.BuilderFlag.INT8)
             table = work / CALIBRATION_TABLE
@@ -220,6 +235,8 @@ def _build(
                 "used": f"tensorrt {request.calibration_method}",
                 "float_nodes": str(kept),
             }
+            if missing:
+                done["structure_not_found"] = "; ".join(missing)
             facts = exporting.int8_facts(request, done, len(images))
     engine = builder.build_serialized_network(network, config)
     if engine is None:
@@ -296,8 +313,8 @@ class TensorrtSession(CheckedSession):
             self._engine = self._runtime.deserialize_cuda_engine(content)
             if self._engine is None:
                 raise BackendError(
-                    f"TensorRT {tensorrt.__version__} can't load {package.weights_path}; quantise "
-                    "again on this machine with backend 'tensorrt'"
+                    f"TensorRT {tensorrt.__version__} can't load {package.weights_path}; build it "
+                    f"for this machine: {rebuild_command(package.spec)}"
                 )
             self._context = self._engine.create_execution_context()
             self._stream = torch.cuda.Stream(self._device)

@@ -8,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardianflow.backends import interchange, recipes
-from guardianflow.backends.layer_groups import QUANTISABLE, layer_groups, operations_of
+from guardianflow.backends.layer_groups import (
+    QUANTISABLE,
+    layer_groups,
+    operations_of,
+    safely_float,
+)
 from guardianflow.backends.recipes import Graph, Operation
-from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.errors import BackendError, ConfigurationError
 from guardianflow.contracts.results import DetectorPackage
 
 MakePackage = Callable[..., DetectorPackage]
@@ -251,3 +256,61 @@ def test_both_formats_of_a_network_have_the_same_attention_and_heads(
 
     of_onnx, of_openvino = graphs(architecture)
     assert sizes(of_onnx) == sizes(of_openvino)
+
+
+def plain_head(*more: Operation) -> Graph:
+    """Backbone, head, and nothing that says which output is a score."""
+    names = ("image", "deep", "deeper", "out")
+    chain = [
+        Operation(name, "Conv", (before,) if before else ())
+        for before, name in zip(("", *names), names, strict=False)
+    ]
+    return Graph({each.name: each for each in [*chain, *more]}, ("rows",))
+
+
+def test_in_a_graph_of_unknown_structure_heads_stay_float_and_what_is_missing_is_named() -> None:
+    graph = plain_head(Operation("rows", "Reshape", ("out",)))
+    kept, missing = safely_float(graph)
+    assert len(missing) == 2
+    assert missing[0].startswith("class scores")
+    assert missing[1].startswith("separate branches for boxes and classes")
+    assert recipes.detection_tail(graph) == ["rows"]
+    assert kept == ["out", "rows"]  # one branch from end to end: its end stands for the head
+
+
+def test_a_known_structure_keeps_its_tail_alone() -> None:
+    graph = Graph(
+        {
+            each.name: each
+            for each in (
+                Operation("image", "Conv", ()),
+                Operation("boxes", "Conv", ("image",)),
+                Operation("classes", "Conv", ("image",)),
+                Operation("scores", "Sigmoid", ("classes",)),
+                Operation("out", "Concat", ("boxes", "scores")),
+            )
+        },
+        ("out",),
+    )
+    assert safely_float(graph) == (["scores", "out"], ())
+    product = Operation("mixed", "MatMul", ("out",))
+    mixed = Graph({**graph.operations, "mixed": product}, ("mixed",))
+    assert "matrix product" in safely_float(mixed)[1][0]
+
+
+def test_where_nothing_is_left_to_quantise_that_is_an_error() -> None:
+    alone = Graph(
+        {"c": Operation("c", "Conv", ()), "rows": Operation("rows", "Reshape", ("c",))}, ("rows",)
+    )
+    with pytest.raises(BackendError, match=r"unknown structure \(not found: class scores"):
+        safely_float(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+@pytest.mark.parametrize("architecture", ["yolov8n", "yolo11n", "yolo26n"])
+def test_the_families_we_know_miss_nothing(
+    package: MakePackage, architecture: str, backend: str
+) -> None:
+    made = package(architecture, backend, "int8")
+    assert "structure_not_found" not in made.spec.lineage

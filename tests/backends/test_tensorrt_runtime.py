@@ -1,16 +1,18 @@
-"""TensorRT can't run where these tests do; what it refuses, and how, can be tried."""
+"""TensorRT can't run where these tests do; what it refuses, how it calibrates, can be tried."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from guardianflow.backends import tensorrt_runtime
+from guardianflow.backends import exporting, tensorrt_runtime
 from guardianflow.backends.tensorrt_runtime import TensorrtBackend, check_fingerprint
 from guardianflow.contracts.errors import (
     BackendError,
@@ -18,7 +20,7 @@ from guardianflow.contracts.errors import (
     ConfigurationError,
     MissingDependencyError,
 )
-from guardianflow.contracts.results import DetectorPackage, ExportRequest
+from guardianflow.contracts.results import DetectorPackage, DetectorSpec, ExportRequest
 
 MakePackage = Callable[..., DetectorPackage]
 without_tensorrt = pytest.mark.skipif(
@@ -55,12 +57,20 @@ def test_what_needs_no_library_is_refused_first(package: MakePackage, tmp_path: 
         backend.open(package())
 
 
+def engine_spec(**lineage: str) -> DetectorSpec:
+    return DetectorSpec(
+        "tensorrt", "int8", "yolo11n", ("head",), 160, "grid", "model.engine", {}, lineage=lineage
+    )
+
+
 def test_an_engine_for_another_machine_is_refused_with_each_difference() -> None:
-    check_fingerprint({**HERE, "source_run_id": "abc"}, HERE)
-    check_fingerprint({"source_run_id": "built by somebody else"}, HERE)
+    check_fingerprint(engine_spec(**HERE, source_run_id="abc"), HERE)
+    check_fingerprint(engine_spec(source_run_id="built by somebody else"), HERE)
     built = {**HERE, "gpu_name": "RTX 4090", "gpu_driver": "560.0"}
     with pytest.raises(BackendUnavailableError) as caught:
-        check_fingerprint(built, HERE)
+        check_fingerprint(engine_spec(**built, source_run_id="0f3c"), HERE)
+    rebuild = "guardianflow quant -s 0f3c --backend tensorrt --precision int8 --force"
+    assert str(caught.value).endswith(f"Build it for this one: {rebuild}")
     assert "gpu name RTX 4090 there, Orin here" in str(caught.value)
     assert "gpu driver 560.0 there, 570.1 here" in str(caught.value)
     assert "tensorrt version" not in str(caught.value)
@@ -71,3 +81,70 @@ def test_a_generation_without_these_calibrators_is_refused(version: str) -> None
     with pytest.raises(BackendUnavailableError, match=rf"{version}.*pip install 'tensorrt==10"):
         tensorrt_runtime._check_version(SimpleNamespace(__version__=version))
     tensorrt_runtime._check_version(SimpleNamespace(__version__="10.13.2"))
+
+
+@pytest.mark.parametrize("key", HERE)
+def test_each_part_of_the_fingerprint_counts(key: str) -> None:
+    built = {**HERE, key: "other"}
+    with pytest.raises(BackendUnavailableError, match=f"other there, {HERE[key]} here"):
+        check_fingerprint(engine_spec(**built), HERE)
+
+
+def test_the_fingerprint_is_that_of_the_gpu_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU is here: the driver's and PyTorch's answers stand in."""
+    import pynvml
+    import torch
+
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlShutdown", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlSystemGetDriverVersion", lambda: b"570.1")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda gpu: (8, 6 + gpu))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda gpu: ["RTX", "Orin"][gpu])
+    library = SimpleNamespace(__version__="10.9.0")
+    assert tensorrt_runtime.fingerprint(library, 1) == HERE
+    assert tensorrt_runtime.fingerprint(library)["gpu_name"] == "RTX"
+
+
+class StandInCalibrator:
+    """In the place of TensorRT's base class, which can't be installed here."""
+
+    def __init__(self) -> None:
+        self.initialised = True
+
+
+def standing_in(method: str) -> object:
+    names = {"entropy": "IInt8EntropyCalibrator2", "minmax": "IInt8MinMaxCalibrator"}
+    return SimpleNamespace(
+        **{name: StandInCalibrator if each == method else None for each, name in names.items()}
+    )
+
+
+@pytest.mark.parametrize("method", ["entropy", "minmax"])
+def test_the_calibrator_feeds_each_image_once_and_keeps_the_table(
+    method: str, calibration: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)
+    images = exporting.CalibrationImages(calibration, calibration[0].shape[0])
+    table = tmp_path / "calibration.cache"
+    calibrator = tensorrt_runtime._calibrator(standing_in(method), method, images, table)
+    assert calibrator.initialised
+    assert calibrator.get_batch_size() == 1
+    fed = []
+    while (pointers := calibrator.get_batch(["images"])) is not None:
+        (address,) = pointers
+        size = 3 * images.image(0).shape[0] ** 2
+        values = (ctypes.c_float * size).from_address(address)
+        fed.append(np.array(values).reshape(3, *images.image(0).shape[:2]))
+    assert len(fed) == len(calibration)
+    for given, wanted in zip(fed, images, strict=True):
+        np.testing.assert_array_equal(given, wanted[0])
+    assert calibrator.read_calibration_cache() is None
+    calibrator.write_calibration_cache(memoryview(b"scales"))
+    assert table.read_bytes() == calibrator.read_calibration_cache() == b"scales"
+
+
+def test_no_calibration_images_are_no_random_scales(package: MakePackage) -> None:
+    with pytest.raises(ConfigurationError, match="needs calibration images of the train split"):
+        exporting.CalibrationImages([], 160)
