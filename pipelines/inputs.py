@@ -162,7 +162,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
         weights,
         destination,
         input_size=context.scenario.model.input_size,
-        class_names=context.scenario.task.classes,
+        class_names=context.scenario.task.classes or None,  # none named: the file's own
         architecture=context.scenario.model.architecture,
         conf_threshold=benchmark.conf_threshold,
         iou_threshold=benchmark.iou_threshold,
