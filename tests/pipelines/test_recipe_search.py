@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardianflow.contracts.measurements import Estimate
-from guardianflow.contracts.quantisation import Recipe
-from pipelines.recipe_search import Limits, Measured, RecipeSearch, judge
+from guardianflow.contracts.quantisation import Recipe, Training
+from pipelines.recipe_search import Attempt, Limits, Measured, RecipeSearch, judge
 
 LIMITS = Limits(max_drop_mAP50_95=0.01, max_drop_mAP50=0.01)
 
@@ -134,3 +134,69 @@ def test_a_drop_is_judged_by_what_was_measured_and_said_to_be_unsure():
     refused = judge(Recipe(), Measured(drops, {"helmet": 0.95}, 0.5, 3.0), strict)
     assert not refused.accepted
     assert "recall of helmet is 0.950, 0.97 is wanted" in refused.reason
+
+
+class Trainable(Network):
+    """A network that training on makes less sensitive, by a factor; or that can't be trained."""
+
+    def __init__(self, harms, heals, **given):
+        super().__init__(harms, **given)
+        self.heals = heals
+
+    def attempt(self, recipe):
+        if recipe is None or recipe.training is None:
+            return super().attempt(recipe)
+        if self.heals is None:
+            self.tried.append(recipe)
+            return Attempt(recipe, None, False, "training would take about 90 minutes")
+        sick, self.harms = self.harms, {k: v * self.heals for k, v in self.harms.items()}
+        try:
+            return super().attempt(recipe)
+        finally:
+            self.harms = sick
+
+
+HARMS = {"a": 0.5, "b": 0.4, "c": 0.3, "d": 0.2}
+TRAINING = Training(epochs=2)
+
+
+def test_where_no_calibration_will_do_the_network_is_trained_before_float16_is_taken():
+    network = Trainable(HARMS, heals=0.001)
+    result = network.search(training=TRAINING)
+    assert result.best.recipe.training == TRAINING
+    assert result.best.recipe.float_groups == ()
+    assert None not in network.tried
+    kinds = ["qat" if r.training else "static" for r in network.tried]
+    assert kinds == ["static"] * (len(kinds) - 1) + ["qat"]
+    assert "trained 2 epochs" in result.best.label
+
+
+def test_training_leaves_half_float_where_that_is_needed_and_float16_comes_last():
+    half = Trainable(HARMS, heals=0.015).search(training=TRAINING)
+    assert half.best.recipe.training == TRAINING
+    assert half.best.recipe.float_groups == ("a", "b")
+    hopeless = Trainable(HARMS, heals=1.0)
+    result = hopeless.search(training=TRAINING)
+    assert result.best.recipe is None
+    assert [bool(r and r.training) for r in hopeless.tried][-3:] == [True, True, False]
+
+
+def test_training_is_not_tried_where_it_is_not_needed_not_allowed_or_has_no_time():
+    fine = Trainable(dict.fromkeys(HARMS, 0.001), heals=0.001)
+    assert fine.search(training=TRAINING).best.recipe.training is None
+    assert not any(recipe.training for recipe in fine.tried)
+    forbidden = Trainable(HARMS, heals=0.001)
+    assert forbidden.search().best.recipe is None
+    slow = Trainable(HARMS, heals=None)
+    result = slow.search(training=TRAINING)
+    assert result.best.recipe is None
+    assert sum(bool(recipe and recipe.training) for recipe in slow.tried) == 1
+    short = Trainable(HARMS, heals=0.001, minutes=2)
+    assert short.search(training=TRAINING).best.recipe is None
+    assert not any(recipe and recipe.training for recipe in short.tried)
+
+
+def test_training_starts_from_the_calibration_that_came_closest():
+    network = Trainable(HARMS, heals=0.001, method_harm={"entropy": 0.5, "minmax": 0.001})
+    result = network.search(training=TRAINING)
+    assert result.best.recipe.calibration_method == "percentile"

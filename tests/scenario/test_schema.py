@@ -206,6 +206,11 @@ def test_the_forms_of_quantization(written: object) -> None:
         (5, "quantization must be a mapping, a list of mappings, or a mapping with a list of"),
         ({"variants": [{"precision": "int4"}]}, "quantization.variants.0.precision must be one of"),
         ({"bits": 8, "variants": [{}]}, "unknown key 'bits' in 'quantization'; known are method,"),
+        ({"backend": "onnx", "method": "qat"}, "makes int8 for openvino, but this is onnx int8"),
+        ({"precision": "fp16", "method": "qat"}, "for openvino, but this is openvino fp16"),
+        ([{"backend": "onnx", "search": {"allow_qat": True}}], "allow_qat is for openvino, but"),
+        ({"qat": {"epochs": 2}}, "quantization.qat says how to train, but nothing is trained"),
+        ({"method": "qat", "qat": {"epochs": 0}}, "quantization.qat.epochs must be a whole number"),
     ],
 )  # fmt: skip
 def test_quantization_that_is_refused(written: object, said: str) -> None:
