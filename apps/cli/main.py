@@ -15,6 +15,7 @@ import click
 from guardianflow import __version__
 
 from . import model_commands
+from . import wrap as wrap_command
 
 EXAMPLES = """\b
 Examples:
@@ -339,6 +340,7 @@ def report(run: str, lang: str, to: str, as_json: bool) -> None:
 
 
 model_commands.add_to(cli)
+wrap_command.add_to(cli)
 
 
 def finish(stage: str, given: dict[str, Any]) -> None:

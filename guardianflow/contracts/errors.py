@@ -8,6 +8,7 @@
     │   ├── SourceError              a run or model to start from: unknown, failed, no weights
     │   └── MissingDependencyError   an optional library is not installed
     ├── TrainerError                 the experiment's own code raised while it worked
+    ├── ScriptFailedError            a wrapped script ended otherwise than with exit code 0
     ├── BackendError                 export, quantisation or a session failed
     │   ├── BackendUnavailableError  this machine can't run that backend at that precision
     │   └── NativeCrashError         a child process was ended by a signal or by the kernel
@@ -100,6 +101,25 @@ class MissingDependencyError(ConfigurationError):
 
 class TrainerError(GuardianFlowError):
     """The experiment's own code raised; the original is chained as __cause__."""
+
+
+class ScriptFailedError(GuardianFlowError):
+    """A script that nobody may change failed, was ended, or ran out of time.
+
+    Args:
+        name: of its experiment.
+        reason: how it ended.
+        exit_code: what our own command ends with: the script's.
+        run_id: the run that was marked FAILED or KILLED.
+        log: path of what it printed; None where it was kept in the run alone.
+    """
+
+    def __init__(
+        self, name: str, reason: str, *, exit_code: int, run_id: str, log: str | None = None
+    ) -> None:
+        self.exit_code, self.run_id, self.log = exit_code, run_id, log
+        lines = [f"the script of '{name}' failed: {reason}", f"  run: {run_id}"]
+        super().__init__("\n".join(lines + ([f"  log: {log}"] if log else [])))
 
 
 class BackendError(GuardianFlowError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from .results import (
     DetectorPackage,
     ExportRequest,
+    MetricPoint,
     RegisteredModel,
     RunRecord,
     RunRequest,
@@ -160,6 +161,10 @@ class RunTracker(Protocol):
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
         """Log finite values; a NaN or infinity is left out, never written as 0."""
+        ...
+
+    def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        """Log points of any number of curves, many at once; else as log_metrics."""
         ...
 
     def annotate(

@@ -310,6 +310,21 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
+class MetricPoint:
+    """One point of a metric's curve.
+
+    Args:
+        step: epoch, or what else the curve is drawn over.
+        time_ms: when it was measured, milliseconds since 1970.
+    """
+
+    key: str
+    value: float
+    step: int
+    time_ms: int
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A run as the store has it. `status`: RUNNING, FINISHED, FAILED or KILLED."""
 
@@ -347,11 +362,12 @@ class StageResult:
     """What a stage leaves: one JSON-able value, read by whoever started it.
 
     Args:
-        stage: 'train', 'quant', 'infer', 'full_pipeline' or 'compare'.
+        stage: 'train', 'quant', 'infer', 'release', 'full_pipeline' or 'compare'.
         status: FINISHED, FAILED or KILLED; in a comparison also SKIPPED.
         reused: True when a finished run with the same fingerprint stood in for new work.
         stages: results of the stages inside, in order.
         reason: why it FAILED or was SKIPPED.
+        decision: of a release, as ReleaseDecision.to_dict() gives it; empty for all else.
     """
 
     stage: str
@@ -365,6 +381,7 @@ class StageResult:
     reused: bool = False
     stages: tuple[StageResult, ...] = ()
     reason: str = ""
+    decision: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> RegisteredModel | None:

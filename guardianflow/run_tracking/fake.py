@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import (
     SPEC_FILE,
     DetectorPackage,
+    MetricPoint,
     RegisteredModel,
     RunRecord,
     RunRequest,
@@ -110,6 +111,13 @@ class InMemoryStore:
             run = self._written(run_id)
             for key, value in names.finite_metrics(metrics).items():
                 run.metrics.setdefault(key, []).append((step or 0, value))
+
+    def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        with self._lock:
+            run = self._written(run_id)
+            for point in points:
+                for key, value in names.finite_metrics({point.key: point.value}).items():
+                    run.metrics.setdefault(key, []).append((point.step, value))
 
     def annotate(
         self,

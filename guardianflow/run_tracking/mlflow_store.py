@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..contracts.errors import SourceError, TrackingError
-from ..contracts.results import RunRecord, RunRequest
+from ..contracts.results import MetricPoint, RunRecord, RunRequest
 from . import names
 from .connection import Connection, ResourceMissingError
 from .experiments import Experiments
@@ -104,6 +104,18 @@ class MlflowStore:
         entries = [
             Metric(key, value, now_ms, step or 0)
             for key, value in names.finite_metrics(metrics).items()
+        ]
+        for start in range(0, len(entries), METRICS_A_CALL):
+            self._log(run_id, metrics=entries[start : start + METRICS_A_CALL])
+
+    def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        """Log points of any number of curves, 1,000 a call; a NaN or infinity is left out."""
+        from mlflow.entities import Metric
+
+        entries = [
+            Metric(key, value, point.time_ms, point.step)
+            for point in points
+            for key, value in names.finite_metrics({point.key: point.value}).items()
         ]
         for start in range(0, len(entries), METRICS_A_CALL):
             self._log(run_id, metrics=entries[start : start + METRICS_A_CALL])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardianflow.contracts.errors import SourceError, TrackingError
-from guardianflow.contracts.results import RunRequest
+from guardianflow.contracts.results import MetricPoint, RunRequest
 from guardianflow.run_tracking.fake import InMemoryStore
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.run_tracking.mlflow_store import MlflowStore
@@ -72,6 +72,13 @@ def test_a_metric_keeps_the_value_of_its_last_step(store: Any) -> None:
     store.log_metrics(run_id, {"det.mAP50": 0.6}, step=1)
     store.log_metrics(run_id, {"sys.fps": 30})
     assert store.get_run(run_id).metrics == {"det.mAP50": 0.7, "sys.fps": 30.0}
+
+
+def test_points_of_several_curves_are_logged_at_once(store: Any) -> None:
+    run_id = start(store)
+    points = [MetricPoint("a", i / 10, i, 1_700_000_000_000 + i) for i in range(1500)]
+    store.log_points(run_id, [*points, MetricPoint("b", math.nan, 1, 0), MetricPoint("c", 3, 1, 1)])
+    assert store.get_run(run_id).metrics == {"a": 149.9, "c": 3.0}
 
 
 def test_nan_and_infinity_are_left_out_and_not_written_as_zero(store: Any) -> None:

@@ -1,0 +1,122 @@
+"""One script at a time in a directory: two would take each other's files for their own.
+
+The lock is a file in the user's cache, named by the directory's real path: nothing is written
+into the directory. The system gives it free when its holder ends, however it ends; a script that
+outlived its wrapper is found by its process number and start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+
+
+class DirectoryLock:
+    """A held lock; `note` writes down who holds it, for those who come meanwhile."""
+
+    def __init__(self, stream: IO[str], directory: Path) -> None:
+        self._stream = stream
+        self._facts: dict[str, Any] = {
+            "directory": str(directory),
+            "pid": os.getpid(),
+            "since": time.time(),
+        }
+        self.note()
+
+    def note(self, **facts: object) -> None:
+        """Add facts: run='…', script_pid=…."""
+        self._facts |= facts
+        if pid := facts.get("script_pid"):
+            with contextlib.suppress(psutil.Error):
+                self._facts["script_started"] = psutil.Process(int(str(pid))).create_time()
+        self._stream.seek(0)
+        self._stream.truncate()
+        json.dump(self._facts, self._stream)
+        self._stream.flush()
+
+
+@contextmanager
+def locked(directory: Path, locks: Path) -> Iterator[DirectoryLock]:
+    """Hold the directory's lock during the block.
+
+    Args:
+        locks: where lock files are kept; made where it is missing.
+
+    Raises:
+        ConcurrentChangeError: another run is at work there: its process, its start, its run.
+        ConfigurationError: the lock can't be written.
+    """
+    real = directory.resolve()
+    name = hashlib.sha256(os.fsencode(real)).hexdigest()[:24]
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        stream = (locks / f"{name}.json").open("a+", encoding="utf-8")
+    except OSError as exc:
+        raise ConfigurationError(
+            f"{locks} must be a directory to write locks into: {exc.strerror}. Name another one "
+            "in GUARDIANFLOW_WORK_DIR"
+        ) from exc
+    with stream:
+        holder = _facts(stream)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise ConcurrentChangeError(_refusal(real, _facts(stream), "pid")) from exc
+        if _outlived(holder):
+            raise ConcurrentChangeError(_refusal(real, holder, "script_pid"))
+        try:
+            yield DirectoryLock(stream, real)
+        finally:
+            stream.seek(0)
+            stream.truncate()
+
+
+def _facts(stream: IO[str]) -> dict[str, Any]:
+    """Who holds the lock, or held it and died; {} where nothing readable stands there."""
+    stream.seek(0)
+    try:
+        facts = json.load(stream)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _outlived(facts: dict[str, Any]) -> bool:
+    """Whether the script of a wrapper that died still runs."""
+    pid, started = facts.get("script_pid"), facts.get("script_started")
+    if not isinstance(pid, int) or not isinstance(started, float):
+        return False
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _refusal(directory: Path, facts: dict[str, Any], who: str) -> str:
+    since = facts.get("since")
+    when = f" since {datetime.fromtimestamp(since):%Y-%m-%d %H:%M:%S}" if since else ""
+    run = f", run {facts['run']}" if facts.get("run") else ""
+    pid = facts.get(who, "unknown")
+    if who == "script_pid":
+        return (
+            f"a script still runs in {directory}: process {pid}{when}{run}. Its wrapper was ended "
+            f"without it. Wait for it, or end it: kill {pid}"
+        )
+    return (
+        f"another run is at work in {directory}: process {pid}{when}{run}. Files of two runs can't "
+        "be told apart: wait for it, or end it"
+    )

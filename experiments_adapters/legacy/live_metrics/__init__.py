@@ -1,0 +1,11 @@
+"""Metrics of a script that knows nothing of us, while it runs.
+
+printed.py       lines it prints             ┐
+tables.py        CSV, JSON, JSONL it writes  ├─ Reading ─ buffer.py ─ MetricPoint ─ the run
+tensorboard.py   event files it writes       ┘
+collector.py     the thread that looks at all of them now and then
+"""
+
+from .collector import LiveMetrics, LiveSummary
+
+__all__ = ["LiveMetrics", "LiveSummary"]

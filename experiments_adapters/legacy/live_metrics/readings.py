@@ -1,0 +1,89 @@
+"""What was read from a file or a printed line, and the key it gets in the run.
+
+det.*      the meaning is known: mAP50, precision, box_loss … as in docs/metrics.md
+script.*   everything else, under the name the script gave it
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from experiments_adapters.metrics import to_metric_keys
+
+PRINTED, TABLE, DECLARED = 0, 1, 2
+"""Where a value comes from; where two sources give one key, the higher one counts."""
+
+RATES = frozenset({"det.mAP50", "det.mAP50_95", "det.precision", "det.recall", "det.f1"})
+KEY_LENGTH = 120
+
+# Older YOLO repositories' and people's own spellings, lower case, beside those that an author of a
+# Trainer may use (experiments_adapters/metrics.py).
+_SPELLINGS = {
+    "map50": "mAP50",
+    "map_50": "mAP50",
+    "map@50": "mAP50",
+    "map@0.5": "mAP50",
+    "map@.5": "mAP50",
+    "map_0.5": "mAP50",
+    "metrics/map_0.5": "mAP50",
+    "metrics/map50": "mAP50",
+    "map50-95": "mAP50_95",
+    "map50_95": "mAP50_95",
+    "map@50-95": "mAP50_95",
+    "map@50:95": "mAP50_95",
+    "map@0.5:0.95": "mAP50_95",
+    "map@.5:.95": "mAP50_95",
+    "map_0.5:0.95": "mAP50_95",
+    "metrics/map_0.5:0.95": "mAP50_95",
+    "metrics/map50-95": "mAP50_95",
+    "metrics/precision": "precision",
+    "metrics/recall": "recall",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "f1",
+}
+_LOSSES = {"box_loss": "box_loss", "cls_loss": "cls_loss", "dfl_loss": "dfl_loss"}
+_REFUSED = re.compile(r"[^\w/.\- ]+")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One value as the script gave it.
+
+    Args:
+        name: in the script's own spelling.
+        step: epoch or step that it belongs to; None where it is unknown.
+        source: PRINTED, TABLE or DECLARED.
+        series: '' for the run's first table; else what tells another one's values apart.
+    """
+
+    name: str
+    value: float
+    step: int | None
+    source: int
+    series: str = ""
+
+    @property
+    def key(self) -> str:
+        return metric_key(self.name, self.value, self.series)
+
+
+def metric_key(name: str, value: float, series: str = "") -> str:
+    """The key of a value in the run.
+
+    A rate outside 0…1 is none of ours, whatever it is called (`precision: 16`, or percent): it
+    stays the script's own.
+
+    Args:
+        series: values of a second training in one script are kept apart under its name.
+    """
+    plain = name.strip()
+    if not series:
+        keyed = next(iter(to_metric_keys({plain: value})))
+        known = _SPELLINGS.get(plain.lower()) or _LOSSES.get(plain.lower())
+        key = keyed if keyed.startswith("det.") else f"det.{known}" if known else ""
+        if key and (key not in RATES or 0 <= value <= 1):
+            return key
+    own = _REFUSED.sub("_", f"{series}/{plain}" if series else plain)
+    return "script." + re.sub(r"/+", "/", own).strip("/. ")[:KEY_LENGTH]

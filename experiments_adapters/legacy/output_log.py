@@ -1,0 +1,121 @@
+"""What a script printed, kept in a file of bounded size: its beginning and its end.
+
+A script may print gigabytes. The beginning says what it was started with and the end why it
+stopped, so these are kept; how much was left out between them is said in the file.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from pathlib import Path
+
+HEAD_BYTES = 8_000_000
+TAIL_BYTES = 8_000_000
+UNFINISHED_BYTES = 1_000_000
+
+# What a terminal would have written over: a progress bar's earlier states.
+_OVERWRITTEN = re.compile(rb"[^\n]*\r(?=[^\r\n])")
+
+
+class OutputLog:
+    """A log file that keeps the head and the tail of what is written to it; thread-safe.
+
+    Args:
+        path: the file; made with the first byte, its directory must be there.
+        head_bytes, tail_bytes: how much of the beginning and of the end is kept.
+    """
+
+    def __init__(
+        self, path: Path, *, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES
+    ) -> None:
+        self.path = path
+        self._head_room = head_bytes
+        self._tail_bytes = tail_bytes
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._cut = 0
+        self._written = 0
+        self._lock = threading.Lock()
+        self._file = path.open("wb")
+
+    @property
+    def written(self) -> int:
+        """Bytes written so far, those that were left out included."""
+        return self._written
+
+    @property
+    def left_out(self) -> int:
+        """Bytes that neither the head nor the tail holds."""
+        return self._cut
+
+    def write(self, data: bytes) -> None:
+        """Append; what no longer fits between head and tail is forgotten, the oldest first."""
+        with self._lock:
+            self._written += len(data)
+            if self._head_room > 0:
+                head, data = data[: self._head_room], data[self._head_room :]
+                self._head_room -= len(head)
+                self._file.write(head)
+            if data:
+                self._tail.append(data)
+                self._tail_size += len(data)
+            while self._tail and self._tail_size - len(self._tail[0]) >= self._tail_bytes:
+                oldest = self._tail.popleft()
+                self._tail_size -= len(oldest)
+                self._cut += len(oldest)
+
+    def copy_to(self, target: Path) -> int:
+        """Write what is kept so far to another file; returns its size, bytes."""
+        with self._lock:
+            self._file.flush()
+            target.write_bytes(self.path.read_bytes() + self._end())
+        return target.stat().st_size
+
+    def close(self) -> None:
+        """Complete the file: head, what was left out, tail. Nothing is done a second time."""
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(self._end())
+                self._file.close()
+
+    def _end(self) -> bytes:
+        if self._file.closed:
+            return b""
+        said = b""
+        if self._cut:
+            said = f"\n[… {self._cut / 1e6:.1f} MB of output left out here …]\n".encode()
+        return said + b"".join(self._tail)
+
+
+class LineAssembler:
+    """Puts the pieces that a pipe hands over together to whole lines.
+
+    Of a line that was written over with carriage returns, as progress bars are, the last state is
+    kept. A line without an end is given out in pieces once it exceeds UNFINISHED_BYTES.
+    """
+
+    def __init__(self) -> None:
+        self._unfinished = b""
+
+    def add(self, data: bytes) -> bytes:
+        """The lines that `data` completes, each with its newline; empty where it ends none."""
+        text = self._unfinished + data
+        whole, newline, self._unfinished = text.rpartition(b"\n")
+        if b"\r" in self._unfinished[:-1]:
+            self._unfinished = _OVERWRITTEN.sub(b"", self._unfinished)
+        if len(self._unfinished) > UNFINISHED_BYTES:
+            whole, newline, self._unfinished = whole + newline, self._unfinished, b""
+        return _last_states(whole + newline)
+
+    def rest(self) -> bytes:
+        """The unfinished last line, ended; empty where there is none."""
+        rest, self._unfinished = self._unfinished, b""
+        return _last_states(rest + b"\n") if rest else b""
+
+
+def _last_states(lines: bytes) -> bytes:
+    if b"\r" not in lines:
+        return lines
+    return _OVERWRITTEN.sub(b"", lines.replace(b"\r\n", b"\n"))

@@ -1,0 +1,63 @@
+"""Which of the files that a script wrote is the detector it was run for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from .changes import WEIGHTS, Change
+
+TRAINED = (".pt",)
+EXPORTED = (".onnx", ".xml", ".engine")
+SIZE_NAMES = ("imgsz", "img_size", "image_size", "input_size", "img")
+
+
+def best_weights(changes: Sequence[Change], script_type: str) -> Change | None:
+    """The detector of a train or quant run; None where it wrote none.
+
+    A training's is a .pt named best, else another that is not 'last' or of one epoch, else the
+    last; a quantisation's is an exported file. Among equals the newest counts.
+    """
+    weights = [each for each in changes if each.category == WEIGHTS]
+    exported = [each for each in weights if _suffix(each) in EXPORTED and _has_pair(each, weights)]
+    trained = [each for each in weights if _suffix(each) in TRAINED]
+    first, second = (exported, trained) if script_type == "quant" else (trained, exported)
+    found = first or second
+    return max(found, key=lambda each: (_standing(each), each.mtime_ns), default=None)
+
+
+def input_size_beside(weights: Path) -> int | None:
+    """The `imgsz` of Ultralytics' args.yaml beside a weight file; None where it says none."""
+    for folder in (weights.parent, weights.parent.parent):
+        try:
+            content = YAML(typ="safe").load((folder / "args.yaml").read_text(encoding="utf-8"))
+        except (OSError, YAMLError, UnicodeDecodeError):
+            continue
+        size = content.get("imgsz") if isinstance(content, dict) else None
+        if isinstance(size, list) and len(set(size)) == 1:
+            size = size[0]
+        if isinstance(size, int) and size > 0:
+            return size
+    return None
+
+
+def _suffix(change: Change) -> str:
+    return PurePosixPath(change.path).suffix.lower()
+
+
+def _has_pair(change: Change, weights: Sequence[Change]) -> bool:
+    """An .xml is an OpenVINO network only with its .bin; other .xml files are labels."""
+    path = PurePosixPath(change.path)
+    if path.suffix.lower() != ".xml":
+        return True
+    return any(each.path == str(path.with_suffix(".bin")) for each in weights)
+
+
+def _standing(change: Change) -> int:
+    name = PurePosixPath(change.path).stem.lower()
+    if "best" in name:
+        return 2
+    return 0 if name.startswith("last") or name.startswith("epoch") else 1

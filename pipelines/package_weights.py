@@ -1,0 +1,94 @@
+"""`python -m pipelines.package_weights REQUEST.json`: a weight file → a detector package.
+
+A process of its own: a weight file is code, and reading a foreign one may end the process. What
+went wrong is one JSON line on stdout; started by pipelines.wrap_models, never by people.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from guardianflow.contracts.errors import GuardianFlowError, NativeCrashError, SourceError
+from guardianflow.contracts.results import DetectorPackage
+
+LIMIT_S = 600.0
+
+
+def package_apart(
+    weights: Path,
+    destination: Path,
+    *,
+    input_size: int,
+    class_names: Sequence[str] | None,
+    lineage: Mapping[str, str],
+) -> DetectorPackage:
+    """Make the package in a process of its own.
+
+    Args:
+        input_size: where the file does not say one itself.
+
+    Raises:
+        SourceError: the file is no detector, or contradicts what is said of it.
+        NativeCrashError: reading it ended the process.
+    """
+    request = destination.with_suffix(".json")
+    values = {
+        "weights": str(weights),
+        "destination": str(destination),
+        "input_size": input_size,
+        "class_names": list(class_names) if class_names else None,
+        "lineage": dict(lineage),
+    }
+    request.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+    command = [sys.executable, "-m", "pipelines.package_weights", str(request)]
+    doing = f"reading {weights}"
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
+            cwd=Path(__file__).resolve().parents[1],
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise SourceError(f"{weights} could not be read within {LIMIT_S:.0f} s") from exc
+    lines = done.stdout.strip().splitlines()
+    if done.returncode < 0 or not lines:
+        raise NativeCrashError(doing, done.returncode, done.stderr.strip()[-400:])
+    answer = json.loads(lines[-1])
+    if "error" in answer:
+        raise SourceError(answer["error"])
+    return DetectorPackage.load(destination)
+
+
+def main(argv: list[str]) -> int:
+    from guardianflow.backends import weight_files
+    from guardianflow.backends.packages import package_from_weights
+
+    values: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
+    weights = Path(values["weights"])
+    try:
+        facts = weight_files.read(weights)
+        package = package_from_weights(
+            weights,
+            Path(values["destination"]),
+            input_size=facts.input_size or values["input_size"],
+            class_names=values["class_names"],
+            lineage=values["lineage"],
+        )
+        answer = {"variant": package.spec.variant}
+    except GuardianFlowError as exc:
+        answer = {"error": str(exc)}
+    print(json.dumps(answer, ensure_ascii=False))  # noqa: T201 - the answer
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

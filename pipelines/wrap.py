@@ -1,0 +1,408 @@
+"""Run a script that nobody may change, and keep all that comes of it in MLflow.
+
+    make_plan          the experiment's entry, the script, its arguments; nothing is started yet
+    lock, snapshot     one run at a time in a directory; what lay there before
+    run_script         its own process; metrics, output and load are live in the run
+    find_changes       what it wrote → artifacts; the best weights → a registered candidate
+
+python -m pipelines.wrap --name donghwa-entec-ppe --type train [--epochs 100]
+
+Exit codes: the script's own; 128 + the signal that ended it; 124 for its timeout; 130 when
+interrupted; 2 for bad input before anything started; 1 where keeping its results failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments_adapters.legacy.changes import (
+    Change,
+    Changes,
+    Snapshot,
+    category_of,
+    find_changes,
+    new_files,
+    take_snapshot,
+)
+from experiments_adapters.legacy.directory_lock import DirectoryLock, locked
+from experiments_adapters.legacy.environment import script_environment
+from experiments_adapters.legacy.live_metrics import LiveMetrics, LiveSummary
+from experiments_adapters.legacy.output_log import OutputLog
+from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
+from guardianflow.contracts.errors import GuardianFlowError, ScriptFailedError
+from guardianflow.contracts.results import RegisteredModel, RunRequest
+
+from .settings import Settings, load_settings
+from .wiring import Ports, connect
+from .wrap_models import register_model
+from .wrap_plan import WrapPlan, WrapRequest, make_plan
+from .wrap_watch import RunWatch
+
+SHOWN_LEFT_OUT = 10
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class WrapOutcome:
+    """What came of a wrapped run.
+
+    Args:
+        status: 'FINISHED', 'FAILED' or 'KILLED'.
+        artifacts: path in the run of each file that was kept.
+        notes: what people should know.
+    """
+
+    run_id: str
+    experiment_name: str
+    run_name: str
+    status: str
+    result: ScriptResult
+    metrics: Mapping[str, float]
+    model: RegisteredModel | None
+    artifacts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "stage": "wrap",
+            "experiment_name": self.experiment_name,
+            "run_name": self.run_name,
+            "exit_code": self.result.exit_code,
+            "seconds": round(self.result.seconds, 3),
+            "metrics": dict(self.metrics),
+            "models": [{**vars(self.model), "uri": self.model.uri}] if self.model else [],
+            "artifacts": list(self.artifacts),
+            "notes": list(self.notes),
+        }
+
+
+def run_wrapped(
+    plan: WrapPlan,
+    settings: Settings,
+    ports: Ports,
+    *,
+    environment: Mapping[str, str],
+    tell: Tell,
+) -> WrapOutcome:
+    """Run the script and keep what comes of it.
+
+    Args:
+        environment: the user's variables, as they were before any settings were read.
+        tell: called with lines for people; from other threads too.
+
+    Raises:
+        ScriptFailedError: the script did not end with code 0; its run is FAILED, or KILLED where
+            we were told to stop, and what it wrote is kept.
+        ConcurrentChangeError: another run is at work in its directory.
+        TrackingError: the store refuses.
+    """
+    scratch = settings.work_dir / "wrap" / uuid.uuid4().hex
+    scratch.mkdir(parents=True)
+    try:
+        with locked(plan.experiment.directory, settings.work_dir / "locks") as lock:
+            outcome = _WrappedRun(plan, ports, scratch, environment, tell).run(lock)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if outcome.status != "FINISHED":
+        raise ScriptFailedError(
+            plan.experiment.name,
+            outcome.result.reason,
+            exit_code=outcome.result.exit_code or 1,
+            run_id=outcome.run_id,
+        )
+    return outcome
+
+
+class _WrappedRun:
+    """One run, from the snapshot to its end."""
+
+    def __init__(
+        self,
+        plan: WrapPlan,
+        ports: Ports,
+        scratch: Path,
+        environment: Mapping[str, str],
+        tell: Tell,
+    ) -> None:
+        self._plan, self._ports, self._scratch, self._tell = plan, ports, scratch, tell
+        self._root = plan.experiment.directory
+        self._environment = environment
+        self._notes: list[str] = []
+
+    def run(self, lock: DirectoryLock) -> WrapOutcome:
+        plan, store = self._plan, self._ports.store
+        before = take_snapshot(self._root)
+        run_id = store.start_run(
+            RunRequest(
+                experiment_name=plan.experiment_name,
+                run_name=plan.run_name,
+                tags=plan.tags,
+                params=plan.params,
+                adopt_launcher=plan.request.launcher,
+            )
+        )
+        status, reason = "FAILED", ""
+        try:
+            lock.note(run=run_id)
+            self._tell(f"run {run_id} in experiment {plan.experiment_name}: {plan.run_name}")
+            self._log_config(run_id)
+            result, live = self._run_script(run_id, before, lock)
+            status = _status(result)
+            reason = result.reason
+            artifacts, model = self._keep(run_id, before, result, live)
+        except KeyboardInterrupt:
+            status, reason = "KILLED", "interrupted while its results were kept"
+            raise
+        except BaseException as exc:
+            status, reason = "FAILED", f"{type(exc).__name__}: {exc}"
+            raise
+        finally:
+            self._end(run_id, status, reason)
+        return WrapOutcome(
+            run_id=run_id,
+            experiment_name=plan.experiment_name,
+            run_name=plan.run_name,
+            status=status,
+            result=result,
+            metrics=store.get_run(run_id).metrics,
+            model=model,
+            artifacts=artifacts,
+            notes=tuple(self._notes),
+        )
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        self._tell(text)
+
+    def _log_config(self, run_id: str) -> None:
+        folder = self._scratch / "config"
+        folder.mkdir()
+        (folder / "command.json").write_text(
+            json.dumps(self._plan.as_dict(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
+        self._ports.store.log_files(run_id, folder, "config")
+        self._ports.store.log_files(run_id, self._plan.script, "code")
+
+    def _run_script(
+        self, run_id: str, before: Snapshot, lock: DirectoryLock
+    ) -> tuple[ScriptResult, LiveSummary]:
+        plan, store = self._plan, self._ports.store
+        hook = self._scratch / "python"
+        hook.mkdir()
+        command = ScriptCommand(
+            arguments=plan.arguments,
+            directory=plan.working_directory,
+            environment=script_environment(
+                self._environment, plan.python, plan.experiment.env.variables, hook
+            ),
+            timeout_s=plan.experiment.timeout_s,
+        )
+        log = OutputLog(self._scratch / "kept.log")
+        live = LiveMetrics(
+            self._root,
+            before.files,
+            lambda points: store.log_points(run_id, points),
+            tell=self._tell,
+            working_directory=plan.working_directory,
+            files=plan.experiment.metrics.files,
+            patterns=plan.experiment.metrics.patterns,
+        )
+        watch = RunWatch(store, run_id, log, self._scratch)
+        watch.start()
+        live.start()
+        try:
+            result = run_script(
+                command,
+                log,
+                listeners=[live.feed],
+                started=lambda pid: lock.note(script_pid=pid),
+                terminal=plan.request.terminal,
+            )
+            summary = live.stop()
+            watch.stop()
+        except BaseException:
+            watch.abandon()
+            live.abandon()
+            raise
+        finally:
+            log.close()
+        if result.left_running:
+            self._note(
+                f"it left processes running, which were ended: {', '.join(result.left_running)}"
+            )
+        if log.left_out:
+            self._note(f"{log.left_out / 1e6:.1f} MB of its output were left out of the log")
+        for note in summary.notes:
+            self._note(note)
+        return result, summary
+
+    # --- what it wrote ----------------------------------------------------------------------------
+
+    def _keep(
+        self, run_id: str, before: Snapshot, result: ScriptResult, live: LiveSummary
+    ) -> tuple[tuple[str, ...], RegisteredModel | None]:
+        changes = find_changes(self._root, before, self._plan.rules)
+        artifacts = [self._upload(run_id, self._root, change) for change in changes.kept]
+        artifacts += self._keep_outside(run_id, before, live)
+        self._log_changes(run_id, changes)
+        for path, why in changes.left_out[:SHOWN_LEFT_OUT]:
+            self._note(f"not kept: {path} {why}")
+        if (more := len(changes.left_out) - SHOWN_LEFT_OUT) > 0:
+            self._note(f"not kept: {more} more, see config/changes.json")
+        model = None
+        if self._plan.registers and result.exit_code == 0:
+            model, told, weights = register_model(
+                self._plan, run_id, changes, self._root, self._scratch, self._ports
+            )
+            self._note(told)
+            self._warn_of_others(live, weights if model else "")
+        return tuple(artifacts), model
+
+    def _upload(self, run_id: str, root: Path, change: Change) -> str:
+        folder = change.path.rpartition("/")[0]
+        place = f"{change.category}/{folder}".rstrip("/")
+        self._ports.store.log_files(run_id, root / change.path, place)
+        return f"{place}/{change.path.rpartition('/')[2]}"
+
+    def _keep_outside(self, run_id: str, before: Snapshot, live: LiveSummary) -> list[str]:
+        """Results that Ultralytics' own setting sends elsewhere; no model comes from there."""
+        kept = []
+        for folder in live.outside:
+            room = self._plan.rules.max_total_mb * 1e6
+            for each in new_files(folder, before.taken_ns):
+                category = category_of(each.path)
+                if not category or each.size > min(room, self._plan.rules.max_file_mb * 1e6):
+                    continue
+                room -= each.size
+                change = Change(each.path, category, each.size, each.mtime_ns, is_new=True)
+                kept.append(self._upload(run_id, folder, change))
+            self._note(
+                f"it wrote to {folder}, outside its directory: its files are kept, its weights "
+                "are not registered. Pass project= to the script's training to keep them inside"
+            )
+        return kept
+
+    def _log_changes(self, run_id: str, changes: Changes) -> None:
+        path = self._scratch / "changes.json"
+        content = {
+            "kept": [vars(change) for change in changes.kept],
+            "left_out": [{"path": path, "why": why} for path, why in changes.left_out],
+        }
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        self._ports.store.log_files(run_id, path, "config")
+
+    def _warn_of_others(self, live: LiveSummary, weights: str) -> None:
+        """Numbers of one training must not be read as those of another one's weights."""
+        if not (live.others and weights):
+            return
+        place = (self._root / weights).resolve()
+        main = live.main.resolve() if live.main else None
+        if main is None or not place.is_relative_to(main):
+            self._note(
+                f"the script trained {len(live.others) + 1} times: det.* are of {main}, but the "
+                f"registered weights are {weights}. Judge them with: guardianflow infer"
+            )
+
+    def _end(self, run_id: str, status: str, reason: str) -> None:
+        store = self._ports.store
+        try:
+            tags: dict[str, object] = {"guardianflow.error": reason[:4000]} if reason else {}
+            if self._notes:
+                tags["guardianflow.notes"] = "\n".join(self._notes)[:4000]
+            store.annotate(run_id, tags=tags)
+            store.end_run(run_id, status)
+        except GuardianFlowError as exc:
+            if status == "FINISHED":
+                raise
+            self._tell(f"the run {run_id} could not be marked {status}: {exc}")
+
+
+def _status(result: ScriptResult) -> str:
+    if result.interrupted_by:
+        return "KILLED"
+    return "FINISHED" if result.exit_code == 0 else "FAILED"
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) -> int:
+    """Run one script of one experiment, and print what came of it; errors go up to `guarded`."""
+    environment = dict(os.environ)  # the user's own, before .env and mlflow's defaults come in
+    settings = load_settings()
+    plan = make_plan(request)
+    if dry_run:
+        from .wrap_text import plan_lines
+
+        shown = json.dumps(plan.as_dict(), ensure_ascii=False) if as_json else plan_lines(plan)
+        print(shown)  # noqa: T201
+        return 0
+    from .console import say
+
+    outcome = run_wrapped(
+        plan,
+        settings,
+        connect(settings.tracking_uri),
+        environment=environment,
+        tell=lambda text: say(f"[{plan.experiment.name}] {text}"),
+    )
+    if as_json:
+        print("\n" + json.dumps(outcome.as_dict(), ensure_ascii=False, default=str))  # noqa: T201
+    else:
+        from .wrap_text import outcome_lines
+
+        say(outcome_lines(outcome))
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m pipelines.wrap`, which the MLproject's entry point calls."""
+    from .entry import guarded, overrides_from, yes
+
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.wrap",
+        description="Run a script of an experiments' directory untouched. Any value of its "
+        "args_template can be given: --epochs 5",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--name", required=True, help="experiment in the registry file")
+    parser.add_argument("--type", default="train", help="train, infer or quant")
+    parser.add_argument("--script-version", default="", help="v3, 1214 or 최종")
+    parser.add_argument("--script", default="", help="a script below the directory")
+    parser.add_argument("--experiments", default="", help="registry file")
+    for name in ("no-register", "dry-run", "json"):
+        parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes)
+    given, rest = parser.parse_known_args(argv)
+
+    def work() -> int:
+        from experiments_adapters.legacy.arguments import parse_given
+
+        request = WrapRequest(
+            name=given.name,
+            script_type=given.type,
+            version=given.script_version,
+            script=given.script,
+            params=parse_given(overrides_from(rest)),
+            experiments=Path(given.experiments) if given.experiments else None,
+            register=not given.no_register,
+            launcher=True,
+        )
+        return wrap(request, dry_run=given.dry_run, as_json=given.json)
+
+    return guarded(work, as_json=given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""What a wrapped run will be, found out before anything starts: `--dry-run` prints it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from experiments_adapters.legacy.arguments import fill_template
+from experiments_adapters.legacy.changes import Rules
+from experiments_adapters.legacy.environment import find_python
+from experiments_adapters.legacy.git_state import git_state
+from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment, load_registry
+from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, ScriptType
+from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.results import sha256_of
+from scenario import SiteConfig, TaskConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WrapRequest:
+    """What the user asked for.
+
+    Args:
+        name: of the experiment in the registry file.
+        script_type: 'train', 'infer' or 'quant'.
+        version, script: which script; '' takes the entry point's default.
+        params: values of the template's placeholders.
+        experiments: the registry file; None takes configs/experiments.yaml.
+        register: register the model of a train or quant run.
+        launcher: adopt the run that `mlflow run` has made.
+        tags: more tags for the run.
+        terminal: show what the script prints.
+    """
+
+    name: str
+    script_type: str = "train"
+    version: str = ""
+    script: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    experiments: Path | None = None
+    register: bool = True
+    launcher: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    terminal: bool = True
+
+
+@dataclass(frozen=True)
+class WrapPlan:
+    """What will run, and how its run will be called.
+
+    Args:
+        script: absolute; `arguments` names it as seen from `working_directory`.
+        rules: which changed files are kept.
+    """
+
+    request: WrapRequest
+    experiment: LegacyExperiment
+    site: SiteConfig
+    task: TaskConfig
+    script: Path
+    python: Path
+    arguments: tuple[str, ...]
+    working_directory: Path
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    rules: Rules
+
+    @property
+    def experiment_name(self) -> str:
+        return self.site.to_experiment_name()
+
+    @property
+    def run_name(self) -> str:
+        return f"{self.task.type}-{self.script.stem}-{self.request.script_type}"
+
+    @property
+    def registers(self) -> bool:
+        return (
+            self.request.register
+            and self.experiment.register_models
+            and self.request.script_type in ("train", "quant")
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --dry-run and config/command.json."""
+        return {
+            "name": self.experiment.name,
+            "command": list(self.arguments),
+            "working_directory": str(self.working_directory),
+            "timeout_s": self.experiment.timeout_s,
+            "experiment_name": self.experiment_name,
+            "run_name": self.run_name,
+            "registers": self.registers,
+            "params": dict(self.params),
+            "tags": dict(self.tags),
+        }
+
+
+def make_plan(request: WrapRequest) -> WrapPlan:
+    """Check everything that can be checked without starting anything.
+
+    Raises:
+        ConfigurationError: all that is wrong with the request and the experiment's entry: an
+            unknown name (nearest named), no such script, a script outside its directory, fields
+            that are still TODO, placeholders, an interpreter that is not there.
+    """
+    experiment = load_registry(request.experiments or DEFAULT_FILE).get(request.name)
+    problems: list[Problem] = []
+
+    def checked(work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except ConfigurationError as exc:
+            problems.extend(exc.problems)
+            return None
+
+    script_type = _script_type(request.script_type)
+    site, task = checked(experiment.require_site), checked(experiment.require_task)
+    script = checked(
+        lambda: _script(experiment, script_type, request.version, request.script)
+    )  # fmt: skip
+    entry = checked(lambda: experiment.entry_point(script_type)) if not request.script else None
+    entry = entry or getattr(experiment.entry_points, script_type)
+    filled: tuple[list[str], dict[str, str]] | None = ([], {})
+    if entry is not None and script is not None:
+        filled = checked(
+            lambda: fill_template(entry, request.params, script=script, name=experiment.name)
+        )
+    elif request.params and not problems:
+        problems.append(Problem("-p needs an args_template in the experiment's entry"))
+    python = checked(
+        lambda: find_python(experiment.env.python, experiment.directory, _where(experiment))
+    )
+    working = checked(lambda: _working_directory(experiment))
+    if problems or not (site and task and script and filled and python and working):
+        raise ConfigurationError(list(dict.fromkeys(problems)))
+    seen_as = os.path.relpath(script, working)
+    if seen_as.startswith(".."):
+        seen_as = str(script)
+    elif seen_as.startswith("-"):
+        seen_as = f"./{seen_as}"
+    arguments = (str(python), seen_as, *filled[0])
+    return WrapPlan(
+        request=request,
+        experiment=experiment,
+        site=site,
+        task=task,
+        script=script,
+        python=python,
+        arguments=arguments,
+        working_directory=working,
+        params={f"script.{name}": value for name, value in filled[1].items()},
+        tags=_tags(request, experiment, site, task, script, python, arguments),
+        rules=Rules(
+            include=experiment.artifacts.include,
+            exclude=experiment.artifacts.exclude,
+            max_file_mb=experiment.artifacts.max_file_mb,
+            max_total_mb=experiment.artifacts.max_total_mb,
+        ),
+    )
+
+
+def _script_type(given: str) -> ScriptType:
+    for known in SCRIPT_TYPES:
+        if given == known:
+            return known
+    raise ConfigurationError(f"--type must be one of {', '.join(SCRIPT_TYPES)} but got '{given}'")
+
+
+def _script(
+    experiment: LegacyExperiment, script_type: ScriptType, version: str, script: str
+) -> Path:
+    found = experiment.select_script(script_type, version or None, script or None)
+    if found.suffix.lower() != ".py":
+        raise ConfigurationError(
+            f"the script must be a Python file (.py) but got {found.name}; a notebook is exported "
+            "first: jupyter nbconvert --to script"
+        )
+    return found
+
+
+def _working_directory(experiment: LegacyExperiment) -> Path:
+    working = experiment.run_directory
+    if not working.is_dir():
+        raise ConfigurationError(
+            f"working_dir of '{experiment.name}' must be a directory but there is no {working}"
+        )
+    return working
+
+
+def _where(experiment: LegacyExperiment) -> str:
+    at = f"{experiment.where}: " if experiment.where else ""
+    return f"{at}env.python of '{experiment.name}'"
+
+
+def _tags(
+    request: WrapRequest,
+    experiment: LegacyExperiment,
+    site: SiteConfig,
+    task: TaskConfig,
+    script: Path,
+    python: Path,
+    arguments: tuple[str, ...],
+) -> dict[str, str]:
+    directory = experiment.directory
+    tags = {
+        "exp.type": request.script_type,
+        "exp.name": experiment.name,
+        "exp.script": script.relative_to(directory).as_posix()
+        if script.is_relative_to(directory)
+        else str(script),
+        "exp.source_dir": str(directory),
+        "exp.script_sha256": sha256_of(script),
+        "exp.command": shlex.join(arguments),
+        "exp.python": str(python),
+        "guardianflow.stage": "wrap",
+    }
+    if request.version:
+        tags["exp.version"] = request.version
+    return {
+        **tags,
+        **site.to_tags(),
+        **task.to_tags(),
+        **git_state(directory),
+        **request.tags,
+    }

@@ -1,0 +1,45 @@
+"""A wrapped run in words: what would run, and what came of it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .wrap import WrapOutcome
+    from .wrap_plan import WrapPlan
+
+FIRST_SHOWN = ("det.mAP50", "det.mAP50_95", "det.precision", "det.recall")
+MOST_METRICS = 12
+
+
+def plan_lines(plan: WrapPlan) -> str:
+    """For --dry-run: nothing has been started."""
+    limit = plan.experiment.timeout_s
+    rows = {
+        "command": shlex.join(plan.arguments),
+        "in": str(plan.working_directory),
+        "experiment": plan.experiment_name,
+        "run": plan.run_name,
+        "timeout": f"{limit:.0f} s" if limit else "none",
+        "registers": "its best weights, as candidate" if plan.registers else "nothing",
+    }
+    lines = [f"{name:<11} {value}" for name, value in rows.items()]
+    lines += [f"param       {name}={value}" for name, value in sorted(plan.params.items())]
+    lines += [f"tag         {name}={value}" for name, value in sorted(plan.tags.items())]
+    return "\n".join(lines)
+
+
+def outcome_lines(outcome: WrapOutcome) -> str:
+    """The end of a run that finished."""
+    shown = [name for name in FIRST_SHOWN if name in outcome.metrics]
+    shown += sorted(n for n in outcome.metrics if n not in shown and not n.startswith("sys."))
+    lines = [f"  {name:<28} {outcome.metrics[name]:.4g}" for name in shown[:MOST_METRICS]]
+    if len(shown) > MOST_METRICS:
+        lines.append(f"  … and {len(shown) - MOST_METRICS} more metrics")
+    lines.append(f"{len(outcome.artifacts)} files kept, {outcome.result.seconds:.1f} s")
+    if outcome.model:
+        model = outcome.model
+        lines.append(f"model {model.display_name} version {model.version} is a candidate")
+    lines.append(f"run {outcome.run_id} in experiment {outcome.experiment_name}: {outcome.status}")
+    return "\n".join(lines)
