@@ -314,7 +314,7 @@ def load_registry(path: str | Path = DEFAULT_FILE) -> ExperimentRegistry:
 def parse_registry(text: str, file: Path) -> ExperimentRegistry:
     """As load_registry, of a text that `file` holds or is to hold."""
     document = read_document(text, str(file), KIND)
-    problems = list(document.problems)
+    problems: list[Problem] = list(document.problems)
     checked = RegistryFile()
     if document.values or not problems:
         try:

@@ -1,0 +1,372 @@
+"""A script's syntax tree → what it calls, imports, defines and names.
+
+One walk collects imports, assignments and calls; then each call's name is resolved, so that
+`model.train(…)` is known for what it is wherever `model = YOLO(…)` stands.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .calls import STARTERS, Meaning, meaning_of, meaning_of_command
+from .source import Source
+
+_GUARD = re.compile(r"exists|isfile|is_file|not_|engine|onnx", re.I)
+_DATA = re.compile(r"\.(?:yaml|yml)$", re.I)
+_WEIGHTS = re.compile(r"\.(?:pt|pth|onnx|engine|trt|torchscript|xml|ckpt|weights|tflite)$", re.I)
+_DATA_FOLDER = re.compile(r"(?:^|/)(?:data|datasets?|images?|데이터|데이터셋)(?:/|$)", re.I)
+MODULE = ""
+"""The name of the place outside every function."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One call that says what the script does.
+
+    Args:
+        place: the top function or class it stands in; '' outside all.
+        guarded: only where a file is missing: `if not exists(engine): model.export(…)`.
+    """
+
+    meaning: Meaning
+    line: int
+    place: str = MODULE
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a script's code shows.
+
+    Args:
+        modules: dotted names of what it imports; relative ones without their dots.
+        uses: module → names that it takes from there.
+        places: functions and classes at the top → the names they mention.
+        acts: code at the top does more than define: running it does something.
+        has_main: `if __name__ == "__main__"`.
+        is_test: pytest or unittest.
+        data, weights: paths in its strings.
+    """
+
+    evidence: tuple[Evidence, ...] = ()
+    modules: frozenset[str] = frozenset()
+    uses: dict[str, frozenset[str]] = field(default_factory=dict)
+    places: dict[str, frozenset[str]] = field(default_factory=dict)
+    mentioned: frozenset[str] = frozenset()
+    acts: bool = False
+    has_main: bool = False
+    is_test: bool = False
+    data: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+
+    def reachable(self) -> frozenset[str]:
+        """The places that run when the script does, as far as names tell."""
+        seen: set[str] = {MODULE}
+        waiting = [name for name in self.mentioned if name in self.places]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += [each for each in self.places[name] if each in self.places]
+        return frozenset(seen)
+
+
+def read_facts(source: Source) -> Facts:
+    """What a script shows; of one without a syntax tree what its text shows."""
+    if source.tree is None:
+        return _facts_of_text(source)
+    walk = _Walk()
+    walk.module(source.tree)
+    evidence = [*walk.evidence()]
+    evidence += [
+        Evidence(meaning, 0) for line in source.commands if (meaning := meaning_of_command(line))
+    ]
+    data, weights = walk.paths()
+    return Facts(
+        evidence=tuple(evidence),
+        modules=frozenset(walk.modules),
+        uses={module: frozenset(names) for module, names in walk.uses.items()},
+        places={name: frozenset(names) for name, names in walk.places.items() if name},
+        mentioned=frozenset(walk.places.get(MODULE, ())),
+        acts=walk.acts or bool(source.commands),
+        has_main=walk.has_main,
+        is_test=bool({"pytest", "unittest"} & walk.modules)
+        and any(name.lower().startswith("test") for name in walk.places),
+        data=data,
+        weights=weights,
+    )
+
+
+class _Walk:
+    """Collects from a tree what is needed; resolves names afterwards."""
+
+    def __init__(self) -> None:
+        self.modules: set[str] = set()
+        self.uses: dict[str, set[str]] = {}
+        self.aliases: dict[str, str] = {}
+        self.made_by: dict[tuple[str, str], ast.expr] = {}
+        self.written: dict[tuple[str, str], ast.expr] = {}
+        self.places: dict[str, set[str]] = {MODULE: set()}
+        self.calls: list[tuple[ast.Call, str, bool]] = []
+        self.strings: list[tuple[str, str]] = []
+        self.acts = False
+        self.has_main = False
+
+    def module(self, tree: ast.Module) -> None:
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                self.places.setdefault(node.name, set())
+                self._walk(node, node.name)
+                for decorator in node.decorator_list:  # @app.command() runs what it decorates
+                    if isinstance(decorator, ast.Call):
+                        self.places[MODULE].add(node.name)
+            else:
+                self._top_level(node)
+                self._walk(node, MODULE)
+
+    def _top_level(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.If) and _is_main_guard(node.test):
+            self.has_main = self.acts = True
+        elif isinstance(node, (ast.For, ast.While, ast.With)):
+            self.acts = True
+        elif isinstance(node, (ast.Expr, ast.Assign, ast.If, ast.Try)):
+            value = getattr(node, "value", None)
+            if isinstance(node, (ast.If, ast.Try)) or isinstance(value, ast.Call):
+                self.acts = self.acts or _does_something(node)
+
+    def _walk(self, top: ast.AST, place: str) -> None:
+        mentioned = self.places[place]
+        waiting: list[tuple[ast.AST, bool]] = [(top, False)]
+        while waiting:
+            node, guarded = waiting.pop()
+            kind = type(node)
+            if kind is ast.Name:
+                mentioned.add(node.id)  # type: ignore[attr-defined]
+                continue
+            if kind is ast.Constant:
+                if isinstance(node.value, str):  # type: ignore[attr-defined]
+                    self._string(node.value, "")  # type: ignore[attr-defined]
+                continue
+            if isinstance(node, ast.Call):
+                self.calls.append((node, place, guarded))
+                for keyword in node.keywords:
+                    if isinstance(keyword.value, ast.Constant):
+                        self._string(keyword.value.value, keyword.arg or "")
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._import(node)
+                continue
+            elif isinstance(node, ast.Assign):
+                for target in node.targets:
+                    self._assignment(target, node.value, place)
+            elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+                self._assignment(node.target, node.value, place)
+            elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+                self._assignment(node.optional_vars, node.context_expr, place)
+            elif isinstance(node, ast.If) and _asks_for_a_file(node.test):
+                waiting += [(child, True) for child in node.body]
+                waiting += [(child, guarded) for child in (node.test, *node.orelse)]
+                continue
+            waiting += [(child, guarded) for child in ast.iter_child_nodes(node)]
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self.modules.add(alias.name)
+                bound = alias.asname or alias.name.partition(".")[0]
+                self.aliases[bound] = alias.name if alias.asname else bound
+            return
+        module = node.module or ""
+        if module:
+            self.modules.add(module)
+        for alias in node.names:
+            full = f"{module}.{alias.name}" if module else alias.name
+            self.modules.add(full)
+            self.aliases[alias.asname or alias.name] = full
+            self.uses.setdefault(module or alias.name, set()).add(alias.name)
+
+    def _assignment(self, target: ast.expr, value: ast.expr, place: str) -> None:
+        while isinstance(value, (ast.Await, ast.IfExp)):
+            value = value.value if isinstance(value, ast.Await) else value.body
+        if isinstance(value, (ast.Call, ast.Name, ast.Attribute)):
+            name = _plain(target)
+            # `model = model.to(device)` does not change what it is
+            if name and not _begins_with(value, name):
+                self.made_by[place, name] = value
+        elif isinstance(value, (ast.List, ast.Tuple, ast.JoinedStr, ast.BinOp)):
+            if isinstance(target, ast.Name):
+                self.written[place, target.id] = value
+        elif isinstance(value, ast.Constant) and isinstance(target, ast.Name):
+            self.written[place, target.id] = value
+            self._string(value.value, target.id)
+
+    def _string(self, value: object, name: str) -> None:
+        if isinstance(value, str) and 3 < len(value) < 300 and "\n" not in value:
+            self.strings.append((value, name))
+
+    # --- afterwards ------------------------------------------------------------------------------
+
+    def evidence(self) -> Iterator[Evidence]:
+        for call, place, guarded in self.calls:
+            name = self._name(call.func, place)
+            for module, names in self._local_use(name):
+                self.uses.setdefault(module, set()).update(names)
+            keywords = frozenset(each.arg or "**" for each in call.keywords)
+            if STARTERS.match(name):
+                meaning = meaning_of_command(" ".join(self._texts(call, place)))
+            else:
+                meaning = meaning_of(name, keywords, len(call.args))
+            if meaning is not None:
+                yield Evidence(meaning, call.lineno, place, guarded)
+
+    def _texts(self, call: ast.Call, place: str) -> Iterator[str]:
+        """The words of a command, written in the call or in a variable before it."""
+        for argument in call.args:
+            if isinstance(argument, ast.Name):
+                key = (place, argument.id)
+                argument = self.written.get(key) or self.written.get((MODULE, key[1]), argument)
+            for node in ast.walk(argument):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+    def _local_use(self, name: str) -> Iterator[tuple[str, list[str]]]:
+        module, _, attribute = name.rpartition(".")
+        if module in self.modules and attribute.isidentifier():
+            yield module, [attribute]
+
+    def _name(self, node: ast.expr, place: str, depth: int = 0) -> str:
+        """The full name of what is called; '()' behind a part that is a call's result."""
+        if depth > 12:
+            return "?"
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            made = self._origin(_plain(node), place)
+            if made is not None:
+                return self._name(made, place, depth + 1)
+        if isinstance(node, ast.Name):
+            return self.aliases.get(node.id, node.id)
+        if isinstance(node, ast.Attribute):
+            return f"{self._name(node.value, place, depth + 1)}.{node.attr}"
+        if isinstance(node, ast.Call):
+            return f"{self._name(node.func, place, depth + 1)}()"
+        if isinstance(node, (ast.Subscript, ast.Await)):
+            return self._name(node.value, place, depth + 1)
+        return "?"
+
+    def _origin(self, name: str, place: str) -> ast.expr | None:
+        """What a variable was made by: in the same function, else at the top."""
+        return self.made_by.get((place, name)) or self.made_by.get((MODULE, name))
+
+    def paths(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Paths of data and of weights among the strings."""
+        data, weights = {}, {}
+        for written, name in self.strings:
+            text = written.rpartition("=")[2].strip()  # data=ppe.yaml on a command line
+            if "*" in text or " -" in text or text.startswith((".pt", ".onnx", ".engine")):
+                continue
+            called_data = name.lower().startswith("data")
+            if _WEIGHTS.search(text):
+                weights[text] = None
+            elif _DATA.search(text):
+                if called_data or "data" in text.lower():
+                    data[text] = None
+            elif "/" in text and " " not in text and (called_data or _DATA_FOLDER.search(text)):
+                data[text] = None
+        return tuple(sorted(data))[:10], tuple(sorted(weights))[:10]
+
+
+def _plain(node: ast.expr) -> str:
+    """'model', 'self.model'; '' for what is no plain name."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ""
+
+
+def _begins_with(node: ast.expr, name: str) -> bool:
+    while True:
+        if _plain(node) == name:
+            return True
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, (ast.Attribute, ast.Subscript)):
+            node = node.value
+        else:
+            return False
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(test))
+
+
+def _asks_for_a_file(test: ast.expr) -> bool:
+    """`not os.path.exists(…)`: what follows happens once, to prepare."""
+    negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+    return negated and any(
+        _GUARD.search(getattr(node, "attr", getattr(node, "id", "")) or "")
+        for node in ast.walk(test)
+    )
+
+
+_QUIET = re.compile(
+    r"^(?:filterwarnings|simplefilter|basicConfig|getLogger|set_start_method|append|insert|Path|"
+    r"resolve|getenv|get|join|abspath|dirname|environ|setdefault|seed|manual_seed|register|compile"
+    r"|namedtuple|TypeVar|partial|set_printoptions|use|load_dotenv|Logger|create_logger|device"
+    r"|is_available|setlocale|set_num_threads|cpu_count|parent|Lock|dict|set|list|tuple|int|float"
+    r"|str|getcwd|print)$"
+)
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Whether a statement at the top does more than prepare the module."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call):
+            called = inner.func
+            name = getattr(called, "attr", getattr(called, "id", ""))
+            if not _QUIET.match(name or "?"):
+                return True
+    return False
+
+
+# --- without a syntax tree ------------------------------------------------------------------------
+
+_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\.train\s*\([^)\n]*(?:data|epochs|imgsz)\s*="), "ultralytics.YOLO().train"),
+    (re.compile(r"\.val\s*\([^)\n]*(?:data|imgsz|split)\s*="), "ultralytics.YOLO().val"),
+    (re.compile(r"\.predict\s*\([^)\n]*(?:source|conf|imgsz)\s*="), "ultralytics.YOLO().predict"),
+    (re.compile(r"\.track\s*\([^)\n]*(?:source|tracker|persist)\s*="), "ultralytics.YOLO().track"),
+    (re.compile(r"\.export\s*\([^)\n]*(?:format|int8|half)\s*="), "ultralytics.YOLO().export"),
+    (re.compile(r"\bnncf\.quantize"), "nncf.quantize"),
+    (re.compile(r"\bquantize_(?:static|dynamic)\s*\("), "onnxruntime.quantization.quantize_static"),
+    (re.compile(r"\b(?:trt|tensorrt)\.Builder\b|build_cuda_engine"), "tensorrt.Builder"),
+    (re.compile(r"\btorch\.onnx\.export\b"), "torch.onnx.export"),
+    (re.compile(r"\bInferenceSession\s*\("), "onnxruntime.InferenceSession"),
+    (re.compile(r"deserialize_cuda_engine"), "x.deserialize_cuda_engine"),
+    (re.compile(r"\breadNet\w*\s*\("), "cv2.dnn.readNet"),
+    (re.compile(r"\.backward\s*\("), "loss.backward"),
+    (re.compile(r"\b\w*(?:optim|opt|solver|scaler)\w*\.step\s*\("), "optimizer.step"),
+)
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.M)
+
+
+def _facts_of_text(source: Source) -> Facts:
+    text = re.sub(r"(?m)#.*$", "", source.text)
+    evidence = []
+    for pattern, name in _TEXT:
+        match = pattern.search(text)
+        meaning = meaning_of(name, frozenset(), 0) if match else None
+        if match and meaning:
+            evidence.append(Evidence(meaning, text.count("\n", 0, match.start()) + 1))
+    evidence += [
+        Evidence(meaning, 0) for line in source.commands if (meaning := meaning_of_command(line))
+    ]
+    modules = {first or second for first, second in _IMPORT.findall(text)}
+    main = "__main__" in text
+    return Facts(
+        evidence=tuple(evidence),
+        modules=frozenset(modules),
+        acts=bool(evidence) or main,
+        has_main=main,
+    )

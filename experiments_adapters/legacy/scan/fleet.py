@@ -1,0 +1,185 @@
+"""Every directory of a fleet: its scripts, what they do, and the entry points to propose."""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+from guardianflow.contracts.errors import ConfigurationError
+
+from .classify import Neighbours, classify
+from .facts import Facts, read_facts
+from .options import read_options
+from .results import FleetScan, FoundDirectory, Kind, Script
+from .sites import KnownSites
+from .source import MAX_BYTES, Source, read_source
+from .versions import propose
+from .walk import ScriptFile, find_scripts, top_directories
+
+Progress = Callable[[int, int], None]
+ENTRY_KINDS: tuple[Kind, ...] = ("train", "infer", "quant")
+_WORTH_PARSING = re.compile(
+    rb"torch|ultralytics|yolo|onnx|openvino|tensorrt|nncf|quant|keras|tensorflow|tflite|paddle"
+    rb"|\.train\b|\.fit\b|\.predict\b|\.track\b|\.export\b|\.val\b|\.backward\b|detector"
+    rb"|import\s+train|coreml|readNet|trtexec|benchmark_app",
+    re.I,
+)
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w., \t]+))", re.M)
+
+
+def scan_fleet(
+    directory: Path,
+    known: KnownSites | None = None,
+    *,
+    single: bool = False,
+    progress: Progress | None = None,
+) -> FleetScan:
+    """Read what the directories below this one hold. Nothing is run, imported or written.
+
+    Args:
+        directory: its directories are one experiment each.
+        known: sites that a directory's name may mean.
+        single: the directory itself is the one experiment.
+        progress: called with (directories done, directories in all).
+
+    Raises:
+        ConfigurationError: there is no such directory, or it can't be read.
+    """
+    root = _checked(directory)
+    known = known or KnownSites()
+    loose: list[str] = []
+    problems: list[str] = []
+    if single:
+        paths = [root]
+    else:
+        paths, loose, problems = top_directories(root)
+    found: list[FoundDirectory] = []
+    empty: list[str] = []
+    for number, path in enumerate(paths):
+        if progress is not None:
+            progress(number, len(paths))
+        one = scan_directory(path, known)
+        if one.scripts:
+            found.append(one)
+        else:
+            empty.append(one.name)
+            problems += [f"{one.name}: {problem}" for problem in one.problems]
+    if progress is not None:
+        progress(len(paths), len(paths))
+    return FleetScan(root, tuple(found), tuple(empty), tuple(loose), tuple(problems))
+
+
+def scan_directory(path: Path, known: KnownSites | None = None) -> FoundDirectory:
+    """One experiment's directory."""
+    walk = find_scripts(path)
+    scripts = _read_scripts(walk.scripts, walk.problems)
+    proposals = (propose(kind, scripts) for kind in ENTRY_KINDS)
+    name = unicodedata.normalize("NFC", path.name)
+    return FoundDirectory(
+        name=name,
+        path=path,
+        scripts=scripts,
+        entries=tuple(entry for entry in proposals if entry is not None),
+        site=(known or KnownSites()).read(name),
+        passed_by=tuple(walk.passed_by),
+        problems=tuple(walk.problems),
+    )
+
+
+def _checked(directory: Path) -> Path:
+    try:
+        if not directory.exists():
+            raise ConfigurationError(f"DIR must be a directory but there is no {directory}")
+        if not directory.is_dir():
+            raise ConfigurationError(f"DIR must be a directory but {directory} is a file")
+        next(directory.iterdir(), None)
+    except OSError as error:
+        raise ConfigurationError(
+            f"DIR must be readable but {directory} is not: {error.strerror or error}"
+        ) from error
+    return directory.absolute()
+
+
+def _read_scripts(files: list[ScriptFile], problems: list[str]) -> tuple[Script, ...]:
+    sources: dict[str, Source] = {}
+    facts: dict[str, Facts] = {}
+    names = {file.name for file in files}
+    stems = {file.name.rpartition("/")[2].rpartition(".")[0] for file in files}
+    for file in files:
+        content = _bytes_of(file, problems)
+        if content is None:
+            sources[file.name] = Source(None, "", doubt="it can't be read", is_code=False)
+            facts[file.name] = Facts()
+        elif file.name.lower().endswith((".py", ".ipynb")):
+            sources[file.name], facts[file.name] = _source_and_facts(content, file.name, stems)
+        else:
+            sources[file.name], facts[file.name] = Source(None, ""), Facts()
+    imported_by: dict[str, list[str]] = {}
+    helpers: dict[str, dict[str, Facts]] = {}
+    for name, its in facts.items():
+        for module in its.modules:
+            target = _script_of(module, name, names)
+            if target is not None and target != name:
+                imported_by.setdefault(target, []).append(name.rpartition("/")[2])
+                helpers.setdefault(name, {})[module] = facts[target]
+    return tuple(
+        _script(file, sources[file.name], facts[file.name],
+                Neighbours(tuple(sorted(imported_by.get(file.name, ()))),
+                           helpers.get(file.name, {})))
+        for file in files
+    )  # fmt: skip
+
+
+def _script(file: ScriptFile, source: Source, facts: Facts, neighbours: Neighbours) -> Script:
+    verdict = classify(file.name.rpartition("/")[2], source, facts, neighbours)
+    options, note = read_options(source.tree) if verdict.kind != "other" else ((), "")
+    return Script(
+        path=file.name,
+        type=verdict.kind,
+        confidence=verdict.confidence,
+        why=verdict.why,
+        options=options,
+        options_note=note,
+        data=facts.data if verdict.kind != "other" else (),
+        weights=facts.weights if verdict.kind != "other" else (),
+        modified_s=file.modified_s,
+    )
+
+
+def _bytes_of(file: ScriptFile, problems: list[str]) -> bytes | None:
+    """A script's bytes, of a huge one only so many that it is seen to be too large."""
+    try:
+        with open(file.path, "rb") as stream:  # noqa: PTH123 - a path whose name may be no UTF-8
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        problems.append(f"{file.name} can't be read: {error.strerror or error}")
+        return None
+
+
+def _source_and_facts(content: bytes, name: str, stems: set[str]) -> tuple[Source, Facts]:
+    """Parses only what may matter: code that mentions no such library imports no neighbour."""
+    modules = {
+        module.strip().decode("utf-8", "replace")
+        for first, second in _IMPORT.findall(content)
+        for module in (first or second).split(b",")
+    }
+    local = {part for module in modules for part in module.split(".")} & stems
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4096]
+    if not wide and not local and not _WORTH_PARSING.search(content) and len(content) <= MAX_BYTES:
+        return Source(ast.Module([], []), ""), Facts(modules=frozenset(modules), acts=True)
+    source = read_source(content, name)
+    return source, read_facts(source)
+
+
+def _script_of(module: str, importer: str, names: set[str]) -> str | None:
+    """The script of this directory that a module's name means, seen from its importer."""
+    folder = importer[: importer.rfind("/") + 1]
+    path = module.replace(".", "/")
+    for base in dict.fromkeys((folder, "")):
+        for name in (f"{base}{path}.py", f"{base}{path}/__init__.py"):
+            if name in names:
+                return name
+    return None

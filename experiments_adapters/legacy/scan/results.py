@@ -1,0 +1,190 @@
+"""What a scan finds. Everything is frozen and turns into JSON by `to_dict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["train", "infer", "quant", "other"]
+KINDS: tuple[Kind, ...] = ("train", "infer", "quant", "other")
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a script's command line.
+
+    Args:
+        name: a placeholder: 'batch_size' of --batch-size.
+        flag: as it is written on a command line; '' for a positional argument.
+        default: what the script takes by itself; None: none, or one that only running it tells.
+        required: the script ends without it.
+        type: 'int', 'float', 'str', or what the script calls it.
+        left_out: why it is not in the template; '' where it is.
+    """
+
+    name: str
+    flag: str
+    default: Value | None = None
+    required: bool = False
+    type: str = "str"
+    left_out: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if value not in ("", None)}
+
+
+@dataclass(frozen=True)
+class Script:
+    """One script and what it does.
+
+    Args:
+        path: below its experiment's directory, with '/'.
+        confidence: 0…1 that `type` is right.
+        why: one sentence.
+        options: of its command line, in its own order.
+        options_note: why there are none, where one would expect some.
+        data, weights: paths that stand in its code.
+        modified_s: seconds since the epoch.
+    """
+
+    path: str
+    type: Kind
+    confidence: float
+    why: str
+    options: tuple[Option, ...] = ()
+    options_note: str = ""
+    data: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    modified_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def runnable(self) -> bool:
+        """A Python interpreter can be started on it."""
+        return self.path.lower().endswith(".py")
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "type": self.type,
+            "confidence": self.confidence,
+            "why": self.why,
+        }
+        if self.options:
+            found["options"] = [option.to_dict() for option in self.options]
+        for key in ("options_note", "data", "weights"):
+            if value := getattr(self, key):
+                found[key] = list(value) if isinstance(value, tuple) else value
+        return found
+
+
+@dataclass(frozen=True)
+class FoundEntry:
+    """One entry point the scan proposes.
+
+    Args:
+        default: path of the script; None where only notebooks do this work.
+        why: why this one among the others.
+        sure: the names, or there being one script, decide; else a person should look.
+    """
+
+    type: Kind
+    default: str | None
+    why: str
+    sure: bool
+    patterns: tuple[str, ...]
+    args_template: str = ""
+    defaults: tuple[tuple[str, Value], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "default": self.default,
+            "why": self.why,
+            "sure": self.sure,
+            "patterns": list(self.patterns),
+            "args_template": self.args_template,
+            "defaults": dict(self.defaults),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class FoundSite:
+    """What the directory's name says. 'TODO' where it says nothing that is known.
+
+    Args:
+        hints: field → what might stand there, for the person who fills it in.
+    """
+
+    customer: str
+    region: str
+    plant: str
+    zone: str
+    task: str
+    hints: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "hints": dict(self.hints)}
+
+
+@dataclass(frozen=True)
+class FoundDirectory:
+    """One directory of the fleet.
+
+    Args:
+        scripts: by path.
+        entries: train, infer, quant: those it has.
+        passed_by: directories that were not searched for scripts (data, weights, runs, .venv, …).
+        problems: what could not be read.
+    """
+
+    name: str
+    path: Path
+    scripts: tuple[Script, ...]
+    entries: tuple[FoundEntry, ...]
+    site: FoundSite
+    passed_by: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def entry(self, kind: str) -> FoundEntry | None:
+        return next((each for each in self.entries if each.type == kind), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "site": self.site.to_dict(),
+            "scripts": {each.path: each.to_dict() for each in self.scripts},
+            "entry_points": {each.type: each.to_dict() for each in self.entries},
+            "passed_by": list(self.passed_by),
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True)
+class FleetScan:
+    """Everything below one directory.
+
+    Args:
+        without_scripts: names of directories that hold no script.
+        loose: scripts that lie in the directory itself and so belong to none.
+    """
+
+    path: Path
+    directories: tuple[FoundDirectory, ...]
+    without_scripts: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "directories": {each.name: each.to_dict() for each in self.directories},
+            "without_scripts": list(self.without_scripts),
+            "loose": list(self.loose),
+            "problems": list(self.problems),
+        }

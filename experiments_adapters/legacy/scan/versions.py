@@ -1,0 +1,179 @@
+"""Which of several versions of a script is the default, and which patterns name them all."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from ..script_names import NameFacts, read_name
+from .options import template_of
+from .results import FoundEntry, Kind, Script
+
+_LEADING_WORD = re.compile(r"[^\W\d_]+")
+RULES = (
+    ("put aside", "the others are put aside"),
+    ("recognised", "what it does is the surest"),
+    ("named", "its name says what it does"),
+    ("final", "it is called final"),
+    ("version", "it has the highest version"),
+    ("day", "it has the latest date"),
+    ("depth", "it lies higher than the others"),
+    ("modified", "it was changed last"),
+)
+RELIABLE = 0.45
+"""Below it a script's type is a guess, and any surer one goes before."""
+
+
+def propose(kind: Kind, scripts: Sequence[Script]) -> FoundEntry | None:
+    """The entry point for one type of work; None where no script does it.
+
+    Args:
+        scripts: every script of the directory.
+    """
+    mine = [each for each in scripts if each.type == kind]
+    if not mine:
+        return None
+    runnable = [each for each in mine if each.runnable]
+    patterns = patterns_for(runnable, scripts)
+    if not runnable:
+        names = ", ".join(each.path for each in mine[:3])
+        why = f"only notebooks do this: {names}; export one to a .py"
+        return FoundEntry(kind, None, why, False, ())
+    default, why, sure = choose(runnable)
+    template, defaults = template_of(default.options)
+    return FoundEntry(
+        type=kind,
+        default=default.path,
+        why=why,
+        sure=sure,
+        patterns=patterns,
+        args_template=template,
+        defaults=defaults,
+        notes=tuple(_notes(default)),
+    )
+
+
+def choose(scripts: Sequence[Script]) -> tuple[Script, str, bool]:
+    """The default among runnable scripts, why, and whether that is sure."""
+    ordered = sorted(scripts, key=_rank, reverse=True)
+    best = ordered[0]
+    if len(ordered) == 1:
+        return best, "the only one", True
+    second = ordered[1]
+    one, other = _rank(best), _rank(second)
+    decided = next((i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)
+    if decided is None:
+        return best, f"one of {len(ordered)} alike", False
+    rule, said = RULES[decided]
+    marks = _facts(best).marks
+    why = f"{marks}: {said}" if marks and rule in ("final", "version", "day") else said
+    aside = [each.name for each in ordered if _aside(each)]
+    if aside and not _aside(best):
+        why += f"; put aside: {', '.join(aside[:3])}{' …' if len(aside) > 3 else ''}"
+    return best, f"{why} (of {len(ordered)})", _is_sure(rule, best, second)
+
+
+def patterns_for(chosen: Sequence[Script], scripts: Sequence[Script]) -> tuple[str, ...]:
+    """Globs that match all of `chosen` and none of the others.
+
+    `train*.py` where the word tells the type and nothing of another type begins so, else the exact
+    names.
+    """
+    others = [each.path for each in scripts if each not in chosen]
+    patterns: dict[str, None] = {}
+    for script in sorted(chosen, key=lambda each: each.path):
+        folder = script.path[: len(script.path) - len(script.name)]
+        word = _LEADING_WORD.match(script.name)
+        glob = f"{escaped(folder)}{word[0]}*.py" if word else ""
+        telling = word is not None and script.type in read_name(word[0]).hints
+        if (
+            not telling
+            or not script.path.endswith(".py")
+            or any(matches(glob, each) for each in others)
+        ):
+            patterns[escaped(script.path)] = None
+        else:
+            patterns[glob] = None
+    return tuple(patterns)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a pattern of the registry names a script; `*` stays inside one directory."""
+    parts, names = pattern.split("/"), path.split("/")
+    if "**" in parts:
+        at = parts.index("**")
+        head, tail = parts[:at], parts[at + 1 :]
+        return (
+            len(names) >= len(head) + len(tail)
+            and all(map(fnmatchcase, names[:at], head))
+            and all(map(fnmatchcase, names[len(names) - len(tail) :], tail))
+        )
+    return len(parts) == len(names) and all(map(fnmatchcase, names, parts))
+
+
+def escaped(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+# --- ranking ------------------------------------------------------------------------------------
+
+
+def _facts(script: Script) -> NameFacts:
+    return read_name(script.name)
+
+
+def _aside(script: Script) -> bool:
+    return any(read_name(part).put_aside for part in script.path.split("/"))
+
+
+def _rank(script: Script) -> tuple[object, ...]:
+    facts = _facts(script)
+    year = time.gmtime(max(0.0, min(script.modified_s, 4e9))).tm_year
+    day = facts.day or (0, 0, 0)
+    return (
+        not _aside(script),
+        script.confidence >= RELIABLE,
+        script.type in facts.hints,
+        facts.finals,
+        facts.version,
+        (day[0] or year, day[1], day[2]) if facts.day else day,
+        -script.path.count("/"),
+        script.modified_s,
+    )
+
+
+def _is_sure(rule: str, best: Script, second: Script) -> bool:
+    """Whether the names leave no doubt: no other mark speaks for the runner-up."""
+    one, other = _facts(best), _facts(second)
+    if rule in ("put aside", "recognised"):
+        return True
+    if rule == "named":
+        return not other.marks
+    if rule == "final":
+        return one.version >= other.version and (one.day or (0, 0, 0)) >= (other.day or (0, 0, 0))
+    if rule == "version":
+        return not other.day or bool(one.day and one.day >= other.day)
+    if rule == "day":  # a bare train.py beside train_1214.py may be the newer one
+        years = {bool(each.day and each.day[0]) for each in (one, other)}
+        return other.day is not None and len(years) == 1
+    return False
+
+
+def _notes(script: Script) -> list[str]:
+    """What the person who fills in the registry should know of the default."""
+    notes = []
+    if script.options_note:
+        notes.append(f"{script.path}: {script.options_note}")
+    missing = [each.flag or each.name for each in script.options if each.required]
+    if missing:
+        notes.append(f"{', '.join(missing)} must be given: no default in the script")
+    left = [f"{each.flag or each.name} ({each.left_out})" for each in script.options
+            if each.left_out]  # fmt: skip
+    if left:
+        notes.append(f"not in the template: {', '.join(left[:6])}{' …' if len(left) > 6 else ''}")
+    for label, paths in (("data", script.data), ("weights", script.weights)):
+        if paths:
+            notes.append(f"{label} in its code: {', '.join(paths[:3])}")
+    return notes
