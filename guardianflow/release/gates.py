@@ -200,7 +200,7 @@ def _latency(limit: float, confidence: float, measured: MeasuredVariant) -> Gate
         )
         return GateVerdict(gate, UNDECIDED, limit, None, reason, None, stored)
     estimate = Estimate(p95.value_ms, p95.low_ms, p95.high_ms)
-    shown = f"p95 latency is {_interval(estimate, '.3g')} ms"
+    shown = f"p95 latency is {_interval(estimate, '.4g')} ms"
     if estimate.high <= limit:
         outcome, reason = PASS, f"{shown}: at most {limit:g} throughout."
     elif estimate.low > limit:
