@@ -76,7 +76,8 @@ class StageRequest:
 
     @classmethod
     def from_json(cls, text: str) -> StageRequest:
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(**{**values, "candidates": tuple(values["candidates"])})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ from guardianflow.contracts.errors import (
     ScenarioError,
     StageFailedError,
 )
-from pipelines.entry import guarded, main, overrides_from
+from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED
+from guardianflow.contracts.results import StageResult
+from pipelines.entry import gate_code, guarded, main, make_parser, overrides_from
+from pipelines.plan import RunOptions
 
 
 def test_mlflow_appends_undeclared_parameters_as_name_and_value() -> None:
@@ -57,3 +60,26 @@ def test_exit_code_tells_whose_fault_it_was(
 def test_a_missing_scenario_file_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main("train", ["--scenario", "no-such.yaml"]) == 2
     assert "no-such.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(PASS, 0), (FAIL, 1), (UNDECIDED, 1)])
+def test_a_release_that_does_not_pass_fails_only_who_asked_for_it(
+    outcome: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = {"gate": "min_mAP50", "outcome": outcome, "reason": "mAP50 is 0.3."}
+    decision = {"outcome": outcome, "variants": [{"variant": "onnx_int8", "gates": [stopped]}]}
+    result = StageResult("full_pipeline", "r", "FINISHED", "e", "n", decision=decision)
+    assert gate_code(RunOptions(), result) == 0
+    assert capsys.readouterr().err == ""
+    assert gate_code(RunOptions(fail_on_gate=True), result) == code
+    assert ("min_mAP50: mAP50 is 0.3." in capsys.readouterr().err) == bool(code)
+
+
+def test_mlflow_s_parameter_for_the_gate_is_a_switch() -> None:
+    parser = make_parser("full_pipeline")
+    asked = parser.parse_args(["--scenario", "s.yaml", "--fail-on-gate", "true"])
+    assert asked.fail_on_gate is True
+    several = make_parser("release").parse_args(
+        ["--scenario", "s.yaml", "--source-run-id", "a", "b"]
+    )
+    assert several.source_run_id == ["a", "b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,17 @@ def test_a_source_is_a_run_a_model_or_a_path(scenario: Scenario, tmp_path: Path)
         find_source(scenario, "", "quant")
     assert is_run_id("0f3c")
     assert not is_run_id(str(tmp_path))
+
+
+def test_a_pipeline_ends_with_a_release_where_the_scenario_has_gates(repository: Path) -> None:
+    path = repository / "configs/scenarios/demo.yaml"
+    gated = load_scenario(path, overrides={"release.min_mAP50": 0.5})
+    *_, last = create_runner(gated).planned()
+    assert (last.stage, last.force, last.run_name) == ("release", True, "ppe-yolo11n-release-v1")
+    asked = replace(last, candidates=({"variant": "onnx_int8", "run_id": "r"},))
+    assert StageRequest.from_json(asked.to_json()) == asked
+
+
+def test_a_release_of_finished_runs_needs_gates_and_runs(scenario: Scenario) -> None:
+    with pytest.raises(ScenarioError, match="no release section"):
+        create_runner(scenario, stage="release").planned()

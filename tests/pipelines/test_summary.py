@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, VariantDecision
 from guardianflow.contracts.results import RegisteredModel, StageResult
+from guardianflow.release.decision import decide
 from pipelines.summary import cells, summarise, to_markdown, write_summary
 from scenario import Scenario, load_scenario
 
@@ -89,3 +91,21 @@ def test_a_zero_difference_has_no_minus_sign(repository: Path) -> None:
     same = results()
     same[3] = made("infer", "openvino_int8", **{"det.mAP50": 0.91, "det.mAP50_95": 0.5999})
     assert cells(summarise(demo(repository), "parent", same).rows[1])[3] == "+0.000"
+
+
+def test_the_decision_stands_below_the_table(repository: Path) -> None:
+    passed = GateVerdict("max_size_mb", PASS, 5, None, "fine.")
+    failed = GateVerdict("min_mAP50", FAIL, 0.95, None, "mAP50 is 0.9.")
+    variants = [
+        VariantDecision("pytorch_fp32", "shown/ppe", "3", "r", "2", (passed,)),
+        VariantDecision("openvino_int8", "shown/ppe__openvino_int8", "1", "r", "", (failed,)),
+    ]
+    decision = decide(variants, split="test", images=77).to_dict()
+    release = StageResult("release", "rel", "FINISHED", EXPERIMENT, "r", decision=decision)
+    summary = summarise(demo(repository), "parent", [*results(), release])
+    assert len(summary.rows) == 2
+    text = to_markdown(summary)
+    assert "Release: PASS (77 images of test, 0.95 confidence). pytorch_fp32 passed" in text
+    assert "- openvino_int8: FAIL min_mAP50: mAP50 is 0.9." in text
+    assert "- make it champion: guardianflow promote shown/ppe --version 3" in text
+    assert "## Release" not in to_markdown(summarise(demo(repository), "parent", results()))
