@@ -339,8 +339,18 @@ def _end_left_running(group: int, mark: str, grace_s: float) -> tuple[str, ...]:
         for each in left:
             with contextlib.suppress(psutil.Error):
                 ask(each)
-        _, left = psutil.wait_procs(left, timeout=grace_s)
+        deadline = time.monotonic() + grace_s
+        while (left := [each for each in left if _is_alive(each)]) and time.monotonic() < deadline:
+            time.sleep(0.02)
     return names
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that has ended and is never buried does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _marked(group: int, mark: str) -> Iterator[psutil.Process]:

@@ -243,7 +243,8 @@ class LiveMetrics:
             full = folder.relative_to(self._root).as_posix() if folder.is_relative_to(
                 self._root) else folder.name  # fmt: skip
             self._series[folder] = full if folder.name in taken else folder.name
-            self._tell(f"a further training writes to {full}: its metrics are script.{full}/…")
+            series = self._series[folder]
+            self._tell(f"a further training writes to {full}: its metrics are script.{series}/…")
         return self._series[folder]
 
     def _notes(self) -> list[str]:

@@ -79,11 +79,12 @@ def metric_key(name: str, value: float, series: str = "") -> str:
         series: values of a second training in one script are kept apart under its name.
     """
     plain = name.strip()
-    if not series:
-        keyed = next(iter(to_metric_keys({plain: value})))
-        known = _SPELLINGS.get(plain.lower()) or _LOSSES.get(plain.lower())
-        key = keyed if keyed.startswith("det.") else f"det.{known}" if known else ""
-        if key and (key not in RATES or 0 <= value <= 1):
+    keyed = next(iter(to_metric_keys({plain: value})))
+    known = _SPELLINGS.get(plain.lower()) or _LOSSES.get(plain.lower())
+    key = keyed if keyed.startswith("det.") else f"det.{known}" if known else ""
+    if key and (key not in RATES or 0 <= value <= 1):
+        if not series:
             return key
+        plain = key.removeprefix("det.")
     own = _REFUSED.sub("_", f"{series}/{plain}" if series else plain)
-    return "script." + re.sub(r"/+", "/", own).strip("/. ")[:KEY_LENGTH]
+    return "script." + re.sub(r"/+", "/", own).strip("/._ ")[:KEY_LENGTH]
