@@ -14,7 +14,7 @@ import click
 
 from guardianflow import __version__
 
-from . import model_commands
+from . import legacy_commands, model_commands
 from . import wrap as wrap_command
 
 EXAMPLES = """\b
@@ -340,6 +340,7 @@ def report(run: str, lang: str, to: str, as_json: bool) -> None:
 
 
 model_commands.add_to(cli)
+legacy_commands.add_to(cli)
 wrap_command.add_to(cli)
 
 

@@ -80,11 +80,15 @@ _RUNNERS: tuple[tuple[str, float, str], ...] = (
     (r"(?:.*\.)?get_sliced_prediction$|sahi\.(?:.*\.)?predict\w*$", 0.8, "SAHI's prediction"),
     (r"ultralytics\.utils\.benchmarks\.\w+$", 0.75, "Ultralytics' benchmark"),
 )  # fmt: skip
+_KINDS: tuple[tuple[Kind, tuple[tuple[str, float, str], ...]], ...] = (
+    ("quant", _QUANTISERS),
+    ("infer", _RUNNERS),
+)
 _TABLE = [
     (re.compile(pattern), Meaning(kind, strength, f"uses {said}"))
-    for kind, rows in (("quant", _QUANTISERS), ("infer", _RUNNERS))
+    for kind, rows in _KINDS
     for pattern, strength, said in rows
-]  # fmt: skip
+]
 STARTERS = re.compile(r"^(?:os\.(?:system|popen|exec\w+|spawn\w+)|subprocess\.\w+|.*\.system)$")
 
 
@@ -151,7 +155,7 @@ def _shown(receiver: str) -> str:
     return receiver.removesuffix("()").rpartition(".")[2] or "the model"
 
 
-_MODES = {
+_MODES: dict[str, Kind] = {
     "train": "train", "tune": "train", "val": "infer", "predict": "infer", "track": "infer",
     "benchmark": "infer", "export": "quant",
 }  # fmt: skip
@@ -173,8 +177,7 @@ def meaning_of_command(command: str) -> Meaning | None:
     if match := _YOLO.search(command):
         for word in re.findall(r"(?:mode=)?(\w+)(?![\w=.])", match[1]):
             if word in _MODES:
-                kind: Kind = _MODES[word]  # type: ignore[assignment]
-                return Meaning(kind, 0.85, f"starts the command 'yolo {word}'")
+                return Meaning(_MODES[word], 0.85, f"starts the command 'yolo {word}'")
     for pattern, kind, said in _COMMANDS:
         if pattern.search(command):
             return Meaning(kind, 0.7, f"starts {said}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..script_names import NameFacts, read_name
 from .facts import MODULE, Evidence, Facts
-from .results import Kind
+from .results import KINDS, Kind
 from .source import Source
 
 MENDED, UNPARSED, BY_NAME = 0.6, 0.5, 0.4
@@ -169,9 +169,7 @@ def _kind_of(
 def _without_evidence(facts: Facts, source: Source, named: NameFacts) -> Verdict:
     """No call says anything: what the imports and the name say."""
     libraries = sorted({module.partition(".")[0] for module in facts.modules} & LIBRARIES)
-    hint: Kind | None = None
-    if len(named.hints) == 1:
-        hint = next(kind for kind in ("train", "infer", "quant") if kind in named.hints)  # type: ignore[misc]
+    hint = next((kind for kind in KINDS if {kind} == named.hints), None)
     if hint and libraries:
         why = f"Its name says {hint} and it imports {libraries[0]}, but no call was recognised."
         return Verdict(hint, BY_NAME, why)

@@ -260,7 +260,8 @@ class _Walk:
 
     def paths(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Paths of data and of weights among the strings."""
-        data, weights = {}, {}
+        data: dict[str, None] = {}
+        weights: dict[str, None] = {}
         for written, name in self.strings:
             text = written.rpartition("=")[2].strip()  # data=ppe.yaml on a command line
             if "*" in text or " -" in text or text.startswith((".pt", ".onnx", ".engine")):

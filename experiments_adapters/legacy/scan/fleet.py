@@ -27,7 +27,7 @@ _WORTH_PARSING = re.compile(
     rb"|import\s+train|coreml|readNet|trtexec|benchmark_app",
     re.I,
 )
-_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import|import[ \t]+([\w., \t]+))", re.M)
+_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(.*)$", re.M)
 
 
 def scan_fleet(
@@ -107,14 +107,14 @@ def _read_scripts(files: list[ScriptFile], problems: list[str]) -> tuple[Script,
     sources: dict[str, Source] = {}
     facts: dict[str, Facts] = {}
     names = {file.name for file in files}
-    stems = {file.name.rpartition("/")[2].rpartition(".")[0] for file in files}
+    neighbours = {part for file in files for part in re.split(r"[/.]", file.name)}
     for file in files:
         content = _bytes_of(file, problems)
         if content is None:
             sources[file.name] = Source(None, "", doubt="it can't be read", is_code=False)
             facts[file.name] = Facts()
         elif file.name.lower().endswith((".py", ".ipynb")):
-            sources[file.name], facts[file.name] = _source_and_facts(content, file.name, stems)
+            sources[file.name], facts[file.name] = _source_and_facts(content, file.name, neighbours)
         else:
             sources[file.name], facts[file.name] = Source(None, ""), Facts()
     imported_by: dict[str, list[str]] = {}
@@ -146,6 +146,7 @@ def _script(file: ScriptFile, source: Source, facts: Facts, neighbours: Neighbou
         data=facts.data if verdict.kind != "other" else (),
         weights=facts.weights if verdict.kind != "other" else (),
         modified_s=file.modified_s,
+        doubt=source.doubt,
     )
 
 
@@ -159,17 +160,14 @@ def _bytes_of(file: ScriptFile, problems: list[str]) -> bytes | None:
         return None
 
 
-def _source_and_facts(content: bytes, name: str, stems: set[str]) -> tuple[Source, Facts]:
+def _source_and_facts(content: bytes, name: str, neighbours: set[str]) -> tuple[Source, Facts]:
     """Parses only what may matter: code that mentions no such library imports no neighbour."""
-    modules = {
-        module.strip().decode("utf-8", "replace")
-        for first, second in _IMPORT.findall(content)
-        for module in (first or second).split(b",")
-    }
-    local = {part for module in modules for part in module.split(".")} & stems
+    lines = b"\n".join(_IMPORT.findall(content)).decode("utf-8", "replace")
+    words = set(re.findall(r"[\w.]+", lines))
+    local = {part for word in words for part in word.split(".")} & neighbours
     wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4096]
     if not wide and not local and not _WORTH_PARSING.search(content) and len(content) <= MAX_BYTES:
-        return Source(ast.Module([], []), ""), Facts(modules=frozenset(modules), acts=True)
+        return Source(ast.Module([], []), ""), Facts(modules=frozenset(words), acts=True)
     source = read_source(content, name)
     return source, read_facts(source)
 

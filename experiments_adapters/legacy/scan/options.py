@@ -136,12 +136,15 @@ def _from_functions(
     if typer:
         return tuple(_parameters(typer[0], fire=False)), ""
     for call in calls:
-        full = ast.unparse(call.func)
-        if full not in ("fire.Fire", "Fire", "typer.run"):
+        fire = _last(call.func) == "Fire"
+        if not fire and (_last(call.func), _last(getattr(call.func, "value", None))) != (
+            "run",
+            "typer",
+        ):
             continue
         target = call.args[0] if call.args else None
         if isinstance(target, ast.Name) and target.id in functions:
-            return tuple(_parameters(functions[target.id], fire="ire" in full)), ""
+            return tuple(_parameters(functions[target.id], fire=fire)), ""
         return (), SEVERAL_COMMANDS
     return (), ""
 
@@ -257,7 +260,7 @@ def _type_name(node: ast.expr | None, default: object = None) -> str:
     return _PLAIN_TYPES.get(name, "str" if name == "Choice" else name)
 
 
-def _last(node: ast.AST) -> str:
+def _last(node: ast.AST | None) -> str:
     return str(getattr(node, "attr", getattr(node, "id", "")))
 
 

@@ -47,6 +47,7 @@ class Script:
         options_note: why there are none, where one would expect some.
         data, weights: paths that stand in its code.
         modified_s: seconds since the epoch.
+        doubt: why Python 3 would not run it as it is; '' where it would.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Script:
     data: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     modified_s: float = 0.0
+    doubt: str = ""
 
     @property
     def name(self) -> str:
@@ -76,7 +78,7 @@ class Script:
         }
         if self.options:
             found["options"] = [option.to_dict() for option in self.options]
-        for key in ("options_note", "data", "weights"):
+        for key in ("options_note", "data", "weights", "doubt"):
             if value := getattr(self, key):
                 found[key] = list(value) if isinstance(value, tuple) else value
         return found

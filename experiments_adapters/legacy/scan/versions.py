@@ -14,6 +14,7 @@ from .results import FoundEntry, Kind, Script
 _LEADING_WORD = re.compile(r"[^\W\d_]+")
 RULES = (
     ("put aside", "the others are put aside"),
+    ("whole", "Python can't run the others as they are"),
     ("recognised", "what it does is the surest"),
     ("named", "its name says what it does"),
     ("final", "it is called final"),
@@ -134,6 +135,7 @@ def _rank(script: Script) -> tuple[object, ...]:
     day = facts.day or (0, 0, 0)
     return (
         not _aside(script),
+        not script.doubt,
         script.confidence >= RELIABLE,
         script.type in facts.hints,
         facts.finals,
@@ -147,7 +149,7 @@ def _rank(script: Script) -> tuple[object, ...]:
 def _is_sure(rule: str, best: Script, second: Script) -> bool:
     """Whether the names leave no doubt: no other mark speaks for the runner-up."""
     one, other = _facts(best), _facts(second)
-    if rule in ("put aside", "recognised"):
+    if rule in ("put aside", "whole", "recognised"):
         return True
     if rule == "named":
         return not other.marks
@@ -164,6 +166,8 @@ def _is_sure(rule: str, best: Script, second: Script) -> bool:
 def _notes(script: Script) -> list[str]:
     """What the person who fills in the registry should know of the default."""
     notes = []
+    if script.doubt:
+        notes.append(f"{script.path}: {script.doubt}; Python 3 will not run it as it is")
     if script.options_note:
         notes.append(f"{script.path}: {script.options_note}")
     missing = [each.flag or each.name for each in script.options if each.required]

@@ -1,0 +1,198 @@
+"""`guardianflow scan`: what directories of scripts hold, as a table and as a registry."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, KnownSites, scan_fleet
+from experiments_adapters.legacy.scan.update import Changes, update_file, write_new
+from experiments_adapters.legacy.scan.write import entries_of, todos_of
+from guardianflow.contracts.errors import ConfigurationError, Problem
+from pipelines.console import say
+from pipelines.settings import PROJECT_ROOT
+
+PLAIN_LINE_EVERY_S = 5.0
+SCENARIOS = Path("configs/scenarios")
+SHOWN_PROBLEMS = 20
+
+
+def show_scan(directory: str, output: str, update: bool, single: bool, as_json: bool) -> int:
+    """Scan, show what was found, and write it where that was asked for.
+
+    Returns:
+        0; what could not be read below the directory is told, and does not change that.
+
+    Raises:
+        ConfigurationError: no such directory, or a file that is there, broken or not writable.
+    """
+    file = Path(output).expanduser() if output else DEFAULT_FILE if update else None
+    _refuse_early(file, update)
+    with ScanProgress() as progress:
+        scan = scan_fleet(
+            Path(directory).expanduser(), known_sites(file), single=single, progress=progress
+        )
+    changes = None
+    if file is not None:
+        if update and file.exists():
+            changes = update_file(scan, file)
+        else:
+            write_new(scan, file)
+    if as_json:
+        print(json.dumps(as_dict(scan, file, changes), ensure_ascii=False))  # noqa: T201
+    else:
+        show(scan, file, changes)
+    return 0
+
+
+def known_sites(file: Path | None) -> KnownSites:
+    """Sites of the registry and of every scenario, here and in the project."""
+    registries = [each for each in (file, DEFAULT_FILE) if each is not None and each.is_file()]
+    scenarios = [
+        scenario
+        for folder in (Path.cwd() / SCENARIOS, PROJECT_ROOT / SCENARIOS)
+        for scenario in sorted(folder.glob("*.yaml"))
+    ]
+    files = {each.resolve(): each for each in (*registries, *scenarios)}
+    return KnownSites.from_files(files.values())
+
+
+def as_dict(scan: FleetScan, file: Path | None, changes: Changes | None) -> dict[str, Any]:
+    """The object that --json prints."""
+    whole = {"status": "FINISHED", **scan.to_dict()}
+    whole["todo"] = {each.name: found for each in entries_of(scan) if (found := [*todos_of(each)])}
+    whole["written"] = None if file is None else str(file)
+    whole["changes"] = None if changes is None else vars(changes)
+    return whole
+
+
+# --- for people ---------------------------------------------------------------------------------
+
+
+def show(scan: FleetScan, file: Path | None, changes: Changes | None) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table_of(scan))
+    _list(console, "Scripts beside the directories, which belong to none", scan.loose)
+    _list(console, "Directories without scripts", scan.without_scripts)
+    problems = [f"{d.name}: {text}" for d in scan.directories for text in d.problems]
+    _list(console, "Not read", [*scan.problems, *problems])
+    todo = [f"{d.name}: {text}" for d in entries_of(scan) for text in todos_of(d)]
+    if file is not None and changes is not None:
+        show_changes(console, changes)
+        _list(console, "Left as you wrote it", changes.notes)
+        todo = [f"{each.name}: {name}" for each in load_registry(file) for name in each.todos()]
+    _list(console, "TODO", todo, most=len(todo))
+    if file is None:
+        again = f"guardianflow scan {scan.path} -o {DEFAULT_FILE}"
+        console.print(Text(f"Nothing was written. Make a registry of it with: {again}"))
+    elif changes is None:
+        console.print(Text(f"Written: {file} with {len(entries_of(scan))} experiments"))
+
+
+def table_of(scan: FleetScan) -> Table:
+    table = Table(title=f"{len(scan.directories)} directories in {scan.path}", title_justify="left")
+    for column in ("directory", "site, task", "train", "infer", "quant"):
+        table.add_column(column, overflow="fold")
+    table.add_column("other", justify="right")
+    for found in scan.directories:
+        site = found.site
+        others = sum(script.type == "other" for script in found.scripts)
+        table.add_row(
+            Text(found.name),
+            Text(f"{site.customer}/{site.region}\n{site.task}"),
+            *(Text(cell_of(found, kind)) for kind in ("train", "infer", "quant")),
+            Text(str(others) if others else ""),
+        )
+    return table
+
+
+def cell_of(found: FoundDirectory, kind: str) -> str:
+    """'train_v2.py ?\\n0.98, 4 scripts': the default, '?' where a person should look."""
+    entry = found.entry(kind)
+    if entry is None:
+        return ""
+    scripts = [script for script in found.scripts if script.type == kind]
+    if entry.default is None:
+        return f"TODO\nnotebooks only: {len(scripts)}"
+    default = next(script for script in scripts if script.path == entry.default)
+    several = f", of {len(scripts)}" if len(scripts) > 1 else ""
+    return f"{entry.default}{'' if entry.sure else ' ?'}\n{default.confidence:.2f}{several}"
+
+
+def show_changes(console: Console, changes: Changes) -> None:
+    if not changes:
+        console.print("Nothing new; the file was not touched.")
+    _list(console, "Added", changes.added, most=len(changes.added))
+    _list(console, "Patterns extended", changes.extended)
+    _list(console, "Directory gone, marked by a comment", changes.gone)
+    _list(console, "Directory there again", changes.back)
+
+
+def _list(console: Console, title: str, lines: Iterable[str], most: int = SHOWN_PROBLEMS) -> None:
+    every = list(lines)
+    if not every:
+        return
+    console.print(Text(f"{title} ({len(every)}):", style="bold"))
+    for line in every[:most]:
+        console.print(Text(f"  {line}"))
+    if len(every) > most:
+        console.print(Text(f"  … and {len(every) - most} more; --json has them all"))
+
+
+def _refuse_early(file: Path | None, update: bool) -> None:
+    """What would fail after a long scan fails before it."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise ConfigurationError(Problem("must be a YAML file but is a directory", str(file)))
+    if file.exists() and not update:
+        message = "is there already; add what is new with --update, or name another -o"
+        raise ConfigurationError(Problem(message, str(file)))
+
+
+class ScanProgress:
+    """Directories done: a bar for people, a line every few seconds for logs."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif time.monotonic() - self._told >= PLAIN_LINE_EVERY_S:
+            self._told = time.monotonic()
+            say(f"read {done} of {total} directories")
+
+    def _draw(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("reading"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("reading", total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def __enter__(self) -> ScanProgress:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

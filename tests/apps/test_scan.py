@@ -1,0 +1,137 @@
+"""`guardianflow scan`: a table for people, one object for programs, and a file when asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from apps.cli.main import cli
+from experiments_adapters.legacy.registry import load_registry
+
+TRAIN = "from ultralytics import YOLO\nYOLO('a.pt').train(data='b.yaml')\n"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two directories, and a working directory to write in."""
+    home = tmp_path / "old scripts"
+    for name, scripts in {
+        "donghwa-entec-ppe": ("train_v1.py", "train_v2.py"),
+        "김해 [bct]": ("학습.py",),
+    }.items():
+        (home / name).mkdir(parents=True)
+        for script in scripts:
+            (home / name / script).write_text(TRAIN, "utf-8")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return home
+
+
+def call(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["scan", *words])
+    return result.exit_code, result.output
+
+
+def answer(*words: str) -> tuple[int, dict[str, Any]]:
+    result = CliRunner().invoke(cli, ["scan", *words, "--json"])
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return result.exit_code, found
+
+
+def test_without_a_file_it_shows_and_writes_nothing(fleet: Path) -> None:
+    code, text = call(str(fleet))
+    assert code == 0
+    for part in (
+        "donghwa-entec-ppe",
+        "김해 [bct]",
+        "train_v2.py",
+        "0.98, of 2",
+        "Nothing was written",
+    ):
+        assert part in text
+    assert "donghwa-entec-ppe: site.region (donghwa-entec is known in busan)" in text
+    assert list(Path().iterdir()) == []
+
+
+def test_the_object_has_every_script_with_type_confidence_and_why(fleet: Path) -> None:
+    code, found = answer(str(fleet))
+    assert code == 0
+    scripts = found["directories"]["donghwa-entec-ppe"]["scripts"]
+    assert set(scripts) == {"train_v1.py", "train_v2.py"}
+    assert scripts["train_v2.py"]["type"] == "train"
+    assert scripts["train_v2.py"]["confidence"] > 0.9
+    assert "YOLO.train (line 2)" in scripts["train_v2.py"]["why"]
+    assert "site.region" in " ".join(found["todo"]["donghwa-entec-ppe"])
+    assert found["written"] is None
+
+
+def test_a_registry_is_written_once_and_then_updated(fleet: Path) -> None:
+    target = Path("configs/experiments.yaml")
+    code, text = call(str(fleet), "-o", str(target))
+    assert code == 0
+    assert f"Written: {target} with 2 experiments" in text
+    assert (
+        load_registry(target).get("donghwa-entec-ppe").select_script("train").name == "train_v2.py"
+    )
+    code, text = call(str(fleet), "-o", str(target))
+    assert code == 2
+    assert "is there already" in text
+    (fleet / "third-fire").mkdir()
+    (fleet / "third-fire" / "go.py").write_text(TRAIN, "utf-8")
+    code, found = answer(str(fleet), "--update")
+    assert code == 0
+    assert found["changes"]["added"] == ["third-fire"]
+    assert found["written"] == str(target)
+    code, text = call(str(fleet), "--update")
+    assert code == 0
+    assert "Nothing new" in text
+    assert "third-fire: site.customer" in text
+
+
+def test_customers_of_the_registry_are_known(fleet: Path) -> None:
+    call(str(fleet), "-o", "configs/experiments.yaml")
+    target = Path("configs/experiments.yaml")
+    text = target.read_text("utf-8")
+    at = text.index("김해 [bct]")
+    target.write_text(text[:at] + text[at:].replace("customer: TODO", "customer: 한일", 1), "utf-8")
+    (fleet / "한일-pohang-fire").mkdir()
+    (fleet / "한일-pohang-fire" / "go.py").write_text(TRAIN, "utf-8")
+    call(str(fleet), "--update")
+    site = load_registry(target).get("한일-pohang-fire").require_site()
+    assert (site.customer, site.region) == ("한일", "pohang")
+
+
+def test_one_directory_can_be_the_experiment(fleet: Path) -> None:
+    code, found = answer(str(fleet / "donghwa-entec-ppe"), "--single")
+    assert code == 0
+    assert list(found["directories"]) == ["donghwa-entec-ppe"]
+    code, found = answer(str(fleet / "donghwa-entec-ppe"))
+    assert found["loose"] == ["train_v1.py", "train_v2.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere",), "DIR must be a directory but there is no nowhere"),
+        ((".", "-o", "."), "must be a YAML file but is a directory"),
+    ],
+)
+def test_bad_input_ends_with_2(fleet: Path, words: tuple[str, ...], said: str) -> None:
+    code, text = call(*words)
+    assert code == 2
+    assert said in text
+    code, found = answer(*words)
+    assert (code, found["error"]["exit_code"]) == (2, 2)
+
+
+def test_a_broken_registry_is_not_touched(fleet: Path) -> None:
+    target = Path("e.yaml")
+    target.write_text("experiments:\n  a: {pth: x}\n", "utf-8")
+    code, text = call(str(fleet), "-o", "e.yaml", "--update")
+    assert code == 2
+    assert "e.yaml:2:7: unknown key 'pth'" in text
+    assert target.read_text("utf-8") == "experiments:\n  a: {pth: x}\n"
