@@ -325,7 +325,8 @@ def parse_registry(text: str, file: Path) -> ExperimentRegistry:
                 Problem(f.message, _place(document, file, f.path, f.of_key)) for f in found
             ]
     if problems:
-        raise ConfigurationError(sorted(dict.fromkeys(problems), key=_line_of))
+        unique = list(dict.fromkeys(problems))
+        raise ConfigurationError([*sorted(unique, key=_line_of)])
     for name, experiment in checked.experiments.items():
         experiment._name = name
         experiment._home = Path(os.path.abspath(file.parent))  # noqa: PTH100

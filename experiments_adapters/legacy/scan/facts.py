@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from .calls import STARTERS, Meaning, meaning_of, meaning_of_command
 from .source import Source
@@ -169,7 +170,7 @@ class _Walk:
                 waiting += [(child, True) for child in node.body]
                 waiting += [(child, guarded) for child in (node.test, *node.orelse)]
                 continue
-            waiting += [(child, guarded) for child in ast.iter_child_nodes(node)]
+            waiting += [(child, guarded) for child in _children(node)]
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.Import):
@@ -275,6 +276,24 @@ class _Walk:
             elif "/" in text and " " not in text and (called_data or _DATA_FOLDER.search(text)):
                 data[text] = None
         return tuple(sorted(data))[:10], tuple(sorted(weights))[:10]
+
+
+@cache
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields that may hold what is looked for: no contexts, no operators."""
+    return tuple(name for name in kind._fields if name not in ("ctx", "op", "ops", "kind"))
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """As ast.iter_child_nodes, for fields that matter: it is most of a scan's work."""
+    for name in _fields(type(node)):
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            yield value
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, ast.AST):
+                    yield item
 
 
 def _plain(node: ast.expr) -> str:

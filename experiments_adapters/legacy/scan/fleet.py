@@ -135,7 +135,7 @@ def _read_scripts(files: list[ScriptFile], problems: list[str]) -> tuple[Script,
 
 def _script(file: ScriptFile, source: Source, facts: Facts, neighbours: Neighbours) -> Script:
     verdict = classify(file.name.rpartition("/")[2], source, facts, neighbours)
-    options, note = read_options(source.tree) if verdict.kind != "other" else ((), "")
+    options, note = read_options(source.tree, source.text) if verdict.kind != "other" else ((), "")
     return Script(
         path=file.name,
         type=verdict.kind,

@@ -16,15 +16,22 @@ from dataclasses import replace
 from .results import Option, Value
 
 _ABSENT = object()
+_LIBRARIES = re.compile(r"add_argument|click|typer|Fire")
 _BUILTIN_TYPES = {"int", "float", "str"}
 _PLAIN_TYPES = {"Path": "str", "PosixPath": "str", "File": "str", "INT": "int", "FLOAT": "float",
                 "STRING": "str"}  # fmt: skip
 SEVERAL_COMMANDS = "it has several commands of its own; write args_template by hand"
 
 
-def read_options(tree: ast.Module | None) -> tuple[tuple[Option, ...], str]:
-    """The options in their order, and why there are none where there should be some."""
-    if tree is None:
+def read_options(
+    tree: ast.Module | None, text: str | None = None
+) -> tuple[tuple[Option, ...], str]:
+    """The options in their order, and why there are none where there should be some.
+
+    Args:
+        text: the code, if at hand: one that names none of the four libraries is not walked.
+    """
+    if tree is None or (text is not None and not _LIBRARIES.search(text)):
         return (), ""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     calls.sort(key=lambda call: (call.lineno, call.col_offset))
