@@ -24,30 +24,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments_adapters.legacy.changes import (
-    Change,
-    Changes,
-    Snapshot,
-    category_of,
-    find_changes,
-    new_files,
-    take_snapshot,
-)
+from experiments_adapters.legacy.changes import Snapshot, find_changes, take_snapshot
 from experiments_adapters.legacy.directory_lock import DirectoryLock, locked
 from experiments_adapters.legacy.environment import script_environment
 from experiments_adapters.legacy.live_metrics import LiveMetrics, LiveSummary
 from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
-from guardianflow.contracts.errors import GuardianFlowError, ScriptFailedError
+from guardianflow.contracts.errors import GuardianFlowError, ScriptFailedError, SourceError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
 
 from .settings import Settings, load_settings
 from .wiring import Ports, connect
+from .wrap_artifacts import ArtifactKeeper
 from .wrap_models import register_model
 from .wrap_plan import WrapPlan, WrapRequest, make_plan
 from .wrap_watch import RunWatch
 
-SHOWN_LEFT_OUT = 10
 Tell = Callable[[str], None]
 
 
@@ -143,6 +135,7 @@ class _WrappedRun:
 
     def run(self, lock: DirectoryLock) -> WrapOutcome:
         plan, store = self._plan, self._ports.store
+        self._end_abandoned(lock.abandoned_run)
         before = take_snapshot(self._root)
         run_id = store.start_run(
             RunRequest(
@@ -181,6 +174,20 @@ class _WrappedRun:
             artifacts=artifacts,
             notes=tuple(self._notes),
         )
+
+    def _end_abandoned(self, run_id: str) -> None:
+        """A wrapper that was killed could not end its run; nobody else works here by now."""
+        if not run_id:
+            return
+        store = self._ports.store
+        try:
+            if store.get_run(run_id).status != "RUNNING":
+                return
+            store.annotate(run_id, tags={"guardianflow.error": "its wrapper was killed"})
+            store.end_run(run_id, "KILLED")
+        except SourceError:  # of another store, or deleted
+            return
+        self._tell(f"run {run_id} was left RUNNING by a wrapper that was killed: now KILLED")
 
     def _note(self, text: str) -> None:
         self._notes.append(text)
@@ -253,14 +260,10 @@ class _WrappedRun:
     def _keep(
         self, run_id: str, before: Snapshot, result: ScriptResult, live: LiveSummary
     ) -> tuple[tuple[str, ...], RegisteredModel | None]:
+        keeper = ArtifactKeeper(self._ports.store, run_id, self._plan.rules, self._note)
         changes = find_changes(self._root, before, self._plan.rules)
-        artifacts = [self._upload(run_id, self._root, change) for change in changes.kept]
-        artifacts += self._keep_outside(run_id, before, live)
-        self._log_changes(run_id, changes)
-        for path, why in changes.left_out[:SHOWN_LEFT_OUT]:
-            self._note(f"not kept: {path} {why}")
-        if (more := len(changes.left_out) - SHOWN_LEFT_OUT) > 0:
-            self._note(f"not kept: {more} more, see config/changes.json")
+        artifacts = keeper.keep(self._root, changes, self._scratch)
+        artifacts += keeper.keep_outside(live.outside, before.taken_ns)
         model = None
         if self._plan.registers and result.exit_code == 0:
             model, told, weights = register_model(
@@ -269,39 +272,6 @@ class _WrappedRun:
             self._note(told)
             self._warn_of_others(live, weights if model else "")
         return tuple(artifacts), model
-
-    def _upload(self, run_id: str, root: Path, change: Change) -> str:
-        folder = change.path.rpartition("/")[0]
-        place = f"{change.category}/{folder}".rstrip("/")
-        self._ports.store.log_files(run_id, root / change.path, place)
-        return f"{place}/{change.path.rpartition('/')[2]}"
-
-    def _keep_outside(self, run_id: str, before: Snapshot, live: LiveSummary) -> list[str]:
-        """Results that Ultralytics' own setting sends elsewhere; no model comes from there."""
-        kept = []
-        for folder in live.outside:
-            room = self._plan.rules.max_total_mb * 1e6
-            for each in new_files(folder, before.taken_ns):
-                category = category_of(each.path)
-                if not category or each.size > min(room, self._plan.rules.max_file_mb * 1e6):
-                    continue
-                room -= each.size
-                change = Change(each.path, category, each.size, each.mtime_ns, is_new=True)
-                kept.append(self._upload(run_id, folder, change))
-            self._note(
-                f"it wrote to {folder}, outside its directory: its files are kept, its weights "
-                "are not registered. Pass project= to the script's training to keep them inside"
-            )
-        return kept
-
-    def _log_changes(self, run_id: str, changes: Changes) -> None:
-        path = self._scratch / "changes.json"
-        content = {
-            "kept": [vars(change) for change in changes.kept],
-            "left_out": [{"path": path, "why": why} for path, why in changes.left_out],
-        }
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        self._ports.store.log_files(run_id, path, "config")
 
     def _warn_of_others(self, live: LiveSummary, weights: str) -> None:
         """Numbers of one training must not be read as those of another one's weights."""

@@ -25,10 +25,15 @@ from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationEr
 
 
 class DirectoryLock:
-    """A held lock; `note` writes down who holds it, for those who come meanwhile."""
+    """A held lock; `note` writes down who holds it, for those who come meanwhile.
 
-    def __init__(self, stream: IO[str], directory: Path) -> None:
+    Args:
+        abandoned_run: run of a wrapper that was killed with the lock in its hands; '' for none.
+    """
+
+    def __init__(self, stream: IO[str], directory: Path, abandoned_run: str = "") -> None:
         self._stream = stream
+        self.abandoned_run = abandoned_run
         self._facts: dict[str, Any] = {
             "directory": str(directory),
             "pid": os.getpid(),
@@ -78,7 +83,7 @@ def locked(directory: Path, locks: Path) -> Iterator[DirectoryLock]:
         if _outlived(holder):
             raise ConcurrentChangeError(_refusal(real, holder, "script_pid"))
         try:
-            yield DirectoryLock(stream, real)
+            yield DirectoryLock(stream, real, str(holder.get("run", "")))
         finally:
             stream.seek(0)
             stream.truncate()

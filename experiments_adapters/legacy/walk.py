@@ -66,7 +66,7 @@ def walk(root: Path, skipped: Callable[[str, str], None] | None = None) -> Itera
                     if entry.is_dir():
                         tell(path, "is a link to a directory")
                 elif entry.is_file(follow_symlinks=False):
-                    yield _found(path, entry.stat(follow_symlinks=False))
+                    yield _as_found(path, entry.stat(follow_symlinks=False))
             except OSError:  # it went away meanwhile
                 continue
 
@@ -81,7 +81,12 @@ def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:
     return None
 
 
-def _found(path: str, status: os.stat_result) -> FoundFile:
+def found_file(root: Path, file: Path) -> FoundFile:
+    """What the system says of one file below `root`. Raises OSError where it is gone."""
+    return _as_found(file.relative_to(root).as_posix(), file.stat())
+
+
+def _as_found(path: str, status: os.stat_result) -> FoundFile:
     return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 

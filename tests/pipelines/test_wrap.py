@@ -24,6 +24,7 @@ from guardianflow.contracts.errors import (
     ConfigurationError,
     ScriptFailedError,
 )
+from guardianflow.contracts.results import RunRequest
 from pipelines.wrap import WrapOutcome, run_wrapped
 from pipelines.wrap_plan import WrapRequest, make_plan
 
@@ -233,6 +234,24 @@ with locked(Path({str(site.directory)!r}), Path({str(locks)!r})): pass
         with pytest.raises(ConcurrentChangeError, match="run r7"):
             site.wrap()
     assert site.store.find_runs() == []
+
+
+def test_the_run_of_a_wrapper_that_was_killed_is_ended_by_the_next_one(site: Site) -> None:
+    left = site.store.start_run(RunRequest(EXPERIMENT, "ppe-학습_v2-train"))
+    locks = site.executor.settings.work_dir / "locks"
+    code = f"""
+import os
+from pathlib import Path
+from experiments_adapters.legacy.directory_lock import locked
+with locked(Path({str(site.directory)!r}), Path({str(locks)!r})) as lock:
+    lock.note(run={left!r})
+    os.kill(os.getpid(), 9)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert site.wrap().status == "FINISHED"
+    assert site.store.get_run(left).status == "KILLED"
+    assert any(left in each for each in site.told)
 
 
 def test_everything_wrong_with_the_request_is_told_at_once(site: Site) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
 
-from ..walk import FoundFile, glob_pattern, walk
+from ..walk import FoundFile, found_file, glob_pattern, walk
 from .buffer import MetricBuffer
 from .printed import PrintedMetrics
 from .readings import Reading
@@ -176,6 +176,7 @@ class LiveMetrics:
         readings = self._printed.poll()
         self._buffer.add(readings)
         count = len(readings)
+        self._follow_announced()
         if time.monotonic() >= self._search_at:
             began = time.monotonic()
             self._search()
@@ -208,6 +209,15 @@ class LiveMetrics:
         for each, path in sorted(found, key=lambda pair: pair[0].mtime_ns):
             if path not in self._followers and len(self._followers) < MOST_FOLLOWED:
                 self._follow(each, path)
+
+    def _follow_announced(self) -> None:
+        """Tables where Ultralytics says it writes: found at once, however large the directory."""
+        for each in self._printed.results_directories:
+            folder = self._working_directory / each
+            if folder.is_relative_to(self._root):
+                path = folder / RESULTS_CSV
+                if path not in self._followers and path.is_file():
+                    self._follow(found_file(self._root, path), path)
 
     def _is_wanted(self, path: str) -> bool:
         name = PurePosixPath(path).name

@@ -379,6 +379,19 @@ def test_a_store_that_goes_away_for_a_while_loses_no_point(tmp_path: Path) -> No
     assert [point.value for point in logged] == [1.0, 2.0]
 
 
+def test_a_table_that_was_announced_is_found_without_a_search(tmp_path: Path) -> None:
+    logged: list[MetricPoint] = []
+    live = LiveMetrics(tmp_path, {}, logged.extend, tell=print, look_every_s=0.02)
+    live._search = lambda: None  # type: ignore[method-assign] - as in a directory of a million files
+    live.start()
+    (tmp_path / "runs/train").mkdir(parents=True)
+    (tmp_path / "runs/train/results.csv").write_text("epoch,metrics/mAP50(B)\n1,0.5\n")
+    live.feed(b"Logging results to runs/train\n")
+    wait_for(lambda: bool(logged))
+    live.stop()
+    assert [(p.key, p.value, p.step) for p in logged] == [("det.mAP50", 0.5, 1)]
+
+
 def test_results_that_go_elsewhere_are_followed_too(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "elsewhere/train"
     inside.mkdir()
