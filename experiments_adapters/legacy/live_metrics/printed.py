@@ -35,6 +35,11 @@ _LEVELS = re.compile(r"^(?:INFO|DEBUG|WARNING|WARN|ERROR|CRITICAL|TRACE) ")
 _COUNTERS = frozenset(
     {"epoch", "epochs", "에포크", "에폭", "step", "global_step", "iter", "iteration"}
 )
+# Settings that scripts and Ultralytics print: no measurements.
+_SETTINGS = frozenset(
+    {"nc", "imgsz", "batch", "batch_size", "epochs", "workers", "seed", "device", "lr0", "lrf"}
+)
+_ULTRALYTICS_BEGINS = re.compile(r"^(?:yolo/)?engine/trainer: ")
 _RESULTS = re.compile(r"(?:Logging results to|Results saved to)\s+(.+?)\s*$")
 
 _TABLE_ROW = re.compile(r"^\s*(\d+)/(\d+)\s+([\d.]+[GMK]?B?)\s+(.*)")
@@ -68,6 +73,7 @@ class PrintedMetrics:
         self._epoch: int | None = None
         self._columns: list[str] = []
         self._judging_again = False
+        self._inside_ultralytics = False
         self.results_directories: list[str] = []
         """Where Ultralytics says that it writes to; relative to the script's directory or not."""
 
@@ -112,6 +118,10 @@ class PrintedMetrics:
         Args:
             alone: lines before it were left out, so it can't take its epoch from them.
         """
+        if _ULTRALYTICS_BEGINS.match(line):
+            self._inside_ultralytics = True  # its settings follow; its numbers stand in its tables
+        elif "Results saved to" in line:
+            self._inside_ultralytics = False
         if (said := _RESULTS.search(line)) and said[1] not in self.results_directories[-50:]:
             self.results_directories.append(said[1])
         declared = [m for pattern in self._patterns if (m := pattern.search(line))]
@@ -125,7 +135,7 @@ class PrintedMetrics:
         elif self._is_table(line):
             if not alone:
                 yield from self._table(line)
-        elif not any(mark in line for mark in _PROGRESS):
+        elif not self._inside_ultralytics and not any(mark in line for mark in _PROGRESS):
             yield from _pairs(line, step)
 
     @staticmethod
@@ -175,5 +185,5 @@ def _pairs(line: str, step: int | None) -> Iterator[Reading]:
         return
     for name, number in pairs:
         plain = _LEVELS.sub("", name)
-        if plain.lower() not in _COUNTERS:
+        if plain.lower() not in _COUNTERS and plain.split()[-1] not in _SETTINGS:
             yield Reading(plain, float(number), step, PRINTED)

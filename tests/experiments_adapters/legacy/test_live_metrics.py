@@ -85,10 +85,22 @@ def test_pairs_are_read_with_their_epoch() -> None:
         "engine/trainer: " + ", ".join(f"arg{chr(97 + i)}={i}" for i in range(25)),
         "version: 1.2.3",
         "epochs=100",
+        "Overriding model.yaml nc=80 with nc=2",
     ],
 )
 def test_what_is_no_measurement_is_left_alone(line: str) -> None:
-    assert [key for key, _, _ in printed(line) if key != "script.epochs"] == []
+    assert printed(line) == []
+
+
+def test_what_ultralytics_says_of_itself_is_no_measurement() -> None:
+    assert printed(
+        "baseline: 0.5",
+        "Ultralytics 8.4.190 🚀 Python-3.11.7 torch-2.14.1 CPU",
+        "engine/trainer: agnostic_nms=False, amp=False, batch=2",
+        "optimizer: AdamW(lr=0.001667, momentum=0.9) with parameter groups decay=0.0 bias=0.5",
+        "Results saved to \x1b[1mruns/train\x1b[0m",
+        "site score: 0.75",
+    ) == [("script.baseline", 0.5, None), ("script.site score", 0.75, None)]
 
 
 def test_ultralytics_tables_are_read_and_the_final_judging_is_no_epoch() -> None:
