@@ -1,4 +1,4 @@
-"""`guardianflow list`: experiments, runs and models of the store."""
+"""`guardianflow list`: experiments with their old directories, runs and models of the store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
+from scenario.naming import experiment_name
 
 
 def show_list(what: str, customer: str, limit: int, as_json: bool) -> int:
@@ -44,7 +45,30 @@ def experiments(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]
                     "last": when(found[0].start_time_ms) if found else "",
                 }
             )
+    rows = with_directories(rows, customer)
     return sorted(rows, key=lambda row: str(row["last"]), reverse=True)[:limit]
+
+
+def with_directories(rows: list[dict[str, Any]], customer: str) -> list[dict[str, Any]]:
+    """The directories of old scripts beside the experiments that they belong to.
+
+    Where there is a configs/experiments.yaml; a directory that never ran has a row of its own.
+    """
+    from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+
+    if not DEFAULT_FILE.is_file():
+        return rows
+    by_name = {row["experiment"]: {**row, "directories": ""} for row in rows}
+    for entry in load_registry():
+        site = entry.site
+        if customer and site.customer != customer:
+            continue
+        name = experiment_name(site.customer, site.region, site.plant, site.zone)
+        row = by_name.setdefault(
+            name, {"experiment": name, "runs": 0, "last": "", "directories": ""}
+        )
+        row["directories"] += (", " if row["directories"] else "") + entry.name
+    return list(by_name.values())
 
 
 def runs(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ FLEET: Layout = {
     "ppe_server": {
         "app.py": ("infer", inference.FASTAPI),
         "draw.py": ("other", others.DRAW),
+        "web.py": ("infer", inference.STREAMLIT),
         "tests/test_model.py": ("other", others.PYTEST),
         "get_weights.py": ("other", others.DOWNLOAD),
     },

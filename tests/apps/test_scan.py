@@ -135,3 +135,18 @@ def test_a_broken_registry_is_not_touched(fleet: Path) -> None:
     assert code == 2
     assert "e.yaml:2:7: unknown key 'pth'" in text
     assert target.read_text("utf-8") == "experiments:\n  a: {pth: x}\n"
+
+
+@pytest.mark.slow
+def test_list_experiments_shows_the_directories(
+    fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/mlflow.db")
+    call(str(fleet), "-o", "configs/experiments.yaml")
+    result = CliRunner().invoke(cli, ["list", "experiments", "--json"])
+    rows = {row["experiment"]: row for row in json.loads(result.stdout.splitlines()[-1])}
+    row = rows["donghwa-entec/TODO-plant1/full"]
+    assert (row["runs"], row["directories"]) == (0, "donghwa-entec-ppe")
+    only = ["list", "experiments", "--customer", "donghwa-entec", "--json"]
+    result = CliRunner().invoke(cli, only)
+    assert len(json.loads(result.stdout.splitlines()[-1])) == 1

@@ -262,6 +262,35 @@ while 1:
     print
 """
 
+STREAMLIT = """import streamlit as st
+import cv2, tempfile
+from ultralytics import YOLO
+
+
+@st.cache_resource
+def get_detector(path):
+    return YOLO(path)
+
+
+def process(detector, video):
+    cap = cv2.VideoCapture(video)
+    slot = st.empty()
+    while cap.isOpened():
+        ok, frame = cap.read()
+        if not ok:
+            break
+        out = detector(frame, conf=0.4)
+        slot.image(out[0].plot(), channels="BGR")
+
+
+st.title("안전모 검출 데모")
+up = st.file_uploader("동영상", type=["mp4"])
+if up:
+    t = tempfile.NamedTemporaryFile(delete=False)
+    t.write(up.read())
+    process(get_detector("weights/best.pt"), t.name)
+"""
+
 NOTEBOOK = (
     "from ultralytics import YOLO\nimport cv2, glob",
     "model = YOLO('best.pt')\nfor p in glob.glob('test/*.jpg'):\n    r = model(p)\n    r[0].show()",

@@ -47,7 +47,7 @@ _EXPORTING = {"format", "int8", "half", "opset", "dynamic", "simplify"}
 _TRACKING = {"source", "tracker", "persist", "stream", "conf"}
 
 _QUANTISERS: tuple[tuple[str, float, str], ...] = (
-    (r"nncf\.(?!.*(?:Dataset|set_log|logging))", 1.0, "NNCF"),
+    (r"nncf\.(?:.*\.)?(?:quantize\w*|compress_weights|create_compressed_model)$", 1.0, "NNCF"),
     (r"onnxruntime\.quantization\.(?!.*(?:CalibrationDataReader|QuantType|QuantFormat))", 1.0,
      "ONNX Runtime's quantisation"),
     (r"torch\.(?:ao\.)?quantization\.", 1.0, "PyTorch's quantisation"),
@@ -104,6 +104,8 @@ def meaning_of(name: str, keywords: frozenset[str], positional: int) -> Meaning 
     found = _method(receiver, method, keywords)
     if found is not None:
         return found
+    if DETECTORS.search(f"{name}()") and not name.endswith("()"):
+        return Meaning("infer", 0.4, "makes a detector", part="made")
     if (DETECTORS.search(name) or _HUB.search(name)) and positional:
         return Meaning("infer", 0.8, "calls a detector on images")
     return next((meaning for pattern, meaning in _TABLE if pattern.match(name)), None)

@@ -25,6 +25,7 @@ LIBRARIES = frozenset(
         *("pytorch_lightning", "darknet"),
     )
 )
+SHOWING = frozenset(("cv2", "PIL", "streamlit", "gradio", "flask", "fastapi", "supervision"))
 STRONG = 0.95
 WORDS = {"train": "trains", "infer": "infers", "quant": "quantises or converts"}
 
@@ -61,7 +62,7 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
         return Verdict("other", 0.9, f"Not read: {source.doubt}.")
     named = read_name(name)
     notebook = name.lower().endswith(".ipynb")
-    found = _complete(_own(facts, notebook))
+    found = _complete(_own(facts, notebook), facts.modules)
     if facts.is_test and not facts.has_main:
         return Verdict("other", 0.8, "It holds tests.")
     if not notebook and not facts.acts and source.tree is not None:
@@ -72,7 +73,7 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
         return Verdict("other", 0.7, f"It defines functions{does} but running it does nothing.")
     borrowed = not found
     if borrowed:
-        found = _complete(list(_through_helpers(facts, neighbours)))
+        found = _complete(list(_through_helpers(facts, neighbours)), frozenset())
     verdict = _decide(found, named) if found else _without_evidence(facts, source, named)
     if borrowed and found:
         verdict = Verdict(verdict.kind, verdict.confidence * 0.9, verdict.why)
@@ -91,11 +92,11 @@ def _own(facts: Facts, notebook: bool) -> list[Evidence]:
     return alive if alive or (facts.acts and not notebook) else list(facts.evidence)
 
 
-def _complete(found: list[Evidence]) -> list[Evidence]:
+def _complete(found: list[Evidence], modules: frozenset[str]) -> list[Evidence]:
     """Without what means nothing alone: a backward needs a step, an eval() a no_grad.
 
     A network run without learning is what every kind of script does; it counts where nothing else
-    does.
+    does. So does a detector that is handed on to a picture or a page.
     """
     parts = {each.meaning.part for each in found}
     kept = [each for each in found if not each.meaning.part]
@@ -103,6 +104,8 @@ def _complete(found: list[Evidence]) -> list[Evidence]:
         kept += [each for each in found if each.meaning.part == "backward"]
     if not kept and {"eval", "no_grad"} <= parts:
         kept = [each for each in found if each.meaning.part == "no_grad"]
+    if not kept and SHOWING & {module.partition(".")[0] for module in modules}:
+        kept = [each for each in found if each.meaning.part == "made"]
     return kept
 
 

@@ -10,7 +10,6 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 
 from .calls import STARTERS, Meaning, meaning_of, meaning_of_command
 from .source import Source
@@ -109,6 +108,8 @@ class _Walk:
         self.uses: dict[str, set[str]] = {}
         self.aliases: dict[str, str] = {}
         self.made_by: dict[tuple[str, str], ast.expr] = {}
+        self.functions: set[str] = set()
+        self.returned: dict[str, ast.expr] = {}
         self.written: dict[tuple[str, str], ast.expr] = {}
         self.places: dict[str, set[str]] = {MODULE: set()}
         self.calls: list[tuple[ast.Call, str, bool]] = []
@@ -120,6 +121,8 @@ class _Walk:
         for node in tree.body:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self.places.setdefault(node.name, set())
+                if not isinstance(node, ast.ClassDef):
+                    self.functions.add(node.name)
                 self._walk(node, node.name)
                 for decorator in node.decorator_list:  # @app.command() runs what it decorates
                     if isinstance(decorator, ast.Call):
@@ -166,6 +169,13 @@ class _Walk:
                 self._assignment(node.target, node.value, place)
             elif isinstance(node, ast.withitem) and node.optional_vars is not None:
                 self._assignment(node.optional_vars, node.context_expr, place)
+            elif isinstance(node, ast.Return):
+                if place in self.functions and isinstance(
+                    node.value, (ast.Call, ast.Name, ast.Attribute)
+                ):
+                    self.returned[place] = node.value
+            elif isinstance(node, ast.arg) and node.annotation is not None:
+                self.made_by[place, node.arg] = ast.Call(node.annotation, [], [])
             elif isinstance(node, ast.If) and _asks_for_a_file(node.test):
                 waiting += [(child, True) for child in node.body]
                 waiting += [(child, guarded) for child in (node.test, *node.orelse)]
@@ -250,6 +260,9 @@ class _Walk:
         if isinstance(node, ast.Attribute):
             return f"{self._name(node.value, place, depth + 1)}.{node.attr}"
         if isinstance(node, ast.Call):
+            made = self.returned.get(node.func.id) if isinstance(node.func, ast.Name) else None
+            if made is not None:  # model = load_model(), which returns YOLO(…)
+                return self._name(made, node.func.id, depth + 1)  # type: ignore[attr-defined]
             return f"{self._name(node.func, place, depth + 1)}()"
         if isinstance(node, (ast.Subscript, ast.Await)):
             return self._name(node.value, place, depth + 1)
@@ -278,10 +291,15 @@ class _Walk:
         return tuple(sorted(data))[:10], tuple(sorted(weights))[:10]
 
 
-@cache
+_KEPT: dict[type[ast.AST], tuple[str, ...]] = {}
+
+
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
     """The fields that may hold what is looked for: no contexts, no operators."""
-    return tuple(name for name in kind._fields if name not in ("ctx", "op", "ops", "kind"))
+    if kind not in _KEPT:
+        dull = ("ctx", "op", "ops", "kind")
+        _KEPT[kind] = tuple(name for name in kind._fields if name not in dull)
+    return _KEPT[kind]
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -252,12 +256,33 @@ def test_names_that_are_no_utf8_and_a_pipe_that_never_answers(tmp_path: Path) ->
     parse_registry(to_yaml(found), tmp_path / "e.yaml")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0)
-    (tmp_path / "train.py").touch(mode=0)
-    found = scan_fleet(tmp_path, single=True).directories[0]
-    assert len(found.problems) == 2
+@contextmanager
+def without_rights() -> Iterator[Path]:
+    """A directory that everybody may enter, while this process is not root."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    root = os.geteuid() == 0
+    try:
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_what_may_not_be_read_is_told() -> None:
+    with without_rights() as folder:
+        (folder / "ok.py").write_text("from ultralytics import YOLO\nYOLO('a').train(data='b')")
+        (folder / "closed").mkdir(mode=0)
+        (folder / "train.py").touch(mode=0)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        found = scan_fleet(folder, single=True).directories[0]
+    assert sorted(found.problems) == [
+        "closed/ can't be read: Permission denied",
+        "train.py can't be read: Permission denied",
+    ]
+    assert [each.type for each in found.scripts] == ["train", "other"]
 
 
 def test_a_hundred_thousand_images_cost_little(tmp_path: Path) -> None:
