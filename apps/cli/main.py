@@ -24,6 +24,7 @@ Examples:
   guardianflow quant configs/scenarios/donghwa_welding_quant_v1.yaml --source-run-id RUN_ID
   guardianflow compare configs/scenarios/demo.yaml -s RUN_ID --quant-variants '[…]'
   guardianflow infer -m models:/demo-construction.seoul-plant1.full.ppe@candidate -d demo://ppe
+  guardianflow run donghwa-entec-ppe --type train -p epochs=100
   guardianflow list runs --customer donghwa-entec
 """
 
