@@ -6,7 +6,6 @@ argument and no shell ever sees it.
 
 from __future__ import annotations
 
-import ast
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError, Problem
 
 from .registry_schema import EntryPoint, is_todo
-
-OPTION_CALLS = ("add_argument", "option", "argument", "add_option")
+from .scan.options import read_options
+from .scan.source import read_source
 
 
 def fill_template(
@@ -78,22 +77,13 @@ def parse_given(pairs: tuple[str, ...] | list[str]) -> dict[str, str]:
 
 
 def script_options(script: Path) -> list[str]:
-    """Options that a script declares by argparse or click, read from its code without running it.
+    """Options and arguments that a script declares, read from its code without running it.
 
     Empty where the code can't be read.
     """
     try:
-        tree = ast.parse(script.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        source = read_source(script.read_bytes(), script.name)
+    except OSError:
         return []
-    found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node) in OPTION_CALLS:
-            for argument in node.args:
-                if isinstance(argument, ast.Constant) and str(argument.value).startswith("-"):
-                    found[str(argument.value)] = None
-    return [name for name in found if name.startswith("--")] or list(found)
-
-
-def _called(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    options, _ = read_options(source.tree, source.text)
+    return [option.flag or option.name for option in options]
