@@ -9,8 +9,6 @@ that a verdict never stands without its evidence.
 
 from __future__ import annotations
 
-import getpass
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -36,6 +34,7 @@ from .infer import infer_split
 from .inputs import check_classes, dataset_tags, load_dataset
 from .judging import read_split
 from .measuring import Watch, save_json
+from .model_registry import this_person, verifier
 from .plan import RELEASE
 from .readiness import require_backend
 from .release_candidates import RELEASE_FILE, Pair, contend
@@ -232,12 +231,6 @@ class ReleaseStage:
     def _make_champion(self, winner: VariantDecision, run_id: str) -> JournalEntry:
         from guardianflow.release.promotion import promote
 
-        registry = self._context.ports.registry
-
-        def verify(name: str, version: str) -> None:
-            with tempfile.TemporaryDirectory(dir=self._context.scratch) as folder:
-                registry.fetch(f"models:/{name}/{version}", Path(folder))
-
         try:
             return promote(
                 self._context.ports.aliases,
@@ -246,7 +239,7 @@ class ReleaseStage:
                 who=this_person(),
                 reason=f"auto_promote: on_pass of scenario {self._context.scenario.name}",
                 evidence_run_id=run_id,
-                verify=verify,
+                verify=verifier(self._context.ports.registry),
             )
         except GuardianFlowError as exc:
             self._context.events.message(
@@ -255,15 +248,6 @@ class ReleaseStage:
                 f"{winner.version} does it by hand. {exc}"
             )
             raise
-
-
-def this_person() -> str:
-    """user@host, for the journal."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 if __name__ == "__main__":
