@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -27,10 +26,7 @@ CATEGORIES = {
     CONFIGS: {".yaml", ".yml", ".toml", ".ini"},
 }
 EVENT_FILE = "events.out.tfevents."
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 DATA_FILES = frozenset({".cache", ".npy", ".npz", ".zip", ".tar", ".gz", ".mp4", ".avi"})
-IMAGES_OF_A_DATA_SET = 200
-"""More pictures in one directory are a data set or a whole video's frames, not plots."""
 
 HASHED_FILE_BYTES = 16_000_000
 HASHED_BYTES = 256_000_000
@@ -130,8 +126,7 @@ def find_changes(root: Path, before: Snapshot, rules: Rules) -> Changes:
     changed = [
         each for each in found.values() if not _is_unchanged(root, each, before)
     ]  # fmt: skip
-    crowded = _crowded_directories(changed, found.values())
-    keep, left_out = _chosen(changed, rules, crowded)
+    keep, left_out = _chosen(changed, rules)
     known = {path for path, _ in before.skipped}
     left_out += [(path, why) for path, why in skipped if path not in known]
     kept = tuple(
@@ -182,44 +177,22 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _crowded_directories(changed: Iterable[FoundFile], all_files: Iterable[FoundFile]) -> set[str]:
-    """Directories with so many pictures that they are a data set."""
-    folders = {_folder(each.path) for each in changed if _is_image(each.path)}
-    pictures = Counter(
-        folder
-        for each in all_files
-        if _is_image(each.path) and (folder := _folder(each.path)) in folders
-    )
-    return {folder for folder, count in pictures.items() if count > IMAGES_OF_A_DATA_SET}
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _is_image(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in IMAGES
-
-
 ORDER = (WEIGHTS, RESULTS, CONFIGS, PLOTS, OTHER)
 
 
 def _chosen(
-    changed: Iterable[FoundFile], rules: Rules, crowded: set[str]
+    changed: Iterable[FoundFile], rules: Rules
 ) -> tuple[list[FoundFile], list[tuple[str, str]]]:
     """Files to keep, and why others are not."""
     include = [glob_pattern(each) for each in rules.include]
     exclude = [glob_pattern(each) for each in rules.exclude]
     keep: list[FoundFile] = []
     left_out: list[tuple[str, str]] = []
-    crowd: Counter[str] = Counter()
     room = rules.max_total_mb * 1e6
     for each in sorted(changed, key=_rank):
         path, suffix = each.path, PurePosixPath(each.path).suffix.lower()
         if any(pattern.fullmatch(path) for pattern in exclude):
             left_out.append((path, "is excluded"))
-        elif _folder(path) in crowded and _is_image(path):
-            crowd[_folder(path)] += 1
         elif include and not any(pattern.fullmatch(path) for pattern in include):
             left_out.append((path, "is not included"))
         elif not include and (suffix in DATA_FILES or not category_of(path)):
@@ -232,10 +205,6 @@ def _chosen(
         else:
             room -= each.size
             keep.append(each)
-    left_out += [
-        (f"{folder or '.'}/", f"{count} pictures: a data set, not plots")
-        for folder, count in crowd.items()
-    ]
     return keep, left_out
 
 

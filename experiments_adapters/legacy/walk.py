@@ -20,6 +20,9 @@ MACHINERY = frozenset(
         *("venv", ".venv", "site-packages", "mlruns", "wandb"),
     }
 )
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGES_OF_A_DATA_SET = 200
+"""More pictures in one directory are a data set or a whole video's frames, not plots."""
 PAIRED = frozenset({"images", "labels"})
 """Two directories side by side that make a data set of detection."""
 
@@ -39,8 +42,8 @@ def walk(root: Path, skipped: Callable[[str, str], None] | None = None) -> Itera
     """Every regular file below `root`, in no particular order.
 
     Args:
-        skipped: told of each directory that is not looked into: its path, and why. Machinery
-            such as .git is left out silently.
+        skipped: told of each directory that is not looked into, or whose pictures are left out:
+            its path, and why. Machinery such as .git is left out silently.
     """
     tell = skipped or (lambda _path, _why: None)
     waiting = [""]
@@ -53,6 +56,11 @@ def walk(root: Path, skipped: Callable[[str, str], None] | None = None) -> Itera
             tell(folder or ".", f"can't be read: {exc.strerror}")
             continue
         names = {entry.name for entry in listed}
+        pictures = [name for name in names if _suffix(name) in IMAGES]
+        if len(pictures) > IMAGES_OF_A_DATA_SET:
+            tell(folder or ".", f"holds {len(pictures)} pictures: a data set, not plots")
+            crowd = set(pictures)
+            listed = [entry for entry in listed if entry.name not in crowd]
         for entry in listed:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
@@ -69,6 +77,10 @@ def walk(root: Path, skipped: Callable[[str, str], None] | None = None) -> Itera
                     yield _as_found(path, entry.stat(follow_symlinks=False))
             except OSError:  # it went away meanwhile
                 continue
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :].lower()
 
 
 def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:

@@ -97,7 +97,7 @@ def test_data_sets_are_neither_looked_into_nor_kept(tmp_path: Path) -> None:
         "Dataset": "is a data set",
         "site/images": "is a data set",
         "site/labels": "is a data set",
-        "frames/": "201 pictures: a data set, not plots",
+        "frames": "holds 201 pictures: a data set, not plots",
     }
 
 
