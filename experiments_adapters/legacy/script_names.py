@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 _NETWORK = re.compile(r"(?:yolo|rtdetr|rt-detr)[-_ ]?v?\d{1,2}(?:[nslmxctbe](?![a-z]))?", re.I)
 _VERSION = re.compile(
@@ -81,6 +82,7 @@ class NameFacts:
         return ", ".join(words)
 
 
+@lru_cache(maxsize=4096)
 def read_name(name: str) -> NameFacts:
     """Read a script's name, with or without its ending."""
     stem = unicodedata.normalize("NFC", name)

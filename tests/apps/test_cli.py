@@ -28,6 +28,7 @@ COMMANDS = [
     "uri",
     "report",
     "pull",
+    "scan",
 ]
 
 

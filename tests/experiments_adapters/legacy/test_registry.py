@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
 import pytest
 
-from experiments_adapters.legacy.registry import load_registry, parse_registry
-from experiments_adapters.legacy.registry_schema import placeholders
+from experiments_adapters.legacy.registry import LegacyExperiment, load_registry, parse_registry
+from experiments_adapters.legacy.registry_schema import EntryPoint, placeholders
 from guardianflow.contracts.errors import ConfigurationError
+from scenario.sections import Section
 
 FULL = r"""
 experiments:
@@ -209,3 +211,15 @@ def test_a_missing_file_and_an_unknown_name_say_what_to_do(file: Path) -> None:
 
 def test_placeholders_come_once_in_order() -> None:
     assert placeholders("--a {x} {y} --b={x} {{no}}") == ("x", "y")
+
+
+def test_the_documentation_names_every_key_and_its_example_loads(repository: Path) -> None:
+    text = (repository / "docs" / "legacy.md").read_text("utf-8")
+    sections = [LegacyExperiment, *(f.annotation for f in LegacyExperiment.model_fields.values())]
+    for section in [*sections, EntryPoint]:
+        if isinstance(section, type) and issubclass(section, Section):
+            for name, field in section.model_fields.items():
+                assert f"`{field.alias or name}`" in text, name
+    (example,) = re.findall(r"```yaml\n(experiments:.*?)```", text, re.S)
+    entry = parse_registry(example, Path("e.yaml")).get("donghwa-entec-ppe")
+    assert entry.todos() == []
