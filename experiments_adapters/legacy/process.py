@@ -37,6 +37,8 @@ MARK = "GUARDIANFLOW_WRAPPED"
 """Variable in the environment of everything the script starts: how a daemon is found again."""
 PIPE_BYTES = 1 << 20
 LOOK_EVERY_S = 0.2
+GATHER_S = 0.005
+"""Pause between reads of a script that prints without one: or each line would wake us."""
 DRAIN_S = 1.0
 TIMED_OUT = 124  # as timeout(1) of GNU coreutils says it
 INTERRUPTED = 130
@@ -198,6 +200,7 @@ class _Streams:
         terminal: bool,
     ) -> None:
         self._log, self._listeners = log, listeners
+        self._read_at, self._read_bytes = 0.0, 0
         self._selector = selectors.DefaultSelector()
         for pipe, own in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
             assert pipe is not None
@@ -209,12 +212,19 @@ class _Streams:
         if not self._selector.get_map():
             time.sleep(min(wait_s, 0.02))
             return False
-        for key, _ in self._selector.select(wait_s):
+        flows = time.monotonic() - self._read_at < GATHER_S
+        if flows and self._read_bytes < PIPE_BYTES // 4:
+            time.sleep(GATHER_S)
+        ready = self._selector.select(wait_s)
+        self._read_bytes = 0
+        for key, _ in ready:
             pipe: Any = key.fileobj
             try:
                 data = os.read(pipe.fileno(), PIPE_BYTES)
             except BlockingIOError:
                 continue
+            self._read_bytes += len(data)
+            self._read_at = time.monotonic()
             lines = key.data.take(data)
             if not data:
                 self._selector.unregister(pipe)

@@ -100,7 +100,7 @@ class PrintedMetrics:
 
     def _collapse(self) -> None:
         """Keep the last line of each shape, in the order of these last lines."""
-        text = b"".join(self._waiting)
+        text = b"".join(self._waiting).removesuffix(b"\n")
         lines = text.split(b"\n")
         shapes = text.translate(None, _DIGITS).split(b"\n")
         last = sorted(dict(zip(shapes, range(len(shapes)), strict=True)).values())
