@@ -111,6 +111,11 @@ def make_plan(request: WrapRequest) -> WrapPlan:
             that are still TODO, placeholders, an interpreter that is not there.
     """
     experiment = load_registry(request.experiments or DEFAULT_FILE).get(request.name)
+    return plan_for(experiment, request)
+
+
+def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
+    """As make_plan, of an entry that has been read already. Raises ConfigurationError as it."""
     problems: list[Problem] = []
 
     def checked(work: Callable[[], T]) -> T | None:

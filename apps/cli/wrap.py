@@ -1,6 +1,6 @@
-"""`guardianflow run` (and `wrap`): a script of an experiments' directory, untouched.
+"""`guardianflow run` (and `wrap`): scripts of experiments' directories, untouched.
 
-Only click is imported here; pipelines/wrap.py does the work.
+Only click is imported here; pipelines/wrap.py does the work, apps/cli/fleet.py that of a fleet.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ Examples:
   guardianflow run donghwa-entec-ppe --type train -p epochs=100 -p batch_size=16
   guardianflow run donghwa-entec-ppe --type train --version v3 --dry-run
   guardianflow run donghwa-entec-ppe --type quant --script export/to_openvino.py --json
+  guardianflow run --customer donghwa-entec --type train --jobs 2
+  guardianflow run --all --type quant --strict --dry-run
+  guardianflow run --resume 20261121-183000-a1b2
 
 \b
 NAME is an experiment of configs/experiments.yaml; make that file with: guardianflow scan DIR
 Exit codes: the script's own; 128 + the signal that ended it; 124 when its timeout was up;
 130 when interrupted; 2 bad input, nothing was started; 1 keeping its results failed.
+Of a fleet: 0 all that could run has finished; 1 some failed; 2; 130.
 """
 
 
@@ -28,7 +32,18 @@ def command(name: str) -> click.Command:
     """The command under one of its two names."""
 
     @click.command(name, epilog=EXAMPLES)
-    @click.argument("name")
+    @click.argument("name", required=False, default="")
+    @click.option("--all", "everything", is_flag=True, help="Every experiment of the registry.")
+    @click.option("--customer", default="", help="Every experiment of this customer.")
+    @click.option("--resume", default="", metavar="BATCH", help="Go on with a fleet's batch.")
+    @click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="How many at the same time.",
+    )
+    @click.option("--strict", is_flag=True, help="Start nothing when one of the fleet can't run.")
     @click.option(
         "--type",
         "script_type",
@@ -51,11 +66,13 @@ def command(name: str) -> click.Command:
     @click.option("--no-register", is_flag=True, help="Register no model.")
     @click.option("--dry-run", is_flag=True, help="Show command, run and tags; start nothing.")
     @click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
-    def run(**given: Any) -> None:
+    @click.pass_context
+    def run(context: click.Context, /, **given: Any) -> None:
         """Run a script that nobody may change, and keep all that comes of it in MLflow.
 
         Its output, its metrics and the machine's load are in the run while it runs; what it wrote
-        is kept as artifacts, and its best weights are registered as candidate.
+        is kept as artifacts, and its best weights are registered as candidate. With --all or
+        --customer the scripts of many directories run; one that fails ends no other.
         """
         from pipelines.entry import guarded
 
@@ -64,6 +81,16 @@ def command(name: str) -> click.Command:
             from pipelines.wrap import wrap
             from pipelines.wrap_plan import WrapRequest
 
+            from .fleet import check_asked, run_fleet
+
+            written = {
+                name
+                for name in given
+                if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+            }
+            check_asked(given, written)
+            if not given["name"]:
+                return run_fleet(given)
             request = WrapRequest(
                 name=given["name"],
                 script_type=given["script_type"],

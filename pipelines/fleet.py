@@ -1,0 +1,410 @@
+"""Runs the scripts of many directories, each wrapped in a process of its own.
+
+    prepare_batch   who belongs to it, and who can't run and why: all known before anything starts
+    run_batch       N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly
+    resumed_batch   what is finished stays, the rest runs
+
+    batch ──► python -m pipelines.fleet_child ──► its run in MLflow
+                  │ what its wrapper says → NAME.log
+                  └ events → the table
+
+A wrapper that is killed outright can't end its run or its script any more: that is done from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol, cast
+
+import psutil
+
+from experiments_adapters.legacy.registry import ExperimentRegistry, load_registry
+from experiments_adapters.legacy.registry_schema import ScriptType
+from guardianflow.contracts.errors import (
+    ConfigurationError,
+    NativeCrashError,
+    Problem,
+)
+from guardianflow.contracts.results import StageResult
+from scenario.explain import did_you_mean
+
+from .executor import Listener, cure_for, end_abandoned
+from .fleet_batch import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    RUNNING,
+    SKIPPED,
+    TAG,
+    WAITING,
+    Batch,
+    Entry,
+    FleetOrder,
+    new_batch,
+)
+from .settings import PROJECT_ROOT, Settings
+from .wiring import Store
+from .wrap_plan import WrapPlan, WrapRequest, plan_for
+
+LOOK_EVERY_S = 0.1
+PATIENCE_S = 60.0
+"""For a wrapper that was told twice to stop; then it is killed."""
+MARK = "GUARDIANFLOW_BATCH"
+"""Variable of all that a batch starts: how a script is found whose wrapper was killed."""
+
+
+class View(Protocol):
+    """Shows how a batch goes; see pipelines.fleet_text."""
+
+    def show(self, batch: Batch) -> None: ...
+
+
+# --- before anything starts -----------------------------------------------------------------------
+
+
+def prepare_batch(order: FleetOrder, settings: Settings) -> tuple[Batch, dict[str, WrapPlan]]:
+    """Who belongs to the batch, and what each would run.
+
+    Returns:
+        The batch, not written yet: who can't run is SKIPPED with the reason; the plans of others.
+
+    Raises:
+        ConfigurationError: the registry's problems; a customer that it does not know; no
+            experiment at all.
+    """
+    registry = load_registry(order.experiments)
+    chosen = registry.find_by_customer(order.customer) if order.customer else registry.list_all()
+    if not chosen:
+        customers = sorted({each.site.customer for each in registry})
+        hint = did_you_mean(order.customer, customers) or f"; there are {', '.join(customers)}"
+        raise ConfigurationError(
+            f"--customer must be one of {order.experiments} but got '{order.customer}'{hint}"
+            if order.customer and len(registry)
+            else f"{order.experiments} holds no experiment; add some with: guardianflow scan DIR "
+            "--update"
+        )
+    batch = new_batch(order, [each.name for each in chosen], settings.work_dir)
+    return batch, _plans(batch, registry)
+
+
+def resume_batch(batch: Batch, store: Store) -> dict[str, WrapPlan]:
+    """Take a batch up again: what the store has as FINISHED stays, all else is looked at anew.
+
+    Raises:
+        ConfigurationError: the registry's problems; its runs are in another store.
+    """
+    if batch.order.tracking_uri != store.tracking_uri:
+        raise ConfigurationError(
+            f"the runs of batch {batch.batch_id} are in {batch.order.tracking_uri} but this store "
+            f"is {store.tracking_uri}; set MLFLOW_TRACKING_URI, or go to the directory it was "
+            "started in"
+        )
+    done = {
+        run.tags.get("exp.name"): run
+        for run in store.find_runs(tags={TAG: batch.batch_id}, status="FINISHED", limit=10_000)
+    }
+    for place, each in enumerate(batch.entries):
+        if run := done.get(each.name):
+            each.state, each.reason, each.run_id = FINISHED, "", run.run_id
+            each.metrics = each.metrics or dict(run.metrics)
+        elif each.state != FINISHED:
+            batch.entries[place] = Entry(each.name)
+    return _plans(batch, load_registry(batch.order.experiments))
+
+
+def request_of(batch: Batch, name: str) -> WrapRequest:
+    order = batch.order
+    return WrapRequest(
+        name=name,
+        script_type=order.script_type,
+        version=order.version,
+        params=order.params,
+        experiments=Path(order.experiments),
+        register=order.register,
+        tags={TAG: batch.batch_id},
+        terminal=False,
+    )
+
+
+def _plans(batch: Batch, registry: ExperimentRegistry) -> dict[str, WrapPlan]:
+    plans: dict[str, WrapPlan] = {}
+    for entry in batch.in_state(WAITING):
+        try:
+            experiment = registry.get(entry.name)
+            points = experiment.entry_points
+            if getattr(points, cast(ScriptType, batch.order.script_type), None) is None:
+                entry.state, entry.applies = SKIPPED, False
+                entry.reason = f"it has no entry point '{batch.order.script_type}'"
+                continue
+            plans[entry.name] = plan_for(experiment, request_of(batch, entry.name))
+        except ConfigurationError as exc:
+            entry.state, entry.reason = SKIPPED, "; ".join(map(str, exc.problems))
+    return plans
+
+
+def check_runnable(batch: Batch, *, strict: bool) -> None:
+    """Refuse a batch of which nothing can run; with `strict` one of which something can't.
+
+    Raises:
+        ConfigurationError: every experiment that can't run, with its reasons.
+    """
+    faults = [each for each in batch.in_state(SKIPPED) if each.applies]
+    nothing = not batch.count(WAITING, FINISHED)
+    if nothing or (strict and faults):
+        shown = faults or batch.in_state(SKIPPED)
+        error = ConfigurationError([Problem(each.reason, each.name) for each in shown])
+        raise error
+
+
+# --- the work -------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Child:
+    """One wrapper at work."""
+
+    entry: Entry
+    process: subprocess.Popen[bytes]
+    listener: Listener
+    directory: Path
+    mark: str
+    log: Path
+    began: float
+
+
+class _Progress:
+    """Takes a child's events into its entry; in a thread of the child's own."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def started(self, title: str, log: Path) -> None: ...
+
+    def ended(self, title: str, result: StageResult | None) -> None: ...
+
+    def event(self, title: str, event: dict[str, Any]) -> None:  # noqa: ARG002 - of Reporter
+        if event["kind"] == "run":
+            self._entry.run_id = event["run_id"]
+        elif event["kind"] == "metrics":
+            # Newly made, not changed: the table may be reading it in another thread.
+            self._entry.metrics = {**self._entry.metrics, **event["metrics"]}
+
+
+def run_batch(
+    batch: Batch,
+    plans: Mapping[str, WrapPlan],
+    *,
+    jobs: int,
+    environment: Mapping[str, str],
+    view: View,
+) -> bool:
+    """Run what is WAITING; the batch's entries and its file say how it went.
+
+    Interrupted, all wrappers are told to stop, each ends its script and its run, and what has not
+    been started stays WAITING.
+
+    Args:
+        plans: of everything that is WAITING.
+        jobs: how many at the same time.
+        environment: the user's variables, as they were before any settings were read.
+
+    Returns:
+        Whether it came to its end; False when it was interrupted.
+    """
+    work = _Work(batch, plans, environment)
+    batch.save()
+    try:
+        with _Signals() as signals:
+            while True:
+                signals.pass_on(work.interrupt)
+                if not signals.count:
+                    work.start_waiting(jobs)
+                work.look(give_up=signals.gave_up)
+                view.show(batch)
+                if not work.children:
+                    break
+                time.sleep(LOOK_EVERY_S)
+            return not signals.count
+    finally:
+        work.abandon()
+        batch.save()
+
+
+class _Work:
+    """The children of a batch."""
+
+    def __init__(
+        self, batch: Batch, plans: Mapping[str, WrapPlan], environment: Mapping[str, str]
+    ) -> None:
+        self._batch, self._plans, self._environment = batch, plans, environment
+        self.children: list[_Child] = []
+
+    def start_waiting(self, jobs: int) -> None:
+        """Fill the free places. Directories that hold one another are never at work together."""
+        for entry in self._batch.in_state(WAITING):
+            if len(self.children) >= jobs:
+                return
+            directory = self._plans[entry.name].experiment.directory.resolve()
+            if not any(_overlap(directory, each.directory) for each in self.children):
+                self.children.append(self._start(entry, directory))
+                self._batch.save()
+
+    def _start(self, entry: Entry, directory: Path) -> _Child:
+        log = self._batch.log_of(entry.name)
+        order = log.with_suffix(".order.json")
+        request = _plain(request_of(self._batch, entry.name))
+        request["tracking_uri"] = self._batch.order.tracking_uri
+        order.write_text(json.dumps(request, ensure_ascii=False), "utf-8")
+        mark = f"{self._batch.batch_id}/{entry.name}"
+        reading, writing = os.pipe()
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*_PYTHON, str(order), str(writing)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**self._environment, MARK: mark, "PYTHONUNBUFFERED": "1"},
+                pass_fds=[writing],
+                start_new_session=True,  # the terminal's Ctrl-C reaches it through us, once
+            )
+        os.close(writing)
+        entry.state, entry.log, entry.run_id, entry.metrics = RUNNING, str(log), "", {}
+        listener = Listener(_Progress(entry), entry.name)
+        listener.start(reading)
+        return _Child(entry, process, listener, directory, mark, log, time.monotonic())
+
+    def look(self, *, give_up: bool) -> None:
+        """Take down who ended."""
+        for child in list(self.children):
+            child.entry.seconds = time.monotonic() - child.began
+            if give_up and child.process.poll() is None:
+                child.process.kill()
+                child.process.wait()
+            if child.process.poll() is not None:
+                self.children.remove(child)
+                self._conclude(child)
+                self._batch.save()
+
+    def interrupt(self) -> None:
+        for child in self.children:
+            with contextlib.suppress(ProcessLookupError):
+                child.process.send_signal(signal.SIGINT)
+
+    def abandon(self) -> None:
+        """Something of ours broke: leave no wrapper behind."""
+        self.interrupt()
+        deadline = time.monotonic() + PATIENCE_S
+        while self.children:
+            self.look(give_up=time.monotonic() > deadline)
+            time.sleep(LOOK_EVERY_S)
+
+    def _conclude(self, child: _Child) -> None:
+        entry, code = child.entry, child.process.returncode
+        if code < 0:  # nobody is left to end what it had started
+            end_marked(child.mark)
+        child.listener.join()
+        child.log.with_suffix(".order.json").unlink(missing_ok=True)
+        result, error = child.listener.result, child.listener.error
+        if code == 0 and result is not None:
+            entry.state, entry.reason = FINISHED, ""
+            entry.metrics = result["metrics"]
+            entry.model = next(
+                (f"{m['display_name']} version {m['version']}" for m in result["models"]), ""
+            )
+            return
+        if error is not None:
+            entry.reason = error["message"].partition("\n  run: ")[0]
+        elif code in (130, -signal.SIGINT):
+            entry.reason = "interrupted"
+        else:
+            entry.reason = str(NativeCrashError("its wrapper", code, cure_for(code)))
+        entry.state = KILLED if code in (130, -signal.SIGINT) else FAILED
+        if code < 0 or error is None:
+            uri = self._batch.order.tracking_uri
+            end_abandoned(uri, entry.run_id or None, entry.reason, child.log, entry.state)
+
+
+def end_marked(mark: str) -> None:
+    """End every process that carries this mark of ours in its environment."""
+    left = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                process.terminate()
+                left.append(process)
+    _, alive = psutil.wait_procs(left, timeout=5.0)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+# A checkout is put on the path in the child alone, in place of the working directory: by PYTHONPATH
+# its packages would stand before modules that a script imports.
+_CHECKOUT = [str(PROJECT_ROOT)] if (PROJECT_ROOT / "MLproject").is_file() else []
+_PYTHON = (
+    sys.executable,
+    "-c",
+    f"import sys; sys.path[:1] = {_CHECKOUT!r}; "
+    "from pipelines.fleet_child import main; sys.exit(main(sys.argv[1:]))",
+)
+
+
+def _plain(request: WrapRequest) -> dict[str, Any]:
+    values = dict(vars(request))
+    values.pop("terminal")
+    return {
+        **values,
+        "experiments": str(request.experiments),
+        "params": dict(request.params),
+        "tags": dict(request.tags),
+    }
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP, taken down instead of raised while the batch runs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._passed = 0
+        self._second_at: float | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's is respected
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+    def pass_on(self, interrupt: Callable[[], None]) -> None:
+        while self._passed < self.count:
+            self._passed += 1
+            if self._passed == 2:
+                self._second_at = time.monotonic()
+            interrupt()
+
+    @property
+    def gave_up(self) -> bool:
+        return self._second_at is not None and time.monotonic() - self._second_at > PATIENCE_S

@@ -1,0 +1,198 @@
+"""A batch of wrapped runs: what was asked for and how far it is, kept so that it can be resumed.
+
+    WORK_DIR/batches/ID/batch.json    the order, and the state of each experiment
+    WORK_DIR/batches/ID/NAME.log      what the wrapper of one experiment said
+    WORK_DIR/batches/ID/lock          held while somebody works on the batch
+
+Every run of a batch carries its id as tag `exp.batch`: the store, not this file, says what is
+finished, so a batch survives even when whoever ran it was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+
+WAITING, RUNNING, FINISHED = "WAITING", "RUNNING", "FINISHED"
+FAILED, KILLED, SKIPPED = "FAILED", "KILLED", "SKIPPED"
+TAG = "exp.batch"
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+@dataclass
+class Entry:
+    """One experiment of a batch.
+
+    Args:
+        state: WAITING, RUNNING, FINISHED, FAILED, KILLED or SKIPPED.
+        reason: why it is FAILED, KILLED or SKIPPED; '' else.
+        applies: False where the directory has nothing of the batch's type: no fault of anybody.
+        run_id: of its last attempt; '' where none was made.
+        seconds: how long that attempt took.
+        metrics: its numbers so far; what was not measured is not in it.
+        model: 'NAME version 3' where one was registered.
+    """
+
+    name: str
+    state: str = WAITING
+    reason: str = ""
+    applies: bool = True
+    run_id: str = ""
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    model: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class FleetOrder:
+    """What is asked for, once for all.
+
+    Args:
+        script_type: 'train', 'infer' or 'quant'.
+        customer: only this one's experiments; '' all.
+        version: of the scripts; '' the default ones.
+        params: values of placeholders, the same for all.
+        experiments: absolute path of the registry file.
+        tracking_uri: the store that the batch's runs are in.
+    """
+
+    script_type: str
+    experiments: str
+    tracking_uri: str
+    customer: str = ""
+    version: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    register: bool = True
+
+
+@dataclass
+class Batch:
+    """An order and its experiments, in the registry's order."""
+
+    batch_id: str
+    order: FleetOrder
+    entries: list[Entry]
+    folder: Path
+
+    def count(self, *states: str) -> int:
+        return sum(each.state in states for each in self.entries)
+
+    def in_state(self, *states: str) -> list[Entry]:
+        return [each for each in self.entries if each.state in states]
+
+    @property
+    def status(self) -> str:
+        """FAILED where one failed, KILLED where it was interrupted, else FINISHED."""
+        if self.count(FAILED):
+            return "FAILED"
+        return "KILLED" if self.count(KILLED, WAITING, RUNNING) else "FINISHED"
+
+    def log_of(self, name: str) -> Path:
+        """A file's name for every experiment's name; two names never share one."""
+        plain = re.sub(r"[^\w.-]", "_", name)[:80]
+        unique = "" if plain == name else "-" + hashlib.sha256(name.encode()).hexdigest()[:6]
+        return self.folder / f"{plain}{unique}.log"
+
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        content = {
+            "batch": self.batch_id,
+            "order": asdict(self.order),
+            "experiments": [asdict(each) for each in self.entries],
+        }
+        file = self.folder / "batch.json"
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        os.replace(partial, file)  # noqa: PTH105
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "status": self.status,
+            "batch": self.batch_id,
+            "type": self.order.script_type,
+            "experiments": [
+                {
+                    "name": each.name,
+                    "status": each.state,
+                    "reason": each.reason,
+                    "run_id": each.run_id or None,
+                    "seconds": round(each.seconds, 1),
+                    "metrics": each.metrics,
+                    "model": each.model or None,
+                    "log": each.log or None,
+                }
+                for each in self.entries
+            ],
+        }
+
+
+def new_batch(order: FleetOrder, names: list[str], work_dir: Path) -> Batch:
+    """A batch with an id of its own; not written yet."""
+    batch_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+    return Batch(batch_id, order, [Entry(name) for name in names], work_dir / "batches" / batch_id)
+
+
+def load_batch(batch_id: str, work_dir: Path) -> Batch:
+    """Read a batch back.
+
+    Raises:
+        ConfigurationError: there is none of that id here, or its file is damaged.
+    """
+    home = work_dir / "batches"
+    file = home / batch_id / "batch.json"
+    if not _ID.fullmatch(batch_id) or not file.is_file():
+        known = sorted((each.parent.name for each in home.glob("*/batch.json")), reverse=True)
+        there = f"the last ones are {', '.join(known[:5])}" if known else "there is none"
+        raise ConfigurationError(
+            f"--resume must be the id of a batch in {home} but got '{batch_id}'; {there}"
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        order = FleetOrder(**content["order"])
+        entries = [Entry(**each) for each in content["experiments"]]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ConfigurationError(
+            f"{file} can't be read as a batch: {exc}. Start a new one; what it finished is in "
+            f"the store under the tag {TAG}={batch_id}"
+        ) from exc
+    return Batch(batch_id, order, entries, file.parent)
+
+
+@contextmanager
+def held(batch: Batch) -> Iterator[None]:
+    """Keep others from working on the same batch meanwhile.
+
+    Raises:
+        ConcurrentChangeError: somebody does.
+        ConfigurationError: its folder can't be written.
+    """
+    try:
+        batch.folder.mkdir(parents=True, exist_ok=True)
+        stream = (batch.folder / "lock").open("w")
+    except OSError as exc:
+        raise ConfigurationError(
+            f"{batch.folder} must be a directory to write into: {exc.strerror}. Name another "
+            "place in GUARDIANFLOW_WORK_DIR"
+        ) from exc
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise ConcurrentChangeError(
+                f"batch {batch.batch_id} is at work already; wait for it, or end it with Ctrl-C"
+            ) from exc
+        yield
