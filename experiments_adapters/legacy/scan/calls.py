@@ -32,7 +32,7 @@ DETECTORS = re.compile(
     r"(?:^|\.)(YOLO|RTDETR|YOLOWorld|YOLOE|NAS|FastSAM|SAM|YOLOv10)\(\)"
     r"(?:\.(?:load|to|cuda|cpu|eval|half|float|fuse)\(\))*$"
 )
-_TRAINERS = re.compile(r"Trainer\(\)$")
+_TRAINERS = re.compile(r"(?:Trainer|Runner(?:\.from_cfg)?)\(\)$")
 _FITTERS = re.compile(
     r"(?:^|\.)(?:lightning|pytorch_lightning|keras|tensorflow|autogluon|fastai)\b"
 )
@@ -47,7 +47,8 @@ _EXPORTING = {"format", "int8", "half", "opset", "dynamic", "simplify"}
 _TRACKING = {"source", "tracker", "persist", "stream", "conf"}
 
 _QUANTISERS: tuple[tuple[str, float, str], ...] = (
-    (r"nncf\.(?:.*\.)?(?:quantize\w*|compress_weights|create_compressed_model)$", 1.0, "NNCF"),
+    (r"(?:.*\.)?nncf\.(?:.*\.)?(?:quantize\w*|compress_weights|create_compressed_model)$", 1.0,
+     "NNCF"),
     (r"onnxruntime\.quantization\.(?!.*(?:CalibrationDataReader|QuantType|QuantFormat))", 1.0,
      "ONNX Runtime's quantisation"),
     (r"torch\.(?:ao\.)?quantization\.", 1.0, "PyTorch's quantisation"),
@@ -165,6 +166,8 @@ _COMMANDS: tuple[tuple[re.Pattern[str], Kind, str], ...] = (
     (re.compile(r"\b(?:trtexec|ovc|mo(?:\.py)?\s+--|pot\s+-|polygraphy\s+convert|onnxsim|torch2trt)\b"),
      "quant", "a converter"),
     (re.compile(r"\bbenchmark_app\b"), "infer", "benchmark_app"),
+    (re.compile(r"\bdarknet\S*\s+detector\s+train\b"), "train", "Darknet's training"),
+    (re.compile(r"\bdarknet\S*\s+detector\s+(?:test|demo|map|valid)\b"), "infer", "Darknet"),
     (re.compile(r"(?:^|[\s/])(?:train|finetune|학습)\w*\.py\b"), "train", "a training script"),
     (re.compile(r"(?:^|[\s/])(?:detect|predict|val|track|infer|test|추론)\w*\.py\b"), "infer",
      "an inference script"),

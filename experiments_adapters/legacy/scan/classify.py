@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..script_names import NameFacts, read_name
-from .facts import MODULE, Evidence, Facts
+from .evidence import MODULE, Evidence, Facts
 from .results import KINDS, Kind
 from .source import Source
 

@@ -9,75 +9,22 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from .calls import STARTERS, Meaning, meaning_of, meaning_of_command
+from .calls import DETECTORS, STARTERS, meaning_of, meaning_of_command
+from .evidence import MODULE, Evidence, Facts
 from .source import Source
+from .text_facts import facts_of_text
 
 _GUARD = re.compile(r"exists|isfile|is_file|not_|engine|onnx", re.I)
 _DATA = re.compile(r"\.(?:yaml|yml)$", re.I)
 _WEIGHTS = re.compile(r"\.(?:pt|pth|onnx|engine|trt|torchscript|xml|ckpt|weights|tflite)$", re.I)
 _DATA_FOLDER = re.compile(r"(?:^|/)(?:data|datasets?|images?|데이터|데이터셋)(?:/|$)", re.I)
-MODULE = ""
-"""The name of the place outside every function."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One call that says what the script does.
-
-    Args:
-        place: the top function or class it stands in; '' outside all.
-        guarded: only where a file is missing: `if not exists(engine): model.export(…)`.
-    """
-
-    meaning: Meaning
-    line: int
-    place: str = MODULE
-    guarded: bool = False
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a script's code shows.
-
-    Args:
-        modules: dotted names of what it imports; relative ones without their dots.
-        uses: module → names that it takes from there.
-        places: functions and classes at the top → the names they mention.
-        acts: code at the top does more than define: running it does something.
-        has_main: `if __name__ == "__main__"`.
-        is_test: pytest or unittest.
-        data, weights: paths in its strings.
-    """
-
-    evidence: tuple[Evidence, ...] = ()
-    modules: frozenset[str] = frozenset()
-    uses: dict[str, frozenset[str]] = field(default_factory=dict)
-    places: dict[str, frozenset[str]] = field(default_factory=dict)
-    mentioned: frozenset[str] = frozenset()
-    acts: bool = False
-    has_main: bool = False
-    is_test: bool = False
-    data: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ()
-
-    def reachable(self) -> frozenset[str]:
-        """The places that run when the script does, as far as names tell."""
-        seen: set[str] = {MODULE}
-        waiting = [name for name in self.mentioned if name in self.places]
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen.add(name)
-                waiting += [each for each in self.places[name] if each in self.places]
-        return frozenset(seen)
 
 
 def read_facts(source: Source) -> Facts:
     """What a script shows; of one without a syntax tree what its text shows."""
     if source.tree is None:
-        return _facts_of_text(source)
+        return facts_of_text(source)
     walk = _Walk()
     walk.module(source.tree)
     evidence = [*walk.evidence()]
@@ -109,6 +56,7 @@ class _Walk:
         self.aliases: dict[str, str] = {}
         self.made_by: dict[tuple[str, str], ast.expr] = {}
         self.functions: set[str] = set()
+        self.detectors: dict[str, str] | None = None
         self.returned: dict[str, ast.expr] = {}
         self.written: dict[tuple[str, str], ast.expr] = {}
         self.places: dict[str, set[str]] = {MODULE: set()}
@@ -229,6 +177,8 @@ class _Walk:
                 meaning = meaning_of_command(" ".join(self._texts(call, place)))
             else:
                 meaning = meaning_of(name, keywords, len(call.args))
+                if meaning is None and (other := self._made_elsewhere(call.func)):
+                    meaning = meaning_of(other, keywords, len(call.args))
             if meaning is not None:
                 yield Evidence(meaning, call.lineno, place, guarded)
 
@@ -271,6 +221,21 @@ class _Walk:
     def _origin(self, name: str, place: str) -> ast.expr | None:
         """What a variable was made by: in the same function, else at the top."""
         return self.made_by.get((place, name)) or self.made_by.get((MODULE, name))
+
+    def _made_elsewhere(self, called: ast.expr) -> str:
+        """The name of a call on a detector that another function made and handed on.
+
+        Not of .train(), which a network of torch has too.
+        """
+        base = called.value if isinstance(called, ast.Attribute) else called
+        method = f".{called.attr}" if isinstance(called, ast.Attribute) else ""
+        variable = _plain(base)
+        if not variable or method == ".train":
+            return ""
+        if self.detectors is None:
+            names = [(name, self._name(made, at)) for (at, name), made in self.made_by.items()]
+            self.detectors = {name: full for name, full in names if DETECTORS.search(full)}
+        return self.detectors[variable] + method if variable in self.detectors else ""
 
     def paths(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Paths of data and of weights among the strings."""
@@ -366,45 +331,3 @@ def _does_something(node: ast.stmt) -> bool:
             if not _QUIET.match(name or "?"):
                 return True
     return False
-
-
-# --- without a syntax tree ------------------------------------------------------------------------
-
-_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\.train\s*\([^)\n]*(?:data|epochs|imgsz)\s*="), "ultralytics.YOLO().train"),
-    (re.compile(r"\.val\s*\([^)\n]*(?:data|imgsz|split)\s*="), "ultralytics.YOLO().val"),
-    (re.compile(r"\.predict\s*\([^)\n]*(?:source|conf|imgsz)\s*="), "ultralytics.YOLO().predict"),
-    (re.compile(r"\.track\s*\([^)\n]*(?:source|tracker|persist)\s*="), "ultralytics.YOLO().track"),
-    (re.compile(r"\.export\s*\([^)\n]*(?:format|int8|half)\s*="), "ultralytics.YOLO().export"),
-    (re.compile(r"\bnncf\.quantize"), "nncf.quantize"),
-    (re.compile(r"\bquantize_(?:static|dynamic)\s*\("), "onnxruntime.quantization.quantize_static"),
-    (re.compile(r"\b(?:trt|tensorrt)\.Builder\b|build_cuda_engine"), "tensorrt.Builder"),
-    (re.compile(r"\btorch\.onnx\.export\b"), "torch.onnx.export"),
-    (re.compile(r"\bInferenceSession\s*\("), "onnxruntime.InferenceSession"),
-    (re.compile(r"deserialize_cuda_engine"), "x.deserialize_cuda_engine"),
-    (re.compile(r"\breadNet\w*\s*\("), "cv2.dnn.readNet"),
-    (re.compile(r"\.backward\s*\("), "loss.backward"),
-    (re.compile(r"\b\w*(?:optim|opt|solver|scaler)\w*\.step\s*\("), "optimizer.step"),
-)
-_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.M)
-
-
-def _facts_of_text(source: Source) -> Facts:
-    text = re.sub(r"(?m)#.*$", "", source.text)
-    evidence = []
-    for pattern, name in _TEXT:
-        match = pattern.search(text)
-        meaning = meaning_of(name, frozenset(), 0) if match else None
-        if match and meaning:
-            evidence.append(Evidence(meaning, text.count("\n", 0, match.start()) + 1))
-    evidence += [
-        Evidence(meaning, 0) for line in source.commands if (meaning := meaning_of_command(line))
-    ]
-    modules = {first or second for first, second in _IMPORT.findall(text)}
-    main = "__main__" in text
-    return Facts(
-        evidence=tuple(evidence),
-        modules=frozenset(modules),
-        acts=bool(evidence) or main,
-        has_main=main,
-    )

@@ -13,7 +13,8 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError
 
 from .classify import Neighbours, classify
-from .facts import Facts, read_facts
+from .evidence import Facts
+from .facts import read_facts
 from .options import read_options
 from .results import FleetScan, FoundDirectory, Kind, Script
 from .sites import KnownSites

@@ -184,6 +184,9 @@ YOLO = "from ultralytics import YOLO\nm = YOLO('x')\n"
         ("other", "a.py", "'''model.train(data=1)'''\nimport torch\nprint(torch.__version__)"),
         ("other", "train_utils.py", "import torch\ndef f(m):\n    m.train()\n"),
         ("quant", "a.py", f"{YOLO}m.val(data='d')\nm.export(format='onnx')"),
+        ("infer", "a.py", f"{YOLO}def show(model, f):\n    model(f)\nmodel = m\nshow(m, 'a.jpg')"),
+        ("infer", "a.py", "import os\nos.system('./darknet detector test a.data a.cfg a.weights')"),
+        ("quant", "a.py", "from openvino.tools import nncf\nnncf.quantize(m, d)"),
         # a function that nothing calls says little
         ("infer", "a.py", f"{YOLO}def old():\n    m.train(data='d')\nm.predict('a.jpg')"),
         ("quant", "b.py", "import onnxruntime.quantization as q\nq.quantize_dynamic('a', 'b')"),
@@ -193,6 +196,12 @@ YOLO = "from ultralytics import YOLO\nm = YOLO('x')\n"
 def test_what_a_script_does(tmp_path: Path, kind: str, name: str, code: str) -> None:
     found = script(make(tmp_path, {name: code}), name)
     assert found.type == kind, found.why
+
+
+def test_a_detector_is_known_where_it_is_handed_on(tmp_path: Path) -> None:
+    code = "from ultralytics import YOLO\ndef look(det, f):\n    return det.predict(f)\n"
+    code += "def main():\n    det = YOLO('a.pt')\n    look(det, 'a.jpg')\nmain()\n"
+    assert script(make(tmp_path, {"run.py": code}), "run.py").type == "infer"
 
 
 def test_a_network_switched_to_training_mode_is_not_trained(tmp_path: Path) -> None:
