@@ -109,7 +109,8 @@ def updated_text(text: str, scan: FleetScan, file: Path) -> tuple[str, Changes]:
     if fresh:
         result = _append(result, fresh, file)
         changes.added = [each.name for each in fresh]
-    _check(result, registry, changes, file)
+    if result != text:
+        _check(result, registry, changes, file)
     return result, changes
 
 
