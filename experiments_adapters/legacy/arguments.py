@@ -6,6 +6,7 @@ argument and no shell ever sees it.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,21 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError, Problem
 
 from .registry_schema import EntryPoint, is_todo
-from .scan.options import read_options
+from .scan.options import read_options, template_of
 from .scan.source import read_source
+
+# Ways to read a command line that the scan does not follow.
+_READS_ARGUMENTS = re.compile(r"\bargv\b|\bhydra\b|\babsl\b|\bgetopt\b|\bdocopt\b|\bOmegaConf\b")
 
 
 def fill_template(
     entry: EntryPoint, given: Mapping[str, str], *, script: Path, name: str
 ) -> tuple[list[str], dict[str, str]]:
     """The script's arguments, and the value of each placeholder.
+
+    The template belongs to the entry's default script. Another version of it takes the options
+    that its own code has: one that reads none would ignore them, and the run would record values
+    that were never used.
 
     Args:
         given: of -p; they win over the entry's defaults.
@@ -30,6 +38,7 @@ def fill_template(
         ConfigurationError: every placeholder without a value and every value without a
             placeholder at once, with the options that the script itself has.
     """
+    entry = entry_of_script(entry, script)
     wanted = entry.placeholders
     values = {k: str(v) for k, v in entry.defaults.items() if not is_todo(v)} | dict(given)
     problems = [
@@ -54,6 +63,25 @@ def fill_template(
         raise ConfigurationError(problems)
     words = [word.format(**values) for word in shlex.split(entry.args_template)]
     return words, {each: values[each] for each in wanted}
+
+
+def entry_of_script(entry: EntryPoint, script: Path) -> EntryPoint:
+    """The entry as it is for its default script; else with the options of the script's own code.
+
+    Where the code does not tell (it can't be read, has several commands, or reads sys.argv
+    itself), the entry's template is kept.
+    """
+    if entry.default is None or script.as_posix().endswith(f"/{entry.default}"):
+        return entry
+    try:
+        source = read_source(script.read_bytes(), script.name)
+    except OSError:
+        return entry
+    options, why_none = read_options(source.tree, source.text)
+    if source.tree is None or why_none or (not options and _READS_ARGUMENTS.search(source.text)):
+        return entry
+    template, defaults = template_of(options)
+    return entry.model_copy(update={"args_template": template, "defaults": dict(defaults)})
 
 
 def parse_given(pairs: tuple[str, ...] | list[str]) -> dict[str, str]:

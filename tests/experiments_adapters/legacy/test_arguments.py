@@ -47,6 +47,29 @@ def test_everything_that_does_not_fit_is_named_at_once_with_the_scripts_options(
         assert part in text
 
 
+def test_another_version_takes_the_options_of_its_own_code(tmp_path: Path) -> None:
+    of_v2 = EntryPoint.model_validate(
+        {"default": "train_v2.py", "args_template": "--epochs {epochs}", "defaults": {"epochs": 9}}
+    )
+
+    def words(name: str, text: str) -> list[str]:
+        (tmp_path / name).write_text(text)
+        return fill_template(of_v2, {}, script=tmp_path / name, name="site")[0]
+
+    reads = "import argparse\np = argparse.ArgumentParser()\n"
+    assert words("train_v2.py", "") == ["--epochs", "9"]
+    assert words("train_v1.py", reads + "p.add_argument('--n', type=int, default=3)") == [
+        "--n",
+        "3",
+    ]
+    assert words("train_1214.py", "epochs = 30\n") == [], "it reads no options"
+    several = reads + "s = p.add_subparsers()\ns.add_parser('a').add_argument('--x')\n"
+    for text in ("import sys\nepochs = sys.argv[2]\n", several):
+        assert words("train_old.py", text) == ["--epochs", "9"], "its code does not tell"
+    with pytest.raises(ConfigurationError, match="none that can be read from its code"):
+        fill_template(of_v2, {"epochs": "5"}, script=tmp_path / "train_1214.py", name="site")
+
+
 @pytest.mark.parametrize("text", ["print 'python 2'", "<<<<<<< HEAD\n", "\0"])
 def test_options_of_code_that_cannot_be_read_are_none(tmp_path: Path, text: str) -> None:
     script = tmp_path / "old.py"
