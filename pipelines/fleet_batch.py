@@ -66,12 +66,12 @@ class FleetOrder:
         version: of the scripts; '' the default ones.
         params: values of placeholders, the same for all.
         experiments: absolute path of the registry file.
-        tracking_uri: the store that the batch's runs are in.
+        tracking_uri: the store that the batch's runs are in; '' while nothing has been started.
     """
 
     script_type: str
     experiments: str
-    tracking_uri: str
+    tracking_uri: str = ""
     customer: str = ""
     version: str = ""
     params: dict[str, str] = field(default_factory=dict)

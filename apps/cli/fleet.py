@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from guardianflow.contracts.errors import ConfigurationError
 from pipelines import fleet_text
 from pipelines.console import say
 from pipelines.entry import INTERRUPTED, print_json
-from pipelines.fleet import check_runnable, prepare_batch, resume_batch, run_batch
+from pipelines.fleet import run_batch
 from pipelines.fleet_batch import FAILED, KILLED, Batch, FleetOrder, held, load_batch
+from pipelines.fleet_plan import check_runnable, prepare_batch, resume_batch
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
 from pipelines.wrap_plan import WrapPlan
@@ -73,16 +75,19 @@ def run_fleet(given: dict[str, Any]) -> int:
     settings = load_settings()
     if given["dry_run"]:
         return _dry_run(given)
-    store = connect(settings.tracking_uri).store
+    # Bad input is said before the store is opened, which takes seconds.
     if given["resume"]:
         batch = load_batch(given["resume"], settings.work_dir)
         with held(batch):
             # Read again: another process may have gone on with it until a moment ago.
             batch = load_batch(given["resume"], settings.work_dir)
-            return _carry_out(batch, resume_batch(batch, store), given, environment)
-    batch, plans = prepare_batch(_order(given, store.tracking_uri), settings)
+            plans = resume_batch(batch, connect(settings.tracking_uri).store)
+            return _carry_out(batch, plans, given, environment)
+    batch, plans = prepare_batch(_order(given), settings)
     check_runnable(batch, strict=given["strict"])
+    store = connect(settings.tracking_uri).store
     store.list_experiments()  # makes a new store: two children at once would race for it
+    batch.order = replace(batch.order, tracking_uri=store.tracking_uri)
     with held(batch):
         return _carry_out(batch, plans, given, environment)
 
@@ -123,7 +128,7 @@ def _dry_run(given: dict[str, Any]) -> int:
         raise ConfigurationError(
             "--dry-run must not be given with --resume: what is finished is known from the store"
         )
-    batch, plans = prepare_batch(_order(given, ""), settings)
+    batch, plans = prepare_batch(_order(given), settings)
     check_runnable(batch, strict=given["strict"])
     if given["as_json"]:
         print_json(
@@ -138,12 +143,11 @@ def _dry_run(given: dict[str, Any]) -> int:
     return 0
 
 
-def _order(given: dict[str, Any], tracking_uri: str) -> FleetOrder:
+def _order(given: dict[str, Any]) -> FleetOrder:
     file = Path(given["experiments"]).expanduser() if given["experiments"] else DEFAULT_FILE
     return FleetOrder(
         script_type=given["script_type"],
         experiments=str(file.absolute()),
-        tracking_uri=tracking_uri,
         customer=given["customer"],
         version=given["version"],
         params=parse_given(given["params"]),

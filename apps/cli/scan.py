@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from experiments_adapters.legacy.drift import record_scan
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, KnownSites, scan_fleet
 from experiments_adapters.legacy.scan.update import Changes, update_file, write_new
@@ -48,6 +49,7 @@ def show_scan(directory: str, output: str, update: bool, single: bool, as_json: 
             changes = update_file(scan, file)
         else:
             write_new(scan, file)
+        record_scan(file, [each.path for each in scan.directories])
     if as_json:
         print(json.dumps(as_dict(scan, file, changes), ensure_ascii=False))  # noqa: T201
     else:

@@ -22,9 +22,9 @@ from workplace import Workplace, last_json
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
 from guardianflow.contracts.results import RunRequest
-from pipelines.fleet import check_runnable, prepare_batch, resume_batch
 from pipelines.fleet_batch import FAILED, Batch, Entry, FleetOrder, held, load_batch, new_batch
-from pipelines.fleet_text import live_table, print_batch
+from pipelines.fleet_plan import check_runnable, prepare_batch, resume_batch
+from pipelines.fleet_text import PlainLines, live_table, print_batch
 from pipelines.settings import Settings
 
 ENTRY = """
@@ -73,7 +73,7 @@ def order_of(registry: Path, **asked: Any) -> FleetOrder:
 
 
 def test_who_cannot_run_is_known_before_anything_starts(tmp_path: Path) -> None:
-    registry = make_fleet(tmp_path, {"좋은 것": GOOD, "lost": GOOD, "unsaid": GOOD, "unsaid2": GOOD})
+    registry = make_fleet(tmp_path, dict.fromkeys(("좋은 것", "lost", "unsaid", "unsaid2"), GOOD))
     (tmp_path / "lost/train.py").unlink()
     text = registry.read_text()
     head, _, tail = text.partition("  unsaid:")
@@ -189,6 +189,20 @@ def test_the_live_table_fits_the_screen_and_shows_what_matters_first() -> None:
     assert len({cell_len(row) for row in rows}) == 1  # Hangul is two cells wide
 
 
+def test_logs_get_a_line_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = Entry("a")
+    batch = Batch("b", order_of(Path("x")), [entry, Entry("b", "SKIPPED", "no script")], Path())
+    with PlainLines() as view:
+        view.show(batch)
+        entry.state = "RUNNING"
+        for _ in range(3):
+            view.show(batch)
+        entry.state, entry.seconds, entry.metrics = "FINISHED", 3725.0, {"det.mAP50": 0.5}
+        view.show(batch)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["[a] RUNNING", "[a] FINISHED  1:02:05  mAP50 0.5"]
+
+
 def test_the_last_table_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     entries = [Entry("a", FAILED, reason="it ended with exit code 3"), Entry("b", "FINISHED")]
     print_batch(Batch("b", order_of(Path("x")), entries, Path()))
@@ -242,13 +256,14 @@ def test_failures_stay_alone_and_only_they_are_run_again(workplace: Workplace) -
         assert part in done.stderr
 
     registry.write_text(text)
-    for name in ("bad", "orphan"):
-        (workplace.root / name / "train.py").write_text(GOOD)
+    (workplace.root / "bad/train.py").write_text(GOOD)
+    (workplace.root / "orphan/train.py").unlink()
     done = workplace.guardianflow(*answer["resume"].split()[1:])
     assert done.returncode == 0, done.stderr
-    assert "4 finished" in done.stdout
+    assert "3 finished, 1 skipped" in done.stdout
+    assert "must hold the script train.py" in done.stderr
     runs = workplace.store.find_runs(tags={"exp.batch": answer["batch"]}, status="FINISHED")
-    assert sorted(run.tags["exp.name"] for run in runs) == ["bad", "orphan", "unsaid", "좋은 것"]
+    assert sorted(run.tags["exp.name"] for run in runs) == ["bad", "unsaid", "좋은 것"]
 
 
 @pytest.mark.slow

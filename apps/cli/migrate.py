@@ -1,0 +1,56 @@
+"""`guardianflow migrate`: a draft of a Trainer and a scenario around an old script."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
+from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+from pipelines.entry import print_json
+
+DEFAULT_TARGET = Path("experiments")
+
+
+def show_migration(
+    name: str, target: str, version: str, script: str, experiments: str, as_json: bool
+) -> int:
+    """Write the draft, and say what is left to do.
+
+    Raises:
+        ConfigurationError: all that is in the way; nothing is written then.
+    """
+    file = Path(experiments).expanduser() if experiments else DEFAULT_FILE
+    experiment = load_registry(file).get(name)
+    folder = Path(target).expanduser() if target else DEFAULT_TARGET / experiment.name
+    draft = make_draft(experiment, folder.absolute(), version or None, script or None)
+    write_draft(draft)
+    if as_json:
+        print_json(as_dict(draft))
+    else:
+        print("\n".join(lines_of(draft)))  # noqa: T201
+    return 0
+
+
+def as_dict(draft: Draft) -> dict[str, object]:
+    return {
+        "status": "FINISHED",
+        "script": str(draft.script),
+        "directory": str(draft.target),
+        "files": sorted(draft.files),
+        "way": draft.way,
+        "why": draft.why,
+        "todo": list(draft.todos),
+    }
+
+
+def lines_of(draft: Draft) -> list[str]:
+    place = draft.target
+    try_it = ["guardianflow", "train", str(place / "scenario.yaml"), "-e", str(place), "--dry-run"]
+    return [
+        f"{draft.script} was read; it stays as it is. {draft.why}",
+        f"A draft to review is in {place}: {', '.join(sorted(draft.files))}",
+        *([f"TODO ({len(draft.todos)}):"] if draft.todos else []),
+        *(f"  {each}" for each in draft.todos),
+        f"Then: {shlex.join(try_it)}",
+    ]

@@ -1,0 +1,144 @@
+"""What changed in a directory since it was scanned: scripts added, removed, with other content.
+
+The scan keeps the hashes of all scripts it saw beside the registry, in `.experiments.scan.json`
+for `experiments.yaml`: the directories themselves stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guardianflow.contracts.errors import ConfigurationError, Problem
+
+from .scan.walk import find_scripts
+from .scan.write import portable
+
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The scripts of a directory, now against then; paths below it with '/'.
+
+    Args:
+        scanned_s: when it was scanned, seconds since 1970; None: it never was, so nothing is known.
+        missing: there is no such directory now.
+        unreadable: scripts and folders that can't be read now, each with its reason.
+    """
+
+    scanned_s: float | None
+    missing: bool = False
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        return bool(self.missing or self.added or self.removed or self.changed)
+
+
+def sidecar_of(registry: Path) -> Path:
+    """Where the hashes that belong to a registry file are."""
+    return registry.with_name(f".{registry.stem}.scan.json")
+
+
+def record_scan(registry: Path, directories: Iterable[Path]) -> None:
+    """Keep what the directories hold now; what is known of others stays.
+
+    Raises:
+        ConfigurationError: the file can't be written.
+    """
+    from .scan.update import write_atomically
+
+    known = dict(_read(registry))
+    now = round(time.time(), 3)
+    for directory in directories:
+        scripts, _ = script_hashes(directory)
+        known[portable(directory)] = {"scanned_s": now, "scripts": scripts}
+    text = json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    write_atomically(sidecar_of(registry), text)
+
+
+def find_drift(registry: Path, directories: Iterable[Path]) -> dict[Path, Drift]:
+    """What changed in each directory since its scan.
+
+    Args:
+        registry: the registry file.
+        directories: absolute, as `LegacyExperiment.directory` gives them.
+
+    Raises:
+        ConfigurationError: the file with the hashes is damaged.
+    """
+    known = _read(registry)
+    return {each: _drift(each, known.get(portable(each))) for each in directories}
+
+
+def script_hashes(directory: Path) -> tuple[dict[str, str], list[str]]:
+    """Script → sha256 of its content (hex), and what could not be read."""
+    walk = find_scripts(directory)
+    hashes, problems = {}, list(walk.problems)
+    for script in walk.scripts:
+        try:
+            hashes[script.name] = _sha256(script.path)
+        except OSError as error:
+            problems.append(f"{script.name} can't be read: {error.strerror or error}")
+    return hashes, problems
+
+
+def _drift(directory: Path, then: Mapping[str, Any] | None) -> Drift:
+    scanned_s = None if then is None else float(then["scanned_s"])
+    if not _is_there(directory):
+        return Drift(scanned_s, missing=True)
+    if then is None:
+        return Drift(None)
+    before: Mapping[str, str] = then["scripts"]
+    now, problems = script_hashes(directory)
+    unread = {each.partition(" can't be read")[0] for each in problems}
+    return Drift(
+        scanned_s,
+        added=tuple(sorted(now.keys() - before.keys())),
+        # What can't be read is not gone.
+        removed=tuple(sorted(before.keys() - now.keys() - unread)),
+        changed=tuple(sorted(name for name in now.keys() & before if now[name] != before[name])),
+        unreadable=tuple(problems),
+    )
+
+
+def _is_there(directory: Path) -> bool:
+    try:
+        return directory.is_dir()
+    except OSError:  # a directory around it is closed to us
+        return False
+
+
+def _read(registry: Path) -> dict[str, Any]:
+    file = sidecar_of(registry)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        for each in content.values():
+            float(each["scanned_s"])
+            dict(each["scripts"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        message = (
+            f"must hold the hashes of the last scan but can't be read ({exc}); remove it and scan "
+            "again: guardianflow scan DIR --update"
+        )
+        raise ConfigurationError(Problem(message, str(file))) from exc
+    return dict(content)
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:  # noqa: PTH123 - a path whose name may be no UTF-8
+        while block := stream.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""train.py around a script's one call of `YOLO(…).train(…)`.
+
+What the scenario says goes to Ultralytics by the scenario's names, so that the run's recorded
+parameters are true; everything else goes on as `training.options`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .reading import Reading, TrainCall
+from .values import Fields
+
+HEAD = '''\
+"""DRAFT, to be reviewed: the training of a script as a GuardianFlow experiment.
+
+Written by `guardianflow migrate` from
+    @SCRIPT@
+which stays as it is (sha256 @SHA@…). Its training, line @LINE@:
+@CALL@
+Look for TODO, here and in scenario.yaml. Then compare a run of this with a wrapped one:
+    guardianflow run @NAME@ --type train
+"""
+
+import tempfile
+from pathlib import Path
+
+from ultralytics import YOLO
+
+from experiments_adapters.base import BaseTrainer
+
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+# None: Ultralytics chooses.
+DEVICES = {"auto": None, "tensorrt": None, "openvino": None, "cuda": "0"}
+
+'''
+BODY = """
+class Trainer(BaseTrainer):
+    def __init__(
+        self,
+        model_config,
+        training_config,
+        dataset_config,
+        environment_config=None,
+        work_dir=None,
+    ):
+        super().__init__(model_config, training_config, dataset_config)
+        if "TODO" in (model_config.architecture, model_config.weights_path):
+            raise ValueError("fill in the TODOs of model: in scenario.yaml")
+        self.device = environment_config.device if environment_config else "auto"
+        self.seed = environment_config.seed if environment_config else 0
+        self.work_dir = Path(work_dir or tempfile.mkdtemp())
+
+    def train(self):
+        training = self.training_config
+@OTHERS@\
+        model = YOLO(@SOURCE@)
+        model.add_callback("on_model_save", self._report)  # once an epoch, validation included
+        model.train(
+            data=self.dataset_config.path,
+            imgsz=self.model_config.input_size,
+            epochs=training.epochs,
+            batch=training.batch_size,
+            optimizer=OPTIMIZERS[training.optimizer],
+            lr0=training.learning_rate,
+            cos_lr=training.scheduler == "cosine",
+            patience=training.early_stopping,
+            device=DEVICES.get(self.device, self.device),
+            seed=self.seed,
+            save_dir=str(self.work_dir),
+            **({"lrf": 1.0} if training.scheduler == "constant" else {}),
+            **training.options,
+        )
+
+    def _report(self, engine):
+        losses = engine.label_loss_items(engine.tloss)
+        judged = engine.metrics if engine.args.val else {}
+        self.on_epoch_end(engine.epoch + 1, {**losses, **judged})
+
+    def get_best_model_path(self):
+        return str(self.work_dir / "weights" / "best.pt")
+"""
+JUDGED = {
+    "val": "GuardianFlow judges the weights itself: guardianflow infer",
+    "export": "GuardianFlow makes formats itself: guardianflow quant",
+    "load": "TODO the script loads these weights into the network: say it as model.weights_path",
+    "add_callback": "TODO a callback of the script's own: take it over where it matters",
+}
+
+
+def ultralytics_text(
+    name: str, script: Path, sha256: str, reading: Reading, call: TrainCall, fields: Fields
+) -> str:
+    """The file.
+
+    Args:
+        name: of the experiment in the registry.
+        call: the one training of the script.
+    """
+    head = HEAD.replace("@SCRIPT@", in_docstring(str(script))).replace("@SHA@", sha256[:12])
+    head = head.replace("@LINE@", str(call.line)).replace("@NAME@", in_docstring(name))
+    head = head.replace("@CALL@", "".join(f"    {in_docstring(x)}\n" for x in _wrapped(call.code)))
+    source = 'self.model_config.weights_path or f"{self.model_config.architecture}.yaml"'
+    notes = [_note(line, code) for line, code in reading.others]
+    notes += [f"# Line {call.line}: {each}" for each in fields.not_taken]
+    others = "".join(f"        {each}\n" for each in notes)
+    return head + BODY.replace("@SOURCE@", source).replace("@OTHERS@", others)
+
+
+def _note(line: int, code: str) -> str:
+    method = code.partition("(")[0].rpartition(".")[2]
+    why = JUDGED.get(method, "not part of a training")
+    return one_line(f"# Line {line}, {code}: {why}")
+
+
+def in_docstring(text: str) -> str:
+    """Whatever a path or a line of code holds, the docstring ends where it should."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def one_line(text: str, most: int = 160) -> str:
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def _wrapped(code: str, width: int = 92) -> list[str]:
+    """A call over several lines, broken behind commas."""
+    lines, line = [], ""
+    for part in code.split(", "):
+        word = part if not line else f"{line}, {part}"
+        if line and len(word) > width:
+            lines.append(f"{line},")
+            word = f"    {part}"
+        line = word
+    return [*lines, line]

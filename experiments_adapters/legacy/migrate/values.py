@@ -1,0 +1,264 @@
+"""What a script trains with → the fields of a scenario, each with where it comes from.
+
+A field whose value the script leaves to Ultralytics gets Ultralytics' own default, written down.
+What can't be known gets a value that lets the file be read, and a TODO beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .reading import UNKNOWN, Argument, TrainCall
+
+# Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
+EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01
+OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": "sgd"}
+FIELDS = (
+    "data", "epochs", "batch", "imgsz", "lr0", "optimizer", "cos_lr", "patience", "seed", "device",
+)  # fmt: skip
+"""Arguments of Ultralytics that a scenario says in words of its own."""
+PLACES = ("project", "name", "exist_ok", "save_dir", "save", "mode", "task")
+"""Arguments that say where results go: GuardianFlow gives each run its own place."""
+TODO = "TODO"
+_ARCHITECTURE = re.compile(r"(?:^|[^a-z])(yolo(?:v\d+|\d+)[nslmxctbe])(?![a-z])", re.I)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A field's value.
+
+    Args:
+        note: what the script says, or what somebody must do.
+        todo: somebody must look at it.
+    """
+
+    value: object
+    note: str = ""
+    todo: bool = False
+
+
+@dataclass
+class Fields:
+    """A scenario's sections as far as a script decides them; see scenario_text.py."""
+
+    model: dict[str, Value] = field(default_factory=dict)
+    dataset: dict[str, Value] = field(default_factory=dict)
+    environment: dict[str, Value] = field(default_factory=dict)
+    training: dict[str, Value] = field(default_factory=dict)
+    options: dict[str, Value] = field(default_factory=dict)
+    not_taken: list[str] = field(default_factory=list)
+
+
+def fields_of_call(call: TrainCall, directory: Path) -> Fields:
+    """The fields of one call of `train`.
+
+    Args:
+        directory: where the script runs: relative paths begin there.
+    """
+    given = {each.name: each for each in call.arguments}
+    fields = Fields()
+    _model(fields, call.weights, given.get("imgsz"), directory)
+    fields.dataset["path"] = _data(given.get("data"), directory)
+    fields.environment["device"] = _device(given.get("device"))
+    fields.environment["seed"] = _whole(given.get("seed"), SEED, at_least=0)
+    training = fields.training
+    training["epochs"] = _whole(given.get("epochs"), EPOCHS, at_least=1)
+    training["batch_size"] = _whole(given.get("batch"), BATCH, at_least=1)
+    training["optimizer"], training["learning_rate"] = _steps(given)
+    training["scheduler"] = _scheduler(given.get("cos_lr"))
+    training["early_stopping"] = _whole(given.get("patience"), PATIENCE, at_least=0)
+    for each in call.arguments:
+        if each.name in PLACES:
+            fields.not_taken.append(f"{each.name}={each.code}: GuardianFlow gives the place")
+        elif each.name == "resume":
+            fields.not_taken.append(f"resume={each.code}: this draft always starts anew")
+        elif each.name not in FIELDS:
+            _option(fields, each)
+    return fields
+
+
+def fields_of_script(
+    values: Mapping[str, object], data: tuple[str, ...], weights: tuple[str, ...], directory: Path
+) -> Fields:
+    """The fields of a script that is run as it is, from its options and the paths in its code.
+
+    Args:
+        values: of its options, by name; UNKNOWN where one has none.
+    """
+    given = {name: Argument(name, name, value) for name, value in values.items()}
+
+    def option(*names: str) -> Argument | None:
+        return next((given[name] for name in names if name in given), None)
+
+    fields = Fields()
+    start = option(*OPTION_NAMES["weights_path"])
+    if start is None and len(weights) == 1:
+        start = Argument("weights", repr(weights[0]), weights[0])
+    _model(
+        fields,
+        start or Argument("weights", "?", UNKNOWN),
+        option(*OPTION_NAMES["input_size"]),
+        directory,
+    )
+    if start is None:
+        fields.model["weights_path"] = Value(None, "where the script starts from weights", True)
+    path = option(*OPTION_NAMES["path"])
+    if path is None and len(data) == 1:
+        path = Argument("data", repr(data[0]), data[0])
+    fields.dataset["path"] = _data(path, directory)
+    fields.environment["device"] = _device(option(*OPTION_NAMES["device"]))
+    fields.environment["seed"] = _whole(option(*OPTION_NAMES["seed"]), SEED, at_least=0)
+    for name, usual in (("epochs", EPOCHS), ("batch_size", BATCH)):
+        fields.training[name] = _whole(option(*OPTION_NAMES[name]), usual, at_least=1)
+    fields.training["learning_rate"] = _rate(option(*OPTION_NAMES["learning_rate"]))
+    unsaid = {"optimizer": "adamw", "scheduler": "linear", "early_stopping": 0}
+    fields.training |= {name: Value(usual, LEFT) for name, usual in unsaid.items()}
+    for section in (fields.model, fields.environment, fields.training):
+        for name, value in section.items():
+            if value.note == LEFT:  # what Ultralytics would do says nothing of this script
+                section[name] = Value(value.value, "what the script really uses", True)
+    return fields
+
+
+OPTION_NAMES = {
+    "epochs": ("epochs", "epoch", "num_epochs", "n_epochs", "max_epochs"),
+    "batch_size": ("batch_size", "batch", "batchsize", "bs"),
+    "learning_rate": ("learning_rate", "lr", "lr0"),
+    "input_size": ("imgsz", "img_size", "image_size", "input_size", "img"),
+    "path": ("data", "data_yaml", "dataset", "data_path"),
+    "weights_path": ("weights", "model", "pretrained", "checkpoint"),
+    "device": ("device", "gpu"),
+    "seed": ("seed",),
+}
+"""Field of a scenario → what scripts call the option that says the same."""
+LEFT = "Ultralytics' default: the script says none"
+
+
+# --- single fields --------------------------------------------------------------------------------
+
+
+def _model(fields: Fields, weights: Argument, size: Argument | None, directory: Path) -> None:
+    written = weights.value
+    architecture, start = Value(TODO, "the network, like yolo11n", True), None
+    if not isinstance(written, str):
+        start = Value(TODO, f"the weights it starts from: {weights.code}", True)
+    else:
+        name = written if Path(written).suffix else f"{written}.pt"
+        place = _absolute(name, directory)
+        if found := _ARCHITECTURE.search(Path(name).stem):
+            architecture = Value(found[1].lower(), f"of {written}")
+        if place.is_file():
+            start = Value(str(place), f"{written} of the script")
+        elif name.endswith((".yaml", ".yml")):  # one of Ultralytics' own, built from its name
+            architecture = Value(Path(name).stem, f"{written} of the script")
+        else:
+            start = Value(
+                str(place), "put the file there: nothing is downloaded, as it was before", True
+            )
+    fields.model["architecture"] = architecture
+    fields.model["input_size"] = _whole(size, IMGSZ, at_least=32, step=32)
+    if start is not None:
+        fields.model["weights_path"] = start
+
+
+def _data(given: Argument | None, directory: Path) -> Value:
+    if given is None or not isinstance(given.value, str) or not given.value:
+        said = f": {given.code}" if given else ""
+        return Value(TODO, f"the data.yaml of the training{said}", True)
+    if "://" in given.value:
+        return Value(given.value)
+    place = _absolute(given.value, directory)
+    if place.exists():
+        return Value(str(place), f"{given.value} of the script")
+    return Value(str(place), "there is no such file", True)
+
+
+def _device(given: Argument | None) -> Value:
+    if given is None or given.value in (None, ""):
+        return Value("auto")
+    text = str(given.value)
+    if isinstance(given.value, (list, tuple)) or re.fullmatch(r"\d+(?:\s*,\s*\d+)+", text):
+        return Value(
+            "0", f"it was {text}: several GPUs report no epochs while they train; one is used", True
+        )
+    if given.value is not UNKNOWN and re.fullmatch(r"cpu|cuda|\d+|cuda:\d+", text):
+        return Value(text, f"device={given.code}")
+    return Value("auto", f"the script says {given.code}", True)
+
+
+def _whole(given: Argument | None, usual: int, *, at_least: int, step: int = 1) -> Value:
+    """A whole number that a scenario takes; else the usual one, to be looked at."""
+    if given is None:
+        return Value(usual, LEFT)
+    value = given.value
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return Value(usual, _said(given), True)
+    if value < at_least or value % step:
+        return Value(usual, _said(given), True)
+    return Value(int(value), f"{given.name}={given.code}")
+
+
+def _rate(given: Argument | None) -> Value:
+    if given is None:
+        return Value(LR0, LEFT)
+    value = given.value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return Value(float(value), f"{given.name}={given.code}")
+    return Value(LR0, _said(given), True)
+
+
+def _said(given: Argument) -> str:
+    known = given.value is not UNKNOWN and repr(given.value) != given.code
+    return f"the script says {given.name}={given.code}{f': {given.value}' if known else ''}"
+
+
+def _steps(given: Mapping[str, Argument]) -> tuple[Value, Value]:
+    """Optimizer and learning rate, which Ultralytics chooses together where none is named."""
+    named, rate = given.get("optimizer"), given.get("lr0")
+    if named is None or named.value == "auto":
+        why = (
+            "the script leaves optimizer and lr0 to Ultralytics (auto: AdamW with 0.002·5/(4 + "
+            "classes) in short trainings, else a kind of SGD with 0.01); here they are fixed"
+        )
+        return Value("adamw", why, True), Value(0.001, "see optimizer", True)
+    known = OPTIMIZERS.get(str(named.value).lower())
+    optimizer = (
+        Value(known, f"optimizer={named.code}")
+        if known
+        else Value("adamw", f"the script says optimizer={named.code}", True)
+    )
+    return optimizer, _rate(rate)
+
+
+def _scheduler(given: Argument | None) -> Value:
+    if given is None:
+        return Value("linear", LEFT)
+    if isinstance(given.value, bool):
+        return Value("cosine" if given.value else "linear", f"cos_lr={given.code}")
+    return Value("linear", f"the script says cos_lr={given.code}", True)
+
+
+def _option(fields: Fields, given: Argument) -> None:
+    if given.name == "**":
+        fields.options["**"] = Value(None, f"the script passes **{given.code} on", True)
+    elif given.name in ("cfg", "trainer", "model") or not _is_plain(given.value):
+        fields.options[given.name] = Value(None, f"the script says {given.name}={given.code}", True)
+    else:
+        fields.options[given.name] = Value(given.value)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether YAML can hold it."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _absolute(path: str, directory: Path) -> Path:
+    place = Path(path).expanduser()
+    return place if place.is_absolute() else directory / place
