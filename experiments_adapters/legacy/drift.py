@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def record_scan(registry: Path, directories: Iterable[Path]) -> None:
     now = round(time.time(), 3)
     for directory in directories:
         scripts, _ = script_hashes(directory)
-        known[portable(directory)] = {"scanned_s": now, "scripts": scripts}
+        known[_key(directory)] = {"scanned_s": now, "scripts": scripts}
     text = json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_atomically(sidecar_of(registry), text)
 
@@ -77,7 +78,7 @@ def find_drift(registry: Path, directories: Iterable[Path]) -> dict[Path, Drift]
         ConfigurationError: the file with the hashes is damaged.
     """
     known = _read(registry)
-    return {each: _drift(each, known.get(portable(each))) for each in directories}
+    return {each: _drift(each, known.get(_key(each))) for each in directories}
 
 
 def script_hashes(directory: Path) -> tuple[dict[str, str], list[str]]:
@@ -109,6 +110,10 @@ def _drift(directory: Path, then: Mapping[str, Any] | None) -> Drift:
         changed=tuple(sorted(name for name in now.keys() & before if now[name] != before[name])),
         unreadable=tuple(problems),
     )
+
+
+def _key(directory: Path) -> str:
+    return portable(Path(os.path.abspath(directory)))  # noqa: PTH100 - links stay
 
 
 def _is_there(directory: Path) -> bool:

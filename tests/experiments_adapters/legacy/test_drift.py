@@ -38,6 +38,12 @@ def test_scripts_that_are_new_gone_or_changed_are_told(home: Path, tmp_path: Pat
     )  # fmt: skip
 
 
+def test_a_directory_is_the_same_by_whatever_way_it_is_named(home: Path, tmp_path: Path) -> None:
+    registry = tmp_path / "experiments.yaml"
+    record_scan(registry, [home / "lib" / ".." / ".." / home.name])
+    assert find_drift(registry, [home])[home].scanned_s is not None
+
+
 def test_a_scan_of_one_directory_keeps_what_is_known_of_others(home: Path, tmp_path: Path) -> None:
     registry, other = tmp_path / "experiments.yaml", tmp_path / "other"
     other.mkdir()
