@@ -204,7 +204,8 @@ class _Work:
             )
             return
         if error is not None:
-            entry.reason = error["message"].partition("\n  run: ")[0]
+            told = error["message"].partition("\n  run: ")[0]
+            entry.reason = told.removeprefix(f"the script of '{entry.name}' failed: ")
         elif code in (130, -signal.SIGINT):
             entry.reason = "interrupted"
         else:

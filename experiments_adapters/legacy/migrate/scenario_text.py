@@ -78,7 +78,7 @@ def _lines(name: str, value: Value, indent: str) -> Iterator[str]:
         yield f"{indent}# TODO {name}: {comment(value.note)}"
         return
     if value.todo:
-        yield f"{indent}# TODO {comment(value.note)}"
+        yield f"{indent}# TODO {name}: {comment(value.note)}"
     note = f"  # {comment(value.note)}" if value.note and not value.todo else ""
     yield f"{indent}{scalar(name)}: {_written(value.value)}{note}"
 

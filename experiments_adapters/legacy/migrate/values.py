@@ -156,7 +156,7 @@ def _model(fields: Fields, weights: Argument, size: Argument | None, directory: 
             architecture = Value(Path(name).stem, f"{written} of the script")
         else:
             start = Value(
-                str(place), "put the file there: nothing is downloaded, as it was before", True
+                str(place), "put the file there: unlike in the script, nothing is downloaded", True
             )
     fields.model["architecture"] = architecture
     fields.model["input_size"] = _whole(size, IMGSZ, at_least=32, step=32)
