@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import pytest
 from inprocess import InProcessExecutor
 from rich.cells import cell_len
 from rich.console import Console
+from workplace import QUICK_TRAINER
 
 from apps.cli.status import drift_in_words, table_of
 from experiments_adapters.legacy.drift import record_scan
 from experiments_adapters.legacy.registry import load_registry
 from guardianflow.contracts.results import RunRequest
 from pipelines.fleet_status import DirectoryStatus, fleet_status
+from pipelines.wrap import run_wrapped
+from pipelines.wrap_plan import WrapRequest, make_plan
 
 REGISTRY = """
 experiments:
@@ -92,3 +96,47 @@ def test_the_table_is_straight_at_100_columns_with_hangul(
     assert cell_len(lines[0]) <= 100
     for part in ("동화 안전모", "failed", "0.812*", "new: 새것.py", "changed: 학습.py", "never"):
         assert part in text
+
+
+QUANT = (
+    'NAMES = ["안전모", "머리"]\n'
+    + QUICK_TRAINER
+    + """
+from types import SimpleNamespace as S
+Path("out").mkdir()
+Trainer(S(input_size=64, num_classes=2), None, None, "out").get_best_model_path()
+"""
+)
+
+
+def test_the_model_is_shown_with_the_aliases_it_has_now(
+    tmp_path: Path, executor: InProcessExecutor
+) -> None:
+    registry = tmp_path / "experiments.yaml"
+    registry.write_text(
+        REGISTRY.replace("path: 동화 안전모\n", "path: 동화 안전모\n    entry_points: "
+                         "{quant: {default: quant.py}, infer: {default: infer.py}}\n"),
+        "utf-8",
+    )  # fmt: skip
+    home = tmp_path / "동화 안전모"
+    home.mkdir()
+    (home / "quant.py").write_text(QUANT, "utf-8")
+    (home / "infer.py").write_text("print('mAP50=0.25')\n", "utf-8")
+    for kind in ("quant", "infer"):
+        run_wrapped(
+            make_plan(WrapRequest("동화 안전모", kind, experiments=registry, terminal=False)),
+            executor.settings,
+            executor.ports,
+            environment=dict(os.environ),
+            tell=lambda text: None,
+        )
+    first, *_ = fleet_status(load_registry(registry), registry, executor.ports)
+    assert first.last is not None
+    assert first.last.tags["exp.type"] == "infer"
+    assert first.mAP50 == 0.25
+    assert first.model is not None  # of the run before
+    assert first.model.display_name == "동화엔텍/busan-plant1/full/ppe__onnx_fp32"
+    assert (first.model.version, first.model.aliases) == ("1", ("candidate",))
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table_of([first]))
+    assert "@candidate" in console.file.getvalue()  # type: ignore[attr-defined]
