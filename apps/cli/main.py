@@ -16,6 +16,7 @@ from guardianflow import __version__
 
 from . import legacy_commands, model_commands
 from . import wrap as wrap_command
+from .sections import SectionedGroup
 
 EXAMPLES = """\b
 Examples:
@@ -29,7 +30,9 @@ Examples:
 """
 
 
-@click.group(epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=SectionedGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="guardianflow")
 def cli() -> None:
     """From a scenario to a registered, quantised, benchmarked detector."""

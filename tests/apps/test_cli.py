@@ -112,3 +112,13 @@ def test_nothing_to_do_says_what_is_needed() -> None:
     code, text = call("train")
     assert code == 2
     assert "needs a scenario file, or at least --data" in text
+
+
+def test_help_lists_every_command_under_the_work_it_belongs_to() -> None:
+    from apps.cli.sections import SECTIONS
+
+    text = CliRunner().invoke(cli, ["--help"]).output
+    for title, names in SECTIONS.items():
+        assert f"{title}:" in text
+        assert not set(names) - set(cli.commands), "a heading names a command that is not there"
+    assert "Others:" not in text
