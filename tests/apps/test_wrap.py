@@ -24,6 +24,12 @@ experiments:
         defaults: {epochs: 100}
     timeout: 24h
 """
+SCRIPT = """\
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=30)
+raise SystemExit("it was started")
+"""
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "동화"
     folder.mkdir()
     for version in (2, 3):
-        (folder / f"train_v{version}.py").write_text("raise SystemExit('it was started')\n")
+        (folder / f"train_v{version}.py").write_text(SCRIPT)
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs/experiments.yaml").write_text(REGISTRY, encoding="utf-8")
     monkeypatch.chdir(tmp_path)

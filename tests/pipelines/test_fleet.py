@@ -227,7 +227,7 @@ def is_gone(pid: str) -> bool:
         return True
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_failures_stay_alone_and_only_they_are_run_again(workplace: Workplace) -> None:
     scripts = {"좋은 것": GOOD, "bad": BAD, "orphan": ORPHAN, "unsaid": GOOD}
     registry = make_fleet(workplace.root, scripts)

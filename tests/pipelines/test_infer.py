@@ -14,6 +14,7 @@ SMALL = ("-p", "dataset.path=demo://ppe?images=14&size=96", "-p", "model.input_s
 QUICK = ("--batch-sizes", "1,2", "--warmup", "1", "--runs", "20")
 
 
+@pytest.mark.acceptance
 def test_a_model_is_judged_by_run_alias_or_file(workplace: Workplace) -> None:
     scenario = str(workplace.write_scenario())
     code = str(workplace.write_trainer("mine"))

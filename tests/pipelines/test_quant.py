@@ -122,7 +122,7 @@ def test_a_broken_recipe_is_caught_and_never_registered(
     assert desk.names() == ["demo/seoul-plant1/full/ppe"]  # the trained model alone
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.timeout(600)
 def test_a_search_registers_the_best_recipe_within_the_limits(desk: Desk, tmp_path: Path) -> None:
     limits = {"max_drop_mAP50_95": 0.02, "max_drop_mAP50": 0.02, "budget_minutes": 5}
@@ -150,7 +150,7 @@ def test_a_search_registers_the_best_recipe_within_the_limits(desk: Desk, tmp_pa
     assert len(desk.store.find_runs(tags={"guardianflow.stage": "quant-try"})) == len(tries)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.timeout(600)
 def test_limits_that_nothing_meets_end_in_a_reason_and_no_model(desk: Desk) -> None:
     impossible = {"min_class_recall": 1.0, "budget_minutes": 0.01}
