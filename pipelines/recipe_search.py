@@ -20,6 +20,7 @@ from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.quantisation import Recipe, Training
 
 OBJECTIVES = ("latency_p50", "throughput", "size")
+SHOWN_CLASSES = 3
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,21 @@ def judge(recipe: Recipe | None, measured: Measured, limits: Limits, run_id: str
             broken.append(f"{key} drops by {drop.value:.4f}, {limit:g} is allowed")
         if drop.low <= limit < drop.high:
             unsure.append(f"{key} {drop.low:+.4f}…{drop.high:+.4f}")
-    if limits.min_class_recall is not None:
-        for name, recall in sorted(measured.class_recall.items()):
-            if recall < limits.min_class_recall:
-                broken.append(
-                    f"recall of {name} is {recall:.3f}, {limits.min_class_recall:g} is wanted"
-                )
+    broken += _low_recalls(measured, limits.min_class_recall)
     reason = "; ".join(broken) or "within the limits"
     if unsure:
         reason += f" (not certain: the drop's interval is {', '.join(unsure)})"
     return Attempt(recipe, measured, not broken, reason, certain=not unsure, run_id=run_id)
+
+
+def _low_recalls(measured: Measured, wanted: float | None) -> list[str]:
+    """The worst classes below what is wanted; how many more there are."""
+    if wanted is None:
+        return []
+    low = sorted((r, name) for name, r in measured.class_recall.items() if r < wanted)
+    told = [f"recall of {name} is {r:.3f}, {wanted:g} is wanted" for r, name in low[:SHOWN_CLASSES]]
+    more = len(low) - len(told)
+    return told + ([f"and of {more} more {'class' if more == 1 else 'classes'}"] if more else [])
 
 
 @dataclass

@@ -134,6 +134,11 @@ def test_a_drop_is_judged_by_what_was_measured_and_said_to_be_unsure():
     refused = judge(Recipe(), Measured(drops, {"helmet": 0.95}, 0.5, 3.0), strict)
     assert not refused.accepted
     assert "recall of helmet is 0.950, 0.97 is wanted" in refused.reason
+    many = {f"class {n}": n / 100 for n in range(80)}
+    told = judge(Recipe(), Measured(drops, many, 0.5, 3.0), strict).reason
+    assert told.startswith("recall of class 0 is 0.000")
+    assert "class 3" not in told
+    assert "of 77 more classes" in told
 
 
 class Trainable(Network):
