@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.releases import OUTCOME_TAG
@@ -17,7 +15,8 @@ from guardianflow.release.bundle_check import PREVIOUS, BundleCheck, check_direc
 from guardianflow.release.bundle_install import Installed
 from pipelines.console import say
 
-PLAIN_LINE_EVERY_S = 5.0
+from .progress import StderrProgress
+
 SHOWN_FILES = 20
 
 
@@ -47,7 +46,7 @@ def pull(reference: str, target: Path, as_json: bool) -> int:
     from pipelines.wiring import connect
 
     ports = connect(load_settings().tracking_uri)
-    with WriteProgress() as progress:
+    with write_progress() as progress:
         model, installed = deliver(reference, target, ports, say=say, progress=progress)
     if as_json:
         print(json.dumps(pulled_as_dict(model, installed), ensure_ascii=False))  # noqa: T201
@@ -129,40 +128,10 @@ def check_lines(target: Path, found: BundleCheck, previous: str | None) -> list[
     return lines
 
 
-class WriteProgress:
-    """Bytes of the bundle as they reach the directory: a bar for people, lines for logs."""
-
-    def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._told = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            self._draw(done, total)
-        elif time.monotonic() - self._told >= PLAIN_LINE_EVERY_S:
-            self._told = time.monotonic()
-            say(f"written {done / 1e6:.1f} of {total / 1e6:.1f} MB")
-
-    def _draw(self, done: int, total: int) -> None:
-        if self._bar is None:
-            from rich.console import Console
-
-            self._bar = Progress(
-                TextColumn("writing"),
-                BarColumn(bar_width=24),
-                DownloadColumn(),
-                TransferSpeedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._bar.add_task("writing", total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done)
-
-    def __enter__(self) -> WriteProgress:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+def write_progress() -> StderrProgress:
+    """Bytes of the bundle as they reach the directory."""
+    return StderrProgress(
+        "writing",
+        (DownloadColumn(), TransferSpeedColumn()),
+        lambda done, total: f"written {done / 1e6:.1f} of {total / 1e6:.1f} MB",
+    )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -20,10 +18,10 @@ from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, KnownSit
 from experiments_adapters.legacy.scan.update import Changes, update_file, write_new
 from experiments_adapters.legacy.scan.write import entries_of, todos_of
 from guardianflow.contracts.errors import ConfigurationError, Problem
-from pipelines.console import say
 from pipelines.settings import PROJECT_ROOT
 
-PLAIN_LINE_EVERY_S = 5.0
+from .progress import StderrProgress
+
 SCENARIOS = Path("configs/scenarios")
 SHOWN_PROBLEMS = 20
 
@@ -39,7 +37,7 @@ def show_scan(directory: str, output: str, update: bool, single: bool, as_json: 
     """
     file = Path(output).expanduser() if output else DEFAULT_FILE if update else None
     _refuse_early(file, update)
-    with ScanProgress() as progress:
+    with scan_progress() as progress:
         scan = scan_fleet(
             Path(directory).expanduser(), known_sites(file), single=single, progress=progress
         )
@@ -164,37 +162,10 @@ def _refuse_early(file: Path | None, update: bool) -> None:
         raise ConfigurationError(Problem(message, str(file)))
 
 
-class ScanProgress:
-    """Directories done: a bar for people, a line every few seconds for logs."""
-
-    def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._told = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            self._draw(done, total)
-        elif time.monotonic() - self._told >= PLAIN_LINE_EVERY_S:
-            self._told = time.monotonic()
-            say(f"read {done} of {total} directories")
-
-    def _draw(self, done: int, total: int) -> None:
-        if self._bar is None:
-            self._bar = Progress(
-                TextColumn("reading"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._bar.add_task("reading", total=total)
-            self._bar.start()
-        self._bar.update(self._task, completed=done)
-
-    def __enter__(self) -> ScanProgress:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+def scan_progress() -> StderrProgress:
+    """Directories read."""
+    return StderrProgress(
+        "reading",
+        (MofNCompleteColumn(),),
+        lambda done, total: f"read {done} of {total} directories",
+    )
