@@ -4,10 +4,10 @@ As traced, the DFL takes a softmax over an axis whose values lie far apart in me
 yolo11n int8 at 640 px, on one core. The same function without it:
 
     reshape ─ transpose ─ softmax ─ DFL convolution ─ reshape
-    subtract max ─ exp ─ one matrix product ─ split ─ divide
+    reshape ─ subtract each side's max ─ exp ─ one matrix product ─ split ─ divide
 
-where the product gives Σ bin·exp and Σ exp of each side at once. For float32 tails alone: in
-float16 a power could vanish, and 0/0 is no distance.
+where the product gives Σ bin·exp and Σ exp of each side at once. For float32 tails alone: that is
+what ONNX Runtime's CPU kernels compute in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .openvino_tail import LOWEST_EXPONENT, expectation_matrix
+from .openvino_tail import expectation_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,12 +71,12 @@ def _rewrite(graph: Any, chain: list[Any]) -> None:
     from onnx import helper, numpy_helper
 
     constants = _constants(graph)
-    sides = int(constants[chain[0].input[1]][1])
+    _, sides, bins, _ = (int(size) for size in constants[chain[0].input[1]])
     matrix = expectation_matrix(constants[chain[3].input[1]].ravel(), sides).T
     name = chain[-1].name
     added = {
-        f"{name}/axes": np.array([1], np.int64),
-        f"{name}/lowest": np.array(LOWEST_EXPONENT, np.float32),
+        f"{name}/axes": np.array([2], np.int64),
+        f"{name}/flat": np.array([0, sides * bins, -1], np.int64),
         f"{name}/sums": np.ascontiguousarray(matrix),
     }
     graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in added.items())
@@ -84,22 +84,23 @@ def _rewrite(graph: Any, chain: list[Any]) -> None:
     def node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> Any:
         return helper.make_node(kind, inputs, outputs, f"{name}/{kind}", **attributes)
 
-    logits, axes, lowest, sums = chain[0].input[0], *added
-    steps = ["highest", "shifted", "clipped", "powers", "both", "above", "below"]
-    highest, shifted, clipped, powers, both, above, below = (f"{name}/{step}" for step in steps)
+    by_side, (axes, flat, sums) = chain[0].output[0], added
+    steps = ["highest", "shifted", "powers", "joined", "both", "above", "below"]
+    highest, shifted, powers, joined, both, above, below = (f"{name}/{step}" for step in steps)
     new = [
-        node("ReduceMax", [logits, axes], [highest], keepdims=1),
-        node("Sub", [logits, highest], [shifted]),  # a softmax does not change by a constant
-        node("Clip", [shifted, lowest], [clipped]),
-        node("Exp", [clipped], [powers]),
-        node("MatMul", [sums, powers], [both]),
+        # As a softmax does: no power overflows, and no side's sum is below 1.
+        node("ReduceMax", [by_side, axes], [highest], keepdims=1),
+        node("Sub", [by_side, highest], [shifted]),
+        node("Exp", [shifted], [powers]),
+        node("Reshape", [powers, flat], [joined]),
+        node("MatMul", [sums, joined], [both]),
         node("Split", [both], [above, below], axis=1, num_outputs=2),
         node("Div", [above, below], list(chain[-1].output)),
     ]
     place = list(graph.node).index(chain[-1])
     for offset, each in enumerate(new):
         graph.node.insert(place + offset, each)
-    for each in chain:
+    for each in chain[1:]:
         graph.node.remove(each)
     read = {name for each in graph.node for name in each.input}
     for unread in [each for each in graph.initializer if each.name not in read]:

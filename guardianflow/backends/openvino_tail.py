@@ -5,7 +5,7 @@ first, so every box tensor is turned round, and the softmax of the DFL walks thr
 strides. On yolo11n int8 at 640 px the tail takes an eighth of the network's time. So
 
     conv ─ reshape ─ concat ─ transpose ─ softmax ─ DFL conv          one memory pass an arrow
-    conv ─ reshape ─ concat ─ subtract max ─ exp ─ one matrix product ─ divide
+    conv ─ reshape ─ concat ─ subtract each side's max ─ exp ─ one matrix product ─ divide
 
 where the product gives Σ bin·exp and Σ exp of each side at once, and scores take their sigmoid
 where the convolution writes them. What a graph has otherwise is left as it is.
@@ -17,10 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-
-# exp(−80) is a normal float32 still. A side of a box whose best logit lies 80 below another
-# side's best would be told apart no longer; trained heads keep them within about 20.
-LOWEST_EXPONENT = -80.0
 
 
 def streamline(openvino: Any, model: Any) -> int:
@@ -96,9 +92,12 @@ class _Distances:
             for level in self.levels
         ]
         logits = ops.concat(parts, 1)
-        highest = ops.reduce_max(logits, ops.constant([2]), True)
-        # a softmax does not change when a constant is taken from its logits
-        powers = ops.exp(ops.clamp(ops.subtract(logits, highest), LOWEST_EXPONENT, 0.0))
+        by_side = ops.reshape(logits, ops.constant([0, 0, self.sides, bins]), True)
+        # As a softmax does: no power overflows, and no side's sum is below 1, in float16 neither.
+        highest = ops.reduce_max(by_side, ops.constant([3]), True)
+        powers = ops.reshape(
+            ops.exp(ops.subtract(by_side, highest)), ops.constant([0, 0, self.sides * bins]), True
+        )
         sums = ops.matmul(
             powers, ops.constant(expectation_matrix(self.weights, self.sides)), False, False
         )
