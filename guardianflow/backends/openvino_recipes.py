@@ -28,6 +28,7 @@ from . import (
     interchange,
     openvino_quantisation,
     openvino_runtime,
+    openvino_splits,
     openvino_tail,
     recipes,
 )
@@ -177,6 +178,7 @@ class OpenvinoKitchen(Kitchen):
                         "groups go with them; leave fewer groups float, or export as fp32 or fp16"
                     )
                 compress_quantize_weights_transformation(model)
+                openvino_splits.join_whole(self._openvino, model)
                 openvino_tail.streamline(self._openvino, model)
                 model.set_rt_info(str(dict(enumerate(spec.class_names))), RT_INFO_NAMES)
                 self._openvino.save_model(model, str(work / weights), compress_to_fp16=False)

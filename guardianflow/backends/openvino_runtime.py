@@ -13,7 +13,14 @@ import numpy as np
 
 from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, exporting, interchange, openvino_quantisation, openvino_tail
+from . import (
+    catalogue,
+    exporting,
+    interchange,
+    openvino_quantisation,
+    openvino_splits,
+    openvino_tail,
+)
 from .hardware import physical_cores
 from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
 from .weight_files import RT_INFO_NAMES
@@ -73,6 +80,7 @@ class OpenvinoBackend:
                         nncf, model, images, request.calibration_method, conservative=True
                     )
                     facts = exporting.int8_facts(request, done, len(images))
+                    openvino_splits.join_whole(openvino, model)
                 openvino_tail.streamline(openvino, model)
                 names = dict(enumerate(source.spec.class_names))
                 model.set_rt_info(str(names), RT_INFO_NAMES)
