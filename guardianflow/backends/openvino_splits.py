@@ -78,4 +78,5 @@ def _along_channels(split: Any, whole: Any) -> bool:
     if any(shape[CHANNELS].is_dynamic for shape in (before, *sizes)):
         return False
     channels: int = before[CHANNELS].get_length()
-    return sum(shape[CHANNELS].get_length() for shape in sizes) == channels
+    parts: int = sum(shape[CHANNELS].get_length() for shape in sizes)
+    return parts == channels
