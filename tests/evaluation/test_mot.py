@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from tracking import (
     DISTRACTOR,
@@ -22,7 +22,7 @@ from tracking import (
     write_rows,
 )
 
-from guardianflow.contracts.errors import EvaluationError
+from guardianflow.contracts.errors import DatasetError, EvaluationError
 from guardianflow.contracts.sequences import METRIC_FIELDS
 from guardianflow.evaluation.mot import evaluate_tracks
 from guardianflow.site_data.track_results import read_truth_and_results
@@ -98,6 +98,7 @@ def written(folder: Path, seeds: dict[str, int], classes, columns: int = 9):
 
 
 @settings(max_examples=12, deadline=None)
+@example(seed=12230, mixed=True, benchmark="MOT15")
 @given(
     seed=st.integers(0, 2**20),
     mixed=st.booleans(),
@@ -113,8 +114,11 @@ def test_every_value_is_trackevals_own(tmp_path_factory, seed, mixed, benchmark)
         classes if mixed else (PEDESTRIAN,),
         columns=10 if benchmark == "MOT15" else 9,
     )
-    sequences, tracks = read_truth_and_results(truth, results)
-    assume(any(each.counted_classes for each in sequences))
+    try:
+        sequences, tracks = read_truth_and_results(truth, results)
+    except DatasetError as exc:  # now and then, nothing drawn is a pedestrian that counts
+        assume("no row of any ground truth here counts" not in str(exc))
+        raise
     ours = evaluate_tracks(sequences, tracks)
     assert_same(ours, trackeval_says(truth, results, lengths, benchmark))
     assert all(0 <= ours.combined[key] <= 1 for key in ("HOTA", "DetA", "AssA", "IDF1"))
