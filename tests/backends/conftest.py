@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from checkpoints import SIDE, build_checkpoint, draw_images
 
-from guardianflow.backends import catalogue, interchange, packages
+from guardianflow.backends import catalogue, interchange, packages, recipes
+from guardianflow.backends.recipes import Graph
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
 CALIBRATION_IMAGES = 4
@@ -94,3 +96,28 @@ def package(
         return made[key]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def graphs(
+    package: MakePackage, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Graph, Graph]]:
+    """architecture → its structure as ONNX and as OpenVINO see it."""
+    import onnx
+    import openvino
+
+    made: dict[str, tuple[Graph, Graph]] = {}
+    folder = tmp_path_factory.mktemp("graphs")
+
+    def read(architecture: str) -> tuple[Graph, Graph]:
+        if architecture not in made:
+            file = folder / f"{architecture}.onnx"
+            interchange.to_onnx(package(architecture), file)
+            converted: Any = openvino.convert_model(str(file))
+            made[architecture] = (
+                recipes.graph_of_onnx(onnx.load(str(file))),
+                recipes.graph_of_openvino(converted),
+            )
+        return made[architecture]
+
+    return read

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardianflow.backends import interchange, recipes
+from guardianflow.backends import recipes
 from guardianflow.backends.layer_groups import (
     QUANTISABLE,
     layer_groups,
@@ -188,31 +187,6 @@ def test_parts_are_about_equal(length: int, parts: int) -> None:
     sizes = [len(o) for name, o in grouped(graph, parts).items() if name.startswith("part ")]
     assert len(sizes) == min(parts, sum(sizes))
     assert max(sizes) - min(sizes) <= 1
-
-
-@pytest.fixture(scope="module")
-def graphs(
-    package: MakePackage, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[Graph, Graph]]:
-    """architecture → its structure as ONNX and as OpenVINO see it."""
-    import onnx
-    import openvino
-
-    made: dict[str, tuple[Graph, Graph]] = {}
-    folder = tmp_path_factory.mktemp("graphs")
-
-    def read(architecture: str) -> tuple[Graph, Graph]:
-        if architecture not in made:
-            file = folder / f"{architecture}.onnx"
-            interchange.to_onnx(package(architecture), file)
-            converted: Any = openvino.convert_model(str(file))
-            made[architecture] = (
-                recipes.graph_of_onnx(onnx.load(str(file))),
-                recipes.graph_of_openvino(converted),
-            )
-        return made[architecture]
-
-    return read
 
 
 # convolutions of each group, as the networks' own definitions have them: 3 sizes × (box: 3,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -82,31 +81,6 @@ def test_nodes_without_a_name_of_their_own_are_refused() -> None:
     model = helper.make_model(helper.make_graph(nodes, "g", [], []))
     with pytest.raises(BackendError, match="name of its own"):
         recipes.graph_of_onnx(model)
-
-
-@pytest.fixture(scope="module")
-def graphs(
-    package: MakePackage, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[Graph, Graph]]:
-    """architecture → its structure as ONNX and as OpenVINO see it."""
-    import onnx
-    import openvino
-
-    made: dict[str, tuple[Graph, Graph]] = {}
-    folder = tmp_path_factory.mktemp("graphs")
-
-    def read(architecture: str) -> tuple[Graph, Graph]:
-        if architecture not in made:
-            file = folder / f"{architecture}.onnx"
-            interchange.to_onnx(package(architecture), file)
-            converted: Any = openvino.convert_model(str(file))
-            made[architecture] = (
-                recipes.graph_of_onnx(onnx.load(str(file))),
-                recipes.graph_of_openvino(converted),
-            )
-        return made[architecture]
-
-    return read
 
 
 @pytest.mark.parametrize(("architecture", "dfl"), [("yolo11n", 1), ("yolov8n", 1), ("yolo26n", 0)])
