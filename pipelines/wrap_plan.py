@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments_adapters.legacy.arguments import fill_template
+from experiments_adapters.legacy.arguments import entry_of_script, fill_template
 from experiments_adapters.legacy.changes import Rules
 from experiments_adapters.legacy.environment import find_python
 from experiments_adapters.legacy.git_state import git_state
 from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment, load_registry
-from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, ScriptType
+from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, EntryPoint, ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.results import sha256_of
 from scenario import SiteConfig, TaskConfig
@@ -161,7 +161,10 @@ def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
         arguments=arguments,
         working_directory=working,
         params={f"script.{name}": value for name, value in filled[1].items()},
-        tags=_tags(request, experiment, site, task, script, python, arguments),
+        tags={
+            **_tags(request, experiment, site, task, script, python, arguments),
+            **_options_tag(entry, script),
+        },
         rules=Rules(
             include=experiment.artifacts.include,
             exclude=experiment.artifacts.exclude,
@@ -202,6 +205,14 @@ def _working_directory(experiment: LegacyExperiment) -> Path:
 def _where(experiment: LegacyExperiment) -> str:
     at = f"{experiment.where}: " if experiment.where else ""
     return f"{at}env.python of '{experiment.name}'"
+
+
+def _options_tag(entry: EntryPoint | None, script: Path) -> dict[str, str]:
+    """Whose options the script was given: another version than the default has its own."""
+    if entry is None or not entry.args_template:
+        return {}
+    own = entry_of_script(entry, script) is not entry
+    return {"exp.options_from": "its own code" if own else "args_template"}
 
 
 def _tags(

@@ -61,6 +61,7 @@ def test_a_dry_run_shows_everything_and_starts_nothing(site: Path, command: str)
         "86400 s",
         "script.epochs=5",
         "exp.version=v3",
+        "exp.options_from=its own code",
     ):
         assert part in done.output
     assert "it was started" not in done.output
