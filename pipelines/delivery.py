@@ -90,6 +90,8 @@ def deliver(
             say(f"fetching {model.display_name} version {model.version}")
             with _telling_size(Path(scratch), say):
                 package, runtime = _fetched(model, ports, Path(scratch))
+            if package.verified_by.note:
+                say(f"{model.display_name} version {model.version} is {package.verified_by.note}")
             say(f"writing {package.size_bytes / 1e6:.1f} MB of model files to {target}")
             bundle = make_bundle(
                 package,

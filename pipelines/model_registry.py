@@ -29,8 +29,9 @@ from guardianflow.contracts.releases import CANDIDATE, CHAMPION, JournalEntry
 from guardianflow.contracts.results import DetectorPackage, RegisteredModel
 from guardianflow.release.alias_changes import KEPT_ALIASES
 from guardianflow.release.journal import BEGUN
-from guardianflow.release.promotion import history, promote, recover, rollback
+from guardianflow.release.promotion import Verify, history, promote, recover, rollback
 
+from .release_candidates import evidence_reader
 from .settings import load_settings
 from .wiring import Ports, connect
 
@@ -133,7 +134,8 @@ class ModelRegistry:
             reason=reason,
             force=force,
             decided_at=decided_at,
-            verify=verifier(self._ports.registry),
+            verify=verifier(self._ports.registry, self._tell),
+            evidence=evidence_reader(self._ports),
         )
 
     def rollback(
@@ -151,7 +153,7 @@ class ModelRegistry:
             who=who,
             reason=reason,
             decided_at=decided_at,
-            verify=verifier(self._ports.registry),
+            verify=verifier(self._ports.registry, self._tell),
         )
 
     def get_champion_uri(self, name: str) -> str:
@@ -232,12 +234,19 @@ class ModelRegistry:
             self._tell(f"an interrupted change could not be completed: {exc}")
 
 
-def verifier(registry: DetectorRegistry) -> Callable[[str, str], None]:
-    """Fetches a version into a temporary directory, which checks every file's sha256."""
+def verifier(registry: DetectorRegistry, tell: Callable[[str], object]) -> Verify:
+    """Fetches a version into a temporary directory, which checks all that it is.
 
-    def verify(name: str, version: str) -> None:
+    Args:
+        tell: called with one line for people where an earlier release registered it.
+    """
+
+    def verify(name: str, version: str) -> DetectorPackage:
         with tempfile.TemporaryDirectory(prefix="guardianflow-verify-") as folder:
-            registry.fetch(f"models:/{name}/{version}", Path(folder) / "detector")
+            package = registry.fetch(f"models:/{name}/{version}", Path(folder) / "detector")
+        if note := package.verified_by.note:
+            tell(f"v{version} of {name.replace('.', '/')} is {note}")
+        return package
 
     return verify
 

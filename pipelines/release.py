@@ -212,7 +212,7 @@ class ReleaseStage:
         if winner.version == winner.champion_version:
             context.events.message(f"{winner.model_name} v{winner.version} is the champion already")
             return decision
-        entry = self._make_champion(winner, evidence.run_id)
+        entry = self._make_champion(winner, evidence)
         context.events.message(
             f"promoted {winner.model_name} v{winner.version} to champion (change {entry.number})"
         )
@@ -228,7 +228,8 @@ class ReleaseStage:
         self._report(done, {winner.model_name: tuple(changes)})
         return promoted
 
-    def _make_champion(self, winner: VariantDecision, run_id: str) -> JournalEntry:
+    def _make_champion(self, winner: VariantDecision, evidence: _Evidence) -> JournalEntry:
+        from guardianflow.release.evidence import own_evidence
         from guardianflow.release.promotion import promote
 
         try:
@@ -238,8 +239,8 @@ class ReleaseStage:
                 version=winner.version,
                 who=this_person(),
                 reason=f"auto_promote: on_pass of scenario {self._context.scenario.name}",
-                evidence_run_id=run_id,
-                verify=verifier(self._context.ports.registry),
+                verify=verifier(self._context.ports.registry, self._context.events.message),
+                evidence=lambda _: own_evidence(evidence.run_id, evidence.decision),
             )
         except GuardianFlowError as exc:
             self._context.events.message(

@@ -23,6 +23,7 @@ from guardianflow.contracts.results import (
     RunRecord,
     StageResult,
 )
+from guardianflow.release.evidence import ReadEvidence, ReleaseEvidence, read_evidence
 from scenario import Scenario, to_display_name
 
 from .inputs import RUN_REFERENCE, fetch_source
@@ -66,10 +67,9 @@ class Contender:
     package: DetectorPackage
 
     @property
-    def key(self) -> tuple[object, ...]:
+    def key(self) -> str:
         """Two of one key find the same boxes: same files, read in the same way."""
-        spec = self.package.spec
-        return self.package.digest, spec.backend, spec.input_size, spec.iou_threshold, spec.output
+        return self.package.spec.answers
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}" if self.version else f"run {self.run_id}"
@@ -264,6 +264,31 @@ def check_same_classes(candidate: Contender, champion: Contender | None) -> None
         )
 
 
+def release_table(ports: Ports, run_id: str) -> Any:
+    """What a release run has written to results/release.json.
+
+    Raises:
+        SourceError: no such run, it has no such file, or it is no JSON.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = ports.store.download(run_id, RELEASE_FILE, Path(folder))
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as exc:
+            raise SourceError(f"{RELEASE_FILE} of run {run_id} can't be read: {exc}") from exc
+
+
+def evidence_reader(ports: Ports) -> ReadEvidence:
+    """Reads the runs that verdicts name, for promotions."""
+
+    def read(run_id: str) -> ReleaseEvidence:
+        if not run_id:
+            raise SourceError("it names no run")
+        return read_evidence(ports.store.get_run(run_id), release_table(ports, run_id))
+
+    return read
+
+
 def stored_figures(
     context: StageContext, champion: RegisteredModel, name: str
 ) -> Mapping[str, float]:
@@ -272,10 +297,7 @@ def stored_figures(
     if not run_id:
         return {}
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = context.ports.store.download(run_id, RELEASE_FILE, Path(folder))
-            table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for row in table["variants"]:
+        for row in release_table(context.ports, run_id)["variants"]:
             if (row["model_name"], row["version"]) == (name, champion.version):
                 return {key: float(value) for key, value in row["metrics"].items()}
     except (SourceError, ValueError, KeyError, TypeError) as exc:

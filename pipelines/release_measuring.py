@@ -92,7 +92,7 @@ class ReleaseMeasurement:
     ) -> None:
         self._context, self._pairs, self._images = context, pairs, images
         self._release = release
-        self._models: dict[tuple[object, ...], Measured] = {}
+        self._models: dict[str, Measured] = {}
 
     def run(self) -> tuple[list[Compared], Watch]:
         """Raises EvaluationError or BackendError where a model can't be measured."""

@@ -61,6 +61,8 @@ def decide_release(
                 champion_version=pair.champion.version if pair.champion else "",
                 gates=judge_gates(limits, known),
                 metrics=variant_metrics(each, release.confidence),
+                digest=pair.candidate.package.digest,
+                champion_digest=pair.champion.package.digest if pair.champion else "",
             )
         )
     return decide(

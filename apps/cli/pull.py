@@ -115,6 +115,7 @@ def check_lines(target: Path, found: BundleCheck, previous: str | None) -> list[
             f"{target}: intact",
             f"current   {found.name}, {found.files} files match their sha256",
             f"model     sha256 {found.sha256}",
+            *([f"          {found.verified_by.note}"] if found.verified_by.note else []),
             f"previous  {previous or '–'}",
         ]
     lines = [f"{target}: DAMAGED", f"current   {found.name}"]

@@ -95,6 +95,8 @@ class VariantDecision:
         champion_version: what it was compared with; '' where the name has no champion yet.
         gates: every gate asked, in the scenario's order.
         metrics: measured in this release, flat, for the report and the run.
+        digest, champion_digest: identities (DetectorPackage.digest) of what was measured; '' in
+            decisions of earlier releases.
     """
 
     variant: str
@@ -104,6 +106,8 @@ class VariantDecision:
     champion_version: str
     gates: tuple[GateVerdict, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    digest: str = ""
+    champion_digest: str = ""
 
     @property
     def outcome(self) -> str:

@@ -6,14 +6,12 @@ library at run time.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import SourceError
+from .detector_package import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +20,12 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
     IntArray = npt.NDArray[np.int64]
 
-SPEC_FILE = "detector.json"
+__all__ = [  # what other rooms take from here though it is defined beside it
+    "SPEC_FILE",
+    "DetectorPackage",
+    "DetectorSpec",
+    "sha256_of",
+]
 
 
 # --- data -------------------------------------------------------------------------------------
@@ -91,130 +94,6 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-
-@dataclass(frozen=True)
-class DetectorSpec:
-    """All that is needed to run a detector's files rightly; stored beside them as detector.json.
-
-    Args:
-        backend: 'pytorch', 'onnx', 'openvino' or 'tensorrt'.
-        precision: 'fp32', 'fp16' or 'int8', as the files hold it.
-        architecture: e.g. 'yolo11n'.
-        class_names: index = class id.
-        input_size: side of the square network input, pixels.
-        output: 'grid' (N×(4+classes)×anchors, boxes as centre/size in input pixels, needs NMS)
-            or 'end_to_end' (N×K×6: x1, y1, x2, y2, score, class; NMS-free heads).
-        weights: file the backend opens, relative to the package directory.
-        files: relative name → sha256 (hex) of every file of the package but detector.json.
-        conf_threshold, iou_threshold: the deployed thresholds.
-        lineage: where it comes from: source_run_id, data_fingerprint, recipe, versions …
-    """
-
-    backend: str
-    precision: str
-    architecture: str
-    class_names: tuple[str, ...]
-    input_size: int
-    output: str
-    weights: str
-    files: Mapping[str, str]
-    conf_threshold: float = 0.25
-    iou_threshold: float = 0.45
-    lineage: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def variant(self) -> str:
-        """'openvino_int8': the suffix of the registered name."""
-        return f"{self.backend}_{self.precision}"
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> DetectorSpec:
-        """Raises SourceError when the text is not a detector.json of ours."""
-        try:
-            values: dict[str, Any] = json.loads(text)
-            values["class_names"] = tuple(values["class_names"])
-            return cls(**values)
-        except (ValueError, KeyError, TypeError) as exc:
-            raise SourceError(f"{SPEC_FILE} is not a detector description: {exc}") from exc
-
-
-@dataclass(frozen=True)
-class DetectorPackage:
-    """A directory with a detector's files and detector.json: what is exported, stored, shipped."""
-
-    directory: Path
-    spec: DetectorSpec
-
-    @property
-    def weights_path(self) -> Path:
-        return self.directory / self.spec.weights
-
-    @property
-    def size_bytes(self) -> int:
-        return sum((self.directory / name).stat().st_size for name in self.spec.files)
-
-    @property
-    def digest(self) -> str:
-        """sha256 (hex) over the names and hashes of the files: the model's identity."""
-        return hashlib.sha256(
-            json.dumps(dict(sorted(self.spec.files.items()))).encode()
-        ).hexdigest()
-
-    @classmethod
-    def create(cls, directory: Path, spec: DetectorSpec) -> DetectorPackage:
-        """Hash the files in `directory`, write detector.json beside them, last."""
-        names = sorted(
-            p.relative_to(directory).as_posix()
-            for p in directory.rglob("*")
-            if p.is_file() and p.name != SPEC_FILE
-        )
-        spec = replace(spec, files={name: sha256_of(directory / name) for name in names})
-        if spec.weights not in spec.files and not (directory / spec.weights).is_dir():
-            raise SourceError(f"{directory} has no file '{spec.weights}' to make a detector of")
-        (directory / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
-        return cls(directory, spec)
-
-    def with_lineage(self, lineage: Mapping[str, str]) -> DetectorPackage:
-        """The same files, with more said of where they come from; detector.json is rewritten."""
-        spec = replace(self.spec, lineage={**self.spec.lineage, **lineage})
-        (self.directory / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
-        return DetectorPackage(self.directory, spec)
-
-    @classmethod
-    def load(cls, directory: Path) -> DetectorPackage:
-        """Read detector.json and check every file against its sha256.
-
-        Raises:
-            SourceError: no detector.json, a file is missing, or its content changed.
-        """
-        spec_path = directory / SPEC_FILE
-        if not spec_path.is_file():
-            raise SourceError(f"{directory} holds no {SPEC_FILE}: it is not a detector package")
-        spec = DetectorSpec.from_json(spec_path.read_text(encoding="utf-8"))
-        changed = [
-            name
-            for name, digest in spec.files.items()
-            if not (directory / name).is_file() or sha256_of(directory / name) != digest
-        ]
-        if changed:
-            raise SourceError(
-                f"{directory}: {', '.join(changed)} missing or different from the sha256 in "
-                f"{SPEC_FILE}; fetch the package again"
-            )
-        return cls(directory, spec)
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 (hex) of a file's content, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # --- backends -----------------------------------------------------------------------------------

@@ -27,15 +27,21 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from ..contracts.detector_package import (
+    SPEC_FILE,
+    DetectorPackage,
+    DetectorSpec,
+    is_inside,
+    sha256_of,
+)
 from ..contracts.errors import BundleError
-from ..contracts.results import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
 from .bundle_check import (
     DESCRIPTION_FILE,
     LABELS_FILE,
     RUN_SCRIPT,
     SHORT_DIGEST,
     SUMS_FILE,
-    is_inside,
+    labels_text,
 )
 
 RUNTIME_FOLDER = "runtime"
@@ -69,7 +75,7 @@ class Bundle:
 
 
 def bundle_name(model: str, version: str, digest: str) -> str:
-    """'donghwa-entec.busan-plant1.welding.ppe-v3-1a2b3c4d'.
+    """'donghwa-entec.busan-plant1.welding.ppe-v3-1a2b3c4d5e6f7a8b'.
 
     A name too long for a file system is cut, and gets eight digits of its own sha256 instead.
 
@@ -168,7 +174,7 @@ def _labels(spec: DetectorSpec) -> bytes:
             f"class names must fit a line of {LABELS_FILE} each, but {broken[0]!r} does not; "
             "correct the data set's names and train anew"
         )
-    return "".join(f"{name}\n" for name in spec.class_names).encode()
+    return labels_text(spec).encode()
 
 
 def _description(

@@ -15,11 +15,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from ..contracts.detector_package import (
+    SPEC_FILE,
+    DetectorPackage,
+    DetectorSpec,
+    IdentityRule,
+    is_inside,
+    sha256_of,
+)
 from ..contracts.errors import BundleError, ConfigurationError, SourceError
-from ..contracts.results import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
 
 OWN_PREFIX = ".guardianflow-"
 MARKER = f"{OWN_PREFIX}bundle.json"
@@ -31,12 +38,14 @@ SUMS_FILE, LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT = (
     "run_detector.py",
 )
 REQUIRED = (SPEC_FILE, LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT)
-SHORT_DIGEST = 8
-"""Hexadecimal digits of the model's sha256 in a bundle's name."""
+SHORT_DIGEST = 16
+"""Hexadecimal digits of the model's identity in a bundle's name."""
+OLD_SHORT_DIGEST = 8
+"""In bundles pulled by earlier releases, of the sha256 of the model's files alone."""
 # File systems make it at their root; it is nobody's content.
 _NOT_CONTENT = frozenset({"lost+found"})
 _SUMS_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-_NAME_END = re.compile(rf"-([0-9a-f]{{{SHORT_DIGEST}}})(?:-r\d+)?$")
+_NAME_END = re.compile(rf"-([0-9a-f]{{{SHORT_DIGEST}}}|[0-9a-f]{{{OLD_SHORT_DIGEST}}})(?:-r\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class BundleCheck:
         files: how many were compared.
         missing, extra, changed: file names relative to the bundle.
         problems: all else that is wrong, in words.
+        verified_by: the rule by which the model's identity was compared.
     """
 
     name: str
@@ -58,6 +68,7 @@ class BundleCheck:
     extra: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    verified_by: IdentityRule = IdentityRule.WHOLE
 
     @property
     def intact(self) -> bool:
@@ -128,7 +139,7 @@ def check_bundle(bundle: Path) -> BundleCheck:
     missing = [name for name in (*sums, *REQUIRED) if name not in present]
     unlisted = [name for name in present if name not in sums and name != SUMS_FILE]
     changed = [name for name in sums if name in present and _differs(bundle / name, sums[name])]
-    digest, described = _model_problems(bundle, sums, present)
+    digest, rule, described = _model_problems(bundle, sums, present)
     return BundleCheck(
         name=bundle.name,
         sha256=digest,
@@ -137,6 +148,7 @@ def check_bundle(bundle: Path) -> BundleCheck:
         extra=tuple(sorted([*extra, *unlisted])),
         changed=tuple(sorted(changed)),
         problems=(*problems, *described),
+        verified_by=rule,
     )
 
 
@@ -157,14 +169,6 @@ def read_sums(text: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
         else:
             sums[found[2]] = found[1]
     return sums, tuple(problems)
-
-
-def is_inside(name: str) -> bool:
-    """Whether a file name stays in its directory and is written in one way only."""
-    plain = name.isprintable() and "\\" not in name
-    parts = PurePosixPath(name).parts
-    stays = bool(parts) and not name.startswith("/") and ".." not in parts
-    return plain and stays and "/".join(parts) == name
 
 
 def _entries(bundle: Path) -> tuple[set[str], list[str]]:
@@ -206,25 +210,33 @@ def _text_of(path: Path) -> str | None:
 
 def _model_problems(
     bundle: Path, sums: Mapping[str, str], present: set[str]
-) -> tuple[str, tuple[str, ...]]:
-    """The model's sha256, and where its description contradicts SHA256SUMS or the bundle's name."""
+) -> tuple[str, IdentityRule, tuple[str, ...]]:
+    """The model's identity, its rule, and what its description contradicts in the bundle."""
     text = _text_of(bundle / SPEC_FILE) if SPEC_FILE in present else None
     if text is None:
-        return "", ()  # missing or changed, and reported as that
+        return "", IdentityRule.WHOLE, ()  # missing or changed, and reported as that
     try:
-        spec = DetectorSpec.from_json(text)
+        package = DetectorPackage(bundle, DetectorSpec.from_json(text))
     except SourceError as exc:
-        return "", (str(exc),)
-    digest = DetectorPackage(bundle, spec).digest
+        return "", IdentityRule.WHOLE, (str(exc),)
     problems = [
         f"{SPEC_FILE} and {SUMS_FILE} disagree about {name}"
-        for name, expected in spec.files.items()
+        for name, expected in package.spec.files.items()
         if sums.get(name) != expected
     ]
+    if _text_of(bundle / LABELS_FILE) != labels_text(package.spec):
+        problems.append(f"{SPEC_FILE} and {LABELS_FILE} name different classes")
     named = _NAME_END.search(bundle.name)
-    if named is None or named[1] != digest[:SHORT_DIGEST]:
+    old = named is not None and len(named[1]) == OLD_SHORT_DIGEST
+    digest = package.files_digest if old else package.digest
+    if named is None or not digest.startswith(named[1]):
         problems.append(
             f"the bundle is named {bundle.name} but its model's sha256 begins with "
             f"{digest[:SHORT_DIGEST]}"
         )
-    return digest, tuple(problems)
+    return digest, IdentityRule.FILES if old else IdentityRule.WHOLE, tuple(problems)
+
+
+def labels_text(spec: DetectorSpec) -> str:
+    """What labels.txt holds."""
+    return "".join(f"{name}\n" for name in spec.class_names)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import ConcurrentChangeError, PromotionRefusedError, SourceError
 from ..contracts.ports import AliasStore
 from ..contracts.releases import (
@@ -31,12 +32,16 @@ from ..contracts.releases import (
 from ..contracts.results import RegisteredModel
 from .alias_changes import carry_out, current_aliases, now, settle_interrupted
 from .claims import claimed
+from .evidence import ReadEvidence, evidence_refusal
 from .journal import BEGUN, read_journal
 
 REASON_LIMIT = 1000
 """Characters; an entry must fit in one tag of 5,000."""
 
-Verify = Callable[[str, str], object]
+_JUDGE_ANEW = "Judge it with `guardianflow release` and a scenario that has gates"
+
+Verify = Callable[[str, str], DetectorPackage]
+"""(name, version) → its files, fetched and verified; raises SourceError where they don't match."""
 
 
 def promote(
@@ -47,9 +52,9 @@ def promote(
     who: str,
     reason: str = "",
     force: bool = False,
-    evidence_run_id: str = "",
     decided_at: str = "",
     verify: Verify,
+    evidence: ReadEvidence,
 ) -> JournalEntry:
     """Make the candidate, or `version`, the champion; the old champion becomes the rollback.
 
@@ -58,13 +63,12 @@ def promote(
         version: '3' or 'v3'; None takes the candidate.
         who: user@host.
         force: promote without a passed verdict; asks for a reason.
-        evidence_run_id: '' takes the run that the version's own verdict names, where that verdict
-            allows it.
         decided_at: when the caller decided, as `now` writes it: a change journalled since then is
             refused to be built upon. '' means at this moment; a command gives its start, as the
             libraries take seconds to load.
-        verify: called as verify(name, version); raises SourceError when the version's files don't
-            match their sha256.
+        verify: gives the version's files as they lie in the registry; raises SourceError when they
+            are not what was registered.
+        evidence: reads the release run that the verdict names; see release/evidence.py.
 
     Returns:
         The journal's entry; `forced` only where the verdict would not have allowed it.
@@ -72,7 +76,8 @@ def promote(
     Raises:
         SourceError: unknown model or version, no candidate, champion already, files that changed,
             `force` without a reason, a reason that can't be kept.
-        PromotionRefusedError: never judged, failed, undecided, or judged against another champion.
+        PromotionRefusedError: never judged, failed, undecided, judged against another champion, or
+            the run that the verdict names does not bear it out.
         ConcurrentChangeError: others change, or have just changed, the model's aliases.
         TrackingError: the registry refused or went away; says how far the change came.
     """
@@ -82,7 +87,10 @@ def promote(
     plan = _plan_promotion(store, name, version)
     if plan.refusal and not force:
         raise PromotionRefusedError(plan.refusal)
-    verify(name, plan.version)  # files don't change in the registry; it may take a while
+    package = verify(name, plan.version)  # it may take a while, so not under the claim
+    refusal = plan.refusal or _unproven(evidence, name, plan, package)
+    if refusal and not force:
+        raise PromotionRefusedError(refusal)
     return _change(
         store,
         name,
@@ -97,8 +105,8 @@ def promote(
             before=plan.before,
             after=plan.after,
             reason=reason.strip(),
-            forced=bool(plan.refusal),
-            evidence_run_id=evidence_run_id or plan.evidence_run_id,
+            forced=bool(refusal),
+            evidence_run_id="" if refusal else plan.evidence_run_id,
         ),
     )
 
@@ -250,15 +258,27 @@ def _plan_rollback(store: AliasStore, name: str) -> _Plan:
     return _Plan(chosen, before, after)
 
 
+def _unproven(evidence: ReadEvidence, name: str, plan: _Plan, package: DetectorPackage) -> str:
+    """Why the run that the verdict names does not bear it out; '' where it does."""
+    try:
+        found = evidence(plan.evidence_run_id)
+    except SourceError as exc:
+        why = f"the release that its verdict names can't be read: {exc}"
+    else:
+        why = evidence_refusal(found, name, plan.version, plan.before.get(CHAMPION, ""), package)
+    if not why:
+        return ""
+    return f"v{plan.version} of '{_shown(name)}' may not be promoted: {why}. {_JUDGE_ANEW}"
+
+
 def _refusal(version: RegisteredModel, champion: str) -> str:
     """Why the verdict does not allow it, and what to do; '' where it does."""
     outcome = version.tags.get(OUTCOME_TAG)
     run_id = version.tags.get(EVIDENCE_TAG, "")
     evidence = f" (run {run_id})" if run_id else ""
     compared = version.tags.get(COMPARED_TAG, "")
-    anew = "Judge it with `guardianflow release` and a scenario that has gates"
     if outcome is None:
-        return f"no release has judged it. {anew}, or force it with a reason"
+        return f"no release has judged it. {_JUDGE_ANEW}, or force it with a reason"
     if outcome == FAIL:
         return f"it failed its release{evidence}. The report there names the gates"
     if outcome == UNDECIDED:
@@ -267,11 +287,13 @@ def _refusal(version: RegisteredModel, champion: str) -> str:
             "test images would decide"
         )
     if outcome != PASS:
-        return f"its tag {OUTCOME_TAG} is '{outcome}', no verdict of ours. {anew}"
+        return f"its tag {OUTCOME_TAG} is '{outcome}', no verdict of ours. {_JUDGE_ANEW}"
     if compared != champion:
         then = f"against v{compared}" if compared else f"when there was no @{CHAMPION}"
         present = f"v{champion} is @{CHAMPION} now" if champion else f"there is no @{CHAMPION} now"
-        return f"it was judged {then}{evidence}, but {present}. {anew}, against the present one"
+        return (
+            f"it was judged {then}{evidence}, but {present}. {_JUDGE_ANEW}, against the present one"
+        )
     return ""
 
 

@@ -24,9 +24,11 @@ installation can't be used.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -65,11 +67,12 @@ class InputError(Exception):
 
 
 def open_detector(device: str = "auto") -> Any:
-    """The detector in this directory, its files checked against their sha256.
+    """The detector in this directory, once all of it is what was pulled.
 
     Args:
         device: 'auto', 'cpu', 'cuda', '0' ...
     """
+    check_files()
     folders = [path.name for path in (HERE / "runtime").glob("*/") if path.is_dir()]
     if len(folders) != 1:
         raise InputError(f"{HERE / 'runtime'} must hold one folder but holds {folders}; pull again")
@@ -77,7 +80,44 @@ def open_detector(device: str = "auto") -> Any:
         sys.path.insert(0, str(HERE / "runtime"))
     detector = importlib.import_module(f"{folders[0]}.detector")
     results = importlib.import_module(f"{folders[0]}.contracts.results")
-    return detector.Detector.open(results.DetectorPackage.load(HERE), device=device)
+    package = results.DetectorPackage.load(HERE)
+    check_identity(package.digest)
+    return detector.Detector.open(package, device=device)
+
+
+def check_files() -> None:
+    """Compare every file here with SHA256SUMS, before any code of them is imported."""
+    try:
+        lines = (HERE / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _damaged(f"SHA256SUMS can't be read: {exc}") from exc
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = {}
+    for folder, folders, files in os.walk(HERE):
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        for path in (Path(folder, name) for name in (*files, *links)):
+            plain = path.is_file() and not path.is_symlink()
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if plain else "no plain file"
+            found[path.relative_to(HERE).as_posix()] = content
+    found.pop("SHA256SUMS")
+    differing = sorted(n for n in sums.keys() | found.keys() if sums.get(n) != found.get(n))
+    if differing:
+        raise _damaged(f"changed, missing or added: {', '.join(differing[:10])}")
+
+
+def check_identity(digest: str) -> None:
+    """Compare the model's identity with the one that model.yaml and the directory's name have."""
+    text = (HERE / "model.yaml").read_text(encoding="utf-8")
+    described = re.search("^sha256: ([0-9a-f]{64})$", text, re.MULTILINE)
+    named = re.search("-v[0-9]+-([0-9a-f]{16})(-r[0-9]+)?$", HERE.name)
+    if described is None or described[1] != digest:
+        raise _damaged("detector.json is not what model.yaml describes")
+    if named is not None and not digest.startswith(named[1]):  # a copy may have any other name
+        raise _damaged(f"detector.json is not the one of {HERE.name}")
+
+
+def _damaged(how: str) -> InputError:
+    return InputError(f"{HERE} is not what was pulled ({how}). Pull the model again")
 
 
 def find(image_file: Path, confidence: float | None, iou: float | None, device: str) -> Any:

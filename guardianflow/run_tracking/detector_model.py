@@ -18,8 +18,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import importlib
+import importlib.util
 import os
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,10 +62,13 @@ class DetectorModel(PythonModel):  # type: ignore[misc]  # mlflow has no types
         """
         settings = context.model_config
         runtime = settings["runtime"]
+        _check_runtime(runtime)
         detector = importlib.import_module(f"{runtime}.detector")
         results = importlib.import_module(f"{runtime}.contracts.results")
         self._errors = importlib.import_module(f"{runtime}.contracts.errors")
-        package = results.DetectorPackage.load(Path(context.artifacts["detector"]))
+        package = results.DetectorPackage.load(Path(context.artifacts["detector"]), alone=True)
+        if package.digest != settings["sha256"]:
+            raise _changed("its detector.json", f"{package.digest}, not {settings['sha256']}")
         self._detector = detector.Detector.open(
             package,
             batch_size=int(settings.get("batch_size", 1)),
@@ -99,6 +105,33 @@ class DetectorModel(PythonModel):  # type: ignore[misc]  # mlflow has no types
         except self._errors.EvaluationError as exc:
             raise MlflowException.invalid_parameter_value(str(exc)) from exc
         return _table(found, self._detector.class_names)
+
+
+def _check_runtime(name: str) -> None:
+    """Compare the modules under `code/` with the digits at the end of their package's name.
+
+    Nothing of them has run yet: finding a package does not import it.
+    """
+    digits = re.search("_([0-9a-f]{12})$", name)
+    if digits is None:  # not a copy: the project itself, from a test of this module
+        return
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise _changed("its code", f"no package {name}")
+    folder = Path(found.origin).parent
+    digest = hashlib.sha256()
+    for module in sorted(folder.rglob("*.py")):
+        digest.update(f"{module.relative_to(folder).as_posix()}\0".encode())
+        digest.update(module.read_bytes())
+    if digest.hexdigest()[:12] != digits[1]:
+        raise _changed("its code", f"{digest.hexdigest()[:12]}, not as in {name}")
+
+
+def _changed(what: str, is_now: str) -> MlflowException:
+    return MlflowException(
+        f"this model is not what was registered: {what} was changed (sha256 {is_now}). Load "
+        "another version, or fetch it again from the registry"
+    )
 
 
 def _table(found: list[Any], class_names: tuple[str, ...]) -> pd.DataFrame:

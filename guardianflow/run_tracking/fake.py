@@ -5,6 +5,8 @@ The conformance tests run over these and over MLflow alike. Nothing here imports
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 import time
 import uuid
@@ -12,16 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from ..contracts.detector_package import SPEC_FILE, DetectorPackage
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import (
-    SPEC_FILE,
-    DetectorPackage,
     MetricPoint,
     RegisteredModel,
     RunRecord,
     RunRequest,
 )
 from . import names, references
+from .identity import DIGEST_TAG, verified
 from .launcher import adopted_params, claim_launcher_run, launcher_tags
 from .run_records import (
     LAUNCHER_TAG,
@@ -291,9 +293,9 @@ class InMemoryRegistry:
         registered = names.registered_name(name)
         references.check_alias(alias)
         self._store.get_run(run_id)
-        verified = DetectorPackage.load(package.directory)
+        package = DetectorPackage.load(package.directory)
         logged = self._logged.get(run_id)
-        if logged is not None and logged.model.tags["sha256"] != verified.digest:
+        if logged is not None and package.rule_of(logged.model.tags[DIGEST_TAG]) is None:
             raise TrackingError(f"run {run_id} has logged another detector already")
         version = next(
             (v for v in self._of(registered) if v.model.run_id == run_id), None
@@ -303,12 +305,12 @@ class InMemoryRegistry:
                 version=str(len(self._of(registered)) + 1),
                 display_name=names.display_name(registered),
                 run_id=run_id,
-                tags=references.version_tags(verified, run_id, tags),
+                tags=references.version_tags(package, run_id, tags),
                 created_ms=int(time.time() * 1000),
             ),
             {
-                file: (verified.directory / file).read_bytes()
-                for file in (*verified.spec.files, SPEC_FILE)
+                file: (package.directory / file).read_bytes()
+                for file in (*package.spec.files, SPEC_FILE)
             },
         )
         if version not in self._versions:
@@ -335,11 +337,16 @@ class InMemoryRegistry:
                 raise references.no_detector(run)
         else:
             found = self._version(wanted)
-        for file, content in found.files.items():
-            target = destination / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        return DetectorPackage.load(destination)
+        with tempfile.TemporaryDirectory() as scratch:
+            lies = Path(scratch) / "package"
+            for file, content in found.files.items():
+                target = lies / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+            recorded = {found.model.tags.get(DIGEST_TAG, "")}
+            package = verified(DetectorPackage.load(lies, alone=True), recorded, reference)
+            shutil.copytree(lies, destination, dirs_exist_ok=True)
+        return replace(package, directory=destination)
 
     def describe(self, reference: str) -> RegisteredModel:
         wanted = references.parse_reference(reference)

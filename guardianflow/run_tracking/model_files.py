@@ -19,14 +19,15 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.results import SPEC_FILE, DetectorPackage, DetectorSpec
+from ..contracts.detector_package import SPEC_FILE, DetectorPackage, DetectorSpec
+from .identity import DIGEST_TAG, description
 from .runtime_copy import copy_runtime
 
 if TYPE_CHECKING:
@@ -75,7 +76,12 @@ def save_detector_model(
                 python_model=str(MODEL_CODE),
                 artifacts={"detector": str(files)},
                 code_paths=[str(runtime)],
-                model_config={"runtime": runtime.name, "device": "auto", "batch_size": 1},
+                model_config={
+                    "runtime": runtime.name,
+                    DIGEST_TAG: package.digest,
+                    "device": "auto",
+                    "batch_size": 1,
+                },
                 signature=_signature(package.spec),
                 input_example=[_example(package.spec.input_size)],
                 pip_requirements=list(requirements),
@@ -106,20 +112,11 @@ def _pyfunc() -> Any:
     return mlflow.pyfunc
 
 
-def description(package: DetectorPackage) -> dict[str, Any]:
-    """What the model says of itself, in its MLmodel file."""
-    spec = package.spec
-    return {
-        "architecture": spec.architecture,
-        "backend": spec.backend,
-        "precision": spec.precision,
-        "class_names": list(spec.class_names),
-        "input_size": spec.input_size,
-        "conf_threshold": spec.conf_threshold,
-        "iou_threshold": spec.iou_threshold,
-        "sha256": package.digest,
-        "lineage": dict(spec.lineage),
-    }
+def said_in(mlmodel: Path) -> Mapping[str, Any]:
+    """What a logged model says of itself, out of its downloaded MLmodel file; {} for nothing."""
+    from mlflow.models import Model
+
+    return dict(Model.load(str(mlmodel)).metadata or {})
 
 
 def _signature(spec: DetectorSpec) -> ModelSignature:

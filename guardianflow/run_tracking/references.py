@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import SourceError, TrackingError
-from ..contracts.results import DetectorPackage, RunRecord
+from ..contracts.results import RunRecord
+from .identity import DIGEST_TAG
 from .names import display_name, nearest, registered_name, stored_values
 
 REGISTRY_TAG_LIMIT = 5000
@@ -97,7 +99,7 @@ def check_destination(destination: Path) -> None:
 def version_tags(
     package: DetectorPackage, run_id: str, tags: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """What a registered version says of itself; the caller's own tags win.
+    """What a registered version says of itself; the caller's own tags win, but for its identity.
 
     `source_run_id` is the run that the weights come from: for a quantised detector the one it
     was made from, else the run that registers it.
@@ -108,9 +110,9 @@ def version_tags(
         "input_size": spec.input_size,
         "backend": spec.backend,
         "precision": spec.precision,
-        "sha256": package.digest,
         "source_run_id": spec.lineage.get("source_run_id") or run_id,
         **(tags or {}),
+        DIGEST_TAG: package.digest,  # nobody's to choose
     }
     return stored_values(described, REGISTRY_TAG_LIMIT)
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..contracts.detector_package import DetectorPackage, IdentityRule
 from ..contracts.errors import SourceError, TrackingError
-from ..contracts.results import DetectorPackage, RegisteredModel
+from ..contracts.results import RegisteredModel
 from . import references
 from .connection import ResourceMissingError
+from .identity import DIGEST_TAG, check_described, verified
 from .mlflow_store import MlflowStore
-from .model_files import PACKAGE_PATH, save_detector_model
+from .model_files import PACKAGE_PATH, said_in, save_detector_model
 from .names import display_name, registered_name, stored_values
 from .undo import Made, taken_back_on_failure
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 LOGGED_NAME = "detector"
-DIGEST_TAG = "sha256"
 # mlflow's own stores forget a version's model id, so it is kept as a tag.
 MODEL_ID_TAG = "logged_model_id"
 RUN_NAME_TAG = "registered_model_name"
@@ -88,7 +90,7 @@ class MlflowRegistry:
             logged = self._logged_detector(run_id)
             if logged is None:
                 logged = self._log(run_id, package, made)
-            elif logged.tags.get(DIGEST_TAG) != package.digest:
+            elif package.rule_of(logged.tags.get(DIGEST_TAG, "")) is None:
                 raise TrackingError(
                     f"run {run_id} has logged another detector already. Start a new run for this "
                     "one"
@@ -120,21 +122,21 @@ class MlflowRegistry:
             logged = self._logged_detector(wanted.run_id)
             if logged is None:
                 raise references.no_detector(run)
+            recorded = {logged.tags.get(DIGEST_TAG, "")}
         else:
-            logged = self._registered_detector(wanted)
+            logged, version = self._registered_detector(wanted)
+            recorded = {each.tags.get(DIGEST_TAG, "") for each in (logged, version)}
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".fetch-") as scratch:
-            lies = self._download(logged, Path(scratch), reference)
-            package = DetectorPackage.load(lies)
-            if package.digest != logged.tags.get(DIGEST_TAG):
-                raise SourceError(
-                    f"'{reference}' is not what was registered: its sha256 is {package.digest}, "
-                    f"not {logged.tags.get(DIGEST_TAG)}. Name another version"
-                )
+            lies = self._download(logged, PACKAGE_PATH, Path(scratch), reference)
+            package = verified(DetectorPackage.load(lies, alone=True), recorded, reference)
+            if package.verified_by is IdentityRule.FILES:
+                described = self._download(logged, "MLmodel", Path(scratch) / "said", reference)
+                check_described(package, said_in(described), reference)
             if destination.exists():
                 destination.rmdir()
             shutil.move(lies, destination)
-        return DetectorPackage(destination, package.spec)
+        return replace(package, directory=destination)
 
     def describe(self, reference: str) -> RegisteredModel:
         """The version that `models:/…` means; nothing is downloaded.
@@ -355,7 +357,9 @@ class MlflowRegistry:
             raise references.unknown_version(name, number, versions)
         return number
 
-    def _registered_detector(self, wanted: references.ModelReference) -> LoggedModel:
+    def _registered_detector(
+        self, wanted: references.ModelReference
+    ) -> tuple[LoggedModel, ModelVersion]:
         name, number = wanted.name, self._number(wanted)
         versions = {str(version.version): version for version in self._versions(name)}
         foreign = SourceError(
@@ -376,16 +380,16 @@ class MlflowRegistry:
             ) from exc
         if DIGEST_TAG not in logged.tags:
             raise foreign
-        return logged
+        return logged, versions[number]
 
-    def _download(self, logged: LoggedModel, scratch: Path, reference: str) -> Path:
+    def _download(self, logged: LoggedModel, path: str, scratch: Path, reference: str) -> Path:
         from mlflow.artifacts import download_artifacts
 
         try:
             lies = self._connection.call(
                 f"download '{reference}'",
                 download_artifacts,
-                artifact_uri=f"{logged.artifact_location}/{PACKAGE_PATH}",
+                artifact_uri=f"{logged.artifact_location}/{path}",
                 dst_path=str(scratch),
                 tracking_uri=self._connection.tracking_uri,
             )

@@ -11,10 +11,21 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from promotions import DOTTED, NAME, Interrupted, Stop, promoted, stop, verdict, without_withdrawal
+from promotions import (
+    DOTTED,
+    NAME,
+    Interrupted,
+    Stop,
+    log_release,
+    promoted,
+    stop,
+    verdict,
+    without_withdrawal,
+)
 
 from apps.cli.main import cli
 from guardianflow.contracts.errors import SourceError, TrackingError
+from guardianflow.contracts.releases import EVIDENCE_TAG
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RunRequest
 from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
@@ -45,11 +56,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store where v1 passed as the first and v2 passed against v1; v1 is the candidate."""
     root = tmp_path_factory.mktemp("site")
     ports = connect(f"sqlite:///{root / 'mlflow.db'}")
-    for number, tags in enumerate([verdict(), verdict(champion="1")]):
+    for number, champion in (("1", ""), ("2", "1")):
         run_id = ports.store.start_run(RunRequest("donghwa-entec/busan-plant1/welding", "ppe"))
-        package = write_package(root / f"package{number}", b"weights %d" % number)
-        ports.registry.register(run_id, package, NAME, tags=tags)
+        package = write_package(root / f"package{number}", b"weights " + number.encode())
+        ports.registry.register(run_id, package, NAME)
         ports.store.end_run(run_id)
+        judged = log_release(ports, package, number, champion)
+        ports.registry.tag_version(
+            NAME, number, {EVIDENCE_TAG: judged, **verdict("pass", champion)}
+        )
     ports.aliases.set_alias(NAME, "candidate", "1")
     return root
 
@@ -148,7 +163,8 @@ def test_a_refusal_is_1_and_bad_input_2_and_json_says_the_same(call: Call) -> No
     call("promote", NAME, "--version", "2")
     code, _, err = call("promote", NAME, "--version", "1")
     assert code == 1
-    assert "judged when there was no @champion, but v2 is @champion now" in err
+    assert "judged when there was no @champion (run " in err
+    assert "v2 is @champion now" in err
     code, out, _ = call("promote", NAME, "--version", "1", "--json")
     assert code == 1
     error = json.loads(out)["error"]
@@ -188,16 +204,16 @@ def test_a_tampered_file_is_never_promoted(call: Call, made: Path) -> None:
     (weights,) = [
         path
         for path in made.rglob("model.onnx")
-        if "package" not in path.parts[-2] and path.read_bytes() == b"weights 0"
+        if "package" not in path.parts[-2] and path.read_bytes() == b"weights 1"
     ]
     weights.write_bytes(b"weights X")
     try:
         for words in ((), ("--force", "--reason", "now")):
             code, _, err = call("promote", NAME, *words)
             assert code == 2
-            assert "model.onnx missing or different from the sha256" in err
+            assert "different from the sha256" in err
     finally:
-        weights.write_bytes(b"weights 0")
+        weights.write_bytes(b"weights 1")
     assert json_of(call, "history", NAME) == []
 
 
@@ -261,7 +277,8 @@ def test_the_registry_from_python(ports: Ports, tmp_path: Path) -> None:
     registry = ModelRegistry(ports=ports)
     run_id = ports.store.start_run(RunRequest("donghwa-entec/busan-plant1/welding", "ppe"))
     package = write_package(tmp_path / "package", b"weights")
-    model = registry.register(run_id, package.directory, NAME, tags=verdict())
+    tags = verdict() | {EVIDENCE_TAG: log_release(ports, package, "1")}
+    model = registry.register(run_id, package.directory, NAME, tags=tags)
     assert (model.version, model.aliases) == ("1", ("candidate",))
     with pytest.raises(SourceError, match="no alias 'champion'"):
         registry.get_champion_uri(NAME)

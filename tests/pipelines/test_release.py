@@ -34,10 +34,11 @@ from guardianflow.contracts.results import (
     RunRequest,
     StageResult,
 )
-from guardianflow.release.promotion import history, promote, rollback
+from guardianflow.release.promotion import history, rollback
 from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
+from pipelines import ModelRegistry
 from pipelines.events import EventSink
 from pipelines.plan import Planner, RunOptions
 from pipelines.release import ReleaseStage
@@ -152,7 +153,7 @@ class Site:
         return self.registry.describe(f"models:/{NAME}@{CHAMPION}").version
 
     def promote(self, **options: Any) -> Any:
-        return promote(self.aliases, NAME, who="kim@plant", verify=lambda *_: None, **options)
+        return ModelRegistry(ports=self.ports).promote(NAME, who="kim@plant", **options)
 
     def read(self, run_id: str, path: str) -> str:
         folder = self._folder / "read" / run_id

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from promotions import (
     NAME,
+    PACKAGE,
     WHO,
     Interrupted,
     model,
@@ -26,6 +27,7 @@ from promotions import (
     verdict,
 )
 
+from guardianflow.contracts.detector_package import DetectorPackage
 from guardianflow.contracts.errors import (
     ConcurrentChangeError,
     TrackingError,
@@ -171,8 +173,9 @@ def test_a_state_that_changed_after_the_decision_is_not_built_upon(
 ) -> None:
     second.add_version(NAME, verdict(champion="1"))
 
-    def meanwhile(name: str, version: str) -> None:
+    def meanwhile(name: str, version: str) -> DetectorPackage:
         promoted(second, version="3", who="lee@office")
+        return PACKAGE
 
     with pytest.raises(ConcurrentChangeError, match=r"changed meanwhile.*by lee@office"):
         promoted(second, version="2", verify=meanwhile)

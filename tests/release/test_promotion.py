@@ -17,6 +17,7 @@ from promotions import (
     Gone,
     Interrupted,
     Stop,
+    borne_out,
     intact,
     model,
     promoted,
@@ -57,9 +58,9 @@ def test_two_promotions_and_a_rollback_and_the_journal_tells_it_all() -> None:
     assert (first.evidence_run_id, first.forced) == ("run1", False)
     assert first.when.endswith("+00:00")
 
-    store.add_version(NAME, verdict(champion="1"))
+    store.add_version(NAME, verdict(champion="1") | {EVIDENCE_TAG: "run2"})
     store.set_alias(NAME, CANDIDATE, "2")
-    promoted(store, reason=" 안전모 재현율 향상 ", evidence_run_id="run2")
+    promoted(store, reason=" 안전모 재현율 향상 ")
     assert store.aliases(NAME) == {CHAMPION: "2", ROLLBACK: "1"}
 
     back = rollback(store, DOTTED, who="lee@office", reason="false alarms at the gate")
@@ -164,7 +165,7 @@ def test_what_is_missing_is_named_with_what_is_there() -> None:
     with pytest.raises(SourceError, match="no @rollback to go back to; it has v1, v2"):
         rollback(store, NAME, who=WHO)
     with pytest.raises(SourceError, match=f"nearest: {NAME}"):
-        promote(store, NAME[:-1], who=WHO, verify=intact)
+        promote(store, NAME[:-1], who=WHO, verify=intact, evidence=borne_out(store))
     store.set_alias(NAME, CHAMPION, "1")
     store.set_alias(NAME, ROLLBACK, "1")
     with pytest.raises(SourceError, match="v1, which is @champion already"):

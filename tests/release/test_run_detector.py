@@ -371,7 +371,7 @@ def test_a_tampered_model_is_not_run(machine: Machine) -> None:
     finally:
         weights.write_bytes(content)
     assert done.returncode == 2
-    assert f"{weights.name} missing or different from the sha256" in done.stderr
+    assert f"not what was pulled (changed, missing or added: {weights.name})" in done.stderr
 
 
 def test_a_missing_library_names_the_command(machine: Machine, backend: str) -> None:

@@ -92,7 +92,7 @@ def model(request: pytest.FixtureRequest, registered: Registered) -> Any:
     here = DetectorModel()
     here.load_context(
         SimpleNamespace(
-            model_config={"runtime": "guardianflow"},
+            model_config={"runtime": "guardianflow", "sha256": registered.package.digest},
             artifacts={"detector": str(registered.package.directory)},
         )
     )

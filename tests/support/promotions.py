@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from guardianflow.contracts.detector_package import DetectorPackage, DetectorSpec
 from guardianflow.contracts.errors import GuardianFlowError, TrackingError
-from guardianflow.contracts.releases import CANDIDATE, CHAMPION, COMPARED_TAG, OUTCOME_TAG, ROLLBACK
+from guardianflow.contracts.releases import (
+    CANDIDATE,
+    CHAMPION,
+    COMPARED_TAG,
+    OUTCOME_TAG,
+    ROLLBACK,
+    GateVerdict,
+    ReleaseDecision,
+    VariantDecision,
+)
+from guardianflow.contracts.results import RunRequest
+from guardianflow.release.evidence import JudgedModel, ReleaseEvidence
 from guardianflow.release.promotion import promote, recover, rollback
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
 
 NAME = "donghwa-entec/busan-plant1/welding/ppe"
 DOTTED = "donghwa-entec.busan-plant1.welding.ppe"
 WHO = "kim@gate"
+PACKAGE = DetectorPackage(
+    Path("nowhere"),
+    DetectorSpec("onnx", "fp32", "tiny", ("안전모",), 32, "grid", "m.onnx", {"m.onnx": "0" * 64}),
+)
+"""What every version holds where versions have no files."""
 WRITES = ("set_alias", "delete_alias", "set_model_tag", "delete_model_tag")
 
 
-def intact(name: str, version: str) -> None:
+def intact(name: str, version: str) -> DetectorPackage:
     """A verify for versions without files."""
+    return PACKAGE
 
 
 def verdict(outcome: str = "pass", champion: str = "") -> dict[str, str]:
@@ -71,6 +92,43 @@ class Gone:
         return call
 
 
+def borne_out(store: Any, name: str = NAME) -> Callable[[str], ReleaseEvidence]:
+    """Evidence that says of every version what its tags say, as a release leaves them."""
+
+    def read(run_id: str) -> ReleaseEvidence:
+        models = tuple(
+            JudgedModel(
+                name, each.version, each.tags[OUTCOME_TAG], PACKAGE.digest, each.tags[COMPARED_TAG]
+            )
+            for each in store.versions(name)
+            if COMPARED_TAG in each.tags
+        )
+        return ReleaseEvidence(run_id, "FINISHED", "release", models)
+
+    return read
+
+
+def log_release(
+    ports: Any, package: DetectorPackage, version: str, champion: str = "", outcome: str = "pass"
+) -> str:
+    """The run of a release that has judged a version of NAME; returns its id."""
+    gate = GateVerdict("min_mAP50", outcome, 0.5, None, "measured")
+    judged = VariantDecision(
+        "onnx_fp32", NAME, version, "", champion, (gate,), digest=package.digest
+    )
+    decision = ReleaseDecision(outcome, "onnx_fp32", "size", (judged,), "measured")
+    experiment = NAME.rpartition("/")[0]
+    run_id: str = ports.store.start_run(
+        RunRequest(experiment, "ppe-release", {"guardianflow.stage": "release"})
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "release.json"
+        file.write_text(json.dumps(decision.to_dict()), encoding="utf-8")
+        ports.store.log_files(run_id, file, "results")
+    ports.store.end_run(run_id)
+    return run_id
+
+
 STEPS = 7
 """Writes of a promotion over a champion, and of a rollback: claim, entry, three aliases, end of the
 entry, claim."""
@@ -86,7 +144,8 @@ def model(*versions: dict[str, str], **aliases: str) -> InMemoryAliasStore:
 
 
 def promoted(store: Any, **given: Any) -> Any:
-    return promote(store, NAME, **{"who": WHO, "verify": intact, **given})
+    usual = {"who": WHO, "verify": intact, "evidence": borne_out(store)}
+    return promote(store, NAME, **{**usual, **given})
 
 
 class Stop(Exception):  # noqa: N818 - no error: the end of a process
@@ -155,7 +214,7 @@ def act(uri: str, action: str, after: int | None, version: str | None = None) ->
         store = Interrupted(store, after, die)
     try:
         if action == "promote":
-            promote(store, NAME, who=f"{WHO}-{version}", version=version, verify=intact)
+            promoted(store, who=f"{WHO}-{version}", version=version)
         elif action == "rollback":
             rollback(store, NAME, who=WHO)
         else:
@@ -181,6 +240,7 @@ def contend(uri: str, version: str, rounds: int, barrier: Any, results: Any) -> 
                 force=True,
                 reason="two at once",
                 verify=intact,
+                evidence=borne_out(store),
             )
             results.put((number, version, entry.number, ""))
         except GuardianFlowError as exc:
