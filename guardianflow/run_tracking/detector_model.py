@@ -66,9 +66,14 @@ class DetectorModel(PythonModel):  # type: ignore[misc]  # mlflow has no types
         detector = importlib.import_module(f"{runtime}.detector")
         results = importlib.import_module(f"{runtime}.contracts.results")
         self._errors = importlib.import_module(f"{runtime}.contracts.errors")
-        package = results.DetectorPackage.load(Path(context.artifacts["detector"]), alone=True)
+        try:
+            package = results.DetectorPackage.load(Path(context.artifacts["detector"]), alone=True)
+        except self._errors.SourceError as exc:
+            raise _changed("its files or its detector.json", str(exc)) from exc
         if package.digest != settings["sha256"]:
-            raise _changed("its detector.json", f"{package.digest}, not {settings['sha256']}")
+            raise _changed(
+                "its detector.json", f"sha256 {package.digest}, not {settings['sha256']}"
+            )
         self._detector = detector.Detector.open(
             package,
             batch_size=int(settings.get("batch_size", 1)),
@@ -124,13 +129,13 @@ def _check_runtime(name: str) -> None:
         digest.update(f"{module.relative_to(folder).as_posix()}\0".encode())
         digest.update(module.read_bytes())
     if digest.hexdigest()[:12] != digits[1]:
-        raise _changed("its code", f"{digest.hexdigest()[:12]}, not as in {name}")
+        raise _changed("its code", f"sha256 {digest.hexdigest()[:12]}, not as in {name}")
 
 
-def _changed(what: str, is_now: str) -> MlflowException:
+def _changed(what: str, how: str) -> MlflowException:
     return MlflowException(
-        f"this model is not what was registered: {what} was changed (sha256 {is_now}). Load "
-        "another version, or fetch it again from the registry"
+        f"this model is not what was registered: {what} was changed ({how}). Load another "
+        "version, or fetch it again from the registry"
     )
 
 
