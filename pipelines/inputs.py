@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from guardianflow.contracts.errors import DatasetError, Problem, ScenarioError, SourceError
-from guardianflow.contracts.results import SPEC_FILE, DetectorPackage, LocalDataset, RunRecord
+from guardianflow.contracts.ports import RunTracker
+from guardianflow.contracts.results import (
+    SPEC_FILE,
+    DetectorPackage,
+    LocalDataset,
+    RunRecord,
+    sha256_of,
+)
 from scenario.releases import unknown_classes
 
 from .settings import PROJECT_ROOT
 from .stages import StageContext
 
+WEIGHTS_TAG = "weights.sha256"
+"""Of a run: file name → sha256 of what lies under its `weights/`, as JSON."""
 RUN_REFERENCE = "runs:/"
 MODEL_REFERENCE = "models:/"
+WEIGHTS_FOLDER = "weights"
 
 
 def load_dataset(context: StageContext) -> LocalDataset:
@@ -135,6 +146,7 @@ def fetch_run_file(
 ) -> DetectorPackage:
     """`runs:/ID/weights/best.pt`: one file (or model directory) of a run's artifacts."""
     weights = context.ports.store.download(run_id, inner, destination / "download")
+    check_weights(context.ports.store.get_run(run_id), destination / "download")
     return package_of(context, weights, destination / "package")
 
 
@@ -147,8 +159,42 @@ def fetch_unregistered(context: StageContext, run: RunRecord, destination: Path)
             f"source run {run.run_id} ({run.run_name}) has no weights, so there is no detector to "
             f"start from; name a train or quant run"
         ) from exc
+    check_weights(run, destination / "download")
     files = [path for path in weights.iterdir() if path.is_file()]
     return package_of(context, files[0] if len(files) == 1 else weights, destination / "package")
+
+
+def log_weights(store: RunTracker, run_id: str, source: Path) -> None:
+    """Upload a weight file, or a directory of them, to the run's `weights/`, and what they are."""
+    store.log_files(run_id, source, WEIGHTS_FOLDER)
+    base = source if source.is_dir() else source.parent
+    files = sorted(source.rglob("*")) if source.is_dir() else [source]
+    sums = {p.relative_to(base).as_posix(): sha256_of(p) for p in files if p.is_file()}
+    store.annotate(run_id, tags={WEIGHTS_TAG: json.dumps(sums, ensure_ascii=False)})
+
+
+def check_weights(run: RunRecord, download: Path) -> None:
+    """Compare what was downloaded of a run's `weights/` with what the run logged.
+
+    Runs of earlier releases, and files elsewhere in a run, have nothing to compare with.
+
+    Raises:
+        SourceError: a file is not what the run logged.
+    """
+    folder = download / WEIGHTS_FOLDER
+    if not folder.is_dir() or WEIGHTS_TAG not in run.tags:
+        return
+    try:
+        sums = dict(json.loads(run.tags[WEIGHTS_TAG]))
+    except (ValueError, TypeError) as exc:
+        raise SourceError(f"tag '{WEIGHTS_TAG}' of run {run.run_id} can't be read: {exc}") from exc
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if sums.get(name) != sha256_of(path):
+            raise SourceError(
+                f"{WEIGHTS_FOLDER}/{name} of run {run.run_id} is not what the run logged: its "
+                f"sha256 is {sha256_of(path)}, not {sums.get(name)}. Name another run"
+            )
 
 
 def package_of(context: StageContext, weights: Path, destination: Path) -> DetectorPackage:

@@ -25,6 +25,7 @@ from .inputs import (
     dataset_tags,
     fetch_source,
     load_dataset,
+    log_weights,
     require_original,
     source_run_tags,
 )
@@ -145,7 +146,7 @@ class QuantStage:
         self._save_table(outputs, metrics, differences)
         self._draw(outputs, after, timings, differences)
         store.log_files(run_id, outputs)
-        store.log_files(run_id, package.directory, "weights")
+        log_weights(store, run_id, package.directory)
         store.annotate(
             run_id,
             tags={

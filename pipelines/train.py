@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError, TrainerError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
-from .inputs import dataset_tags, load_dataset, resolve_weights
+from .inputs import dataset_tags, load_dataset, log_weights, resolve_weights
 from .settings import PROJECT_ROOT
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
 
@@ -97,7 +97,7 @@ class TrainStage:
                 if category != "weights":
                     store.log_files(run_id, path, category)
         package = self._package(best, run_id)
-        store.log_files(run_id, best, "weights")
+        log_weights(store, run_id, best)
         whole = sampler.usage().as_metrics() | figures_from_lineage(package.spec)
         # After the last epoch, so that it is what the run shows and no epoch's point is doubled.
         store.log_metrics(run_id, whole, step=self._epochs_done + 1)

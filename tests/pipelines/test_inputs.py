@@ -1,0 +1,70 @@
+"""The model that a stage starts from: what a run logged is what is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from small_detectors import small_package
+
+from guardianflow.contracts.errors import SourceError
+from guardianflow.contracts.results import RunRequest
+from guardianflow.run_tracking.fake import InMemoryStore
+from pipelines.inputs import WEIGHTS_TAG, fetch_run_file, fetch_unregistered, log_weights
+
+
+class OtherFiles:
+    """A store whose artifacts were exchanged after the run had logged them."""
+
+    def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def download(self, run_id: str, path: str, destination: Path) -> Path:
+        found = self._store.download(run_id, path, destination)
+        for file in [found] if found.is_file() else found.rglob("*.onnx"):
+            file.write_bytes(file.read_bytes() + b"#")
+        return found
+
+
+def context(store: Any) -> Any:
+    benchmark = SimpleNamespace(conf_threshold=0.25, iou_threshold=0.45)
+    model = SimpleNamespace(input_size=64, architecture="small")
+    scenario = SimpleNamespace(benchmark=benchmark, model=model, task=SimpleNamespace(classes=()))
+    return cast(Any, SimpleNamespace(ports=SimpleNamespace(store=store), scenario=scenario))
+
+
+@pytest.fixture
+def store() -> InMemoryStore:
+    return InMemoryStore()
+
+
+@pytest.fixture
+def run_id(store: InMemoryStore, tmp_path: Path) -> str:
+    """A quant run that registered nothing: its package lies under weights/."""
+    made = store.start_run(RunRequest("site", "quant"))
+    log_weights(store, made, small_package(tmp_path / "package", "onnx").directory)
+    store.end_run(made)
+    return made
+
+
+def test_what_a_run_logged_is_taken(store: InMemoryStore, run_id: str, tmp_path: Path) -> None:
+    run = store.get_run(run_id)
+    assert fetch_unregistered(context(store), run, tmp_path / "out").spec.backend == "onnx"
+
+
+def test_what_was_exchanged_since_is_refused(
+    store: InMemoryStore, run_id: str, tmp_path: Path
+) -> None:
+    there = context(OtherFiles(store))
+    with pytest.raises(SourceError, match="is not what the run logged"):
+        fetch_unregistered(there, store.get_run(run_id), tmp_path / "a")
+    with pytest.raises(SourceError, match=r"weights/model\.onnx of run .* is not what the run"):
+        fetch_run_file(there, run_id, "weights/model.onnx", tmp_path / "b")
+    store.annotate(run_id, tags={WEIGHTS_TAG: "{"})
+    with pytest.raises(SourceError, match="can't be read"):
+        fetch_unregistered(context(store), store.get_run(run_id), tmp_path / "c")
