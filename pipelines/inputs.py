@@ -10,6 +10,7 @@ from scenario.releases import unknown_classes
 
 from .settings import PROJECT_ROOT
 from .stages import StageContext
+from .weight_trust import admit_package, names_of, tell
 
 RUN_REFERENCE = "runs:/"
 MODEL_REFERENCE = "models:/"
@@ -152,9 +153,13 @@ def fetch_unregistered(context: StageContext, run: RunRecord, destination: Path)
 
 
 def package_of(context: StageContext, weights: Path, destination: Path) -> DetectorPackage:
-    """A detector package as it is, or made of a weights file."""
+    """A detector package as it is, or made of a weights file.
+
+    Raises:
+        SourceError: it is no detector, or would run what no detector needs.
+    """
     if weights.is_dir() and (weights / SPEC_FILE).is_file():
-        return DetectorPackage.load(weights)
+        return admit_package(context, DetectorPackage.load(weights))
     from guardianflow.backends.packages import package_from_weights
 
     benchmark = context.scenario.benchmark
@@ -166,6 +171,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
         architecture=context.scenario.model.architecture,
         conf_threshold=benchmark.conf_threshold,
         iou_threshold=benchmark.iou_threshold,
+        trusted=context.request.trust_weights,
     )
 
 
@@ -206,3 +212,8 @@ def source_run_tags(context: StageContext) -> dict[str, str]:
     if reference.startswith(RUN_REFERENCE):
         return {"source.run_id": reference[len(RUN_REFERENCE) :].partition("/")[0]}
     return {"source.model": reference}
+
+
+def source_trust_tags(context: StageContext, source: DetectorPackage) -> dict[str, str]:
+    """What the source names beyond detectors' needs; said, too."""
+    return tell(context, names_of(source), f"{context.request.source} is trusted")
