@@ -73,9 +73,9 @@ def package_from_weights(
     known: dict[str, str] = {}
     if facts.backend == "pytorch":
         file = next(iter(facts.files.values()))
-        names = checkpoints.look(file).names if trusted else ()
-        known = checkpoints.vouched(names)
-        known |= model_figures.lineage_figures(file, facts.output, input_size, names)
+        foreign = checkpoints.look(file).names if trusted else ()
+        known = checkpoints.vouched(foreign)
+        known |= model_figures.lineage_figures(file, facts.output, input_size, foreign)
     with complete_or_absent(destination) as work:
         for name, path in facts.files.items():
             (work / name).parent.mkdir(parents=True, exist_ok=True)

@@ -360,6 +360,8 @@ def pickles_of_archive(content: bytes) -> dict[str, bytes]:
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
     names = [entry.filename for entry in entries]
     folders = {name.partition("/")[0] for name in names}
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise UnreadablePickleError("it is a TorchScript archive", torchscript=True)
     odd = [
         entry.filename
         for entry in entries
@@ -376,8 +378,6 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
         raise UnreadablePickleError("two entries of the archive have the same name")
     if len(folders) != 1 or f"{next(iter(folders))}/data.pkl" not in names:
         raise UnreadablePickleError("it is a zip archive that torch.save has not written")
-    if f"{next(iter(folders))}/constants.pkl" in names:
-        raise UnreadablePickleError("it is a TorchScript archive", torchscript=True)
     if min(entry.header_offset for entry in entries) != 0:
         raise UnreadablePickleError("something stands before the archive")
 
