@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from guardianflow.backends import checkpoints, detector_names, ultralytics_models
+from guardianflow.contracts.errors import SourceError
 
 MakeWeights = Callable[[str], Path]
 FAMILIES = ("torch.nn.modules", "ultralytics.nn.modules")
@@ -88,19 +89,28 @@ def test_every_architecture_is_made_of_listed_classes() -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_checkpoint_names_nothing_else_and_opens(
-    architecture: str, zipped: bool, weights: MakeWeights, tmp_path: Path
-) -> None:
-    import torch
-
+def test_a_checkpoint_names_nothing_else_and_opens(architecture: str, weights: MakeWeights) -> None:
     file = weights(architecture)
-    if not zipped:
-        content = torch.load(file, weights_only=False)
-        file = tmp_path / f"{architecture}.pt"
-        torch.save(content, file, _use_new_zipfile_serialization=False)
     assert checkpoints.look(file).names == ()
     assert ultralytics_models.architecture(ultralytics_models.load_detector(file)) in architecture
+
+
+def test_a_network_in_the_format_before_pytorch_1_6_needs_somebodys_word(
+    weights: MakeWeights, tmp_path: Path
+) -> None:
+    """It keeps the classes themselves, to compare their source; numbers alone need nobody's."""
+    import torch
+
+    content = torch.load(weights("yolo11n"), weights_only=False)
+    file = tmp_path / "old.pt"
+    torch.save(content, file, _use_new_zipfile_serialization=False)
+    names = checkpoints.look(file).names
+    assert "kept:ultralytics.nn.tasks.DetectionModel" in names
+    with pytest.raises(SourceError, match="--trust-weights"):
+        ultralytics_models.load_detector(file)
+    assert ultralytics_models.load_detector(file, names).names[0] == "helmet"
+    torch.save(content["model"].state_dict(), file, _use_new_zipfile_serialization=False)
+    assert checkpoints.look(file).names == ()
 
 
 def test_what_a_checkpoint_may_hold_beside_its_network(
