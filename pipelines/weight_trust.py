@@ -51,7 +51,8 @@ def given_to_training(context: StageContext, weights: Path | None) -> Iterator[P
     """
     if weights is not None and weights.is_dir():
         for file in sorted(weights.rglob("*")):
-            if file.suffix.lower() in PICKLES and file.is_file():
+            of_openvino = file.suffix.lower() == ".bin" and file.with_suffix(".xml").is_file()
+            if file.suffix.lower() in PICKLES and file.is_file() and not of_openvino:
                 yield file
     elif weights is not None and weights.suffix.lower() not in NO_PICKLES:
         yield weights
