@@ -15,7 +15,7 @@ import importlib
 import io
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,14 @@ class Look:
     weights: Path
     content: bytes
     uses: tuple[Use, ...] = ()
-    foreign: Mapping[str, str] | None = None
+    foreign: Mapping[str, str] = field(default_factory=dict)
     unreadable: str = ""
     torchscript: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """What has to be vouched for: foreign names, ANYTHING for an unreadable file."""
-        return (ANYTHING,) if self.unreadable else tuple(sorted(self.foreign or ()))
+        return (ANYTHING,) if self.unreadable else tuple(sorted(self.foreign))
 
     def unknown(self, accepted: Collection[str] = ()) -> tuple[str, ...]:
         """Those of `names` that nobody vouches for."""
@@ -67,8 +67,17 @@ class Look:
 
 
 def look(weights: Path) -> Look:
-    """Read a file and find what it would import and call; nothing is imported or called."""
-    content = weights.read_bytes()
+    """Read a file and find what it would import and call; nothing is imported or called.
+
+    Raises:
+        SourceError: no file, or one that can't be read.
+    """
+    if not weights.is_file():
+        raise SourceError(f"{weights} must be a file of weights but is none")
+    try:
+        content = weights.read_bytes()
+    except OSError as exc:
+        raise SourceError(f"{weights} can't be read: {exc.strerror}") from exc
     try:
         uses = tuple(uses_in_file(content))
     except UnreadablePickleError as exc:
@@ -99,9 +108,8 @@ def refusal(seen: Look, accepted: Collection[str] = ()) -> str:
             f"{seen.weights} is not known to be harmless to open: {seen.unreadable}. Save it anew "
             f"with torch.save; {cure}"
         )
-    foreign = seen.foreign or {}
     unknown = seen.unknown(accepted)
-    shown = ", ".join(f"{_words(name)} ({foreign[name]})" for name in unknown[:SHOWN])
+    shown = ", ".join(f"{_words(name)} ({seen.foreign[name]})" for name in unknown[:SHOWN])
     more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
     return (
         f"{seen.weights} would run {shown}{more} when it is opened, which no detector needs; {cure}"

@@ -115,6 +115,17 @@ def test_a_known_checkpoint_is_loaded_by_its_names_alone(
     assert set(torch.serialization.get_safe_globals()) == before
 
 
+def test_what_pytorch_reads_must_be_what_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No archive is known that the two readers see differently: here ours is made to err."""
+    hostile = archive(pickle.dumps({"a": 1}, 2))
+    monkeypatch.setattr(checkpoints, "pickles_of_archive", lambda _: {"archive/data.pkl": b"}."})
+    (tmp_path / "x.pt").write_bytes(hostile)
+    with pytest.raises(SourceError, match="two archives in one"):
+        checkpoints.load(checkpoints.look(tmp_path / "x.pt"))
+
+
 def test_names_are_told_apart_as_python_reads_them() -> None:
     assert full_name("__builtin__", "set") == "builtins.set"
     assert full_name("torch.nn", "Linear") == "torch.nn.Linear"

@@ -19,9 +19,12 @@ from wrapped_site import Site
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import SPEC_FILE, DetectorPackage
 from pipelines.entry import make_parser
+from pipelines.fleet_batch import FleetOrder, load_batch, new_batch
+from pipelines.fleet_plan import request_of
 from pipelines.plan import Planner, RunOptions
+from pipelines.runner import create_runner
 from pipelines.stages import StageRequest
-from scenario import build_scenario
+from scenario import Scenario, build_scenario, load_scenario
 
 SMALL = ("-p", "dataset.path=demo://ppe?images=14&size=96", "-p", "model.input_size=96")
 QUICK = ("--batch-sizes", "1", "--warmup", "1", "--runs", "10")
@@ -275,3 +278,21 @@ def test_mlflow_run_passes_it_on(stage: str) -> None:
         ([], False),
     ):
         assert parser.parse_args(["--scenario", "s.yaml", *words]).trust_weights is expected
+
+
+def test_python_and_a_batch_pass_it_on(ask: Any, tmp_path: Path) -> None:
+    request = ask("infer", "x.pt")
+    scenario = load_scenario_text(request.scenario_yaml, tmp_path)
+    for trusting in (True, False):
+        runner = create_runner(scenario, source_run_id="x.pt", trust_weights=trusting)
+        assert [each.trust_weights for each in runner.planned()] == [trusting]
+    batch = new_batch(FleetOrder("train", "e.yaml", trust_weights=True), ["one"], tmp_path)
+    batch.folder.mkdir(parents=True)
+    batch.save()
+    again = load_batch(batch.batch_id, tmp_path)
+    assert request_of(again, "one").trust_weights
+
+
+def load_scenario_text(text: str, folder: Path) -> Scenario:
+    (folder / "s.yaml").write_text(text, encoding="utf-8")
+    return load_scenario(folder / "s.yaml")
