@@ -106,10 +106,10 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
         if inner:
             return fetch_run_file(context, run_id, inner, destination)
         if "registered_model_name" in run.tags:
-            return context.ports.registry.fetch(reference, destination)
+            return fetch_registered(context, reference, destination)
         return fetch_unregistered(context, run, destination)
     if reference.startswith(MODEL_REFERENCE):
-        return context.ports.registry.fetch(reference, destination)
+        return fetch_registered(context, reference, destination)
     for path in candidates(Path(reference).expanduser(), context.base_dir):
         if path.exists():
             return package_of(context, path.resolve(), destination)
@@ -129,6 +129,12 @@ def check_source_run(context: StageContext, run_id: str) -> RunRecord:
             f"from{': ' + error if error else ''}. Run it to its end, or name another run"
         )
     return run
+
+
+def fetch_registered(context: StageContext, reference: str, destination: Path) -> DetectorPackage:
+    """A registered model; one from before weights were looked into may need --trust-weights."""
+    package = context.ports.registry.fetch(reference, destination)
+    return admit_package(context, package, registered=True)
 
 
 def fetch_run_file(
@@ -159,7 +165,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
         SourceError: it is no detector, or would run what no detector needs.
     """
     if weights.is_dir() and (weights / SPEC_FILE).is_file():
-        return admit_package(context, DetectorPackage.load(weights))
+        return admit_package(context, DetectorPackage.load(weights), registered=False)
     from guardianflow.backends.packages import package_from_weights
 
     benchmark = context.scenario.benchmark

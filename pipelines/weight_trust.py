@@ -25,18 +25,23 @@ NO_PICKLES = frozenset(
 """Files that no trainer unpickles: they have formats of their own."""
 
 
-def admit(context: StageContext, files: Iterable[Path]) -> tuple[str, ...]:
-    """Look at files that a stage is about to hand to a trainer.
+def admit(
+    context: StageContext, files: Iterable[Path], vouched: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Look at files that a stage is about to open, or to hand to a trainer.
+
+    Args:
+        vouched: names beyond detectors' needs that somebody has vouched for already.
 
     Returns:
-        The names beyond detectors' needs, which the caller trusts; () where there are none.
+        The names beyond detectors' needs, which somebody vouches for; () where there are none.
 
     Raises:
         SourceError: a file would run something else; names it.
     """
     from guardianflow.backends import checkpoints
 
-    accepted = (checkpoints.ANYTHING,) if context.request.trust_weights else ()
+    accepted = (checkpoints.ANYTHING,) if context.request.trust_weights else vouched
     found: set[str] = set()
     for file in dict.fromkeys(files):
         found.update(checkpoints.require_known(file, accepted).names)
@@ -65,8 +70,14 @@ def given_to_training(context: StageContext, weights: Path | None) -> Iterator[P
             yield from (place for place in candidates(path, context.base_dir) if place.is_file())
 
 
-def admit_package(context: StageContext, package: DetectorPackage) -> DetectorPackage:
-    """A package that lies in a directory somebody named: what its lineage says vouches for nothing.
+def admit_package(
+    context: StageContext, package: DetectorPackage, *, registered: bool
+) -> DetectorPackage:
+    """A package whose weights may be opened; its lineage says which names were accepted.
+
+    Args:
+        registered: its identity was checked, so the names in its lineage are vouched for. What
+            the lineage of any other package says, vouches for nothing.
 
     Raises:
         SourceError: its weights would run something else.
@@ -74,7 +85,8 @@ def admit_package(context: StageContext, package: DetectorPackage) -> DetectorPa
     from guardianflow.backends import checkpoints
 
     pickled = package.spec.backend == "pytorch"
-    names = admit(context, [package.weights_path]) if pickled else ()
+    vouched = names_of(package) if registered else ()
+    names = admit(context, [package.weights_path], vouched) if pickled else ()
     lineage = {k: v for k, v in package.spec.lineage.items() if k != checkpoints.LINEAGE}
     spec = replace(package.spec, lineage=lineage | checkpoints.vouched(names))
     return DetectorPackage(package.directory, spec)

@@ -16,8 +16,9 @@ from inprocess import InProcessExecutor
 from workplace import Workplace, last_json
 from wrapped_site import Site
 
+from guardianflow.backends.packages import package_from_weights
 from guardianflow.contracts.errors import StageFailedError
-from guardianflow.contracts.results import SPEC_FILE, DetectorPackage
+from guardianflow.contracts.results import SPEC_FILE, DetectorPackage, RunRequest
 from pipelines.entry import make_parser
 from pipelines.fleet_batch import FleetOrder, load_batch, new_batch
 from pipelines.fleet_plan import request_of
@@ -133,6 +134,27 @@ def test_a_package_that_somebody_names_vouches_for_nothing(
     DetectorPackage.create(place, replace(spec, lineage=claims))
     assert "would run" in refused(executor, ask("infer", place))
     assert not marker.exists()
+
+
+def test_a_model_registered_before_weights_were_looked_into(
+    executor: InProcessExecutor, ask: Any, foreign: Path, tmp_path: Path
+) -> None:
+    """Its lineage names nothing: it opens where it is trusted, and is refused before a run else."""
+    made = package_from_weights(foreign, tmp_path / "made", input_size=SIDE, trusted=True)
+    assert made.spec.lineage["pickle_names"] == FOREIGN
+    registry, store = executor.registry, executor.store
+    references = []
+    for name, lineage in (("new", made.spec.lineage), ("old", {})):
+        run = store.start_run(RunRequest("demo", "train"))
+        package = DetectorPackage.create(made.directory, replace(made.spec, lineage=lineage))
+        registry.register(run, package, f"demo/seoul-plant1/full/{name}")
+        store.end_run(run)
+        references.append(f"runs:/{run}")
+    new, old = references
+    executor.run(replace(ask("infer", new), check_only=True))
+    with pytest.raises(StageFailedError, match=f"would run '{FOREIGN}'"):
+        executor.run(replace(ask("infer", old), check_only=True))
+    executor.run(replace(ask("infer", old, trust=True), check_only=True))
 
 
 @pytest.mark.slow
