@@ -4,6 +4,9 @@ By default Ultralytics starts MLflow runs of its own wherever mlflow can be impo
 other trackers it finds, installs packages by itself, and sends usage events. Its switches stand
 in a settings file of the user, which is not ours to write. So they are turned in memory, for the
 time of one training, and turned back.
+
+It also runs code that data brings along: pickled caches beside a data set's labels, and Python text
+in a network's description, which a checkpoint carries too. Neither is run here.
 """
 
 from __future__ import annotations
@@ -16,7 +19,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .label_caches import load_label_cache
+
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+_CACHE_READERS = ("utils", "dataset")
 
 
 @contextmanager
@@ -39,6 +45,8 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
             checks = importlib.import_module("ultralytics.utils.checks")
             events = importlib.import_module("ultralytics.utils.events")
             downloads = importlib.import_module("ultralytics.utils.downloads")
+            readers = [importlib.import_module(f"ultralytics.data.{n}") for n in _CACHE_READERS]
+            tasks = importlib.import_module("ultralytics.nn.tasks")
         except ModuleNotFoundError:
             # Not installed, or an author's own copy of another age; their import will tell.
             yield
@@ -46,6 +54,11 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
         stack.enter_context(_settings(utils))
         stack.enter_context(_attribute(checks, "AUTOINSTALL", False))
         stack.enter_context(_attribute(getattr(events, "events", None), "enabled", False))
+        for module in readers:
+            stack.enter_context(_attribute(module, "load_dataset_cache_file", load_label_cache))
+        # Networks are built without evaluating text: Ultralytics' own switch for foreign weights.
+        guard = getattr(tasks, "_SafeLoad", None)
+        stack.enter_context(_attribute(guard, "restricted", lambda: True))
         if offline:
             stack.enter_context(_attribute(checks, "ONLINE", False))
             stack.enter_context(_attribute(downloads, "is_url", _is_local_url(downloads)))

@@ -36,6 +36,7 @@ INTERRUPTED = 130
 SWITCHES = {
     "force": "don't reuse a finished run",
     "no-register": "log models, register none",
+    "trust-weights": "open weights that name more than detectors need: they may run anything",
     "dry-run": "show the plan, touch nothing",
     "json": "end stdout with one JSON object",
     "verbose": "show the stages' own output",
@@ -112,6 +113,7 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
         resumable=stage in RESUMABLE,
         force=arguments.force,
         register=not arguments.no_register,
+        trust_weights=arguments.trust_weights,
         launcher=True,
         verbose=arguments.verbose,
         fail_on_gate=getattr(arguments, "fail_on_gate", False),
@@ -136,9 +138,11 @@ def invocation(stage: str, arguments: argparse.Namespace, rest: Sequence[str]) -
     """The command to write again; under `mlflow run`, MLflow's."""
     scenario, pairs = arguments.scenario, overrides_from(rest)
     if "MLFLOW_RUN_ID" in os.environ:
-        parameters = [f"scenario_path={scenario}", *pairs]
+        trusting = ["trust-weights=true"] if arguments.trust_weights else []
+        parameters = [f"scenario_path={scenario}", *pairs, *trusting]
         return f"mlflow run . -e {stage} " + " ".join(f"-P {p}" for p in parameters)
     extra = "".join(f" --{pair.replace('=', ' ', 1)}" for pair in pairs)
+    extra += " --trust-weights" if arguments.trust_weights else ""
     if stage == COMPARE:  # without these it would be another comparison
         for name in ("source_run_id", "quant_variants"):
             if value := getattr(arguments, name):

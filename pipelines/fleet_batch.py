@@ -76,6 +76,7 @@ class FleetOrder:
     version: str = ""
     params: dict[str, str] = field(default_factory=dict)
     register: bool = True
+    trust_weights: bool = False
 
 
 @dataclass

@@ -79,6 +79,7 @@ def request_of(batch: Batch, name: str) -> WrapRequest:
         params=order.params,
         experiments=Path(order.experiments),
         register=order.register,
+        trust_weights=order.trust_weights,
         tags={TAG: batch.batch_id},
         terminal=False,
     )

@@ -19,6 +19,7 @@ from .inputs import (
     load_dataset,
     require_original,
     source_run_tags,
+    source_trust_tags,
 )
 from .judging import Judged, judge, read_split, save_judged
 from .measuring import (
@@ -92,6 +93,7 @@ class InferStage:
                 **scenario.to_all_tags("infer"),
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
+                **source_trust_tags(context, self._source),
                 **verdict_tags(verdict),
                 **tracking_tags(context, self._sequences),
                 "data.split": self._split,

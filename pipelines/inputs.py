@@ -18,6 +18,7 @@ from scenario.releases import unknown_classes
 
 from .settings import PROJECT_ROOT
 from .stages import StageContext
+from .weight_trust import admit_package, names_of, tell
 
 WEIGHTS_TAG = "weights.sha256"
 """Of a run: file name → sha256 of what lies under its `weights/`, as JSON."""
@@ -116,10 +117,10 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
         if inner:
             return fetch_run_file(context, run_id, inner, destination)
         if "registered_model_name" in run.tags:
-            return context.ports.registry.fetch(reference, destination)
+            return fetch_registered(context, reference, destination)
         return fetch_unregistered(context, run, destination)
     if reference.startswith(MODEL_REFERENCE):
-        return context.ports.registry.fetch(reference, destination)
+        return fetch_registered(context, reference, destination)
     for path in candidates(Path(reference).expanduser(), context.base_dir):
         if path.exists():
             return package_of(context, path.resolve(), destination)
@@ -139,6 +140,12 @@ def check_source_run(context: StageContext, run_id: str) -> RunRecord:
             f"from{': ' + error if error else ''}. Run it to its end, or name another run"
         )
     return run
+
+
+def fetch_registered(context: StageContext, reference: str, destination: Path) -> DetectorPackage:
+    """A registered model; one from before weights were looked into may need --trust-weights."""
+    package = context.ports.registry.fetch(reference, destination)
+    return admit_package(context, package, registered=True)
 
 
 def fetch_run_file(
@@ -198,9 +205,13 @@ def check_weights(run: RunRecord, download: Path) -> None:
 
 
 def package_of(context: StageContext, weights: Path, destination: Path) -> DetectorPackage:
-    """A detector package as it is, or made of a weights file."""
+    """A detector package as it is, or made of a weights file.
+
+    Raises:
+        SourceError: it is no detector, or would run what no detector needs.
+    """
     if weights.is_dir() and (weights / SPEC_FILE).is_file():
-        return DetectorPackage.load(weights)
+        return admit_package(context, DetectorPackage.load(weights), registered=False)
     from guardianflow.backends.packages import package_from_weights
 
     benchmark = context.scenario.benchmark
@@ -212,6 +223,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
         architecture=context.scenario.model.architecture,
         conf_threshold=benchmark.conf_threshold,
         iou_threshold=benchmark.iou_threshold,
+        trusted=context.request.trust_weights,
     )
 
 
@@ -252,3 +264,8 @@ def source_run_tags(context: StageContext) -> dict[str, str]:
     if reference.startswith(RUN_REFERENCE):
         return {"source.run_id": reference[len(RUN_REFERENCE) :].partition("/")[0]}
     return {"source.model": reference}
+
+
+def source_trust_tags(context: StageContext, source: DetectorPackage) -> dict[str, str]:
+    """What the source names beyond detectors' needs; said, too."""
+    return tell(context, names_of(source), f"{context.request.source} is trusted")

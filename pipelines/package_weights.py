@@ -1,6 +1,6 @@
 """`python -m pipelines.package_weights REQUEST.json`: a weight file → a detector package.
 
-A process of its own: a weight file is code, and reading a foreign one may end the process. What
+A process of its own: reading a foreign weight file may end the process. What
 went wrong is one JSON line on stdout; started by pipelines.wrap_models, never by people.
 """
 
@@ -26,14 +26,17 @@ def package_apart(
     input_size: int,
     class_names: Sequence[str] | None,
     lineage: Mapping[str, str],
+    trusted: bool = False,
 ) -> DetectorPackage:
     """Make the package in a process of its own.
 
     Args:
         input_size: where the file does not say one itself.
+        trusted: open a .pt although it names more than detectors need.
 
     Raises:
-        SourceError: the file is no detector, or contradicts what is said of it.
+        SourceError: the file is no detector, contradicts what is said of it, or would run what no
+            detector needs.
         NativeCrashError: reading it ended the process.
     """
     request = destination.with_suffix(".json")
@@ -43,6 +46,7 @@ def package_apart(
         "input_size": input_size,
         "class_names": list(class_names) if class_names else None,
         "lineage": dict(lineage),
+        "trusted": trusted,
     }
     request.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
     command = [sys.executable, "-m", "pipelines.package_weights", str(request)]
@@ -70,18 +74,21 @@ def package_apart(
 
 def main(argv: list[str]) -> int:
     from guardianflow.backends import weight_files
+    from guardianflow.backends.checkpoints import ANYTHING
     from guardianflow.backends.packages import package_from_weights
 
     values: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     weights = Path(values["weights"])
     try:
-        facts = weight_files.read(weights)
+        accepted = (ANYTHING,) if values["trusted"] else ()
+        facts = weight_files.read(weights, accepted)
         package = package_from_weights(
             weights,
             Path(values["destination"]),
             input_size=facts.input_size or values["input_size"],
             class_names=values["class_names"],
             lineage=values["lineage"],
+            trusted=values["trusted"],
         )
         answer = {"variant": package.spec.variant}
     except GuardianFlowError as exc:

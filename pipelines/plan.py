@@ -31,6 +31,7 @@ class RunOptions:
         resume: the run of a full_pipeline or a comparison that failed, to go on with.
         resumable: whether the command takes `resume`.
         invocation: how the caller would write the command again, for the way back.
+        trust_weights: open weights that name more than detectors need; see docs/trust.md.
         fail_on_gate: a release that does not pass is a failure of the command.
         judged_run: a release: the pipeline whose models are judged.
         judged_sources: a release: the train and quant runs whose models are judged.
@@ -47,6 +48,7 @@ class RunOptions:
     launcher: bool = False
     verbose: bool = False
     invocation: str = "guardianflow pipeline SCENARIO"
+    trust_weights: bool = False
     fail_on_gate: bool = False
     judged_run: str = ""
     judged_sources: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ class Planner:
             "parent_run_id": self.parent_run_id,
             "force": self.options.force,
             "register": self.options.register,
+            "trust_weights": self.options.trust_weights,
             **changes,
         }
         return StageRequest(

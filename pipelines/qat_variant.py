@@ -84,6 +84,7 @@ def make_trained(
 
     def train(network: Any) -> Mapping[str, str]:
         from experiments_adapters.yolo.finetune import FinetuneSettings, finetune
+        from guardianflow.backends.checkpoints import accepted_by
         from guardianflow.backends.ultralytics_models import load_detector
 
         context.events.message(f"training {training.epochs} epochs with fake quantisation")
@@ -97,7 +98,7 @@ def make_trained(
             end_to_end=given.source.spec.output == "end_to_end",
             seconds=seconds,
         )
-        detector = load_detector(given.source.weights_path)
+        detector = load_detector(given.source.weights_path, accepted_by(given.source.spec))
         return finetune(network, detector, given.dataset.data_yaml, settings, on_epoch_end)
 
     return kitchen.make_trained(recipe, destination, train, given.dataset.fingerprint)

@@ -28,6 +28,7 @@ from .inputs import (
     log_weights,
     require_original,
     source_run_tags,
+    source_trust_tags,
 )
 from .judging import Judged, judge, read_split, save_judged
 from .measuring import Timings, Watch, save_json, save_timings, timing_paths
@@ -94,6 +95,7 @@ class QuantStage:
                 **scenario.to_all_tags("quant"),
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
+                **source_trust_tags(context, self._source),
                 **verdict_tags(verdict),
                 **calibration.tags,
                 "data.split": self._split,

@@ -134,6 +134,7 @@ def create_runner(
     backend: str = "",
     force: bool = False,
     register: bool = True,
+    trust_weights: bool = False,
     options: RunOptions | None = None,
     stage: str = "",
     settings: Settings | None = None,
@@ -148,6 +149,7 @@ def create_runner(
         backend: quantise for this backend alone.
         force: work anew although a finished run has the same fingerprint.
         register: register models; False only logs them.
+        trust_weights: open weights that name more than detectors need: they may run anything.
         options: all of the above in one value, as the command line builds it.
         stage: 'train', 'quant', 'infer', 'release', 'full_pipeline' or 'compare'; '' lets the
             scenario decide.
@@ -165,6 +167,7 @@ def create_runner(
             backend=backend,
             force=force,
             register=register,
+            trust_weights=trust_weights,
             code_path=experiment_code_path or BUILTIN_EXPERIMENT,
         )
     options = replace(

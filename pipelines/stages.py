@@ -47,6 +47,7 @@ class StageRequest:
         force: work anew even when a finished run with the same fingerprint exists.
         register: register the model; False leaves it logged only.
         check_only: stop after `prepare`: nothing is written to the store.
+        trust_weights: open weights that name more than detectors need.
         tags: for the run, beside the stage's own: its place in a comparison.
         candidates: what a release judges; the values of release_candidates.Candidate.
     """
@@ -68,6 +69,7 @@ class StageRequest:
     force: bool = False
     register: bool = True
     check_only: bool = False
+    trust_weights: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     candidates: Sequence[Mapping[str, str]] = ()
 

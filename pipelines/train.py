@@ -18,6 +18,7 @@ from guardianflow.contracts.results import DetectorPackage, LocalDataset
 from .inputs import dataset_tags, load_dataset, log_weights, resolve_weights
 from .settings import PROJECT_ROOT
 from .stages import StageContext, StageOutcome, StagePlan, library_versions
+from .weight_trust import admit, given_to_training, names_of, tell
 
 if TYPE_CHECKING:
     from experiments_adapters.code_path import EpochListener, ExperimentCode
@@ -42,6 +43,7 @@ class TrainStage:
 
         context, scenario = self._context, self._context.scenario
         self._weights = resolve_weights(context)
+        foreign = admit(context, given_to_training(context, self._weights))
         self._dataset = load_dataset(context)
         self._code = load_experiment(
             context.request.code_path,
@@ -69,6 +71,7 @@ class TrainStage:
             tags={
                 **scenario.to_all_tags("train"),
                 **dataset_tags(self._dataset),
+                **tell(context, foreign, "what the training starts from is trusted"),
                 "experiment_code_path": context.request.code_path,
                 "experiment_code_fingerprint": self._code.fingerprint,
             },
@@ -97,6 +100,9 @@ class TrainStage:
                 if category != "weights":
                     store.log_files(run_id, path, category)
         package = self._package(best, run_id)
+        own = tell(context, names_of(package), "the trained weights hold the experiment's code")
+        if own:
+            store.annotate(run_id, tags=own)
         log_weights(store, run_id, best)
         whole = sampler.usage().as_metrics() | figures_from_lineage(package.spec)
         # After the last epoch, so that it is what the run shows and no epoch's point is doubled.
@@ -186,6 +192,7 @@ class TrainStage:
                 conf_threshold=scenario.benchmark.conf_threshold,
                 iou_threshold=scenario.benchmark.iou_threshold,
                 lineage={"run_id": run_id, "data_fingerprint": self._dataset.fingerprint},
+                trusted=True,  # the code that wrote it has run in this process already
             )
         except ConfigurationError as exc:  # not the caller's weights: the training made them
             raise TrainerError(f"the trained model can't be used: {exc}") from exc

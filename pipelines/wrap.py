@@ -352,7 +352,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--script-version", default="", help="v3, 1214 or 최종")
     parser.add_argument("--script", default="", help="a script below the directory")
     parser.add_argument("--experiments", default="", help="registry file")
-    for name in ("no-register", "dry-run", "json"):
+    for name in ("no-register", "trust-weights", "dry-run", "json"):
         parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes)
     given, rest = parser.parse_known_args(argv)
 
@@ -367,6 +367,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             params=parse_given(overrides_from(rest)),
             experiments=Path(given.experiments) if given.experiments else None,
             register=not given.no_register,
+            trust_weights=given.trust_weights,
             launcher=True,
         )
         return wrap(request, dry_run=given.dry_run, as_json=given.json)

@@ -11,6 +11,7 @@ from guardianflow.contracts.results import RegisteredModel
 from scenario.naming import model_name
 
 from .package_weights import package_apart
+from .weight_trust import FOREIGN_TAG, names_of, shown
 from .wiring import Ports
 from .wrap_plan import WrapPlan
 
@@ -42,6 +43,7 @@ def register_model(
             input_size=size,
             class_names=plan.task.classes or None,
             lineage=lineage,
+            trusted=plan.request.trust_weights,
         )
         spec = package.spec
         model = ports.registry.register(
@@ -63,6 +65,9 @@ def register_model(
         return None, f"no model is registered: {chosen.path} can't be used: {exc}", chosen.path
     guessed = f". Its input size {size} is {how}" if how and spec.input_size == size else ""
     told = f"{chosen.path} is {model.display_name} version {model.version}, a candidate{guessed}"
+    if foreign := names_of(package):
+        ports.store.annotate(run_id, tags={FOREIGN_TAG: " ".join(foreign)[:4000]})
+        told += f". It is trusted and may run: {shown(foreign)}"
     return model, told, chosen.path
 
 

@@ -33,6 +33,7 @@ class WrapRequest:
         params: values of the template's placeholders.
         experiments: the registry file; None takes configs/experiments.yaml.
         register: register the model of a train or quant run.
+        trust_weights: open its weights although they name more than detectors need.
         launcher: adopt the run that `mlflow run` has made.
         tags: more tags for the run.
         terminal: show what the script prints.
@@ -45,6 +46,7 @@ class WrapRequest:
     params: Mapping[str, str] = field(default_factory=dict)
     experiments: Path | None = None
     register: bool = True
+    trust_weights: bool = False
     launcher: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     terminal: bool = True

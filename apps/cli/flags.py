@@ -45,6 +45,7 @@ def run_flags(stage: str, given: dict[str, Any]) -> int:
         resumable=stage in RESUMABLE,
         force=given["force"],
         register=not given["no_register"],
+        trust_weights=given["trust_weights"],
         launcher=False,
         verbose=given["verbose"],
         fail_on_gate=given.get("fail_on_gate", False),

@@ -24,6 +24,7 @@ from pipelines.wrap_plan import WrapPlan
 FOR_ONE = ("script",)
 FOR_A_NEW_BATCH = (
     "everything", "customer", "script_type", "version", "params", "experiments", "no_register",
+    "trust_weights",
 )  # fmt: skip
 FLAGS = {"everything": "all", "script_type": "type", "params": "param"}
 
@@ -152,4 +153,5 @@ def _order(given: dict[str, Any]) -> FleetOrder:
         version=given["version"],
         params=parse_given(given["params"]),
         register=not given["no_register"],
+        trust_weights=given["trust_weights"],
     )

@@ -70,6 +70,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--imgsz", type=int, default=None, help="Side of the network input."),
             click.option("--no-register", is_flag=True, help="Log models, register none."),
             click.option("--force", is_flag=True, help="Don't reuse a finished run."),
+            click.option(
+                "--trust-weights",
+                is_flag=True,
+                help="Open weights whatever they hold: they may run anything. See docs/trust.md.",
+            ),
             click.option("--dry-run", is_flag=True, help="Show scenario and plan; touch nothing."),
             click.option("--json", "as_json", is_flag=True, help="End stdout with one object."),
             click.option("--verbose", is_flag=True, help="Show the stages' own output."),

@@ -64,6 +64,11 @@ def command(name: str) -> click.Command:
     )
     @click.option("--experiments", default="", metavar="FILE", help="The registry file.")
     @click.option("--no-register", is_flag=True, help="Register no model.")
+    @click.option(
+        "--trust-weights",
+        is_flag=True,
+        help="Open the script's weights whatever they hold: they may run anything.",
+    )
     @click.option("--dry-run", is_flag=True, help="Show command, run and tags; start nothing.")
     @click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
     @click.pass_context
@@ -99,6 +104,7 @@ def command(name: str) -> click.Command:
                 params=parse_given(given["params"]),
                 experiments=Path(given["experiments"]) if given["experiments"] else None,
                 register=not given["no_register"],
+                trust_weights=given["trust_weights"],
             )
             return wrap(request, dry_run=given["dry_run"], as_json=given["as_json"])
 

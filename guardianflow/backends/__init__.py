@@ -3,6 +3,9 @@
     catalogue         what each backend can do, as data; get_backend, open_session
     packages          a weight file somebody gives → a detector package
     weight_files      what a weight file says of itself: names, size, precision, output
+    pickled_names     what a pickle would import and call, found out without unpickling it
+    detector_names    the names that detectors' checkpoints are made of
+    checkpoints       a checkpoint is looked at first, and opened from the bytes looked at
     model_figures     parameters and operations of a detector, counted when its package is made
     probe             does a backend run on this machine? tried in a child process
     pytorch           Ultralytics checkpoints; the source of every export

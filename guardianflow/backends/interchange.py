@@ -12,7 +12,7 @@ from typing import Any
 
 from ..contracts.errors import BackendError
 from ..contracts.results import DetectorPackage, DetectorSpec
-from . import ultralytics_models
+from . import checkpoints, ultralytics_models
 from .exporting import foreign_errors, prints_to_log, require
 
 # The newest whose INT8 quantisation ONNX Runtime accepts unchanged (it rejects 21 and later) and
@@ -33,7 +33,7 @@ def to_onnx(source: DetectorPackage, file: Path) -> None:
     onnx = require("onnx", "export to ONNX", INSTALL)
     onnxslim = require("onnxslim", "export to ONNX", INSTALL)
     spec = source.spec
-    model = ultralytics_models.load_detector(source.weights_path)
+    model = ultralytics_models.load_detector(source.weights_path, checkpoints.accepted_by(spec))
     stride = int(max(model.stride))
     with foreign_errors(f"export of {spec.architecture or 'the detector'} to ONNX"):
         _trace(ultralytics_models.prepare(model, spec.output, spec.input_size), spec, file)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..contracts.errors import BackendError, ConfigurationError
 from ..contracts.results import DetectorPackage, DetectorSpec
-from . import ultralytics_models
+from . import checkpoints, ultralytics_models
 from .exporting import foreign_errors, loggers_to_log
 
 LOGGER = logging.getLogger(__name__)
@@ -43,19 +43,23 @@ def model_figures(package: DetectorPackage) -> dict[str, int]:
             f"only a PyTorch detector can be counted but got one of '{spec.backend}'; its figures "
             "are in its lineage, where its source was counted"
         )
-    return _count(package.weights_path, spec.output, spec.input_size)
+    accepted = checkpoints.accepted_by(spec)
+    return _count(package.weights_path, spec.output, spec.input_size, accepted)
 
 
-def lineage_figures(weights: Path, output: str, input_size: int) -> dict[str, str]:
+def lineage_figures(
+    weights: Path, output: str, input_size: int, accepted: Collection[str] = ()
+) -> dict[str, str]:
     """The figures as a new package's lineage holds them; {} where the model can't be counted.
 
     Args:
         weights: an Ultralytics checkpoint, already found to be a detector.
         output: 'grid' or 'end_to_end'.
         input_size: side, pixels.
+        accepted: as for `ultralytics_models.load_detector`.
     """
     try:
-        figures = _count(weights, output, input_size)
+        figures = _count(weights, output, input_size, accepted)
     except BackendError as exc:  # a detector is no worse for an uncounted layer
         LOGGER.warning("size and operations of %s are not known: %s", weights.name, exc)
         return {}
@@ -80,8 +84,10 @@ def figures_from_lineage(spec: DetectorSpec, prefix: str = "sys.") -> dict[str, 
     }
 
 
-def _count(weights: Path, output: str, input_size: int) -> dict[str, int]:
-    model = ultralytics_models.load_detector(weights)
+def _count(
+    weights: Path, output: str, input_size: int, accepted: Collection[str]
+) -> dict[str, int]:
+    model = ultralytics_models.load_detector(weights, accepted)
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 

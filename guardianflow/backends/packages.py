@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..contracts.errors import ConfigurationError, Problem, SourceError
 from ..contracts.results import DetectorPackage, DetectorSpec
-from . import model_figures, weight_files
+from . import checkpoints, model_figures, weight_files
 from .exporting import complete_or_absent
 from .weight_files import WeightFacts
 
@@ -23,11 +23,13 @@ def package_from_weights(
     conf_threshold: float = 0.25,
     iou_threshold: float = 0.45,
     lineage: Mapping[str, str] | None = None,
+    trusted: bool = False,
 ) -> DetectorPackage:
     """Copy a detector's files and describe them.
 
     What the file says of itself wins where the caller says nothing; where both speak they must
-    agree. A .pt file is a pickle, and opening it runs code: give only a file you trust.
+    agree. A .pt file is a pickle, which can hold any code: it is opened only where it names
+    nothing but what detectors need, or where it is trusted.
 
     Args:
         weights: an Ultralytics .pt, an .onnx, an OpenVINO .xml with its .bin, a TensorRT .engine
@@ -39,14 +41,17 @@ def package_from_weights(
         conf_threshold, iou_threshold: the thresholds to deploy with.
         lineage: recorded in the package as it is. A PyTorch detector's number of parameters and
             operations are recorded beside it; see model_figures.
+        trusted: the caller vouches for a .pt whatever it names. What it names beyond detectors'
+            needs is recorded in the lineage, so that the package opens from then on.
 
     Raises:
-        SourceError: the file is missing or is no detector; says what it is.
+        SourceError: the file is missing or is no detector; says what it is. It would run what no
+            detector needs.
         ConfigurationError: class names or input size contradict the file, a threshold outside
             0…1, `destination` exists. All at once.
     """
     weights = Path(weights)
-    facts = weight_files.read(weights)
+    facts = weight_files.read(weights, (checkpoints.ANYTHING,) if trusted else ())
     names = tuple(class_names) if class_names is not None else facts.class_names
     problems = [
         *_name_problems(facts, class_names, weights),
@@ -65,10 +70,12 @@ def package_from_weights(
     missing = [str(path) for path in facts.files.values() if not path.is_file()]
     if missing:
         raise SourceError(f"{weights} refers to {', '.join(missing)}, which is missing")
-    figures: Mapping[str, str] = {}
+    known: dict[str, str] = {}
     if facts.backend == "pytorch":
         file = next(iter(facts.files.values()))
-        figures = model_figures.lineage_figures(file, facts.output, input_size)
+        foreign = checkpoints.look(file).names if trusted else ()
+        known = checkpoints.vouched(foreign)
+        known |= model_figures.lineage_figures(file, facts.output, input_size, foreign)
     with complete_or_absent(destination) as work:
         for name, path in facts.files.items():
             (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +91,7 @@ def package_from_weights(
             files={},
             conf_threshold=conf_threshold,
             iou_threshold=iou_threshold,
-            lineage={**figures, **(lineage or {})},
+            lineage={**known, **(lineage or {})},
         )
         made = DetectorPackage.create(work, spec)
     return DetectorPackage(destination, made.spec)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..contracts.errors import BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, exporting, ultralytics_models
+from . import catalogue, checkpoints, exporting, ultralytics_models
 from .hardware import physical_cores, torch_device
 from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode
 
@@ -72,7 +72,8 @@ class PytorchBackend:
         ultralytics_models.import_ultralytics()
         where = _device(device, package.spec.precision)
         with exporting.foreign_errors(f"opening {package.weights_path} with PyTorch"):
-            model = ultralytics_models.load_detector(package.weights_path)
+            accepted = checkpoints.accepted_by(package.spec)
+            model = ultralytics_models.load_detector(package.weights_path, accepted)
             model = ultralytics_models.prepare(model, package.spec.output, package.spec.input_size)
             return PytorchSession(package, model, batch_size, where, mode)
 

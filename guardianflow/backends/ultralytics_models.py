@@ -9,14 +9,19 @@ set stays as the user has set it.
 from __future__ import annotations
 
 import os
-import warnings
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..contracts.errors import BackendError, SourceError
+from . import checkpoints
 from .exporting import environment, loggers_to_log, require
+from .pickled_names import is_tar
 
 INSTALL = "pip install ultralytics torch torchvision"
+_OPENING = threading.Lock()
 
 
 def import_ultralytics() -> Any:
@@ -37,24 +42,36 @@ def import_ultralytics() -> Any:
         return require("ultralytics", "a PyTorch detector", INSTALL)
 
 
-def load_detector(weights: Path) -> Any:
+def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
     """The float32 model of a detection checkpoint, in eval mode on the CPU, not yet fused.
 
-    A checkpoint is a pickle, and unpickling runs code: call this only with a file that the user
-    named or whose sha256 is known.
+    A checkpoint is a pickle, and unpickling runs code. So it is looked at first and refused where
+    it names anything that detectors don't need; see `checkpoints`.
+
+    Args:
+        accepted: names beyond those that somebody vouches for: the user, or a registered
+            package's lineage (`checkpoints.accepted_by`).
 
     Raises:
-        SourceError: not a checkpoint of an Ultralytics detector; says what it is.
+        SourceError: not a checkpoint of an Ultralytics detector; says what it is. Or it would run
+            something else; names it.
     """
     if not weights.is_file():
         raise SourceError(f"{weights} does not exist; name a .pt file on this machine")
+    seen = checkpoints.look(weights)
+    if known := _no_checkpoint(seen):
+        raise SourceError(f"{weights} is not an Ultralytics checkpoint: {known}")
+    if seen.unknown(accepted):
+        raise SourceError(checkpoints.refusal(seen, accepted))
     import_ultralytics()
     from ultralytics.nn.modules import Detect
     from ultralytics.nn.tasks import load_checkpoint
 
     try:
-        with loggers_to_log("ultralytics"):
+        with loggers_to_log("ultralytics"), _loading(seen):
             model, _ = load_checkpoint(str(weights.resolve()))
+    except SourceError:
+        raise
     except (ModuleNotFoundError, AttributeError) as exc:
         raise SourceError(
             f"{weights} was pickled with code that is not here ({exc}); install what it was "
@@ -62,7 +79,7 @@ def load_detector(weights: Path) -> Any:
         ) from exc
     except Exception as exc:
         raise SourceError(
-            f"{weights} is not an Ultralytics checkpoint: {_what_it_is(weights)} "
+            f"{weights} is not an Ultralytics checkpoint: {_what_it_holds(seen)} "
             f"({_first_line(exc)})"
         ) from exc
     task = getattr(model, "task", None)
@@ -75,6 +92,26 @@ def load_detector(weights: Path) -> Any:
             f"{type(head).__name__}"
         )
     return model
+
+
+@contextmanager
+def _loading(seen: checkpoints.Look) -> Iterator[None]:
+    """Let Ultralytics take what was looked at, instead of opening the file once more.
+
+    Ultralytics knows what older versions called its classes, and corrects what they left out.
+    """
+    from ultralytics.nn import tasks
+
+    def torch_load(*_: object, **__: object) -> Any:
+        return checkpoints.load(seen)
+
+    with _OPENING:
+        before = tasks.torch_load
+        tasks.torch_load = torch_load
+        try:
+            yield
+        finally:
+            tasks.torch_load = before
 
 
 def is_end_to_end(model: Any) -> bool:
@@ -124,28 +161,24 @@ def architecture(model: Any) -> str:
     return Path(str(description.get("yaml_file", ""))).stem
 
 
-def _what_it_is(weights: Path) -> str:
-    import torch
-
-    with weights.open("rb") as stream:
-        start = stream.read(4)
-    if not start:
+def _no_checkpoint(seen: checkpoints.Look) -> str:
+    """What a file is that has not even the form of a checkpoint; '' for all others."""
+    start = seen.content[:4]
+    if not seen.content:
         return "the file is empty"
-    if start == b"PK\x03\x04":
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # PyTorch's, about torch.jit itself
-                torch.jit.load(str(weights), map_location="cpu")
-        except RuntimeError:
-            pass
-        else:
-            return "it is a TorchScript archive"
-        try:
-            content = torch.load(str(weights), map_location="cpu", weights_only=True)
-        except Exception:
-            return "it is a zip archive or pickle of something else"
-        return f"it holds a {type(content).__name__}, as torch.save of a state_dict gives"
-    return f"it starts with the bytes {start!r}"
+    if seen.torchscript:
+        return "it is a TorchScript archive"
+    if seen.unreadable and not start.startswith((b"PK", b"\x80")) and not is_tar(seen.content):
+        return f"it starts with the bytes {start!r}"
+    return ""
+
+
+def _what_it_holds(seen: checkpoints.Look) -> str:
+    try:
+        content = checkpoints.load(seen)
+    except Exception:
+        return "it is a zip archive or pickle of something else"
+    return f"it holds a {type(content).__name__}, as torch.save of a state_dict gives"
 
 
 def _first_line(exc: BaseException) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,16 +53,23 @@ class WeightFacts:
     stride: int = 1
 
 
-def read(weights: Path) -> WeightFacts:
+def read(weights: Path, accepted: Collection[str] = ()) -> WeightFacts:
     """Find out what `weights` is.
 
+    Args:
+        accepted: names beyond detectors' that a .pt may hold; see `checkpoints`.
+
     Raises:
-        SourceError: no such file, of no known kind, or not a detector; says what it is.
+        SourceError: no such file, of no known kind, or not a detector; says what it is. A .pt that
+            would run something else when it is opened.
         MissingDependencyError: the library that reads it is not installed.
     """
     file = _the_file(weights)
-    readers = {".pt": _read_pt, ".onnx": _read_onnx, ".xml": _read_xml, ".engine": _read_engine}
-    return readers[file.suffix.lower()](file)
+    suffix = file.suffix.lower()
+    if suffix == ".pt":
+        return _read_pt(file, accepted)
+    readers = {".onnx": _read_onnx, ".xml": _read_xml, ".engine": _read_engine}
+    return readers[suffix](file)
 
 
 def _the_file(weights: Path) -> Path:
@@ -84,8 +91,8 @@ def _the_file(weights: Path) -> Path:
     return weights
 
 
-def _read_pt(file: Path) -> WeightFacts:
-    model = ultralytics_models.load_detector(file)
+def _read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
+    model = ultralytics_models.load_detector(file, accepted)
     names = ultralytics_models.class_names(model)
     return WeightFacts(
         backend="pytorch",
