@@ -30,8 +30,10 @@ import psutil
 
 from guardianflow.contracts.errors import NativeCrashError
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.child_processes import wait_for
 
-from .executor import Listener, cure_for, end_abandoned
+from .events import Listener
+from .executor import cure_for, end_abandoned
 from .fleet_batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
 from .fleet_plan import request_of
 from .settings import PROJECT_ROOT
@@ -68,6 +70,8 @@ class _Progress:
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
+
+    def opened(self, title: str, run_id: str) -> None: ...
 
     def started(self, title: str, log: Path) -> None: ...
 
@@ -170,7 +174,7 @@ class _Work:
             child.entry.seconds = time.monotonic() - child.began
             if give_up and child.process.poll() is None:
                 child.process.kill()
-                child.process.wait()
+                wait_for(child.process)
             if child.process.poll() is not None:
                 self.children.remove(child)
                 self._conclude(child)

@@ -24,6 +24,7 @@ from ..contracts.results import (
 from . import names, references
 from .launcher import adopted_params, claim_launcher_run, launcher_tags
 from .run_records import (
+    ERROR_TAG,
     LAUNCHER_TAG,
     PARENT_TAG,
     checked_end_status,
@@ -160,6 +161,7 @@ class InMemoryStore:
             if run.status == "FINISHED":
                 raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
             run.status = "RUNNING"
+            run.tags.pop(ERROR_TAG, None)
 
     def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
         ended: list[str] = []
