@@ -147,7 +147,7 @@ class Listener:
         while (event := self._shown.get()) is not None:
             self._reporter.event(self._title, event)
 
-    def join(self) -> None:
+    def finish(self) -> None:
         """Wait until what was sent is read, and, unless the terminal is stopped, shown."""
         for thread, patience_s in zip(self._threads, (LAST_EVENTS_S, SHOWING_S), strict=False):
             join(thread, patience_s)

@@ -46,10 +46,10 @@ from .tracked_run import Extra, end_run
 if TYPE_CHECKING:
     from .wiring import Ports
 
-GRACE_S = 5.0
+GRACE_S = 4.0
 """From Ctrl-C to the end of a worker that does not end by itself: deep in native code, say. What is
 left of ten seconds is for ending its runs from here."""
-ALONE_S = 1.5
+ALONE_S = 0.5
 """After which we get ready for that: without a store at hand, mlflow must be imported first."""
 # Read when Ultralytics is imported: no look-ups, no downloads, no installs by itself.
 WORKER_DEFAULTS = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
@@ -115,7 +115,7 @@ class LocalExecutor:
                 raise
             finally:
                 end_group(process.pid)  # data-loader processes the worker may have left
-                listener.join()
+                listener.finish()
                 if follower:
                     follower.finish()
         return code
@@ -166,7 +166,7 @@ class LocalExecutor:
             if ports is None and time.monotonic() - asked > ALONE_S:
                 ports = _connected(request.tracking_uri)
         killing.cancel()
-        listener.join()
+        listener.finish()
         if last_words(listener, log.parent) is None:  # it ended before it could end its run
             end_abandoned(
                 request.tracking_uri, listener.run_id, "interrupted", log, "KILLED", ports=ports

@@ -197,7 +197,7 @@ class _Work:
         entry, code = child.entry, child.process.returncode
         if code < 0:  # nobody is left to end what it had started
             end_marked(child.mark)
-        child.listener.join()
+        child.listener.finish()
         child.log.with_suffix(".order.json").unlink(missing_ok=True)
         result, error = child.listener.result, child.listener.error
         if code == 0 and result is not None:

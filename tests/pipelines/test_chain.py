@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.contracts.errors import SourceError, StageFailedError
+from guardianflow.contracts.errors import SourceError, StageFailedError, TrackingError
 from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
@@ -53,6 +53,31 @@ def test_a_chain_that_went_well_is_finished(ports: Ports, scenario: Scenario) ->
         pass
     run = ports.store.get_run(run_id)
     assert (run.status, run.tags["exp.type"]) == ("FINISHED", "x")
+
+
+def test_its_id_is_told_at_its_start(ports: Ports, scenario: Scenario) -> None:
+    told = Told()
+    with parent_run(ports, scenario, OPTIONS, "parent", {}, told) as run_id:
+        assert told.lines == [f"parent run {run_id}"]
+
+
+def test_children_that_can_not_be_ended_hide_no_error(
+    ports: Ports, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> list[str]:
+        raise TrackingError("no search")
+
+    monkeypatch.setattr(ports.store, "fail_running", refuse)
+    told = Told()
+    with (
+        pytest.raises(StageFailedError, match="no memory"),
+        parent_run(ports, scenario, OPTIONS, "parent", {}, told) as run_id,
+    ):
+        raise StageFailedError("train", "no memory")
+    run = ports.store.get_run(run_id)
+    assert run.status == "FAILED"
+    assert "no memory" in run.tags["guardianflow.error"]
+    assert "could not end the runs below" in told.lines[-1]
 
 
 def test_a_failed_stage_leaves_nothing_running_and_says_the_way_back(
