@@ -85,14 +85,26 @@ class SurvivingStream:
                 os.close(nowhere)
 
 
+def _open_closed() -> None:
+    """Take the numbers 0 to 2 where they are free (`>&-`): a pipe or a database on number 2 would
+    get whatever a library prints as an error."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 @contextmanager
 def surviving_output() -> Iterator[None]:
     """Print inside as ever; nothing that is printed raises. A lost result is told on stderr."""
     before = sys.stdout, sys.stderr
-    if None in before:  # closed at the start: Python prints nothing then
-        yield
-        return
-    out, err = (SurvivingStream(stream) for stream in before)
+    _open_closed()
+    out, err = (SurvivingStream(stream or _nowhere()) for stream in before)
     sys.stdout, sys.stderr = out, err
     try:
         yield

@@ -52,6 +52,11 @@ class Terminal:
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", lambda m: "\r" * (m[0] == "\x1b[2K"), text)
         return "\n".join(line.rpartition("\r")[2] for line in text.split("\n"))
 
+    @property
+    def raw(self) -> bytes:
+        """Every byte that has been shown so far."""
+        return self._shown
+
     def press(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
