@@ -12,6 +12,7 @@ command parses its own and calls `run_and_report`.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shlex
@@ -33,6 +34,7 @@ from .plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_o
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 
 INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 SWITCHES = {
     "force": "don't reuse a finished run",
     "no-register": "log models, register none",
@@ -320,6 +322,12 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
             fields |= comparison_as_dict(getattr(exc, "comparison", None)) if as_json else {}
             tell(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
             return exc.exit_code
+        except OSError as exc:
+            if exc.errno not in UNWRITABLE:
+                raise  # not the disk's fault: ours, with its traceback
+            message = f"{exc}. Make room there or free it, or set GUARDIANFLOW_WORK_DIR elsewhere"
+            tell(as_json, type(exc).__name__, message, 1)
+            return 1
 
 
 def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:

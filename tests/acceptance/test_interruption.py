@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from guardianflow.run_tracking.mlflow_store import MlflowStore
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 WITHIN_S = 10.0
+"""On a machine of its own; others' work stretches it, see `stretched`."""
 EXPERIMENT = "demo-construction/seoul-plant1/full"
 TINY = (
     *("-p", "dataset.path=demo://ppe?images=40&size=96", "-p", "model.input_size=96"),
@@ -46,6 +48,11 @@ def start(workplace: Workplace, words: list[str]) -> Terminal:
     command = (sys.executable, "-m", "apps.cli.main", *words[1:])
     environment = workplace.full_environment() | {"TERM": "xterm", "COLUMNS": "400"}
     return Terminal(*command, cwd=workplace.root, environment=environment)
+
+
+def stretched(seconds: float) -> float:
+    """More time where the machine has more to do than it has cores."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @cache
@@ -90,7 +97,7 @@ def test_ctrl_c_in_each_stage_ends_all_of_it_and_the_way_back_leads_on(
         try:
             until(lambda: at_work(workplace, terminal, stage), terminal, 240)  # noqa: B023
             terminal.press(CTRL_C)
-            assert terminal.wait(WITHIN_S) == 130, f"in {stage}:\n{terminal.text}"
+            assert terminal.wait(stretched(WITHIN_S)) == 130, f"in {stage}:\n{terminal.text}"
         finally:
             terminal.end()
         assert "error: interrupted" in terminal.text
@@ -136,7 +143,7 @@ def test_a_worker_deep_in_native_code_is_ended_from_outside(
         for press in range(1, presses + 1):
             terminal.press(CTRL_C)
             until(lambda: terminal.raw.count(b"^C") == press, terminal, 5)  # noqa: B023
-        assert terminal.wait(within_s) == 130, terminal.text
+        assert terminal.wait(stretched(within_s)) == 130, terminal.text
     finally:
         terminal.end()
     assert "Traceback" not in terminal.text
@@ -152,7 +159,7 @@ def test_a_closed_terminal_ends_the_pipeline_and_its_stage_killed(workplace: Wor
     try:
         until(lambda: at_work(workplace, terminal, "train"), terminal, 120)
         terminal.hang_up()
-        assert terminal.wait(WITHIN_S) == 130
+        assert terminal.wait(stretched(WITHIN_S)) == 130
     finally:
         terminal.end()
     runs = store_of(workplace).find_runs(experiment_name=EXPERIMENT)
