@@ -159,12 +159,13 @@ class LocalExecutor:
         killing.start()
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGINT)
-        asked, ports = time.monotonic(), None
+        asked, ports, may_leave_a_run = time.monotonic(), None, not request.check_only
         while wait_at_most(process, 0.05) is None:
             if signals.hurry:
                 end_group(process.pid)
-            if ports is None and time.monotonic() - asked > ALONE_S:
+            if ports is None and may_leave_a_run and time.monotonic() - asked > ALONE_S:
                 ports = _connected(request.tracking_uri)
+                may_leave_a_run = ports is not None  # a store that refuses is asked once
         killing.cancel()
         listener.finish()
         if last_words(listener, log.parent) is None:  # it ended before it could end its run

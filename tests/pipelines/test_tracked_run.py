@@ -62,6 +62,14 @@ def test_work_that_is_done_stays_finished_when_its_log_can_not_be_uploaded(tmp_p
     assert "no upload" in told[0]
 
 
+def test_the_status_is_set_before_anything_else_is_tried() -> None:
+    store, seen = InMemoryStore(), []
+    with tracked_run(store, lambda: started(store), print) as run:
+        look = Extra("look", lambda: seen.append(store.get_run(run.run_id).status))
+        run.extras.append(look)
+    assert seen == ["FINISHED"]
+
+
 def test_each_extra_has_its_try_and_the_work_s_own_error_is_the_one_raised(tmp_path: Path) -> None:
     store, told = Refusing("tags"), []
     (tmp_path / "stage.log").write_text("loss is NaN")
