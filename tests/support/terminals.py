@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import subprocess
 import termios
 import threading
@@ -34,7 +35,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_sit_down,
         )
         os.close(slave)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -80,6 +81,12 @@ class Terminal:
             self.process.wait(10)
         with suppress(OSError):
             os.close(self._master)
+
+
+def _sit_down() -> None:
+    """Make it the process's terminal; whoever runs the tests may have done so under nohup."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def until(look: object, terminal: Terminal, seconds: float = 120) -> None:
