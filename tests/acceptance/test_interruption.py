@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -68,8 +69,10 @@ def store_of(workplace: Workplace) -> MlflowStore:
 def at_work(workplace: Workplace, terminal: Terminal, stage: str) -> bool:
     """Whether a run of this stage is RUNNING; for 'check', whether its process is there."""
     if stage == "check":
-        below = psutil.Process(terminal.process.pid).children()
-        return any("pipelines.worker" in child.cmdline() for child in below)
+        with suppress(psutil.Error):  # one that has just ended
+            below = psutil.Process(terminal.process.pid).children()
+            return any("pipelines.worker" in child.cmdline() for child in below)
+        return False
     if not (workplace.root / "mlflow.db").exists():
         return False
     runs = store_of(workplace).find_runs(experiment_name=EXPERIMENT, status="RUNNING")
