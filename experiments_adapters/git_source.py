@@ -146,6 +146,7 @@ def _resolve(reference: GitReference, working: Path) -> str:
             capture_output=True,
             text=True,
             check=False,
+            timeout=_CLONE_SECONDS,
             env=_environment(),
         )
         if found.returncode == 0:

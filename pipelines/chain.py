@@ -5,13 +5,23 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest
 from scenario import Scenario
 
 from .plan import RunOptions
+from .tracked_run import Extra, tracked_run
 from .wiring import Ports
+
+
+class Announcer(Protocol):
+    """Tells people how a chain goes; pipelines.executor's is one."""
+
+    def opened(self, title: str, run_id: str) -> None: ...
+
+    def tell(self, text: str) -> None: ...
 
 
 @contextmanager
@@ -21,18 +31,23 @@ def parent_run(
     options: RunOptions,
     run_name: str,
     tags: Mapping[str, str],
+    announcer: Announcer,
 ) -> Iterator[str]:
     """The run that holds a chain; ended with its children whatever happens inside.
+
+    Args:
+        announcer: tells its id at once: who kills all of it can still resume.
 
     Raises:
         SourceError: options.resume names a run that can't be gone on with.
         StageFailedError: as the stage raised it, with the command that resumes added.
     """
     store = ports.store
-    run_id = (
-        resume_run(ports, options.resume, scenario)
-        if options.resume
-        else store.start_run(
+
+    def start() -> str:
+        if options.resume:
+            return resume_run(ports, options.resume, scenario)
+        return store.start_run(
             RunRequest(
                 experiment_name=scenario.get_experiment_name(),
                 run_name=run_name,
@@ -40,11 +55,22 @@ def parent_run(
                 adopt_launcher=options.launcher,
             )
         )
-    )
+
+    run_id = ""
     try:
-        yield run_id
+        with tracked_run(store, start, announcer.tell) as run:
+            run_id = run.run_id
+            announcer.opened(run_name, run_id)
+            try:
+                yield run_id
+            except BaseException as exc:
+                if isinstance(exc, StageFailedError):
+                    run.reason = str(exc)
+                status = "KILLED" if isinstance(exc, KeyboardInterrupt) else "FAILED"
+                below = Extra("end the runs below", lambda: store.fail_running(run_id, status))
+                run.extras.append(below)
+                raise
     except StageFailedError as exc:
-        close(ports, run_id, "FAILED", str(exc))
         raise StageFailedError(
             exc.stage,
             exc.reason,
@@ -54,21 +80,7 @@ def parent_run(
             exit_code=exc.exit_code,
         ) from exc
     except KeyboardInterrupt:
-        close(ports, run_id, "KILLED", "interrupted")
         raise KeyboardInterrupt(resume_command(options, run_id)) from None
-    except BaseException as exc:
-        close(ports, run_id, "FAILED", f"{type(exc).__name__}: {exc}")
-        raise
-    store.end_run(run_id, "FINISHED")
-
-
-def close(ports: Ports, run_id: str, status: str, reason: str) -> None:
-    """End the parent and every child that is still RUNNING; the first error stays the one told."""
-    try:
-        ports.store.fail_running(run_id, status)
-        ports.store.annotate(run_id, tags={"guardianflow.error": reason[:4000]})
-    finally:
-        ports.store.end_run(run_id, status)
 
 
 def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
@@ -91,9 +103,10 @@ def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
 def resume_command(options: RunOptions, run_id: str) -> str:
     """How the caller goes on; finished stages are reused by their fingerprint.
 
-    Full pipelines and comparisons take `resume`; for the rest the same command again is the way on.
+    Full pipelines and comparisons take `resume`; for the rest, and where there is no run yet, the
+    same command again is the way on.
     """
-    if not options.resumable:
+    if not (options.resumable and run_id):
         return options.invocation
     if options.invocation.startswith("mlflow run"):
         return f"{options.invocation} -P resume={shlex.quote(run_id)}"

@@ -71,7 +71,9 @@ class Comparison:
         table: ComparisonTable | None = None
         results: list[StageResult] = []
         try:
-            with parent_run(ports, self.scenario, self.options, run_name, self._tags()) as parent:
+            with parent_run(
+                ports, self.scenario, self.options, run_name, self._tags(), self.executor
+            ) as parent:
                 ports.store.annotate(parent, tags=self._counts(skipped))
                 for request in requests:
                     reason = skipped.get(request.variant_name, "")

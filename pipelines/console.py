@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,7 +30,7 @@ from guardianflow.contracts.results import StageResult
 
 from . import comparison_table
 from .comparison_table import ComparisonTable
-from .executor import Reporter
+from .events import Reporter
 from .summary import HEADINGS, Summary, cells, notes
 
 PLAIN_LINE_EVERY_S = 10.0
@@ -46,6 +48,8 @@ HEADLINE_METRICS = (
 class SilentReporter:
     """Says nothing: for --json pipelines of other programs and for the Python interface."""
 
+    def opened(self, title: str, run_id: str) -> None: ...
+
     def started(self, title: str, log: Path) -> None: ...
 
     def event(self, title: str, event: dict[str, Any]) -> None: ...
@@ -59,6 +63,9 @@ class PlainReporter:
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
+
+    def opened(self, title: str, run_id: str) -> None:
+        say(f"[{title}] run {run_id}")
 
     def started(self, title: str, log: Path) -> None:
         self._began[title] = self._told[title] = time.monotonic()
@@ -100,6 +107,11 @@ class RichReporter:
         )
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, float] = {}
+        self._whole = ""
+
+    def opened(self, title: str, run_id: str) -> None:
+        self._whole = run_id
+        self._console.print(f"[dim]run[/] {run_id}  [dim]{escape(title)}", highlight=False)
 
     def started(self, title: str, log: Path) -> None:
         self._began[title] = time.monotonic()
@@ -107,8 +119,13 @@ class RichReporter:
         self._progress.start()
 
     def event(self, title: str, event: dict[str, Any]) -> None:
-        task = self._tasks[title]
-        if event["kind"] == "progress":
+        task = self._tasks.get(title)
+        if event["kind"] == "run" and not self._whole:  # of a stage that stands alone
+            self._console.print(f"[dim]run[/] {event['run_id']}", highlight=False)
+        elif task is None:  # not of a stage, or of one whose last words come late
+            if event["kind"] == "message":
+                self._console.print(Text(event["text"]))
+        elif event["kind"] == "progress":
             self._progress.update(
                 task, completed=event["done"], total=event["total"], note=event["note"]
             )
@@ -158,7 +175,9 @@ def headline(result: StageResult) -> str:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the console
+    """A line on stderr; a terminal that went away is no reason to stop."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the console
 
 
 def print_summary(summary: Summary) -> None:
@@ -212,4 +231,6 @@ def print_result(result: StageResult) -> None:
         table.add_row("metrics", headline(result))
     for stage in result.stages:
         table.add_row(f"  {stage.variant or stage.stage}", f"{stage.run_id}  {headline(stage)}")
+    for note in result.notes:
+        table.add_row("note", Text(note))
     console.print(table, highlight=False)

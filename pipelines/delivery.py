@@ -29,6 +29,7 @@ from guardianflow.contracts.releases import CHAMPION
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RegisteredModel
 from guardianflow.release.bundle import bundle_name, make_bundle
 from guardianflow.release.bundle_install import OUT_OF_SPACE, BundleDirectory, Installed, Progress
+from guardianflow.support.child_processes import join
 
 from .wiring import Ports
 
@@ -151,7 +152,7 @@ def _telling_size(folder: Path, say: Say) -> Iterator[None]:
         yield
     finally:
         done.set()
-        teller.join()
+        join(teller)
 
 
 def _scratch(target: Path) -> tempfile.TemporaryDirectory[str]:

@@ -12,13 +12,12 @@ command parses its own and calls `run_and_report`.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 from guardianflow.contracts.errors import (
@@ -28,11 +27,14 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.output_streams import surviving_output
+from guardianflow.support.stop_signals import let_through, stop_signals
 
 from .plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 
 INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 SWITCHES = {
     "force": "don't reuse a finished run",
     "no-register": "log models, register none",
@@ -195,6 +197,10 @@ def run_and_report(
         return 0
     try:
         result = runner.run()
+    except KeyboardInterrupt as exc:
+        from .chain import resume_command
+
+        raise KeyboardInterrupt(str(exc) or resume_command(options, options.resume)) from None
     except ComparisonFailedError as exc:  # what was measured is shown before the failure is told
         if not as_json:
             show_comparison(exc.comparison)
@@ -288,6 +294,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
+        **({"notes": list(result.notes)} if result.notes else {}),
         **({"release": dict(result.decision)} if result.decision else {}),
         "stage": result.stage,
         "variant": result.variant,
@@ -301,22 +308,30 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
 
 
 def guarded(work: Any, *, as_json: bool = False) -> int:
-    """Call `work`; turn what it raises into one clear message and the right exit code."""
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        code = work()
-    except KeyboardInterrupt as exc:
-        resume = str(exc)
-        tell(as_json, "KeyboardInterrupt", "interrupted", INTERRUPTED, resume=resume)
-        return INTERRUPTED
-    except GuardianFlowError as exc:
-        fields = {k: getattr(exc, k, None) for k in ("stage", "run_id", "log", "resume")}
-        fields |= comparison_as_dict(getattr(exc, "comparison", None)) if as_json else {}
-        tell(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
-        return exc.exit_code
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    return int(code)
+    """Call `work`; turn what it raises into one clear message and the right exit code.
+
+    Ctrl-C, SIGTERM and a closed terminal interrupt it, once. What becomes of the output (a reader
+    that goes away, a terminal without Hangul) touches neither the work nor the exit code.
+    """
+    with surviving_output(), stop_signals(held=True, until_exit=True):
+        try:
+            with let_through():
+                return int(work())
+        except KeyboardInterrupt as exc:
+            resume = str(exc)
+            tell(as_json, "KeyboardInterrupt", "interrupted", INTERRUPTED, resume=resume)
+            return INTERRUPTED
+        except GuardianFlowError as exc:
+            fields = {k: getattr(exc, k, None) for k in ("stage", "run_id", "log", "resume")}
+            fields |= comparison_as_dict(getattr(exc, "comparison", None)) if as_json else {}
+            tell(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
+            return exc.exit_code
+        except OSError as exc:
+            if exc.errno not in UNWRITABLE:
+                raise  # not the disk's fault: ours, with its traceback
+            message = f"{exc}. Make room there or free it, or set GUARDIANFLOW_WORK_DIR elsewhere"
+            tell(as_json, type(exc).__name__, message, 1)
+            return 1
 
 
 def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:
@@ -327,7 +342,3 @@ def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> No
     if as_json:
         error = {"type": kind, "message": message, "exit_code": code, **fields}
         print_json({"status": "KILLED" if code == INTERRUPTED else "FAILED", "error": error})
-
-
-def interrupt(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -2,15 +2,17 @@
 
     StageRequest ──► python -m pipelines.worker ──► StageResult
                           │ output → stage.log
-                          └ events → reporter
+                          └ events → reporter; the last one lies beside the log too
 
 What can go wrong, and what is then left: the worker ends its run itself when Python raises or a
 signal can be caught; when it is killed outright (SIGILL, SIGKILL, out of memory) the run is
-marked FAILED from here.
+marked FAILED from here, unless it has ended already. Interrupted, a worker has GRACE_S to end its
+run; then it is killed, and its runs are marked KILLED from here.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import signal
@@ -21,8 +23,9 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import (
     GuardianFlowError,
@@ -31,24 +34,25 @@ from guardianflow.contracts.errors import (
     signal_name,
 )
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.child_processes import end_group, join, wait_at_most, wait_for
+from guardianflow.support.stop_signals import StopSignals, held_back, let_through
 
-from .events import read_events
+from .console import say
+from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
 from .settings import PROJECT_ROOT
 from .stages import StageRequest
+from .tracked_run import Extra, end_run
 
-GRACE_S = 20.0
+if TYPE_CHECKING:
+    from .wiring import Ports
+
+GRACE_S = 4.0
+"""From Ctrl-C to the end of a worker that does not end by itself: deep in native code, say. What is
+left of ten seconds is for ending its runs from here."""
+ALONE_S = 0.5
+"""After which we get ready for that: without a store at hand, mlflow must be imported first."""
 # Read when Ultralytics is imported: no look-ups, no downloads, no installs by itself.
 WORKER_DEFAULTS = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
-
-
-class Reporter(Protocol):
-    """Shows how a stage goes; see pipelines.console."""
-
-    def started(self, title: str, log: Path) -> None: ...
-
-    def event(self, title: str, event: dict[str, Any]) -> None: ...
-
-    def ended(self, title: str, result: StageResult | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,18 @@ class LocalExecutor:
     reporter: Reporter
     verbose: bool = False
 
+    @cached_property
+    def _steady(self) -> Steady:
+        return Steady(self.reporter)
+
+    def tell(self, text: str) -> None:
+        """A line for people, beside what stages say."""
+        self._steady.event("run", {"kind": "message", "text": text})
+
+    def opened(self, title: str, run_id: str) -> None:
+        """Tell that a run which holds several stages has begun."""
+        self._steady.opened(title, run_id)
+
     def run(self, request: StageRequest, environment: dict[str, str] | None = None) -> StageResult:
         """Carry out one stage.
 
@@ -71,67 +87,99 @@ class LocalExecutor:
             StageFailedError: it failed; names run and log. exit_code 2 for the caller's mistakes.
             KeyboardInterrupt: Ctrl-C came; the worker was asked to stop and its run is KILLED.
         """
-        attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{request.stage}-{uuid.uuid4().hex[:6]}"
-        scratch = Path(request.work_dir) / "stages" / attempt
-        scratch.mkdir(parents=True)
+        scratch = make_scratch(request)
         log = scratch / "stage.log"
-        (scratch / "request.json").write_text(request.to_json(), encoding="utf-8")
-        self.reporter.started(request.title, log)
-        listener = Listener(self.reporter, request.title)
+        self._steady.started(request.title, log)
+        listener = Listener(self._steady, request.title)
         result: StageResult | None = None
         try:
-            code = self._run_worker(scratch, log, environment or {}, listener)
+            code = self._run_worker(request, scratch, environment or {}, listener)
             result = self._conclude(request, listener, code, log)
         finally:
-            self.reporter.ended(request.title, result)
+            self._steady.ended(request.title, result)
         shutil.rmtree(scratch, ignore_errors=True)  # uploaded; a failed attempt is kept to look at
         return result
 
     def _run_worker(
-        self, scratch: Path, log: Path, environment: dict[str, str], listener: Listener
+        self, request: StageRequest, scratch: Path, environment: dict[str, str], listener: Listener
     ) -> int:
-        reading, writing = os.pipe()
-        command = [sys.executable, "-m", "pipelines.worker", str(scratch / "request.json")]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*command, str(writing)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=worker_environment(environment),
-                pass_fds=[writing],
-                start_new_session=True,
-            )
-        os.close(writing)
-        listener.start(reading)
-        follower = LogFollower(log) if self.verbose else None
-        try:
-            code = process.wait()
-        except BaseException:  # Ctrl-C, SIGTERM: the worker gets the time to end its run
-            self._stop(process)
-            end_if_killed(listener, process, log)
-            raise
-        finally:
-            end_group(process.pid)  # data-loader processes the worker may have left
-            listener.join()
-            if follower:
-                follower.finish()
+        log = scratch / "stage.log"
+        with held_back() as signals:
+            process = self._start(request, scratch, environment, listener)
+            follower = LogFollower(log) if self.verbose else None
+            try:
+                with let_through():
+                    code = wait_for(process)
+            except BaseException:  # Ctrl-C, SIGTERM, SIGHUP: the worker may end its run itself
+                self._stop(request, process, listener, log, signals)
+                raise
+            finally:
+                end_group(process.pid)  # data-loader processes the worker may have left
+                listener.finish()
+                if follower:
+                    follower.finish()
         return code
 
     @staticmethod
-    def _stop(process: subprocess.Popen[bytes]) -> None:
+    def _start(
+        request: StageRequest, scratch: Path, environment: dict[str, str], listener: Listener
+    ) -> subprocess.Popen[bytes]:
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "pipelines.worker", str(scratch / "request.json")]
+        try:
+            with (scratch / "stage.log").open("wb") as output:
+                process = subprocess.Popen(
+                    [*command, str(writing)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=worker_environment(environment),
+                    pass_fds=[writing],
+                    start_new_session=True,
+                )
+        except OSError as exc:
+            os.close(reading)
+            raise cannot_start(request, exc) from exc
+        finally:
+            os.close(writing)
+        listener.start(reading)
+        return process
+
+    def _stop(
+        self,
+        request: StageRequest,
+        process: subprocess.Popen[bytes],
+        listener: Listener,
+        log: Path,
+        signals: StopSignals,
+    ) -> None:
+        """Ask the worker to end its run; kill it, and end its runs, where it can't in time."""
+        killing = threading.Timer(GRACE_S, end_group, (process.pid,))
+        killing.daemon = True  # it strikes in time, also while mlflow is imported below
+        killing.start()
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGINT)
-        try:
-            process.wait(GRACE_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            end_group(process.pid)
-            process.wait()
+        asked, ports, may_leave_a_run = time.monotonic(), None, not request.check_only
+        while wait_at_most(process, 0.05) is None:
+            if signals.hurry:
+                end_group(process.pid)
+            if ports is None and may_leave_a_run and time.monotonic() - asked > ALONE_S:
+                ports = _connected(request.tracking_uri)
+                may_leave_a_run = ports is not None  # a store that refuses is asked once
+        killing.cancel()
+        listener.finish()
+        if last_words(listener, log.parent) is None:  # it ended before it could end its run
+            end_abandoned(
+                request.tracking_uri, listener.run_id, "interrupted", log, "KILLED", ports=ports
+            )
 
     def _conclude(
         self, request: StageRequest, listener: Listener, code: int, log: Path
     ) -> StageResult:
-        if listener.result is not None and code == 0:
+        last_words(listener, log.parent)
+        if listener.result is not None:
+            if code != 0:  # the run had ended well before: a library broke while it was unloaded
+                self.tell(f"{NativeCrashError(request.title, code)} Its work was done by then.")
             return StageResult.from_dict(listener.result)
         if listener.error is not None:
             reason, exit_code = listener.error["message"], listener.error["exit_code"]
@@ -149,34 +197,36 @@ class LocalExecutor:
         )
 
 
-class Listener:
-    """Reads a worker's events in a thread and keeps the last words."""
+def make_scratch(request: StageRequest) -> Path:
+    """This attempt's own directory, with its request.
 
-    def __init__(self, reporter: Reporter, title: str) -> None:
-        self._reporter, self._title = reporter, title
-        self._thread: threading.Thread | None = None
-        self.run_id: str | None = None
-        self.result: dict[str, Any] | None = None
-        self.error: dict[str, Any] | None = None
+    Raises:
+        StageFailedError: it can't be written; nothing was started.
+    """
+    attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{request.stage}-{uuid.uuid4().hex[:6]}"
+    scratch = Path(request.work_dir) / "stages" / attempt
+    try:
+        scratch.mkdir(parents=True)
+        (scratch / "request.json").write_text(request.to_json(), encoding="utf-8")
+    except OSError as exc:
+        raise cannot_start(request, exc) from exc
+    return scratch
 
-    def start(self, descriptor: int) -> None:
-        self._thread = threading.Thread(target=self._read, args=(descriptor,), daemon=True)
-        self._thread.start()
 
-    def _read(self, descriptor: int) -> None:
-        with os.fdopen(descriptor, encoding="utf-8") as stream:
-            for event in read_events(stream):
-                if event["kind"] == "run":
-                    self.run_id = event["run_id"]
-                elif event["kind"] == "result":
-                    self.result = event["result"]
-                elif event["kind"] == "error":
-                    self.error = event
-                self._reporter.event(self._title, event)
+def cannot_start(request: StageRequest, exc: OSError) -> StageFailedError:
+    """Say what must be done where the work directory is full or closed to us."""
+    return StageFailedError(
+        request.title,
+        f"the work directory {request.work_dir} must be writable but got: {exc}. Make room in it, "
+        "or name another one in GUARDIANFLOW_WORK_DIR",
+    )
 
-    def join(self) -> None:
-        if self._thread:
-            self._thread.join()
+
+def last_words(listener: Listener, scratch: Path) -> dict[str, Any] | None:
+    """A worker's result or error; from its file where the event did not arrive."""
+    if listener.result is None and listener.error is None and (left := read_outcome(scratch)):
+        listener.take(left)
+    return listener.result or listener.error
 
 
 class LogFollower:
@@ -188,11 +238,12 @@ class LogFollower:
         self._thread.start()
 
     def _follow(self) -> None:
-        with self._log.open("rb") as stream:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        with suppress(OSError, ValueError), self._log.open("rb") as stream:  # nobody reads any more
             while True:
                 ended = self._done.is_set()
-                if block := stream.read():
-                    sys.stderr.buffer.write(block)
+                if text := decoder.decode(stream.read(), final=ended):
+                    sys.stderr.write(text)
                     sys.stderr.flush()
                 if ended:
                     return
@@ -200,7 +251,7 @@ class LogFollower:
 
     def finish(self) -> None:
         self._done.set()
-        self._thread.join()
+        join(self._thread, SHOWING_S)
 
 
 def worker_environment(added: dict[str, str]) -> dict[str, str]:
@@ -213,33 +264,51 @@ def worker_environment(added: dict[str, str]) -> dict[str, str]:
     return environment
 
 
-def end_group(leader: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-def end_if_killed(listener: Listener, process: subprocess.Popen[bytes], log: Path) -> None:
-    """After an interruption: a worker that could not end its run any more gets it ended."""
-    if process.returncode is not None and process.returncode < 0:
-        request = StageRequest.from_json((log.parent / "request.json").read_text("utf-8"))
-        end_abandoned(request.tracking_uri, listener.run_id, "interrupted", log, "KILLED")
-
-
 def end_abandoned(
-    tracking_uri: str, run_id: str | None, reason: str, log: Path, status: str = "FAILED"
+    tracking_uri: str,
+    run_id: str | None,
+    reason: str,
+    log: Path,
+    status: str = "FAILED",
+    *,
+    ports: Ports | None = None,
 ) -> None:
-    """End a run whose process can't any more."""
-    if run_id is None:
+    """End a run, and those below it, whose process can't any more; one that has ended is left."""
+    if run_id is None or (ports := ports or _connected(tracking_uri)) is None:
         return
+    store = ports.store
+
+    def upload() -> None:
+        if log.is_file():
+            store.log_files(run_id, log, "logs")
+
+    try:
+        if store.get_run(run_id).status != "RUNNING":
+            return
+    except GuardianFlowError as exc:
+        say(f"the run {run_id} could not be marked {status}: {exc}")
+        return
+    end_run(
+        store,
+        run_id,
+        status,
+        reason,
+        say,
+        [
+            Extra("end the runs below", lambda: store.fail_running(run_id, status)),
+            Extra("upload the log", upload),
+        ],
+    )
+
+
+def _connected(tracking_uri: str) -> Ports | None:
     from .wiring import connect
 
     try:
-        store = connect(tracking_uri).store
-        store.log_files(run_id, log, "logs")
-        store.annotate(run_id, tags={"guardianflow.error": reason[:4000]})
-        store.end_run(run_id, status)
+        return connect(tracking_uri)
     except GuardianFlowError as exc:
-        print(f"the run {run_id} could not be marked {status}: {exc}", file=sys.stderr)  # noqa: T201
+        say(f"runs that are left can't be ended: {exc}")
+        return None
 
 
 def cure_for(returncode: int) -> str:

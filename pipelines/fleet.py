@@ -30,8 +30,11 @@ import psutil
 
 from guardianflow.contracts.errors import NativeCrashError
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.child_processes import wait_for
 
-from .executor import Listener, cure_for, end_abandoned
+from .console import say
+from .events import Listener
+from .executor import cure_for, end_abandoned
 from .fleet_batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
 from .fleet_plan import request_of
 from .settings import PROJECT_ROOT
@@ -68,6 +71,8 @@ class _Progress:
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
+
+    def opened(self, title: str, run_id: str) -> None: ...
 
     def started(self, title: str, log: Path) -> None: ...
 
@@ -118,7 +123,7 @@ def run_batch(
             return not signals.count
     finally:
         work.abandon()
-        batch.save()
+        work.save()
 
 
 class _Work:
@@ -129,6 +134,16 @@ class _Work:
     ) -> None:
         self._batch, self._plans, self._environment = batch, plans, environment
         self.children: list[_Child] = []
+        self._unsaved = False
+
+    def save(self) -> None:
+        """Write down how far it is; a disk that is full meanwhile ends no script."""
+        try:
+            self._batch.save()
+        except OSError as exc:
+            if not self._unsaved:
+                say(f"how far the batch is can't be written down, it goes on: {exc}")
+            self._unsaved = True
 
     def start_waiting(self, jobs: int) -> None:
         """Fill the free places. Directories that hold one another are never at work together."""
@@ -138,7 +153,7 @@ class _Work:
             directory = self._plans[entry.name].experiment.directory.resolve()
             if not any(_overlap(directory, each.directory) for each in self.children):
                 self.children.append(self._start(entry, directory))
-                self._batch.save()
+                self.save()
 
     def _start(self, entry: Entry, directory: Path) -> _Child:
         log = self._batch.log_of(entry.name)
@@ -170,11 +185,11 @@ class _Work:
             child.entry.seconds = time.monotonic() - child.began
             if give_up and child.process.poll() is None:
                 child.process.kill()
-                child.process.wait()
+                wait_for(child.process)
             if child.process.poll() is not None:
                 self.children.remove(child)
                 self._conclude(child)
-                self._batch.save()
+                self.save()
 
     def interrupt(self) -> None:
         for child in self.children:
@@ -193,7 +208,7 @@ class _Work:
         entry, code = child.entry, child.process.returncode
         if code < 0:  # nobody is left to end what it had started
             end_marked(child.mark)
-        child.listener.join()
+        child.listener.finish()
         child.log.with_suffix(".order.json").unlink(missing_ok=True)
         result, error = child.listener.result, child.listener.error
         if code == 0 and result is not None:

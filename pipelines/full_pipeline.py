@@ -77,7 +77,9 @@ class FullPipeline:
             "exp.type": FULL_PIPELINE,
             "guardianflow.stage": FULL_PIPELINE,
         }
-        with parent_run(ports, self.scenario, self.options, run_name, tags) as parent:
+        with parent_run(
+            ports, self.scenario, self.options, run_name, tags, self.executor
+        ) as parent:
             planner = replace(planner, parent_run_id=parent)
             results = self._stages(planner)
             metrics = self._report(ports, parent, results)

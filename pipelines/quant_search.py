@@ -33,6 +33,7 @@ from .recipe_search import Attempt, Limits, Measured, RecipeSearch, SearchResult
 from .recipe_search import judge as judge_attempt
 from .search_rows import DROP, measured_of, point, row_of
 from .stages import StageContext
+from .tracked_run import tracked_run
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
@@ -203,25 +204,18 @@ class VariantSearch:
             context.events.message(f"{label}: measured before, run {found[0].run_id}")
             return judge_attempt(recipe, measured_of(found[0]), self._limits(), found[0].run_id)
         began = time.monotonic()
-        child = store.start_run(
-            RunRequest(
-                experiment_name=context.request.experiment_name,
-                run_name=f"try-{label.replace(' ', '-').replace(',', '')}",
-                tags=self._tags(recipe, label, fingerprint),
-                parent_run_id=self._run_id,
-            )
+        request = RunRequest(
+            experiment_name=context.request.experiment_name,
+            run_name=f"try-{label.replace(' ', '-').replace(',', '')}",
+            tags=self._tags(recipe, label, fingerprint),
+            parent_run_id=self._run_id,
         )
-        status = "FAILED"
-        try:
-            attempt = self._measure(recipe, child)
-            status = "FINISHED" if attempt.measured is not None else "FAILED"
+        with tracked_run(store, lambda: store.start_run(request), context.events.message) as run:
+            attempt = self._measure(recipe, run.run_id)
+            if attempt.measured is None:
+                run.status, run.reason = "FAILED", attempt.reason
             said = {"quant.accepted": str(attempt.accepted).lower(), "quant.reason": attempt.reason}
-            store.annotate(child, tags=said)
-        except KeyboardInterrupt:
-            status = "KILLED"
-            raise
-        finally:
-            store.end_run(child, status)
+            store.annotate(run.run_id, tags=said)
         self._longest_s = max(self._longest_s, time.monotonic() - began)
         context.events.message(f"{label}: {attempt.reason}")
         return attempt

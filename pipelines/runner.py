@@ -15,7 +15,8 @@ from scenario import Scenario
 
 from .chain import parent_run
 from .compare import Comparison
-from .executor import LocalExecutor, Reporter
+from .events import Reporter
+from .executor import LocalExecutor
 from .full_pipeline import FullPipeline
 from .plan import (
     COMPARE,
@@ -112,7 +113,7 @@ class VariantsRunner:
         }
         executor.run(replace(requests[0], check_only=True, title="check"))
         run_name = scenario.get_run_name("quant")
-        with parent_run(ports, scenario, planner.options, run_name, tags) as parent:
+        with parent_run(ports, scenario, planner.options, run_name, tags, executor) as parent:
             results = [executor.run(replace(r, parent_run_id=parent)) for r in requests]
         return StageResult(
             stage="quant",

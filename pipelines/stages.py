@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from guardianflow import __version__
-from guardianflow.contracts.errors import GuardianFlowError, SourceError
+from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
 from scenario import Scenario
 
 from .events import EventSink
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
+from .tracked_run import Extra, tracked_run
 from .wiring import Ports
 
 FINGERPRINT_TAG = "guardianflow.fingerprint"
@@ -160,61 +161,49 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
         if request.launcher:
             context.ports.store.link_launcher(found.run_id)
         return found
-    run_id = context.ports.store.start_run(
-        RunRequest(
-            experiment_name=request.experiment_name,
-            run_name=request.run_name,
-            tags={
-                **plan.tags,
-                **request.tags,
-                FINGERPRINT_TAG: plan.fingerprint,
-                "guardianflow.stage": request.stage,
-            },
-            params=plan.params,
-            parent_run_id=request.parent_run_id,
-            adopt_launcher=request.launcher,
-        )
-    )
-    status, reason = "FAILED", ""
-    try:
+    store = context.ports.store
+
+    def start() -> str:
+        run_id = store.start_run(_run_request(plan, request))
         context.events.emit("run", run_id=run_id, run_name=request.run_name)
-        log_config(context, plan, run_id)
-        outcome = stage.work(run_id)
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status, reason = "KILLED", "interrupted"
-        raise
-    except BaseException as exc:
-        reason = f"{type(exc).__name__}: {exc}"
-        raise
-    finally:
-        end_run(context, run_id, status, reason, log)
+        return run_id
+
+    def upload_log() -> None:
+        if log is not None and log.is_file():
+            store.log_files(run.run_id, log, "logs")
+
+    with tracked_run(store, start, context.events.message) as run:
+        run.extras.append(Extra("upload the log", upload_log))
+        log_config(context, plan, run.run_id)
+        outcome = stage.work(run.run_id)
     return StageResult(
         stage=request.stage,
-        run_id=run_id,
-        status=status,
+        run_id=run.run_id,
+        status=run.status,
         experiment_name=request.experiment_name,
         run_name=request.run_name,
         metrics=dict(outcome.metrics),
         models=outcome.models,
         variant=outcome.variant or request.variant_name,
         decision=dict(outcome.decision),
+        notes=run.notes,
     )
 
 
-def end_run(context: StageContext, run_id: str, status: str, reason: str, log: Path | None) -> None:
-    """Upload the log and end the run; a store that went away must not hide the first error."""
-    store = context.ports.store
-    try:
-        if log is not None and log.is_file():
-            store.log_files(run_id, log, "logs")
-        if reason:
-            store.annotate(run_id, tags={"guardianflow.error": reason[:4000]})
-        store.end_run(run_id, status)
-    except GuardianFlowError as exc:
-        if status == "FINISHED":
-            raise
-        context.events.message(f"the run {run_id} could not be marked {status}: {exc}")
+def _run_request(plan: StagePlan, request: StageRequest) -> RunRequest:
+    return RunRequest(
+        experiment_name=request.experiment_name,
+        run_name=request.run_name,
+        tags={
+            **plan.tags,
+            **request.tags,
+            FINGERPRINT_TAG: plan.fingerprint,
+            "guardianflow.stage": request.stage,
+        },
+        params=plan.params,
+        parent_run_id=request.parent_run_id,
+        adopt_launcher=request.launcher,
+    )
 
 
 def log_config(context: StageContext, plan: StagePlan, run_id: str) -> None:

@@ -13,12 +13,14 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
+from guardianflow.support.output_streams import surviving_output
+from guardianflow.support.stop_signals import let_through, stop_signals
 
-from .events import EventSink
+from .events import OUTCOME_FILE, EventSink, write_outcome
 from .stages import Stage, StageContext, StageRequest, execute
 
 PARENT_CHECK_S = 1.0
@@ -28,32 +30,46 @@ def main(argv: list[str]) -> int:
     request_path, descriptor = Path(argv[0]), int(argv[1])
     os.set_inheritable(descriptor, False)
     events = EventSink(descriptor)
-    signal.signal(signal.SIGTERM, raise_interrupt)
-    signal.signal(signal.SIGINT, raise_interrupt)
-    threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
-    take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's run
+    # The starter asks with SIGINT, also where it was started with SIGINT ignored.
+    with surviving_output(), stop_signals(held=True, always=[signal.SIGINT], until_exit=True):
+        threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
+        take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's
+        return conclude(events, request_path)
+
+
+def conclude(events: EventSink, request_path: Path) -> int:
+    """Carry the stage out and leave what came of it: as a file, as an event, and in the log."""
+    code, trace = 0, ""
     try:
-        request = StageRequest.from_json(request_path.read_text(encoding="utf-8"))
-        context = open_context(request, events, request_path.parent)
-        result = execute(make_stage(context), context, log=request_path.parent / "stage.log")
+        with let_through():
+            outcome: dict[str, Any] = {"kind": "result", "result": carry_out(events, request_path)}
     except KeyboardInterrupt:
-        events.emit("error", type="KeyboardInterrupt", message="interrupted", exit_code=130)
-        return 130
+        code = 130
+        outcome = error_of("KeyboardInterrupt", "interrupted", code)
     except GuardianFlowError as exc:
-        traceback.print_exc()
-        events.emit("error", type=type(exc).__name__, message=str(exc), exit_code=exc.exit_code)
-        return exc.exit_code
+        code, trace = exc.exit_code, traceback.format_exc()
+        outcome = error_of(type(exc).__name__, str(exc), code)
     except Exception as exc:
-        traceback.print_exc()
-        events.emit("error", type=type(exc).__name__, message=str(exc) or repr(exc), exit_code=1)
-        return 1
-    events.emit("result", result=result.to_dict())
-    return 0
+        code, trace = 1, traceback.format_exc()
+        outcome = error_of(type(exc).__name__, str(exc) or repr(exc), code)
+    try:
+        write_outcome(request_path.parent, outcome)
+    except OSError as exc:
+        trace += f"{OUTCOME_FILE} could not be written: {exc}\n"
+    events.emit(**outcome)
+    sys.stderr.write(trace)
+    return code
 
 
-def raise_interrupt(_signum: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a stage the way Ctrl-C does: the run is marked KILLED on the way out."""
-    raise KeyboardInterrupt
+def error_of(kind: str, message: str, exit_code: int) -> dict[str, Any]:
+    return {"kind": "error", "type": kind, "message": message, "exit_code": exit_code}
+
+
+def carry_out(events: EventSink, request_path: Path) -> dict[str, Any]:
+    request = StageRequest.from_json(request_path.read_text(encoding="utf-8"))
+    context = open_context(request, events, request_path.parent)
+    log = request_path.parent / "stage.log"
+    return execute(make_stage(context), context, log=log).to_dict()
 
 
 def follow_parent(parent: int) -> None:

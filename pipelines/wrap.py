@@ -30,10 +30,11 @@ from experiments_adapters.legacy.environment import script_environment
 from experiments_adapters.legacy.live_metrics import LiveMetrics, LiveSummary
 from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
-from guardianflow.contracts.errors import GuardianFlowError, ScriptFailedError, SourceError
+from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
 
 from .settings import Settings, load_settings
+from .tracked_run import Extra, end_run, tracked_run
 from .wiring import Ports, connect
 from .wrap_artifacts import ArtifactKeeper
 from .wrap_models import register_model
@@ -137,42 +138,33 @@ class _WrappedRun:
         plan, store = self._plan, self._ports.store
         self._end_abandoned(lock.abandoned_run)
         before = take_snapshot(self._root)
-        run_id = store.start_run(
-            RunRequest(
-                experiment_name=plan.experiment_name,
-                run_name=plan.run_name,
-                tags=plan.tags,
-                params=plan.params,
-                adopt_launcher=plan.request.launcher,
-            )
+        request = RunRequest(
+            experiment_name=plan.experiment_name,
+            run_name=plan.run_name,
+            tags=plan.tags,
+            params=plan.params,
+            adopt_launcher=plan.request.launcher,
         )
-        status, reason = "FAILED", ""
-        try:
+        with tracked_run(store, lambda: store.start_run(request), self._tell) as run:
+            run_id = run.run_id
+            run.interruption = "interrupted while its results were kept"
+            run.extras.append(Extra("keep the notes", lambda: self._keep_notes(run_id)))
             lock.note(run=run_id)
             self._tell(f"run {run_id} in experiment {plan.experiment_name}: {plan.run_name}")
             self._log_config(run_id)
             result, live = self._run_script(run_id, before, lock)
-            status = _status(result)
-            reason = result.reason
+            run.status, run.reason = _status(result), result.reason
             artifacts, model = self._keep(run_id, before, result, live)
-        except KeyboardInterrupt:
-            status, reason = "KILLED", "interrupted while its results were kept"
-            raise
-        except BaseException as exc:
-            status, reason = "FAILED", f"{type(exc).__name__}: {exc}"
-            raise
-        finally:
-            self._end(run_id, status, reason)
         return WrapOutcome(
             run_id=run_id,
             experiment_name=plan.experiment_name,
             run_name=plan.run_name,
-            status=status,
+            status=run.status,
             result=result,
             metrics=store.get_run(run_id).metrics,
             model=model,
             artifacts=artifacts,
-            notes=tuple(self._notes),
+            notes=(*self._notes, *run.notes),
         )
 
     def _end_abandoned(self, run_id: str) -> None:
@@ -183,8 +175,7 @@ class _WrappedRun:
         try:
             if store.get_run(run_id).status != "RUNNING":
                 return
-            store.annotate(run_id, tags={"guardianflow.error": "its wrapper was killed"})
-            store.end_run(run_id, "KILLED")
+            end_run(store, run_id, "KILLED", "its wrapper was killed", self._tell)
         except SourceError:  # of another store, or deleted
             return
         self._tell(f"run {run_id} was left RUNNING by a wrapper that was killed: now KILLED")
@@ -238,7 +229,7 @@ class _WrappedRun:
                 terminal=plan.request.terminal,
             )
             summary = live.stop()
-            watch.stop()
+            self._end_watch(watch)
         except BaseException:
             watch.abandon()
             live.abandon()
@@ -254,6 +245,12 @@ class _WrappedRun:
         for note in summary.notes:
             self._note(note)
         return result, summary
+
+    def _end_watch(self, watch: RunWatch) -> None:
+        try:
+            watch.stop()
+        except (TrackingError, OSError) as exc:  # what the script made is kept all the same
+            self._note(f"its output or the machine's load could not be brought to the run: {exc}")
 
     # --- what it wrote ----------------------------------------------------------------------------
 
@@ -285,18 +282,10 @@ class _WrappedRun:
                 f"registered weights are {weights}. Judge them with: guardianflow infer"
             )
 
-    def _end(self, run_id: str, status: str, reason: str) -> None:
-        store = self._ports.store
-        try:
-            tags: dict[str, object] = {"guardianflow.error": reason[:4000]} if reason else {}
-            if self._notes:
-                tags["guardianflow.notes"] = "\n".join(self._notes)[:4000]
-            store.annotate(run_id, tags=tags)
-            store.end_run(run_id, status)
-        except GuardianFlowError as exc:
-            if status == "FINISHED":
-                raise
-            self._tell(f"the run {run_id} could not be marked {status}: {exc}")
+    def _keep_notes(self, run_id: str) -> None:
+        if self._notes:
+            tags = {"guardianflow.notes": "\n".join(self._notes)[:4000]}
+            self._ports.store.annotate(run_id, tags=tags)
 
 
 def _status(result: ScriptResult) -> str:

@@ -11,6 +11,7 @@ from experiments_adapters.legacy.output_log import OutputLog
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.ports import RunTracker
 from guardianflow.evaluation.system_metrics import SystemSampler
+from guardianflow.support.child_processes import join
 
 LOGGER = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class RunWatch:
             TrackingError: the store refuses.
         """
         self._stopped.set()
-        self._thread.join()
+        join(self._thread)
         self._sampler.stop()
         self._bring_log()
         whole = self._sampler.usage().as_metrics()
@@ -72,7 +73,7 @@ class RunWatch:
                 self._bring_log()
                 lap = self._sampler.lap().as_metrics()
                 self._store.log_metrics(self._run_id, lap, step=self._seconds)
-            except TrackingError as exc:  # the script goes on; it is tried again, and at the end
+            except (TrackingError, OSError) as exc:  # it is tried again, and at the end
                 LOGGER.debug("the output waits: %s", exc)
             pause_s = max(EVERY_S, (time.monotonic() - began) / SHARE_OF_THE_TIME)
 

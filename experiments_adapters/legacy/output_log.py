@@ -22,6 +22,8 @@ _OVERWRITTEN = re.compile(rb"[^\n]*\r(?=[^\r\n])")
 class OutputLog:
     """A log file that keeps the head and the tail of what is written to it; thread-safe.
 
+    A full disk ends nothing: what can't be written counts as left out.
+
     Args:
         path: the file; made with the first byte, its directory must be there.
         head_bytes, tail_bytes: how much of the beginning and of the end is kept.
@@ -38,7 +40,7 @@ class OutputLog:
         self._cut = 0
         self._written = 0
         self._lock = threading.Lock()
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=0)  # what a full disk refuses is not tried again
 
     @property
     def written(self) -> int:
@@ -57,7 +59,7 @@ class OutputLog:
             if self._head_room > 0:
                 head, data = data[: self._head_room], data[self._head_room :]
                 self._head_room -= len(head)
-                self._file.write(head)
+                self._put(head)
             if data:
                 self._tail.append(data)
                 self._tail_size += len(data)
@@ -69,7 +71,6 @@ class OutputLog:
     def copy_to(self, target: Path) -> int:
         """Write what is kept so far to another file; returns its size, bytes."""
         with self._lock:
-            self._file.flush()
             target.write_bytes(self.path.read_bytes() + self._end())
         return target.stat().st_size
 
@@ -77,8 +78,16 @@ class OutputLog:
         """Complete the file: head, what was left out, tail. Nothing is done a second time."""
         with self._lock:
             if not self._file.closed:
-                self._file.write(self._end())
+                self._put(self._end())
                 self._file.close()
+
+    def _put(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:
+            self._cut += len(data)
+            self._head_room = 0
 
     def _end(self) -> bytes:
         if self._file.closed:

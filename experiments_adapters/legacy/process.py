@@ -2,7 +2,7 @@
 
     run_script(command)   its own session; output to the terminal, to a log and to listeners
       timeout             SIGTERM to the group, SIGKILL after the grace
-      Ctrl-C, SIGTERM     passed on to the group; a second one kills it
+      a signal to stop    passed on to the group; a second one kills it
       its end             what it left running is ended too, and named
 
 The script's own exit code or signal is what comes back: see ScriptResult.exit_code.
@@ -30,6 +30,8 @@ from typing import Any, TextIO
 import psutil
 
 from guardianflow.contracts.errors import ConfigurationError, signal_name
+from guardianflow.support.child_processes import wait_for
+from guardianflow.support.stop_signals import SIGNALS
 
 from .output_log import LineAssembler, OutputLog
 
@@ -71,7 +73,7 @@ class ScriptResult:
     Args:
         returncode: as subprocess gives it; negative for a signal.
         seconds: from its start to its end.
-        interrupted_by: 'SIGINT' or 'SIGTERM', where we were told to stop; else ''.
+        interrupted_by: 'SIGINT', 'SIGTERM' or 'SIGHUP', where we were told to stop; else ''.
         timed_out: it was ended because its time was up.
         left_running: processes that it had started and we ended: 'PID name'.
     """
@@ -146,7 +148,7 @@ def run_script(
                     timed_out = True
                     ending.ask(signal.SIGTERM)
                 ending.look()
-            process.wait()
+            wait_for(process)
             seconds = time.monotonic() - began
             streams.drain(DRAIN_S)
             left = _end_left_running(process.pid, mark, grace_s=2.0)
@@ -154,7 +156,7 @@ def run_script(
             streams.close()
         except BaseException:
             _signal_group(process.pid, signal.SIGKILL)
-            process.wait()
+            wait_for(process)
             _end_left_running(process.pid, mark, grace_s=0.5)
             raise
     return ScriptResult(process.returncode, seconds, signals.first, timed_out, left)
@@ -286,7 +288,7 @@ class _Pipe:
 
 
 class _Signals:
-    """SIGINT and SIGTERM to us, taken down instead of raised, while a script runs."""
+    """SIGINT, SIGTERM and SIGHUP to us, taken down instead of raised, while a script runs."""
 
     def __init__(self) -> None:
         self.first = ""
@@ -295,8 +297,9 @@ class _Signals:
 
     def __enter__(self) -> _Signals:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's is respected
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -247,6 +247,7 @@ class StageResult:
         stages: results of the stages inside, in order.
         reason: why it FAILED or was SKIPPED.
         decision: of a release, as ReleaseDecision.to_dict() gives it; empty for all else.
+        notes: what could not be kept beside the work: its log, say. They change no status.
     """
 
     stage: str
@@ -261,6 +262,7 @@ class StageResult:
     stages: tuple[StageResult, ...] = ()
     reason: str = ""
     decision: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def model(self) -> RegisteredModel | None:
@@ -278,6 +280,7 @@ class StageResult:
             for model in known.get("models", ())
         )
         known["stages"] = tuple(cls.from_dict(stage) for stage in known.get("stages", ()))
+        known["notes"] = tuple(known.get("notes", ()))
         return cls(**known)
 
 

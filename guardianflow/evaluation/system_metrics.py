@@ -20,6 +20,7 @@ from typing import Any
 
 from ..contracts.errors import EvaluationError
 from ..contracts.system import Gauge, SystemUsage
+from ..support.child_processes import join
 from .gpu_counters import GpuCounters, Reading, gpu_usage
 from .order_statistics import percentile_of
 from .process_load import MachineTime, ProcessTree, machine_time, process_tree, usable_cores
@@ -92,7 +93,7 @@ class SystemSampler:
                 self._take()
                 self._stopped.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            join(thread)
         with self._lock:
             if thread is not None and self._gpus is not None:
                 self._gpus.close()

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..contracts.errors import EvaluationError
 from ..contracts.measurements import Estimate, ThroughputResult
+from ..support.child_processes import join
 from .latency import StagedDetector
 from .preprocessing import load_image
 
@@ -122,7 +123,7 @@ class FrameWorkers:
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
-            thread.join()
+            join(thread)
         return self._done
 
     def abandon(self) -> list[FrameDone]:

@@ -7,6 +7,7 @@ it takes seconds.
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import re
@@ -107,6 +108,8 @@ class Connection:
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _check_database_file(database)
+            # Seconds of work, longer on a busy machine, in which the others must not wait for us.
+            self.call("load mlflow", _import_sql_store)
             with _locked(database.with_name(database.name + "-lock")):
                 self.client = self._open(FIRST_START_WAIT_S)
         else:
@@ -163,6 +166,13 @@ class Connection:
         return TrackingError(f"could not {doing} in {self.shown_uri}: {reason}")
 
 
+def _import_sql_store() -> None:
+    """All that mlflow loads, some of it late, to open a database."""
+    with _quiet_tables():
+        for module in ("tracking", "model_registry"):
+            importlib.import_module(f"mlflow.store.{module}.sqlalchemy_store")
+
+
 def _open_client(tracking_uri: str) -> MlflowClient:
     import logging
 
@@ -170,13 +180,19 @@ def _open_client(tracking_uri: str) -> MlflowClient:
 
     # mlflow prints a stack trace for each locked write, which `call` then repeats in peace.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        # mlflow's own table definitions use what SQLAlchemy 2.1 means to drop ('noload').
-        warnings.filterwarnings("ignore", message=".*noload.*", category=DeprecationWarning)
+    with _quiet_tables():
         client = MlflowClient(tracking_uri=tracking_uri)
         # The registry's tables are checked at its first use: do it here, under the lock.
         client.search_registered_models(max_results=1)
     return client
+
+
+@contextmanager
+def _quiet_tables() -> Iterator[None]:
+    """mlflow's own table definitions use what SQLAlchemy 2.1 means to drop ('noload')."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*noload.*", category=DeprecationWarning)
+        yield
 
 
 def _short_reason(exc: Exception) -> str:

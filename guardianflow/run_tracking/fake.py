@@ -26,6 +26,7 @@ from . import names, references
 from .identity import DIGEST_TAG, verified
 from .launcher import adopted_params, claim_launcher_run, launcher_tags
 from .run_records import (
+    ERROR_TAG,
     LAUNCHER_TAG,
     PARENT_TAG,
     checked_end_status,
@@ -162,6 +163,7 @@ class InMemoryStore:
             if run.status == "FINISHED":
                 raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
             run.status = "RUNNING"
+            run.tags.pop(ERROR_TAG, None)
 
     def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
         ended: list[str] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from .connection import Connection, ResourceMissingError
 from .experiments import Experiments
 from .launcher import adopted_params, claim_launcher_run, launcher_tags
 from .run_records import (
+    ERROR_TAG,
     LAUNCHER_TAG,
     PARENT_TAG,
     checked_end_status,
@@ -77,12 +79,12 @@ class MlflowStore:
         experiment_id = self._experiments.id_of(request.experiment_name)
         launcher = self._launcher() if request.adopt_launcher else None
         if launcher is not None and launcher.info.experiment_id == experiment_id:
-            return self._adopt(launcher, request)
-        run_id = self._create(request, experiment_id)
+            run_id, describe = str(launcher.info.run_id), partial(self._adopt, launcher, request)
+        else:
+            run_id = self._create(request, experiment_id)
+            describe = partial(self._describe, run_id, request, experiment_id, launcher)
         try:
-            self.annotate(run_id, params=request.params, tags=request.tags)
-            if launcher is not None:
-                self._link(launcher, run_id, request, run_page(experiment_id, run_id))
+            describe()
         except BaseException as exc:
             try:
                 self.end_run(run_id, "FAILED")
@@ -159,16 +161,21 @@ class MlflowStore:
     def reopen_run(self, run_id: str) -> None:
         """Set a FAILED or KILLED run RUNNING again, to resume it; a RUNNING one stays so.
 
+        Why it had ended is forgotten: the tag `guardianflow.error` is removed.
+
         Raises:
             SourceError: the run is unknown, or FINISHED: nothing is left to resume.
         """
-        status = self._run(run_id).info.status
+        run = self._run(run_id)
+        status = run.info.status
         if status == "FINISHED":
             raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
         if status != "RUNNING":
             self.connection.call(
                 f"reopen run {run_id}", self._client.update_run, run_id, status="RUNNING"
             )
+        if ERROR_TAG in run.data.tags:
+            self.connection.call(f"reopen run {run_id}", self._client.delete_tag, run_id, ERROR_TAG)
 
     def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
         """End every RUNNING run below a parent, at any depth; returns their ids.
@@ -316,7 +323,14 @@ class MlflowStore:
             return None
         return run
 
-    def _adopt(self, launcher: Run, request: RunRequest) -> str:
+    def _describe(
+        self, run_id: str, request: RunRequest, experiment_id: str, launcher: Run | None
+    ) -> None:
+        self.annotate(run_id, params=request.params, tags=request.tags)
+        if launcher is not None:
+            self._link(launcher, run_id, request, run_page(experiment_id, run_id))
+
+    def _adopt(self, launcher: Run, request: RunRequest) -> None:
         run_id = str(launcher.info.run_id)
         self.connection.call(
             f"rename run {run_id}", self._client.update_run, run_id, name=request.run_name
@@ -325,7 +339,6 @@ class MlflowStore:
         if request.parent_run_id is not None:
             tags[PARENT_TAG] = request.parent_run_id
         self.annotate(run_id, params=adopted_params(request, launcher.data.params), tags=tags)
-        return run_id
 
     def _link(self, launcher: Run, run_id: str, request: RunRequest, page: str) -> None:
         self.annotate(run_id, tags={LAUNCHER_TAG: launcher.info.run_id})

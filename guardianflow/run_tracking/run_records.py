@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PARENT_TAG = "mlflow.parentRunId"
 LAUNCHER_TAG = "launcher.run_id"
+ERROR_TAG = "guardianflow.error"
+"""Why a run is FAILED or KILLED."""
 END_STATUSES = ("FINISHED", "FAILED", "KILLED")
 
 TEXTS_A_CALL = 100

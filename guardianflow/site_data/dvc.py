@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..contracts.errors import DatasetError, Problem
+from ..support.child_processes import read_lines, wait_for
 
 SHOWN_FILES = 5
 TAIL_LINES = 8
@@ -144,16 +145,15 @@ def _pull_one(command: str, file: Path, shown: str) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            sys.stderr.write(line)
+        for line in read_lines(process.stdout):
+            sys.stderr.write(f"{line}\n")
             lines.append(line.rstrip())
-    if process.returncode:
+        code = wait_for(process)
+    if code:
         raise DatasetError(
-            f"`dvc pull {file.name}` in {file.parent} ended with code {process.returncode}: "
+            f"`dvc pull {file.name}` in {file.parent} ended with code {code}: "
             f"{' / '.join(lines[-TAIL_LINES:]) or 'no output'}. Check the remote with: "
             f"dvc remote list"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.contracts.errors import SourceError, StageFailedError
+from guardianflow.contracts.errors import SourceError, StageFailedError, TrackingError
 from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
@@ -16,6 +16,19 @@ from pipelines.wiring import Ports
 from scenario import Scenario, load_scenario
 
 OPTIONS = RunOptions(resumable=True, invocation="guardianflow pipeline demo.yaml")
+
+
+class Told:
+    """Keeps what people are told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def opened(self, title: str, run_id: str) -> None:
+        self.lines.append(f"{title} run {run_id}")
+
+    def tell(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.fixture
@@ -36,10 +49,35 @@ def child(ports: Ports, scenario: Scenario, parent: str) -> str:
 
 
 def test_a_chain_that_went_well_is_finished(ports: Ports, scenario: Scenario) -> None:
-    with parent_run(ports, scenario, OPTIONS, "parent", {"exp.type": "x"}) as run_id:
+    with parent_run(ports, scenario, OPTIONS, "parent", {"exp.type": "x"}, Told()) as run_id:
         pass
     run = ports.store.get_run(run_id)
     assert (run.status, run.tags["exp.type"]) == ("FINISHED", "x")
+
+
+def test_its_id_is_told_at_its_start(ports: Ports, scenario: Scenario) -> None:
+    told = Told()
+    with parent_run(ports, scenario, OPTIONS, "parent", {}, told) as run_id:
+        assert told.lines == [f"parent run {run_id}"]
+
+
+def test_children_that_can_not_be_ended_hide_no_error(
+    ports: Ports, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> list[str]:
+        raise TrackingError("no search")
+
+    monkeypatch.setattr(ports.store, "fail_running", refuse)
+    told = Told()
+    with (
+        pytest.raises(StageFailedError, match="no memory"),
+        parent_run(ports, scenario, OPTIONS, "parent", {}, told) as run_id,
+    ):
+        raise StageFailedError("train", "no memory")
+    run = ports.store.get_run(run_id)
+    assert run.status == "FAILED"
+    assert "no memory" in run.tags["guardianflow.error"]
+    assert "could not end the runs below" in told.lines[-1]
 
 
 def test_a_failed_stage_leaves_nothing_running_and_says_the_way_back(
@@ -47,7 +85,7 @@ def test_a_failed_stage_leaves_nothing_running_and_says_the_way_back(
 ) -> None:
     with (
         pytest.raises(StageFailedError) as caught,
-        parent_run(ports, scenario, OPTIONS, "parent", {}) as run_id,
+        parent_run(ports, scenario, OPTIONS, "parent", {}, Told()) as run_id,
     ):
         started = child(ports, scenario, run_id)
         raise StageFailedError("train", "no memory", run_id=started, log="/tmp/x.log", exit_code=2)
@@ -63,22 +101,25 @@ def test_a_failed_stage_leaves_nothing_running_and_says_the_way_back(
 def test_interruption_and_surprise_end_the_run_too(
     ports: Ports, scenario: Scenario, error: type[BaseException], status: str
 ) -> None:
-    with pytest.raises(error), parent_run(ports, scenario, OPTIONS, "parent", {}) as run_id:
+    with pytest.raises(error), parent_run(ports, scenario, OPTIONS, "parent", {}, Told()) as run_id:
         raise error
     assert ports.store.get_run(run_id).status == status
 
 
 def test_a_failed_chain_goes_on_in_the_same_run(ports: Ports, scenario: Scenario) -> None:
-    with pytest.raises(OSError), parent_run(ports, scenario, OPTIONS, "parent", {}) as first:
+    with (
+        pytest.raises(OSError),
+        parent_run(ports, scenario, OPTIONS, "parent", {}, Told()) as first,
+    ):
         raise OSError
     again = RunOptions(resume=first)
-    with parent_run(ports, scenario, again, "parent", {}) as second:
+    with parent_run(ports, scenario, again, "parent", {}, Told()) as second:
         assert ports.store.get_run(second).status == "RUNNING"
     assert second == first
     assert ports.store.get_run(first).status == "FINISHED"
     with (
         pytest.raises(SourceError, match="nothing to resume"),
-        parent_run(ports, scenario, again, "parent", {}),
+        parent_run(ports, scenario, again, "parent", {}, Told()),
     ):
         pass
 
@@ -88,7 +129,7 @@ def test_a_run_of_another_site_is_not_resumed(ports: Ports, scenario: Scenario) 
     ports.store.end_run(other, "FAILED")
     with (
         pytest.raises(SourceError, match="belongs to experiment sampyo"),
-        parent_run(ports, scenario, RunOptions(resume=other), "parent", {}),
+        parent_run(ports, scenario, RunOptions(resume=other), "parent", {}, Told()),
     ):
         pass
 
@@ -97,7 +138,7 @@ def test_only_a_pipeline_is_told_to_resume(ports: Ports, scenario: Scenario) -> 
     options = RunOptions(invocation="guardianflow quant demo.yaml -s abc")
     with (
         pytest.raises(StageFailedError) as caught,
-        parent_run(ports, scenario, options, "parent", {}),
+        parent_run(ports, scenario, options, "parent", {}, Told()),
     ):
         raise StageFailedError("quant", "broke")
     assert caught.value.resume == "guardianflow quant demo.yaml -s abc"
@@ -107,7 +148,7 @@ def test_under_mlflow_the_way_back_is_mlflows(ports: Ports, scenario: Scenario) 
     options = RunOptions(resumable=True, invocation="mlflow run . -e full_pipeline")
     with (
         pytest.raises(StageFailedError) as caught,
-        parent_run(ports, scenario, options, "parent", {}) as run_id,
+        parent_run(ports, scenario, options, "parent", {}, Told()) as run_id,
     ):
         raise StageFailedError("train", "broke")
     assert caught.value.resume == f"mlflow run . -e full_pipeline -P resume={run_id}"

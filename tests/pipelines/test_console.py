@@ -8,7 +8,7 @@ import pytest
 
 from guardianflow.contracts.results import RegisteredModel, StageResult
 from pipelines.console import PlainReporter, RichReporter, print_result
-from pipelines.executor import Reporter
+from pipelines.events import Reporter
 
 DONE = StageResult(
     "train",
@@ -40,6 +40,27 @@ def test_a_stage_is_followed_on_stderr(
     assert "mAP50 0.912" in shown.err
     go_through(reporter(), None)
     assert "failed" in capsys.readouterr().err.lower()
+
+
+@pytest.mark.parametrize("reporter", [PlainReporter, RichReporter])
+def test_the_run_of_a_chain_is_shown_at_its_start(
+    reporter: type[PlainReporter | RichReporter], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = reporter()
+    shown.opened("ppe-yolo11n-pipeline-v1", "0123abcd")
+    text = capsys.readouterr().err
+    assert "0123abcd" in text
+    assert "ppe-yolo11n-pipeline-v1" in text
+
+
+def test_the_run_of_a_stage_alone_is_shown_beside_its_bar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = RichReporter()
+    reporter.started("release", Path("/work/stage.log"))
+    reporter.event("release", {"kind": "run", "run_id": "0123abcd"})
+    reporter.ended("release", None)
+    assert "run 0123abcd" in capsys.readouterr().err
 
 
 def test_a_log_holds_run_log_file_and_messages(capsys: pytest.CaptureFixture[str]) -> None:

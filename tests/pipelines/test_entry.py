@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -55,6 +56,23 @@ def test_exit_code_tells_whose_fault_it_was(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"]["exit_code"] == code
     assert shown.err.startswith("error: ")
+
+
+def test_a_disk_that_takes_nothing_is_a_clear_error_and_a_fault_of_ours_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/work/wrap/x")
+
+    assert guarded(full) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: [Errno 28] No space left on device: '/work/wrap/x'. Make room")
+
+    def broken() -> int:
+        raise OSError(errno.EINVAL, "our own mistake")
+
+    with pytest.raises(OSError, match="our own mistake"):
+        guarded(broken)
 
 
 def test_a_missing_scenario_file_exits_2(capsys: pytest.CaptureFixture[str]) -> None:

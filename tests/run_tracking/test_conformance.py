@@ -289,9 +289,12 @@ def test_a_failed_run_can_be_reopened_and_a_finished_one_not(store: Any) -> None
     run_id = start(store)
     store.reopen_run(run_id)
     store.end_run(run_id, "FAILED")
+    store.annotate(run_id, tags={"guardianflow.error": "no memory", "site": "busan"})
     store.reopen_run(run_id)
     run = store.get_run(run_id)
     assert run.status == "RUNNING"
+    assert "guardianflow.error" not in run.tags, "it is no failed run any more"
+    assert run.tags["site"] == "busan"
     assert run.end_time_ms is None
     store.end_run(run_id)
     with pytest.raises(SourceError, match="FINISHED"):

@@ -210,6 +210,63 @@ def test_first_starts_at_once_and_writers_at_once_lose_nothing(tmp_path: Path) -
     assert not (tmp_path / "mlruns").exists()
 
 
+LOADING_START = """
+import sys, threading, time
+def watch():
+    while "mlflow.store.model_registry.sqlalchemy_store" not in sys.modules:
+        time.sleep(0.05)
+    print("loaded", flush=True)
+threading.Thread(target=watch).start()
+from guardianflow.run_tracking.mlflow_store import MlflowStore
+MlflowStore(sys.argv[1])
+print("opened", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_mlflow_is_loaded_while_another_process_holds_the_lock(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    with (tmp_path / "mlflow.db-lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [sys.executable, "-c", LOADING_START, f"sqlite:///{tmp_path}/mlflow.db"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        lines: list[str] = []
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+        reader.start()
+        deadline = time.monotonic() + 120
+        while not lines and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert lines == ["loaded\n"], "seconds in which nobody else need wait"
+        assert not (tmp_path / "mlflow.db").exists()
+    assert process.wait(120) == 0
+    reader.join(10)
+    process.stdout.close()
+    assert lines == ["loaded\n", "opened\n"]
+
+
+@pytest.mark.acceptance
+def test_a_dozen_starts_at_once_all_get_through(tmp_path: Path) -> None:
+    """On a new store, then on the one that is there."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    code = FIRST_START.replace("range(5)", "range(1)")
+    for times in (1, 2):
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, uri], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(12)
+        ]
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors
+        runs = MlflowStore(uri).find_runs(experiment_name="donghwa/busan-plant1/full")
+        assert [run.status for run in runs] == ["FINISHED"] * 12 * times
+
+
 @pytest.mark.slow
 def test_a_server_that_goes_away_is_told_and_its_run_goes_on_when_it_is_back(
     migrated_database: Path, tmp_path: Path, serving: Any, monkeypatch: pytest.MonkeyPatch

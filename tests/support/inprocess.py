@@ -50,6 +50,12 @@ class InProcessExecutor:
     def settings(self) -> Settings:
         return Settings(work_dir=self.work_dir)
 
+    def opened(self, title: str, run_id: str) -> None:
+        self.messages.append(f"{title} run {run_id}")
+
+    def tell(self, text: str) -> None:
+        self.messages.append(text)
+
     def run(self, request: StageRequest) -> StageResult:
         self.requests.append(request)
         scratch = self.folder / f"stage{len(self.requests)}"

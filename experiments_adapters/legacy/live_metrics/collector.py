@@ -12,6 +12,7 @@ from typing import Protocol
 
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
+from guardianflow.support.child_processes import join
 
 from ..walk import FoundFile, found_file, glob_pattern, walk
 from .buffer import MetricBuffer
@@ -120,7 +121,7 @@ class LiveMetrics:
         """
         self._stopped.set()
         if self._thread is not None:
-            self._thread.join()
+            join(self._thread)
         if self._failure is not None:
             raise self._failure
         self._search_at = 0.0

@@ -62,7 +62,10 @@ def test_output_and_exit_code_come_through(
     assert sorted(b"".join(heard).decode().splitlines()) == sorted(log.splitlines())
 
 
-def test_what_has_no_newline_yet_is_shown_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_has_no_newline_yet_is_shown_at_once_and_each_signal_ends_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     runner = textwrap.dedent(
         f"""
         import sys
@@ -82,13 +85,32 @@ def test_what_has_no_newline_yet_is_shown_at_once(tmp_path: Path) -> None:
     try:
         assert process.stdout.read(4) == b"half"
         (child,) = psutil.Process(process.pid).children()
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.read().strip().endswith(b"ended 130 SIGINT")
+        process.send_signal(number)
+        assert process.stdout.read().strip().endswith(f"ended 130 {number.name}".encode())
         assert not child.is_running()
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_under_nohup_a_closed_terminal_ends_no_script(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        code = "import os, signal; os.kill(os.getppid(), signal.SIGHUP); print('on')"
+        result, log = run(tmp_path, code)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (result.exit_code, result.interrupted_by, log) == (0, "", "on\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_ends_no_script(tmp_path: Path) -> None:
+    log = OutputLog(Path("/dev/full"), head_bytes=10, tail_bytes=0)
+    command = ScriptCommand([sys.executable, "-S", "-c", "print('x' * 99)"], tmp_path, {})
+    assert run_script(command, log, terminal=False).exit_code == 0
+    log.close()
+    assert log.left_out > 0
 
 
 def test_bytes_that_are_no_utf8_are_replaced(tmp_path: Path) -> None:

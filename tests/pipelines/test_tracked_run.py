@@ -1,0 +1,141 @@
+"""A run has its status before anything else, and whatever else fails leaves it so."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from guardianflow.contracts.errors import TrackingError
+from guardianflow.contracts.results import RunRequest
+from guardianflow.run_tracking.fake import InMemoryStore
+from pipelines.tracked_run import ERROR_TAG, Extra, end_run, tracked_run
+
+REQUEST = RunRequest("demo/seoul-plant1/full", "run")
+
+
+class Refusing(InMemoryStore):
+    """A store that refuses some things."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__()
+        self.refused = refused
+
+    def _check(self, what: str) -> None:
+        if what in self.refused:
+            raise TrackingError(f"no {what}")
+
+    def end_run(self, run_id: str, status: str = "FINISHED") -> None:
+        self._check("end")
+        super().end_run(run_id, status)
+
+    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
+        self._check("upload")
+        super().log_files(run_id, source, folder)
+
+    def annotate(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        self._check("tags" if tags else "")
+        super().annotate(run_id, params=params, tags=tags)
+
+
+def started(store: InMemoryStore) -> str:
+    return store.start_run(REQUEST)
+
+
+def test_work_that_is_done_stays_finished_when_its_log_can_not_be_uploaded(tmp_path: Path) -> None:
+    store, told = Refusing("upload"), []
+    with tracked_run(store, lambda: started(store), told.append) as run:
+        upload = Extra("upload the log", lambda: store.log_files(run.run_id, tmp_path, "logs"))
+        run.extras.append(upload)
+    assert store.get_run(run.run_id).status == "FINISHED"
+    assert list(run.notes) == told
+    assert "could not upload the log" in told[0]
+    assert "no upload" in told[0]
+
+
+def test_the_status_is_set_before_anything_else_is_tried() -> None:
+    store, seen = InMemoryStore(), []
+    with tracked_run(store, lambda: started(store), print) as run:
+        look = Extra("look", lambda: seen.append(store.get_run(run.run_id).status))
+        run.extras.append(look)
+    assert seen == ["FINISHED"]
+
+
+def test_each_extra_has_its_try_and_the_work_s_own_error_is_the_one_raised(tmp_path: Path) -> None:
+    store, told = Refusing("tags"), []
+    (tmp_path / "stage.log").write_text("loss is NaN")
+    with (
+        pytest.raises(ZeroDivisionError),
+        tracked_run(store, lambda: started(store), told.append) as run,
+    ):
+        run.extras.append(Extra("break", lambda: 1 // 0))
+        run.extras.append(Extra("upload", lambda: store.log_files(run.run_id, tmp_path, "logs")))
+        raise ZeroDivisionError("the work's own")
+    assert store.get_run(run.run_id).status == "FAILED"
+    assert [line.partition(" of run")[0] for line in told] == [
+        "could not note the reason",
+        "could not break",
+    ]
+    assert store.download(run.run_id, "logs/stage.log", tmp_path / "got").is_file()
+
+
+def test_a_status_that_can_not_be_set_is_told_and_only_success_needs_it() -> None:
+    store, told = Refusing("end"), []
+    with (
+        pytest.raises(ZeroDivisionError),
+        tracked_run(store, lambda: started(store), told.append) as run,
+    ):
+        raise ZeroDivisionError
+    assert "could not be marked FAILED: no end" in told[0]
+    assert store.get_run(run.run_id).tags[ERROR_TAG] == "ZeroDivisionError: "
+    with (
+        pytest.raises(TrackingError, match="no end"),
+        tracked_run(store, lambda: started(store), told.append),
+    ):
+        pass
+
+
+def test_a_second_ctrl_c_does_not_cut_the_end_in_two() -> None:
+    class Impatient(InMemoryStore):
+        def end_run(self, run_id: str, status: str = "FINISHED") -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            super().end_run(run_id, status)
+
+    store = Impatient()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        tracked_run(store, lambda: started(store), print) as run,
+    ):
+        os.kill(os.getpid(), signal.SIGINT)
+    ended = store.get_run(run.run_id)
+    assert (ended.status, ended.tags[ERROR_TAG]) == ("KILLED", "interrupted")
+
+
+def test_ctrl_c_while_a_run_is_made_leaves_none_running() -> None:
+    class Slow(InMemoryStore):
+        def start_run(self, request: RunRequest) -> str:
+            run_id = super().start_run(request)
+            os.kill(os.getpid(), signal.SIGINT)  # the store has it, nobody else knows it yet
+            return run_id
+
+    store = Slow()
+    with pytest.raises(KeyboardInterrupt), tracked_run(store, lambda: started(store), print):
+        pytest.fail("work must not begin")
+    (run,) = store.find_runs()
+    assert run.status == "KILLED"
+
+
+def test_a_reason_is_cut_to_what_a_tag_holds() -> None:
+    store = InMemoryStore()
+    run_id = started(store)
+    end_run(store, run_id, "FAILED", "x" * 9000, print)
+    assert store.get_run(run_id).tags[ERROR_TAG] == "x" * 4000
