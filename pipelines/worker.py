@@ -17,6 +17,7 @@ from typing import Any
 
 from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
+from guardianflow.support.child_processes import end_group
 from guardianflow.support.output_streams import surviving_output
 from guardianflow.support.stop_signals import let_through, stop_signals
 
@@ -24,6 +25,8 @@ from .events import OUTCOME_FILE, EventSink, write_outcome
 from .stages import Stage, StageContext, StageRequest, execute
 
 PARENT_CHECK_S = 1.0
+ORPHAN_GRACE_S = 60.0
+"""For ending its run, with a slow store too."""
 
 
 def main(argv: list[str]) -> int:
@@ -73,10 +76,16 @@ def carry_out(events: EventSink, request_path: Path) -> dict[str, Any]:
 
 
 def follow_parent(parent: int) -> None:
-    """Nobody is left to read the result once the starter is gone: stop, and end the run."""
+    """Nobody is left to read the result once the starter is gone: stop, and end the run.
+
+    Deep in native code no signal is answered; a worker that would go on for hours, with nobody to
+    know of it, is killed after a while with all that it has started.
+    """
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_GRACE_S)
+    end_group(os.getpid())
 
 
 def open_context(request: StageRequest, events: EventSink, scratch: Path) -> StageContext:
