@@ -11,11 +11,11 @@ from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.support.suggestions import did_you_mean
 from pipelines.entry import print_json
 from pipelines.fleet_status import DirectoryStatus, fleet_status
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
-from scenario.explain import did_you_mean
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.support.suggestions import did_you_mean
 from scenario import SiteConfig, TaskConfig
 from scenario import fields as kind
-from scenario.explain import did_you_mean, explain
+from scenario.explain import explain
 from scenario.files import read_scenario_text
 from scenario.sections import Section
 from scenario.yaml_tree import Document, FileKind, KeyPath, read_document

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import DetectorPackage, RunRecord
-from .names import display_name, nearest, registered_name, stored_values
+from ..support.suggestions import nearest
+from .names import display_name, registered_name, stored_values
 
 REGISTRY_TAG_LIMIT = 5000
 

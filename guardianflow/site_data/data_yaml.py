@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from ..contracts.errors import DatasetError, Problem
+from ..support.suggestions import did_you_mean
 from .labels import label_path_of
-from .suggest import did_you_mean
 
 logger = logging.getLogger(__name__)
 

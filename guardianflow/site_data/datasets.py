@@ -18,12 +18,12 @@ import numpy as np
 
 from ..contracts.errors import DatasetError, Problem
 from ..contracts.results import LabelledImage, LocalDataset
+from ..support.suggestions import did_you_mean
 from . import dvc
 from .data_yaml import Layout, absolute, read_layout
 from .demo import SCHEME, demo_data_set, make_once, parse_demo
 from .fingerprint import ImageMemory, fingerprint
 from .labels import LabelRows, image_size, label_path_of, parse_labels, to_pixels
-from .suggest import did_you_mean
 
 logger = logging.getLogger(__name__)
 

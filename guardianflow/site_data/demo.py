@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 
 from ..contracts.errors import DatasetError
+from ..support.suggestions import did_you_mean
 from .demo_canvas import Pixels
 from .demo_scene import CLASS_NAMES, SeenObject, random_scene, render
 from .progress import tracked
-from .suggest import did_you_mean
 
 VERSION = 1
 NAMES = ("ppe",)

@@ -115,7 +115,7 @@ def test_a_missing_device_is_named() -> None:
 
 
 def test_unknown_words_and_impossible_precisions_are_refused_without_a_child() -> None:
-    with pytest.raises(ConfigurationError, match="Did you mean 'openvino'"):
+    with pytest.raises(ConfigurationError, match="did you mean 'openvino'"):
         probe("openvin", "int8")
     with pytest.raises(ConfigurationError, match="precision"):
         probe("openvino", "int2")
