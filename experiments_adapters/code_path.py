@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from guardianflow.contracts.errors import ExperimentCodeError, GuardianFlowError, TrainerError
+from guardianflow.contracts.given import given_path
 from guardianflow.support.suggestions import did_you_mean, nearest
 
 from . import git_source
@@ -204,7 +205,7 @@ def check_result(trainer: Any) -> Path:
 
 
 def _find(reference: str, base_dirs: Sequence[Path]) -> Path:
-    given = Path(reference).expanduser()
+    given = given_path(reference)
     if not reference.strip():
         raise ExperimentCodeError(
             "experiment_code_path is empty; give a directory with train.py, a .py file or a "

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from guardianflow.contracts.errors import ExperimentCodeError, MissingDependencyError
+from guardianflow.contracts.given import given_url
 
 PREFIX = "git+"
 _SCHEMES = ("https", "ssh", "git", "file", "http")
@@ -55,7 +56,7 @@ def parse(reference: str) -> GitReference:
     Raises:
         ExperimentCodeError: another scheme, no host or repository, an unusable ref or fragment.
     """
-    parts = urlsplit(reference.removeprefix(PREFIX))
+    parts = given_url(reference.removeprefix(PREFIX))
     path, _, ref = parts.path.partition("@")
     fragment_name, _, subdir = parts.fragment.partition("=")
     subdir = unquote(subdir)

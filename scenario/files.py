@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import ConfigurationError, Problem, ScenarioError
+from guardianflow.contracts.given import given_path
 from guardianflow.support.suggestions import nearest
 
 MAX_BYTES = 256 * 1024
@@ -19,11 +20,14 @@ def find_scenario_file(path: str | Path, search_dirs: Sequence[Path] = ()) -> Pa
         ScenarioError: there is none (near names are told), or it is a directory.
     """
     written = str(path)
-    if not written.strip() or "\0" in written:
+    if not written.strip():
         raise ScenarioError(f"the path of a scenario file must be given but got {written!r}")
     if "://" in written or written.startswith(("runs:/", "models:/")):
         raise ScenarioError(f"{written} is not a file on this machine; download the scenario first")
-    asked = Path(written).expanduser()
+    try:
+        asked = given_path(written)
+    except ConfigurationError as error:
+        raise ScenarioError(error.problems) from error
     candidates = [asked]
     if not asked.is_absolute():
         candidates += [Path(directory) / asked for directory in search_dirs]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from guardianflow.contracts.given import given_path
 from guardianflow.contracts.sequences import MotResult
 from guardianflow.evaluation.mot import evaluate_tracks
 from guardianflow.site_data.track_results import read_truth_and_results
@@ -28,7 +28,7 @@ def show_mot(truth: str, results: str, as_json: bool) -> int:
         results: directory with NAME.txt for each.
         as_json: one object instead of tables; rates in 0…1 there.
     """
-    sequences, tracks = read_truth_and_results(Path(truth).expanduser(), Path(results).expanduser())
+    sequences, tracks = read_truth_and_results(given_path(truth), given_path(results))
     result = evaluate_tracks(sequences, tracks)
     if as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))  # noqa: T201

@@ -9,6 +9,7 @@ from typing import Any
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
 from guardianflow.contracts.releases import OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.bundle_check import PREVIOUS, BundleCheck, check_directory, linked_name
@@ -30,13 +31,13 @@ def show_pull(reference: str, target: str, check: str, as_json: bool) -> int:
         ConfigurationError: flags that don't go together.
     """
     if check and not reference and not target:
-        return check_bundles(Path(check).expanduser(), as_json)
+        return check_bundles(given_path(check), as_json)
     if check or not reference or not target:
         raise ConfigurationError(
             "pull needs a model and a directory (guardianflow pull NAME@champion --to DIR), or a "
             "directory to verify (guardianflow pull --check DIR)"
         )
-    return pull(reference, Path(target).expanduser(), as_json)
+    return pull(reference, given_path(target), as_json)
 
 
 def pull(reference: str, target: Path, as_json: bool) -> int:

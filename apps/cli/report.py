@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, SourceError
+from guardianflow.contracts.given import given_path
 from guardianflow.release.report import FORMATS, report_name
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
@@ -62,7 +63,7 @@ def run_id_of(run: str) -> str:
 def target_of(to: str, run_id: str, language: str) -> Path:
     """The absolute path of the file to write; checked before anything is fetched."""
     suffix = "html" if language == "en" else f"{language}.html"
-    path = Path(to).expanduser() if to else Path()
+    path = given_path(to) if to else Path()
     try:
         if not to or to.endswith("/") or path.is_dir():
             path = path / f"release-{run_id[:8]}.{suffix}"

@@ -18,6 +18,7 @@ from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, KnownSit
 from experiments_adapters.legacy.scan.update import Changes, update_file, write_new
 from experiments_adapters.legacy.scan.write import entries_of, todos_of
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.given import given_path
 from pipelines.settings import PROJECT_ROOT
 
 from .progress import StderrProgress
@@ -35,11 +36,11 @@ def show_scan(directory: str, output: str, update: bool, single: bool, as_json: 
     Raises:
         ConfigurationError: no such directory, or a file that is there, broken or not writable.
     """
-    file = Path(output).expanduser() if output else DEFAULT_FILE if update else None
+    file = given_path(output) if output else DEFAULT_FILE if update else None
     _refuse_early(file, update)
     with scan_progress() as progress:
         scan = scan_fleet(
-            Path(directory).expanduser(), known_sites(file), single=single, progress=progress
+            given_path(directory), known_sites(file), single=single, progress=progress
         )
     changes = None
     if file is not None:

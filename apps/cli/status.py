@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
 from guardianflow.support.suggestions import did_you_mean
 from pipelines.entry import print_json
 from pipelines.fleet_status import DirectoryStatus, fleet_status
@@ -29,7 +29,7 @@ def show_status(customer: str, experiments: str, as_json: bool) -> int:
     Raises:
         ConfigurationError: the registry's problems, or a customer that it does not know.
     """
-    file = Path(experiments).expanduser() if experiments else DEFAULT_FILE
+    file = given_path(experiments) if experiments else DEFAULT_FILE
     registry = load_registry(file)
     chosen = registry.find_by_customer(customer) if customer else registry.list_all()
     if customer and not chosen:

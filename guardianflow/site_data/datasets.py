@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..contracts.errors import DatasetError, Problem
+from ..contracts.given import given_path
 from ..contracts.results import LabelledImage, LocalDataset
 from ..support.suggestions import did_you_mean
 from . import dvc
@@ -136,7 +137,7 @@ def _places(layout: Layout) -> list[Path]:
 
 def _find(reference: str, base_dir: Path | None) -> Path:
     """The path meant; where nothing is there, the first place it was looked for."""
-    given = Path(reference).expanduser()
+    given = given_path(reference)
     bases = [Path()] if base_dir is None else [base_dir, Path()]
     candidates = [absolute(base / given) for base in bases]
     return next((path for path in candidates if path.exists()), candidates[0])

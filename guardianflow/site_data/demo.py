@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
 
 from ..contracts.errors import DatasetError
+from ..contracts.given import given_url
 from ..support.suggestions import did_you_mean
 from .demo_canvas import Pixels
 from .demo_scene import CLASS_NAMES, SeenObject, random_scene, render
@@ -57,7 +58,7 @@ def parse_demo(reference: str) -> tuple[str, DemoOptions]:
     Raises:
         DatasetError: an unknown demo, unknown options or values out of range, all at once.
     """
-    parts = urlsplit(reference)
+    parts = given_url(reference)
     name = (parts.netloc + parts.path).strip("/")
     problems: list[str] = []
     if name not in NAMES:

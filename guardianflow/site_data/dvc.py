@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from ..contracts.errors import DatasetError, Problem
+from ..support.foreign_yaml import read_yaml
 
 SHOWN_FILES = 5
 TAIL_LINES = 8
@@ -80,10 +78,10 @@ def _folders_above(path: Path) -> Iterator[Path]:
 
 def _outputs(file: Path) -> list[TrackedOutput]:
     try:
-        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
         folder = file.parent / content.get("wdir", ".")
         return [_output(file, folder, out) for out in content.get("outs") or ()]
-    except (YAMLError, AttributeError, KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise DatasetError(
             Problem(f"not a .dvc file as DVC writes it: {exc}; run `dvc doctor`", str(file))
         ) from exc
