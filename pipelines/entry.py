@@ -16,7 +16,6 @@ import json
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -28,6 +27,7 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.terminal import ArgumentParser, escape_log_lines, write
 
 from .plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
@@ -49,7 +49,7 @@ def main(stage: str, argv: Sequence[str] | None = None) -> int:
 
 
 def make_parser(stage: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=f"python -m pipelines.{stage}",
         description=f"Run '{stage}' of a scenario. Any field of the scenario can be overridden: "
         "--training.epochs 5",
@@ -208,7 +208,7 @@ def gate_code(options: RunOptions, result: StageResult) -> int:
         return 0
     from .release_text import refusal
 
-    print(f"error: {refusal(result.decision)}", file=sys.stderr)  # noqa: T201
+    write(f"error: {refusal(result.decision)}", error=True)
     return 1
 
 
@@ -233,7 +233,7 @@ def show_comparison(table: Any) -> None:
     from .console import print_comparison
 
     print_comparison(table)
-    print(f"\nrun {table.run_id} in experiment {table.experiment_name}")  # noqa: T201
+    write(f"\nrun {table.run_id} in experiment {table.experiment_name}")
 
 
 def show(scenario: Any, result: StageResult) -> None:
@@ -244,14 +244,14 @@ def show(scenario: Any, result: StageResult) -> None:
         show_comparison(comparison_of(scenario, result))
     elif result.stage == FULL_PIPELINE:
         print_summary(summarise(scenario, result.run_id, result.stages))
-        print(f"\nrun {result.run_id} in experiment {result.experiment_name}")  # noqa: T201
+        write(f"\nrun {result.run_id} in experiment {result.experiment_name}")
     else:
         print_result(result)
     if result.decision:
         from .release_text import decision_lines
 
-        print("\n" + "\n".join(decision_lines(result.decision)))  # noqa: T201
-    print(where_to_look())  # noqa: T201
+        write("\n" + "\n".join(decision_lines(result.decision)))
+    write(where_to_look())
 
 
 def where_to_look() -> str:
@@ -265,17 +265,15 @@ def where_to_look() -> str:
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    print(plan["scenario"])  # noqa: T201
-    print("# planned stages")  # noqa: T201
+    write(plan["scenario"])
+    write("# planned stages")
     for stage in plan["stages"]:
         source = f"  from {stage['source']}" if stage["source"] else ""
-        print(  # noqa: T201
-            f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}"
-        )
+        write(f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}")
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str))  # noqa: T201
+    write(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def result_as_dict(result: StageResult) -> dict[str, Any]:
@@ -298,6 +296,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
 
 def guarded(work: Any, *, as_json: bool = False) -> int:
     """Call `work`; turn what it raises into one clear message and the right exit code."""
+    escape_log_lines()
     previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         code = work()
@@ -317,9 +316,9 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
 
 def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:
     """The error for people on stderr; the same as the last line of stdout with --json."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    write(f"error: {message}", error=True)
     if kind == "KeyboardInterrupt" and fields.get("resume"):
-        print(f"  resume: {fields['resume']}", file=sys.stderr)  # noqa: T201
+        write(f"  resume: {fields['resume']}", error=True)
     if as_json:
         error = {"type": kind, "message": message, "exit_code": code, **fields}
         print_json({"status": "KILLED" if code == INTERRUPTED else "FAILED", "error": error})

@@ -31,6 +31,7 @@ from guardianflow.contracts.errors import (
     signal_name,
 )
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.terminal import write
 
 from .events import read_events
 from .settings import PROJECT_ROOT
@@ -239,7 +240,7 @@ def end_abandoned(
         store.annotate(run_id, tags={"guardianflow.error": reason[:4000]})
         store.end_run(run_id, status)
     except GuardianFlowError as exc:
-        print(f"the run {run_id} could not be marked {status}: {exc}", file=sys.stderr)  # noqa: T201
+        write(f"the run {run_id} could not be marked {status}: {exc}", error=True)
 
 
 def cure_for(returncode: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
+from guardianflow.support.terminal import write
 from pipelines.entry import print_json
 
 DEFAULT_TARGET = Path("experiments")
@@ -29,7 +30,7 @@ def show_migration(
     if as_json:
         print_json(as_dict(draft))
     else:
-        print("\n".join(lines_of(draft)))  # noqa: T201
+        write("\n".join(lines_of(draft)))
     return 0
 
 

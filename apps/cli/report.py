@@ -11,6 +11,7 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.release.report import FORMATS, report_name
+from guardianflow.support.terminal import write
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
 
@@ -46,9 +47,9 @@ def show_report(run: str, language: str, to: str, as_json: bool) -> int:
             "file": str(target),
             "source": f"runs:/{run_id}/{artifact}",
         }
-        print(json.dumps(said, ensure_ascii=False))  # noqa: T201
+        write(json.dumps(said, ensure_ascii=False))
     else:
-        print(f"release report of run {run_id}: {target}")  # noqa: T201
+        write(f"release report of run {run_id}: {target}")
     return 0
 
 

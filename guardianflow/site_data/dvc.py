@@ -12,6 +12,7 @@ from typing import Any
 
 from ..contracts.errors import DatasetError, Problem
 from ..support.foreign_yaml import read_yaml
+from ..support.terminal import write
 
 SHOWN_FILES = 5
 TAIL_LINES = 8
@@ -134,7 +135,7 @@ def pull(outputs: Iterable[TrackedOutput], missing: Iterable[Path]) -> None:
 
 def _pull_one(command: str, file: Path, shown: str) -> None:
     arguments = [command, "pull", file.name]
-    sys.stderr.write(f"{shown} not found; running: dvc pull {file}\n")
+    write(f"{shown} not found; running: dvc pull {file}", error=True)
     lines: list[str] = []
     with subprocess.Popen(
         arguments,
