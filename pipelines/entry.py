@@ -137,13 +137,16 @@ def invocation(stage: str, arguments: argparse.Namespace, rest: Sequence[str]) -
     scenario, pairs = arguments.scenario, overrides_from(rest)
     if "MLFLOW_RUN_ID" in os.environ:
         parameters = [f"scenario_path={scenario}", *pairs]
-        return f"mlflow run . -e {stage} " + " ".join(f"-P {p}" for p in parameters)
-    extra = "".join(f" --{pair.replace('=', ' ', 1)}" for pair in pairs)
+        words = [word for parameter in parameters for word in ("-P", parameter)]
+        return shlex.join(["mlflow", "run", ".", "-e", stage, *words])
+    words = ["python", "-m", f"pipelines.{stage}", "--scenario", scenario]
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        words += [f"--{name}", value]
     if stage == COMPARE:  # without these it would be another comparison
         for name in ("source_run_id", "quant_variants"):
             if value := getattr(arguments, name):
-                extra += f" --{name.replace('_', '-')} {shlex.quote(value)}"
-    return f"python -m pipelines.{stage} --scenario {scenario}{extra}"
+                words += [f"--{name.replace('_', '-')}", value]
+    return shlex.join(words)
 
 
 def overrides_from(rest: Sequence[str]) -> list[str]:
