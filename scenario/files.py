@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,5 +121,6 @@ def _not_utf8(content: bytes, error: UnicodeDecodeError, name: str) -> str:
     korean = " (EUC-KR)" if encoding == "CP949" else ""
     return (
         f"is not UTF-8 (line {line}) but looks like {encoding}{korean}; convert it with: "
-        f"iconv -f {encoding} -t UTF-8 {name} > {name}.utf8 && mv {name}.utf8 {name}"
+        f"iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > {shlex.quote(name + '.utf8')} && "
+        f"mv {shlex.quote(name + '.utf8')} {shlex.quote(name)}"
     )

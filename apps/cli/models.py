@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import shlex
 from dataclasses import asdict
 from typing import Any
 
@@ -120,7 +121,7 @@ def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
     if entry.note:
         write(f"  {entry.note}")
     if ROLLBACK in entry.after:
-        write(f"  back: guardianflow rollback {shown}")
+        write(f"  back: guardianflow rollback {shlex.quote(shown)}")
     return 0
 
 

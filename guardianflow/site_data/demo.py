@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from .demo_scene import CLASS_NAMES, SeenObject, random_scene, render
 from .progress import tracked
 
 VERSION = 1
+CONTENT = ".content.json"
+"""Lists the files of what was made, with their sizes."""
 NAMES = ("ppe",)
 SCHEME = "demo://"
 SPLIT_NUMBERS = {"train": 0, "val": 1, "test": 2, "sequence": 3}
@@ -119,21 +122,41 @@ def make_once(home: Path, write: Callable[[Path], None]) -> None:
     """Have `write` fill a directory and put it at `home`, whole or not at all.
 
     Two processes may do this at once: the first rename wins, the other's work is thrown away.
+    One that has lost files since, as a cleaner of caches takes them, is made anew.
     """
-    if home.is_dir():
+    if _is_whole(home):
         return
     home.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
         write(draft)
+        (draft / CONTENT).write_text(json.dumps(_sizes(draft)), encoding="utf-8")
         draft.chmod(0o755)  # mkdtemp makes it private; a cache may be shared
         try:
             draft.rename(home)
         except OSError:
-            if not home.is_dir():
-                raise
+            if _is_whole(home):  # another process was faster
+                return
+            if home.is_dir():
+                home.rename(draft.with_name(f"{draft.name}-damaged"))
+            draft.rename(home)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(draft.with_name(f"{draft.name}-damaged"), ignore_errors=True)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Every file below a directory with its size in bytes, but the list of them."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != CONTENT)
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def _is_whole(home: Path) -> bool:
+    try:
+        listed = json.loads((home / CONTENT).read_text(encoding="utf-8"))
+        return all((home / name).stat().st_size == size for name, size in listed.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def scene_seed(seed: int, split: str, number: int) -> int:

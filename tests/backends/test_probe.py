@@ -146,6 +146,21 @@ def test_a_lasting_verdict_is_kept_until_something_it_depends_on_changes(
     assert starts.read_text() == "xxxx"
 
 
+@pytest.mark.parametrize("kept", [[], {"runs": "yes"}, {"isa_cap": 5}, {"isa_cap": "../x"}, None])
+def test_a_kept_verdict_that_is_not_as_we_write_it_is_tried_anew(
+    kept: object, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    first = probe("openvino", "int8", cache_dir=cache, _child=child(ANSWER))
+    (file,) = cache.iterdir()
+    values = json.loads(file.read_text()) | kept if isinstance(kept, dict) else kept
+    file.write_text(json.dumps(values))
+    assert probe("openvino", "int8", cache_dir=cache, _child=child(ANSWER)) == first
+    file.unlink()
+    file.mkdir()  # what can't be kept still counts
+    assert probe("openvino", "int8", cache_dir=cache, _child=child(ANSWER)) == first
+
+
 def test_a_fresh_try_replaces_what_was_kept(tmp_path: Path) -> None:
     cache, starts = tmp_path / "cache", tmp_path / "starts"
     works = counting(starts, ANSWER)
