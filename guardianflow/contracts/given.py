@@ -1,4 +1,4 @@
-"""Paths and URLs as people give them: on a command line, in a scenario, a registry, a data.yaml.
+"""Paths, URLs and numbers as people give them: on a command line, in a scenario, a data.yaml.
 
 Python's own functions raise five kinds of exception for what no file or server can be called;
 here they become the one that ends a command with a message and exit code 2.
@@ -16,6 +16,8 @@ from .errors import ConfigurationError
 
 LONGEST_BYTES = 3_000
 """Leaves room for the directory that a relative path begins in: systems take some 4,000."""
+LONGEST_NUMBER = 18
+"""Digits: what 64 bits hold. Python itself refuses to read more than 4,300."""
 SHOWN_LENGTH = 80
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR})
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -50,6 +52,12 @@ def given_url(text: str) -> SplitResult:
         shown = _shown(_CREDENTIALS.sub("//", text))
         raise ConfigurationError(f"'{shown}' is not a URL: {exc}") from exc
     return parts
+
+
+def whole_number(text: str) -> int | None:
+    """The number that plain digits write; None for all else, and for more than 18 digits."""
+    plain = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    return int(text) if plain else None
 
 
 def _read_path(written: str, home: bool) -> tuple[Path, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contracts.errors import SourceError, TrackingError
+from ..contracts.given import whole_number
 from ..contracts.results import DetectorPackage, RunRecord
 from ..support.suggestions import nearest
 from .names import display_name, registered_name, stored_values
@@ -57,8 +58,8 @@ def parse_reference(reference: str) -> ModelReference:
             name, _, alias = rest.rpartition("@")
             return ModelReference(registered_name(name), alias=alias)
         name, _, last = rest.rpartition("/")
-        if name and last.isdecimal():
-            return ModelReference(registered_name(name), version=str(int(last)))
+        if name and (number := whole_number(last)) is not None:
+            return ModelReference(registered_name(name), version=str(number))
         if name and last == "latest":
             return ModelReference(registered_name(name))
         return ModelReference(registered_name(rest))

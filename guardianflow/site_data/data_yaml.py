@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contracts.errors import ConfigurationError, DatasetError, Problem
-from ..contracts.given import given_path
+from ..contracts.given import given_path, whole_number
 from ..support.foreign_yaml import UnreadableYamlError, read_yaml
 from ..support.suggestions import did_you_mean
 from .labels import label_path_of
@@ -156,8 +156,9 @@ def _class_count(given: Any, places: _Places, problems: list[Problem]) -> int | 
     if given is None:
         return None
     text = "" if isinstance(given, (bool, Mapping, list)) else str(given)
-    if text.isascii() and text.isdecimal() and int(text[:9]) <= MAX_CLASSES and len(text) < 9:
-        return int(text)
+    number = whole_number(text)
+    if number is not None and number <= MAX_CLASSES:
+        return number
     message = f"'nc' must be a whole number up to {MAX_CLASSES} but got {text or 'another thing'}"
     problems.append(Problem(message, places.of("nc")))
     return None

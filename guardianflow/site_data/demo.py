@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from ..contracts.errors import DatasetError
-from ..contracts.given import given_url
+from ..contracts.given import SHOWN_LENGTH, given_url, whole_number
 from ..support.suggestions import did_you_mean
 from .demo_canvas import Pixels
 from .demo_scene import CLASS_NAMES, SeenObject, random_scene, render
@@ -81,12 +81,13 @@ def parse_demo(reference: str) -> tuple[str, DemoOptions]:
         if key in values:
             problems.append(f"{reference}: option '{key}' is given twice")
         low, high = LIMITS[key]
-        if text.isascii() and text.isdigit() and low <= int(text) <= high:
-            values[key] = int(text)
+        number = whole_number(text)
+        if number is not None and low <= number <= high:
+            values[key] = number
         else:
             problems.append(
                 f"{reference}: option '{key}' must be a whole number from {low} to {high} "
-                f"but got '{text}'"
+                f"but got '{text[:SHOWN_LENGTH]}'"
             )
     if problems:
         raise DatasetError(problems)

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from ..contracts.errors import ConfigurationError, DatasetError, Problem
-from ..contracts.given import given_path, given_url
+from ..contracts.given import given_path, given_url, whole_number
 from ..contracts.sequences import TrackingSequence
 from ..support.suggestions import did_you_mean
 from .data_yaml import absolute
@@ -269,10 +269,10 @@ def _demo(reference: str, cache_dir: Path) -> Path:
             problems.append(
                 f"{reference}: option '{key}' must be one of {', '.join(DEMO_OPTIONS)}, once each"
             )
-        elif not (text.isascii() and text.isdigit()):
+        elif (number := whole_number(text)) is None:
             problems.append(f"{reference}: {key} must be a whole number but got '{text}'")
         else:
-            options[key] = int(text)
+            options[key] = number
     if problems:
         raise DatasetError(problems)
     return demo_sequence(f"demo-{name}", cache_dir, **options)

@@ -15,6 +15,8 @@ from ruamel.yaml.error import MarkedYAMLError
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_VALUES = 1_000_000
+MAX_NUMBER_BITS = 3_322
+"""Python refuses to write more than 4,300 digits, but reads them from hexadecimal ones."""
 
 
 class UnreadableYamlError(ValueError):
@@ -65,14 +67,20 @@ def read_yaml(file: Path, *, with_places: bool = False) -> Any:
 
 
 def _values(content: object, known: dict[int, float], above: set[int]) -> float:
-    """How many values there are when each alias is written out; infinite for one inside itself."""
+    """How many values there are when each alias is written out; infinite for one inside itself.
+
+    Raises:
+        UnreadableYamlError: a number that can't be written.
+    """
+    if isinstance(content, int) and content.bit_length() > MAX_NUMBER_BITS:
+        raise UnreadableYamlError("it holds a whole number of more than 1,000 digits")
     if not isinstance(content, (Mapping, list, set)):
         return 1
     if id(content) in above:
         return float("inf")
     if id(content) not in known:
         above.add(id(content))
-        inner = content.values() if isinstance(content, Mapping) else content
+        inner = [*content, *content.values()] if isinstance(content, Mapping) else content
         known[id(content)] = 1 + sum(_values(each, known, above) for each in inner)
         above.discard(id(content))
     return known[id(content)]

@@ -41,7 +41,8 @@ FIELDS = [
     "benchmark.batch_sizes", "benchmark.sequences", "quantization", "quantization.0",
     "quantization.0.backend", "quantization.precision", "quantization.variants",
     "quantization.calibration_size", "comparison", "comparison.quantization_variants",
-    "release.min_recall", "release.max_drop_vs_champion", "release.min_fps", "tags", "source_run_id",
+    "release.min_recall", "release.max_drop_vs_champion", "release.min_fps", "tags",
+    "source_run_id",
 ]  # fmt: skip
 
 
