@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
 from guardianflow.contracts.errors import ExperimentCodeError, Problem
+from guardianflow.support.suggestions import nearest
 
 from .base import BaseTrainer
 
@@ -49,7 +49,7 @@ def find_trainer(module: ModuleType, path: Path) -> type:
             f"{path}: several classes extend BaseTrainer ({_listed(c.__name__ for c in heirs)}); "
             "name the one to run Trainer, e.g. `Trainer = " + heirs[0].__name__ + "`"
         )
-    near = difflib.get_close_matches("Trainer", names, n=1)
+    near = nearest("Trainer", names, 1)
     hint = f" Did you mean '{near[0]}'? Rename it, or add `Trainer = {near[0]}`." if near else ""
     raise ExperimentCodeError(
         f"{path}: has no class Trainer; its classes are {_listed(names) or 'none'}.{hint} "

@@ -7,7 +7,6 @@ check_result      the author's object after training → the file it made
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import os
@@ -20,6 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from guardianflow.contracts.errors import ExperimentCodeError, GuardianFlowError, TrainerError
+from guardianflow.contracts.given import given_path
+from guardianflow.support.suggestions import did_you_mean, nearest
 
 from . import git_source
 from .class_checks import check_trainer, find_trainer
@@ -204,7 +205,7 @@ def check_result(trainer: Any) -> Path:
 
 
 def _find(reference: str, base_dirs: Sequence[Path]) -> Path:
-    given = Path(reference).expanduser()
+    given = given_path(reference)
     if not reference.strip():
         raise ExperimentCodeError(
             "experiment_code_path is empty; give a directory with train.py, a .py file or a "
@@ -222,11 +223,11 @@ def _find(reference: str, base_dirs: Sequence[Path]) -> Path:
         for entry in candidate.parent.iterdir()
         if entry.is_dir() or entry.suffix == ".py"
     }
-    near = difflib.get_close_matches(given.name, neighbours, n=1)
-    hint = f" Did you mean '{neighbours[near[0]]}'?" if near else ""
+    near = [str(neighbours[name]) for name in nearest(given.name, neighbours, 1)]
+    hint = f". Did you mean '{near[0]}'?" if near else ""
     raise ExperimentCodeError(
         f"experiment code '{reference}' does not exist; looked at "
-        f"{', '.join(str(c) for c in candidates)}.{hint}"
+        f"{', '.join(str(c) for c in candidates)}{hint}"
     )
 
 
@@ -310,11 +311,10 @@ def _missing_module(exc: ModuleNotFoundError, path: Path) -> str:
     own = [p.stem for p in path.parent.glob("*.py")] + [
         p.name for p in path.parent.iterdir() if p.is_dir()
     ]
-    near = difflib.get_close_matches(name, own, n=1)
     if name in own or not name or name.startswith("guardianflow_experiment_"):
         return f"{place}: {exc}; the experiment's own package lacks that module"
-    if near:
-        return f"{place}: imports '{exc.name}', which does not exist. Did you mean '{near[0]}'?"
+    if near := did_you_mean(name, own, 1):
+        return f"{place}: imports '{exc.name}', which does not exist{near}"
     return (
         f"{place}: imports '{exc.name}', which is not installed in this environment. Install it "
         f"with: pip install {_INSTALL_NAMES.get(name, name)}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from guardianflow.contracts.errors import ExperimentCodeError, MissingDependencyError
+from guardianflow.contracts.given import given_url
 
 PREFIX = "git+"
 _SCHEMES = ("https", "ssh", "git", "file", "http")
@@ -55,7 +56,7 @@ def parse(reference: str) -> GitReference:
     Raises:
         ExperimentCodeError: another scheme, no host or repository, an unusable ref or fragment.
     """
-    parts = urlsplit(reference.removeprefix(PREFIX))
+    parts = given_url(reference.removeprefix(PREFIX))
     path, _, ref = parts.path.partition("@")
     fragment_name, _, subdir = parts.fragment.partition("=")
     subdir = unquote(subdir)
@@ -93,7 +94,7 @@ def fetch(reference: GitReference, cache_dir: Path) -> Path:
     shelf = cache_dir / "git" / hashlib.sha256(reference.url.encode()).hexdigest()[:16]
     commit = reference.ref if _COMMIT.fullmatch(reference.ref) else _advertised(reference)
     clone = shelf / commit
-    if not commit or not clone.is_dir():
+    if not commit or not _is_whole(clone, commit):
         clone = _clone(reference, shelf)
     path = clone / reference.subdir
     if not path.resolve().is_relative_to(clone.resolve()) or not path.exists():
@@ -103,6 +104,35 @@ def fetch(reference: GitReference, cache_dir: Path) -> Path:
             f"commit {clone.name[:12]}; its folders are {', '.join(folders[:20]) or 'none'}"
         )
     return path
+
+
+def _is_whole(clone: Path, commit: str) -> bool:
+    """Whether the clone still is its commit; what is not is moved away, to be cloned anew.
+
+    A cleaner of caches takes files one by one; an edited file is other code under the same name.
+    """
+    if not os.path.lexists(clone):
+        return False
+    checks = (["rev-parse", "--show-prefix", "HEAD"], ["status", "--porcelain", "-uno"])
+    said = [
+        subprocess.run(
+            ["git", *check],
+            cwd=clone if clone.is_dir() else clone.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_environment(),
+        )
+        for check in checks
+    ]
+    # An empty prefix: the repository begins here, it is not one that lies around the cache.
+    begins_here = said[0].stdout.split("\n")[:2] == ["", commit]
+    unchanged = not said[1].stdout.strip()
+    if all(each.returncode == 0 for each in said) and begins_here and unchanged:
+        return True
+    with tempfile.TemporaryDirectory(dir=clone.parent, prefix="damaged-") as away:
+        clone.rename(Path(away) / "clone")
+    return False
 
 
 def _advertised(reference: GitReference) -> str:

@@ -9,13 +9,14 @@ of different moments and are not put beside each other here.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.csv_files import write_csv
+from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import ComparisonConfig, Scenario
 
 from .plan import ORIGINAL
@@ -270,16 +271,13 @@ def to_dict(table: ComparisonTable) -> dict[str, object]:
 def to_markdown(table: ComparisonTable) -> str:
     """`report/comparison.md`."""
     lines = [
-        f"# {table.scenario} {table.version}: comparison of variants",
+        f"# {markdown_text(f'{table.scenario} {table.version}: comparison of variants')}",
         "",
-        f"Experiment `{table.experiment_name}`, run `{table.run_id}`.",
+        f"Experiment {markdown_text(table.experiment_name)}, run `{table.run_id}`.",
         "",
-        "| " + " | ".join(HEADINGS) + " | run |",
-        "|" + "---|" * (len(HEADINGS) + 1),
+        *table_head((*HEADINGS, "run")),
+        *(table_row((*cells(row), row.run_id or "–")) for row in table.rows),
     ]
-    for row in table.rows:
-        texts = [" ".join(cell.split()).replace("|", "\\|") for cell in cells(row)]
-        lines.append("| " + " | ".join(texts) + f" | {f'`{row.run_id}`' if row.run_id else '–'} |")
     return "\n".join([*lines, "", "\n\n".join(notes(table)), ""])
 
 
@@ -288,12 +286,7 @@ def write_table(table: ComparisonTable, folder: Path) -> None:
     (folder / "comparison.md").write_text(to_markdown(table), encoding="utf-8")
     text = json.dumps(to_dict(table), ensure_ascii=False, indent=2)
     (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
-    # The mark at its start makes a Korean Excel read UTF-8 instead of code page 949.
-    with (folder / "comparison.csv").open("w", encoding="utf-8-sig", newline="") as stream:
-        flat = [_flat(row) for row in table.rows]
-        writer = csv.DictWriter(stream, list(flat[0]))
-        writer.writeheader()
-        writer.writerows(flat)
+    write_csv(folder / "comparison.csv", [_flat(row) for row in table.rows])
     _draw(table, folder / "comparison.png")
 
 

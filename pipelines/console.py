@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.terminal import make_console, write
 
 from . import comparison_table
 from .comparison_table import ComparisonTable
@@ -94,14 +93,14 @@ class RichReporter:
     """A live bar for the stage at work; finished stages stay above it as lines."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = make_console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text=" "),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=self._console,
             transient=True,
         )
@@ -111,7 +110,7 @@ class RichReporter:
 
     def opened(self, title: str, run_id: str) -> None:
         self._whole = run_id
-        self._console.print(f"[dim]run[/] {run_id}  [dim]{escape(title)}", highlight=False)
+        self._console.print(Text.assemble(("run ", "dim"), run_id, (f"  {title}", "dim")))
 
     def started(self, title: str, log: Path) -> None:
         self._began[title] = time.monotonic()
@@ -121,7 +120,7 @@ class RichReporter:
     def event(self, title: str, event: dict[str, Any]) -> None:
         task = self._tasks.get(title)
         if event["kind"] == "run" and not self._whole:  # of a stage that stands alone
-            self._console.print(f"[dim]run[/] {event['run_id']}", highlight=False)
+            self._console.print(Text.assemble(("run ", "dim"), event["run_id"]))
         elif task is None:  # not of a stage, or of one whose last words come late
             if event["kind"] == "message":
                 self._console.print(Text(event["text"]))
@@ -137,9 +136,14 @@ class RichReporter:
         if not self._tasks:
             self._progress.stop()
         seconds = time.monotonic() - self._began[title]
-        mark = "[red]✗[/]" if result is None else "[green]✓[/]"
-        text = "failed" if result is None else f"{outcome(result)}  [dim]{headline(result)}"
-        self._console.print(f"{mark} {title:<24} {seconds:6.1f} s  {text}", highlight=False)
+        failed = result is None
+        line = Text.assemble(
+            ("✗", "red") if failed else ("✓", "green"),
+            f" {title:<24} {seconds:6.1f} s  ",
+            "failed" if result is None else outcome(result),
+            ("" if result is None else f"  {headline(result)}", "dim"),
+        )
+        self._console.print(line)
 
     def __enter__(self) -> RichReporter:
         return self
@@ -177,14 +181,12 @@ def headline(result: StageResult) -> str:
 def say(text: str) -> None:
     """A line on stderr; a terminal that went away is no reason to stop."""
     with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the console
+        write(text, error=True)
 
 
 def print_summary(summary: Summary) -> None:
     """The table at the end of a full pipeline, on stdout."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
+    console = make_console(width=160)
     table = Table(title=f"{summary.scenario} {summary.version} · {summary.experiment_name}")
     for place, heading in enumerate(HEADINGS):
         text = place in (0, len(HEADINGS) - 1)
@@ -200,9 +202,7 @@ def print_summary(summary: Summary) -> None:
 
 def print_comparison(table: ComparisonTable) -> None:
     """The table at the end of a comparison, on stdout. Widths count a Hangul syllable as two."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=180)
+    console = make_console(width=180)
     title = f"{table.scenario} {table.version} · {table.experiment_name}"
     shown = Table(title=title)
     for place, heading in enumerate(comparison_table.HEADINGS):
@@ -220,7 +220,7 @@ def print_comparison(table: ComparisonTable) -> None:
 
 def print_result(result: StageResult) -> None:
     """What a single stage made, on stdout."""
-    console = Console()
+    console = make_console()
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("run", f"{result.run_name}  ({result.run_id}){' reused' * result.reused}")
     table.add_row("experiment", result.experiment_name)

@@ -16,7 +16,6 @@ import errno
 import json
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +28,7 @@ from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.output_streams import surviving_output
 from guardianflow.support.stop_signals import let_through, stop_signals
+from guardianflow.support.terminal import ArgumentParser, escape_log_lines, write
 
 from .plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
@@ -52,7 +52,7 @@ def main(stage: str, argv: Sequence[str] | None = None) -> int:
 
 
 def make_parser(stage: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=f"python -m pipelines.{stage}",
         description=f"Run '{stage}' of a scenario. Any field of the scenario can be overridden: "
         "--training.epochs 5",
@@ -142,14 +142,17 @@ def invocation(stage: str, arguments: argparse.Namespace, rest: Sequence[str]) -
     if "MLFLOW_RUN_ID" in os.environ:
         trusting = ["trust-weights=true"] if arguments.trust_weights else []
         parameters = [f"scenario_path={scenario}", *pairs, *trusting]
-        return f"mlflow run . -e {stage} " + " ".join(f"-P {p}" for p in parameters)
-    extra = "".join(f" --{pair.replace('=', ' ', 1)}" for pair in pairs)
-    extra += " --trust-weights" if arguments.trust_weights else ""
+        words = [word for parameter in parameters for word in ("-P", parameter)]
+        return shlex.join(["mlflow", "run", ".", "-e", stage, *words])
+    words = ["python", "-m", f"pipelines.{stage}", "--scenario", scenario]
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        words += [f"--{name}", value]
+    words += ["--trust-weights"] if arguments.trust_weights else []
     if stage == COMPARE:  # without these it would be another comparison
         for name in ("source_run_id", "quant_variants"):
             if value := getattr(arguments, name):
-                extra += f" --{name.replace('_', '-')} {shlex.quote(value)}"
-    return f"python -m pipelines.{stage} --scenario {scenario}{extra}"
+                words += [f"--{name.replace('_', '-')}", value]
+    return shlex.join(words)
 
 
 def overrides_from(rest: Sequence[str]) -> list[str]:
@@ -218,7 +221,7 @@ def gate_code(options: RunOptions, result: StageResult) -> int:
         return 0
     from .release_text import refusal
 
-    print(f"error: {refusal(result.decision)}", file=sys.stderr)  # noqa: T201
+    write(f"error: {refusal(result.decision)}", error=True)
     return 1
 
 
@@ -243,7 +246,7 @@ def show_comparison(table: Any) -> None:
     from .console import print_comparison
 
     print_comparison(table)
-    print(f"\nrun {table.run_id} in experiment {table.experiment_name}")  # noqa: T201
+    write(f"\nrun {table.run_id} in experiment {table.experiment_name}")
 
 
 def show(scenario: Any, result: StageResult) -> None:
@@ -254,14 +257,14 @@ def show(scenario: Any, result: StageResult) -> None:
         show_comparison(comparison_of(scenario, result))
     elif result.stage == FULL_PIPELINE:
         print_summary(summarise(scenario, result.run_id, result.stages))
-        print(f"\nrun {result.run_id} in experiment {result.experiment_name}")  # noqa: T201
+        write(f"\nrun {result.run_id} in experiment {result.experiment_name}")
     else:
         print_result(result)
     if result.decision:
         from .release_text import decision_lines
 
-        print("\n" + "\n".join(decision_lines(result.decision)))  # noqa: T201
-    print(where_to_look())  # noqa: T201
+        write("\n" + "\n".join(decision_lines(result.decision)))
+    write(where_to_look())
 
 
 def where_to_look() -> str:
@@ -275,17 +278,15 @@ def where_to_look() -> str:
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    print(plan["scenario"])  # noqa: T201
-    print("# planned stages")  # noqa: T201
+    write(plan["scenario"])
+    write("# planned stages")
     for stage in plan["stages"]:
         source = f"  from {stage['source']}" if stage["source"] else ""
-        print(  # noqa: T201
-            f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}"
-        )
+        write(f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}")
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str))  # noqa: T201
+    write(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def result_as_dict(result: StageResult) -> dict[str, Any]:
@@ -313,6 +314,7 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
     Ctrl-C, SIGTERM and a closed terminal interrupt it, once. What becomes of the output (a reader
     that goes away, a terminal without Hangul) touches neither the work nor the exit code.
     """
+    escape_log_lines()
     with surviving_output(), stop_signals(held=True, until_exit=True):
         try:
             with let_through():
@@ -336,9 +338,9 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
 
 def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:
     """The error for people on stderr; the same as the last line of stdout with --json."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    write(f"error: {message}", error=True)
     if kind == "KeyboardInterrupt" and fields.get("resume"):
-        print(f"  resume: {fields['resume']}", file=sys.stderr)  # noqa: T201
+        write(f"  resume: {fields['resume']}", error=True)
     if as_json:
         error = {"type": kind, "message": message, "exit_code": code, **fields}
         print_json({"status": "KILLED" if code == INTERRUPTED else "FAILED", "error": error})

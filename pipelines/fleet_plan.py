@@ -12,7 +12,7 @@ from typing import cast
 from experiments_adapters.legacy.registry import ExperimentRegistry, load_registry
 from experiments_adapters.legacy.registry_schema import ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
-from scenario.explain import did_you_mean
+from guardianflow.support.suggestions import did_you_mean
 
 from .fleet_batch import FINISHED, SKIPPED, TAG, WAITING, Batch, Entry, FleetOrder, new_batch
 from .settings import Settings

@@ -8,10 +8,11 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from guardianflow.support.terminal import make_console, write
 
 from .console import say
 from .fleet_batch import FAILED, FINISHED, KILLED, RUNNING, SKIPPED, WAITING, Batch, Entry
@@ -29,7 +30,7 @@ class LiveTable:
     """One row an experiment, drawn anew while it runs; on stderr, gone at the end."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = make_console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._drawn = 0.0
 
@@ -110,9 +111,7 @@ def counts(batch: Batch) -> str:
 
 def print_batch(batch: Batch) -> None:
     """The table at the end, on stdout."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_OF_LOGS)
+    console = make_console(width=WIDTH_OF_LOGS)
     table = _table(f"batch {batch.batch_id}: {counts(batch)}")
     table.add_column("model, or why not", overflow="fold")
     for each in batch.entries:
@@ -124,7 +123,7 @@ def print_plans(batch: Batch, plans: Mapping[str, WrapPlan]) -> None:
     """For --dry-run, on stdout: nothing has been started."""
     for each in batch.entries:
         plan = plans.get(each.name)
-        print(f"{each.name}: {shlex.join(plan.arguments) if plan else each.reason}")  # noqa: T201
+        write(f"{each.name}: {shlex.join(plan.arguments) if plan else each.reason}")
 
 
 def tell_skipped(batch: Batch) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from guardianflow.contracts.errors import DatasetError, Problem, ScenarioError, SourceError
+from guardianflow.contracts.given import given_path
 from guardianflow.contracts.ports import RunTracker
 from guardianflow.contracts.results import (
     SPEC_FILE,
@@ -86,7 +87,7 @@ def resolve_weights(context: StageContext) -> Path | None:
     wanted = context.scenario.model.weights_path
     if not wanted:
         return None
-    tried = candidates(Path(wanted).expanduser(), context.base_dir)
+    tried = candidates(given_path(wanted), context.base_dir)
     for path in tried:
         if path.exists():
             return path.resolve()
@@ -121,7 +122,7 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
         return fetch_unregistered(context, run, destination)
     if reference.startswith(MODEL_REFERENCE):
         return fetch_registered(context, reference, destination)
-    for path in candidates(Path(reference).expanduser(), context.base_dir):
+    for path in candidates(given_path(reference), context.base_dir):
         if path.exists():
             return package_of(context, path.resolve(), destination)
     raise SourceError(

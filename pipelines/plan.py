@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError
+from guardianflow.contracts.given import given_path
 from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
 
 from .settings import BUILTIN_EXPERIMENT, Settings
@@ -157,7 +158,7 @@ def find_source(scenario: Scenario, source: str, stage: str) -> str:
 
 def is_run_id(text: str) -> bool:
     """A bare word is a run id; a path or URI has a separator, a suffix or lies on the disk."""
-    return not any(mark in text for mark in "/\\.:") and not Path(text).exists()
+    return not any(mark in text for mark in "/\\.:") and not given_path(text).exists()
 
 
 def describe(requests: Sequence[StageRequest]) -> list[dict[str, str]]:

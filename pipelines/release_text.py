@@ -5,6 +5,7 @@ Takes the decision as ReleaseDecision.to_dict() gives it, which is how it comes 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,9 @@ def next_steps(decision: Mapping[str, Any]) -> list[str]:
     (winner,) = winners
     if winner["version"] == winner["champion_version"]:
         return [f"  {winner['model_name']} v{winner['version']} is the champion already"]
-    command = f"guardianflow promote {winner['model_name']} --version {winner['version']}"
+    command = (
+        f"guardianflow promote {shlex.quote(winner['model_name'])} --version {winner['version']}"
+    )
     return [f"  make it champion: {command}"]
 
 

@@ -15,6 +15,9 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 BUILTIN_EXPERIMENT = "experiments_adapters/yolo"
 EXPORTED_PREFIXES = ("MLFLOW_", "AWS_")
@@ -52,8 +55,12 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the settings; what the environment says wins over `.env`."""
-    for name, value in dotenv_values(".env").items():
+    try:
+        found = dotenv_values(".env")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f".env must be a file of UTF-8 text: {exc}") from exc
+    for name, value in found.items():
         if name.startswith(EXPORTED_PREFIXES) and value is not None:
             os.environ.setdefault(name, value)
     settings = Settings()
-    return settings.model_copy(update={"work_dir": settings.work_dir.expanduser().resolve()})
+    return settings.model_copy(update={"work_dir": given_path(settings.work_dir).resolve()})

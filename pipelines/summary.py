@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import Scenario
 
 from .release_text import decision_lines
@@ -163,16 +164,13 @@ def number(value: float | None, form: str, unit: str = "") -> str:
 def to_markdown(summary: Summary) -> str:
     """`report/summary.md`."""
     lines = [
-        f"# {summary.scenario} {summary.version}",
+        f"# {markdown_text(f'{summary.scenario} {summary.version}')}",
         "",
-        f"Experiment `{summary.experiment_name}`, run `{summary.run_id}`.",
+        f"Experiment {markdown_text(summary.experiment_name)}, run `{summary.run_id}`.",
         "",
-        "| " + " | ".join(HEADINGS) + " | run | infer run |",
-        "|" + "---|" * (len(HEADINGS) + 2),
+        *table_head((*HEADINGS, "run", "infer run")),
+        *(table_row((*cells(row), row.run_id, row.infer_run_id)) for row in summary.rows),
     ]
-    for row in summary.rows:
-        tail = f" | `{row.run_id}` | `{row.infer_run_id}` |"
-        lines.append("| " + " | ".join(cells(row)) + tail)
     return "\n".join([*lines, "", "\n\n".join(notes(summary)), "", *release_section(summary)])
 
 
@@ -180,9 +178,9 @@ def release_section(summary: Summary) -> list[str]:
     """Markdown of the decision; nothing where none was asked."""
     if not summary.release:
         return []
-    first, *rest = decision_lines(summary.release)
-    details = [f"- {line.strip()}" for line in rest]
-    return ["## Release", "", first, "", *details, "", "The whole report: `release.html`.", ""]
+    first, *rest = (markdown_text(line) for line in decision_lines(summary.release))
+    details = [f"- {line}" for line in rest]
+    return ["## Release", "", str(first), "", *details, "", "The whole report: `release.html`.", ""]
 
 
 def to_dict(summary: Summary) -> dict[str, object]:

@@ -13,7 +13,6 @@ interrupted; 2 for bad input before anything started; 1 where keeping its result
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -32,6 +31,7 @@ from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
 from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
+from guardianflow.support.terminal import ArgumentParser, write
 
 from .settings import Settings, load_settings
 from .tracked_run import Extra, end_run, tracked_run
@@ -306,7 +306,7 @@ def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) 
         from .wrap_text import plan_lines
 
         shown = json.dumps(plan.as_dict(), ensure_ascii=False) if as_json else plan_lines(plan)
-        print(shown)  # noqa: T201
+        write(shown)
         return 0
     from .console import say
 
@@ -318,7 +318,7 @@ def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) 
         tell=lambda text: say(f"[{plan.experiment.name}] {text}"),
     )
     if as_json:
-        print("\n" + json.dumps(outcome.as_dict(), ensure_ascii=False, default=str))  # noqa: T201
+        write("\n" + json.dumps(outcome.as_dict(), ensure_ascii=False, default=str))
     else:
         from .wrap_text import outcome_lines
 
@@ -330,7 +330,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """`python -m pipelines.wrap`, which the MLproject's entry point calls."""
     from .entry import guarded, overrides_from, yes
 
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m pipelines.wrap",
         description="Run a script of an experiments' directory untouched. Any value of its "
         "args_template can be given: --epochs 5",

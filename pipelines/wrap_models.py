@@ -7,6 +7,7 @@ from pathlib import Path
 from experiments_adapters.legacy.changes import Changes
 from experiments_adapters.legacy.weights import SIZE_NAMES, best_weights, input_size_beside
 from guardianflow.contracts.errors import GuardianFlowError
+from guardianflow.contracts.given import whole_number
 from guardianflow.contracts.results import RegisteredModel
 from scenario.naming import model_name
 
@@ -78,6 +79,6 @@ def _input_size(plan: WrapPlan, weights: Path) -> tuple[int, str]:
         return beside, ""
     for name in SIZE_NAMES:
         value = plan.params.get(f"script.{name}", "")
-        if value.isdecimal() and int(value) > 0:
+        if (whole_number(value) or 0) > 0:
             return int(value), f"the script's -p {name}"
     return USUAL_SIZE, "assumed: neither the file nor an args.yaml beside it says one"

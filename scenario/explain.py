@@ -8,7 +8,6 @@ value that came; pydantic says only where. Who knows the file turns a path into 
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from guardianflow.support.suggestions import did_you_mean, nearest
 
 from .comparisons import LATER_KINDS
 from .fields import Expected
@@ -54,7 +55,7 @@ def explain(
         values: what it was validated from.
     """
     found = list(_findings(model, error, values))
-    mended = {(*f.path[:-1], _nearest_key(model, f)) for f in found if f.of_key}
+    mended = {(*f.path[:-1], key) for f in found if f.of_key for key in _nearest_key(model, f)}
     kept = [f for f in found if f.path not in mended or _value_at(values, f.path) is not _ABSENT]
     kept += [Finding(_as_written(path, values), each) for path, each in conflicts(values)]
     return list(dict.fromkeys(kept))
@@ -75,20 +76,6 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return _short(json.dumps(value[: SHOWN_LENGTH * 2], ensure_ascii=False))
     return f"a {type(value).__name__}"
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """'; did you mean 'epochs'?' where one of `known` is near, else ''."""
-    near = nearest(word, known)
-    return f"; did you mean '{near}'?" if near else ""
-
-
-def nearest(word: object, known: Iterable[str]) -> str | None:
-    """The known word that differs from this one by a slip, if one does."""
-    by_lower = {each.lower(): each for each in known}
-    text = str(word)[:SHOWN_LENGTH].lower()
-    match = difflib.get_close_matches(text, by_lower, n=1, cutoff=0.6)
-    return by_lower[match[0]] if match else None
 
 
 # --- the sentences ------------------------------------------------------------------------------
@@ -144,8 +131,8 @@ def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
             "later one. Write quantization_variants"
         )
     known = _keys_at(model, parent)
-    if near := nearest(key, known):
-        return f"{start}; did you mean '{near}'?"
+    if hint := did_you_mean(key, known, 1):
+        return f"{start}{hint}"
     of_scenario = model.__module__.partition(".")[0] == __name__.partition(".")[0]
     homes = _homes(str(key)) if of_scenario else ()
     home = [place for place in homes if place != _dotted(parent)]
@@ -173,7 +160,7 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
     if path == ("design",):
         hint = "; sweep and ablation come with a later version"
     elif choices and isinstance(got, str):
-        hint = did_you_mean(got, choices)
+        hint = did_you_mean(got, choices, 1)
     elif isinstance(got, str) and annotation in (int, float) and _is_number(got):
         hint = "; write it without quotes"
     if choices:
@@ -266,8 +253,8 @@ def _homes(key: str) -> Iterator[str]:
             yield name
 
 
-def _nearest_key(model: type[BaseModel], unknown: Finding) -> str:
-    return nearest(unknown.path[-1], _keys_at(model, unknown.path[:-1])) or ""
+def _nearest_key(model: type[BaseModel], unknown: Finding) -> list[str]:
+    return nearest(unknown.path[-1], _keys_at(model, unknown.path[:-1]), 1)
 
 
 # --- small things -------------------------------------------------------------------------------

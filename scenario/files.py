@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import ConfigurationError, Problem, ScenarioError
+from guardianflow.contracts.given import given_path
+from guardianflow.support.suggestions import nearest
 
 MAX_BYTES = 256 * 1024
 SUFFIXES = (".yaml", ".yml")
@@ -19,11 +21,14 @@ def find_scenario_file(path: str | Path, search_dirs: Sequence[Path] = ()) -> Pa
         ScenarioError: there is none (near names are told), or it is a directory.
     """
     written = str(path)
-    if not written.strip() or "\0" in written:
+    if not written.strip():
         raise ScenarioError(f"the path of a scenario file must be given but got {written!r}")
     if "://" in written or written.startswith(("runs:/", "models:/")):
         raise ScenarioError(f"{written} is not a file on this machine; download the scenario first")
-    asked = Path(written).expanduser()
+    try:
+        asked = given_path(written)
+    except ConfigurationError as error:
+        raise ScenarioError(error.problems) from error
     candidates = [asked]
     if not asked.is_absolute():
         candidates += [Path(directory) / asked for directory in search_dirs]
@@ -74,19 +79,23 @@ def read_scenario_text(file: Path, noun: str = "a scenario", max_bytes: int = MA
 
 def _not_found(asked: Path, candidates: Sequence[Path], search_dirs: Sequence[Path]) -> str:
     folders = list(dict.fromkeys(each.parent for each in candidates))
-    names = {name: folder / name for folder in folders for name in _scenarios_in(folder)}
-    for directory in search_dirs:
-        names |= {name: Path(directory) / name for name in _scenarios_in(Path(directory))}
-    near = difflib.get_close_matches(asked.name, names, n=3, cutoff=0.6)
-    if not near and not asked.suffix:
-        near = [asked.name + suffix for suffix in SUFFIXES if asked.name + suffix in names]
+    beside = {name: folder / name for folder in folders for name in _scenarios_in(folder)}
+    near = [beside[name] for name in nearest(asked.name, beside)]
+    near = near or _of_that_name(asked, search_dirs)
     message = "there is no such file"
     if near:
-        return f"{message}; did you mean {' or '.join(str(names[each]) for each in near)}?"
+        return f"{message}; did you mean {' or '.join(map(str, near))}?"
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if len(missing) == len(folders):
         return f"{message}: the directory {missing[0]} does not exist"
     return f"{message}; looked in {', '.join(str(f.absolute()) for f in folders if f.is_dir())}"
+
+
+def _of_that_name(asked: Path, search_dirs: Sequence[Path]) -> list[Path]:
+    """The files of that very name, with or without its suffix, in other directories."""
+    names = (asked.name, *(asked.name + suffix for suffix in SUFFIXES if not asked.suffix))
+    places = [Path(directory) / name for directory in search_dirs for name in names]
+    return [place for place in places if place.suffix in SUFFIXES and place.is_file()]
 
 
 def _scenarios_in(folder: Path) -> list[str]:
@@ -112,5 +121,6 @@ def _not_utf8(content: bytes, error: UnicodeDecodeError, name: str) -> str:
     korean = " (EUC-KR)" if encoding == "CP949" else ""
     return (
         f"is not UTF-8 (line {line}) but looks like {encoding}{korean}; convert it with: "
-        f"iconv -f {encoding} -t UTF-8 {name} > {name}.utf8 && mv {name}.utf8 {name}"
+        f"iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > {shlex.quote(name + '.utf8')} && "
+        f"mv {shlex.quote(name + '.utf8')} {shlex.quote(name)}"
     )

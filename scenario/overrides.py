@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.given import whole_number
 
 from .explain import KeyPath, shown
 from .yaml_tree import read_value
@@ -67,8 +68,10 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
     for key, value, item in pairs:
         parts = [part.strip() for part in key.split(".")]
         if all(parts):
+            numbers = [whole_number(part) for part in parts]
             path = tuple(
-                int(part) if part.isdecimal() and part.isascii() else part for part in parts
+                part if number is None else number
+                for part, number in zip(parts, numbers, strict=True)
             )
             overrides.append(Override(path, value, _named(item)))
         else:

@@ -308,7 +308,7 @@ def type_problem(declared: object, asked: str) -> str:
     """Why a scenario that declares one type can't be taken as another; '' when it can."""
     if asked not in SCENARIO_TYPES:
         return f"experiment_type must be one of {', '.join(SCENARIO_TYPES)} but '{asked}' was asked"
-    if declared in (None, asked) or declared not in SCENARIO_TYPES:
+    if declared == asked or not isinstance(declared, str) or declared not in SCENARIO_TYPES:
         return ""
     return (
         f"this scenario is for '{declared}' but '{asked}' was asked of it; take a scenario for "

@@ -20,6 +20,8 @@ from guardianflow.contracts.errors import Problem
 
 MAX_VALUES = 20_000
 MAX_DEPTH = 50
+MAX_NUMBER_LENGTH = 1_000
+"""Characters of a number: in any base far below what Python refuses to write as decimals."""
 CORE = "tag:yaml.org,2002:"
 
 KeyPath = tuple[str | int, ...]
@@ -268,6 +270,9 @@ class _Walk:
                 return None
             if tag == f"{CORE}bool":
                 return bool(self._constructor.construct_yaml_bool(node))
+            if tag in (f"{CORE}int", f"{CORE}float") and len(text) > MAX_NUMBER_LENGTH:
+                self._tell(f"a number of {len(text)} characters; quote it if it is text", node)
+                return None
             if tag == f"{CORE}int":
                 number = WrittenInt(self._constructor.construct_yaml_int(node))
                 number.source_text = text

@@ -11,7 +11,6 @@ import os
 import platform
 import shutil
 import sqlite3
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -21,7 +20,6 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +30,7 @@ from guardianflow.backends.probe import ISA_VARIABLE, probe
 from guardianflow.contracts.results import ProbeVerdict
 from guardianflow.evaluation.process_load import usable_cores
 from guardianflow.run_tracking.connection import resolve_tracking_uri, shown_uri, sqlite_path
+from guardianflow.support.terminal import make_console, write
 from pipelines.settings import load_settings
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "amx_int8")
@@ -68,7 +67,7 @@ def examine(*, fresh: bool, as_json: bool) -> int:
             "store": asdict(store),
             "work_dir": asdict(work_dir),
         }
-        print(json.dumps(found, ensure_ascii=False))  # noqa: T201
+        write(json.dumps(found, ensure_ascii=False))
     else:
         show(machine, verdicts, store, work_dir)
     return 0 if any(verdict.runs for verdict in verdicts) else 1
@@ -110,7 +109,7 @@ def memory_limit_gb(total: int) -> float | None:
 def probe_all(probes_dir: Path | None, *, fresh: bool) -> list[ProbeVerdict]:
     """Every backend at every precision of the catalogue; progress on stderr."""
     pairs = [(info, precision) for info in CATALOGUE.values() for precision in info.precisions]
-    console, verdicts = Console(stderr=True, markup=False, highlight=False), []
+    console, verdicts = make_console(stderr=True), []
     for place, (info, precision) in enumerate(pairs, start=1):
         title = f"[{place}/{len(pairs)}] {info.label} {precision}"
         with console.status(f"trying {title}"):
@@ -210,9 +209,7 @@ def existing_parent(path: Path) -> Path:
 def show(
     machine: dict[str, Any], verdicts: list[ProbeVerdict], store: StoreState, work_dir: DiskState
 ) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
+    console = make_console(width=160)
     console.print(facts(machine_rows(machine)))
     console.print(backend_table(verdicts, has_gpu=bool(machine["gpus"])))
     can_write = "" if work_dir.writable else "; it can't be written: set GUARDIANFLOW_WORK_DIR"
@@ -225,7 +222,7 @@ def show(
         )
     )
     if not any(verdict.runs for verdict in verdicts):
-        print("no backend runs here: no detector can be judged", file=sys.stderr)  # noqa: T201
+        write("no backend runs here: no detector can be judged", error=True)
 
 
 def machine_rows(machine: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError, SourceError
+from guardianflow.contracts.given import given_path
 from pipelines.entry import comparison_overrides, run_and_report
 from pipelines.inputs import MODEL_REFERENCE, RUN_REFERENCE
 from pipelines.plan import RELEASE, RESUMABLE, RunOptions, is_run_id, type_of
@@ -149,7 +150,7 @@ def logged_scenario(reference: str) -> dict[str, Any] | None:
     Raises:
         SourceError: no such run or model.
     """
-    if not reference or Path(reference).exists():
+    if not reference or (":/" not in reference and given_path(reference).exists()):
         return None
     from pipelines.wiring import connect
 

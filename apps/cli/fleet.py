@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from experiments_adapters.legacy.arguments import parse_given
 from experiments_adapters.legacy.registry import DEFAULT_FILE
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
 from pipelines import fleet_text
 from pipelines.console import say
 from pipelines.entry import INTERRUPTED, print_json
@@ -145,7 +145,7 @@ def _dry_run(given: dict[str, Any]) -> int:
 
 
 def _order(given: dict[str, Any]) -> FleetOrder:
-    file = Path(given["experiments"]).expanduser() if given["experiments"] else DEFAULT_FILE
+    file = given_path(given["experiments"]) if given["experiments"] else DEFAULT_FILE
     return FleetOrder(
         script_type=given["script_type"],
         experiments=str(file.absolute()),

@@ -6,9 +6,9 @@ import json
 import time
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from guardianflow.support.terminal import make_console, write
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
 from scenario.naming import experiment_name
@@ -21,11 +21,11 @@ def show_list(what: str, customer: str, limit: int, as_json: bool) -> int:
         ports, customer, limit
     )
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))  # noqa: T201
+        write(json.dumps(rows, ensure_ascii=False))
     elif rows:
         print_rows(rows)
     else:
-        print(f"no {what}{f' of {customer}' if customer else ''} in {ports.store.tracking_uri}")  # noqa: T201
+        write(f"no {what}{f' of {customer}' if customer else ''} in {ports.store.tracking_uri}")
     return 0
 
 
@@ -121,9 +121,7 @@ def when(milliseconds: int) -> str:
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = make_console()
     table = Table()
     for key in rows[0]:
         table.add_column(key, overflow="fold")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+from guardianflow.contracts.given import given_path
+from guardianflow.support.terminal import write
 from pipelines.entry import print_json
 
 DEFAULT_TARGET = Path("experiments")
@@ -20,15 +22,15 @@ def show_migration(
     Raises:
         ConfigurationError: all that is in the way; nothing is written then.
     """
-    file = Path(experiments).expanduser() if experiments else DEFAULT_FILE
+    file = given_path(experiments) if experiments else DEFAULT_FILE
     experiment = load_registry(file).get(name)
-    folder = Path(target).expanduser() if target else DEFAULT_TARGET / experiment.name
+    folder = given_path(target) if target else DEFAULT_TARGET / experiment.name
     draft = make_draft(experiment, folder.absolute(), version or None, script or None)
     write_draft(draft)
     if as_json:
         print_json(as_dict(draft))
     else:
-        print("\n".join(lines_of(draft)))  # noqa: T201
+        write("\n".join(lines_of(draft)))
     return 0
 
 

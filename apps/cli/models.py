@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import sys
+import shlex
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +18,7 @@ from guardianflow.contracts.releases import (
 )
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.alias_changes import now
+from guardianflow.support.terminal import write
 from pipelines.model_registry import ModelRegistry
 
 from .listing import print_rows, when
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 
 
 def opened() -> ModelRegistry:
-    return ModelRegistry(tell=lambda text: print(f"note: {text}", file=sys.stderr))  # noqa: T201
+    return ModelRegistry(tell=lambda text: write(f"note: {text}", error=True))
 
 
 def show_models(pattern: str, customer: str, *, as_json: bool) -> int:
@@ -106,7 +107,7 @@ def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
         print_json({"model": shown, "uri": uri, "entry": asdict(entry)})
         return 0
     old = entry.before.get(CHAMPION)
-    print(  # noqa: T201
+    write(
         f"{shown}: v{entry.after[CHAMPION]} is @{CHAMPION} now"
         f"{f' (before: v{old})' if old else ', the first'}"
         f"{', forced' if entry.forced else ''}. Change {entry.number}"
@@ -116,11 +117,11 @@ def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
         for alias in (ROLLBACK, CANDIDATE)
         if alias in entry.after
     ]
-    print(f"  {', '.join([uri, *rest])}")  # noqa: T201
+    write(f"  {', '.join([uri, *rest])}")
     if entry.note:
-        print(f"  {entry.note}")  # noqa: T201
+        write(f"  {entry.note}")
     if ROLLBACK in entry.after:
-        print(f"  back: guardianflow rollback {shown}")  # noqa: T201
+        write(f"  back: guardianflow rollback {shlex.quote(shown)}")
     return 0
 
 
@@ -166,7 +167,7 @@ def show_uri(name: str, alias: str, *, as_json: bool) -> int:
             }
         )
     else:
-        print(model.uri)  # noqa: T201
+        write(model.uri)
     return 0
 
 
@@ -176,9 +177,9 @@ def show(rows: list[Row], as_json: bool, nothing: str) -> int:
     elif rows:
         print_rows(rows)
     else:
-        print(nothing)  # noqa: T201
+        write(nothing)
     return 0
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False))  # noqa: T201
+    write(json.dumps(value, ensure_ascii=False))

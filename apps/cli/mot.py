@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from guardianflow.contracts.given import given_path
 from guardianflow.contracts.sequences import MotResult
 from guardianflow.evaluation.mot import evaluate_tracks
 from guardianflow.site_data.track_results import read_truth_and_results
+from guardianflow.support.terminal import make_console, write
 
 RATES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")
 COUNTS = ("IDSW", "Frag", "MT", "PT", "ML", "CLR_FP", "CLR_FN")
@@ -28,10 +28,10 @@ def show_mot(truth: str, results: str, as_json: bool) -> int:
         results: directory with NAME.txt for each.
         as_json: one object instead of tables; rates in 0…1 there.
     """
-    sequences, tracks = read_truth_and_results(Path(truth).expanduser(), Path(results).expanduser())
+    sequences, tracks = read_truth_and_results(given_path(truth), given_path(results))
     result = evaluate_tracks(sequences, tracks)
     if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False))  # noqa: T201
+        write(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         print_result(result)
     return 0
@@ -39,9 +39,7 @@ def show_mot(truth: str, results: str, as_json: bool) -> int:
 
 def print_result(result: MotResult) -> None:
     """Rates in per cent, as TrackEval itself prints them."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = make_console()
     columns = [*RATES, *COUNTS]
     table = make_table(result, columns)
     unbounded = console.options.update(width=1000)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
+from guardianflow.support.terminal import make_console
 from pipelines.console import say
 
 PLAIN_LINE_EVERY_S = 5.0
@@ -45,7 +45,7 @@ class StderrProgress:
                 TextColumn(self._doing),
                 BarColumn(bar_width=24),
                 *self._columns,
-                console=Console(stderr=True),
+                console=make_console(stderr=True),
                 transient=True,
             )
             self._task = self._bar.add_task(self._doing, total=total)

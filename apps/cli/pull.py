@@ -9,10 +9,12 @@ from typing import Any
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
 from guardianflow.contracts.releases import OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.bundle_check import PREVIOUS, BundleCheck, check_directory, linked_name
 from guardianflow.release.bundle_install import Installed
+from guardianflow.support.terminal import write
 from pipelines.console import say
 
 from .progress import StderrProgress
@@ -30,13 +32,13 @@ def show_pull(reference: str, target: str, check: str, as_json: bool) -> int:
         ConfigurationError: flags that don't go together.
     """
     if check and not reference and not target:
-        return check_bundles(Path(check).expanduser(), as_json)
+        return check_bundles(given_path(check), as_json)
     if check or not reference or not target:
         raise ConfigurationError(
             "pull needs a model and a directory (guardianflow pull NAME@champion --to DIR), or a "
             "directory to verify (guardianflow pull --check DIR)"
         )
-    return pull(reference, Path(target).expanduser(), as_json)
+    return pull(reference, given_path(target), as_json)
 
 
 def pull(reference: str, target: Path, as_json: bool) -> int:
@@ -49,9 +51,9 @@ def pull(reference: str, target: Path, as_json: bool) -> int:
     with write_progress() as progress:
         model, installed = deliver(reference, target, ports, say=say, progress=progress)
     if as_json:
-        print(json.dumps(pulled_as_dict(model, installed), ensure_ascii=False))  # noqa: T201
+        write(json.dumps(pulled_as_dict(model, installed), ensure_ascii=False))
     else:
-        print("\n".join(pulled_lines(model, installed)))  # noqa: T201
+        write("\n".join(pulled_lines(model, installed)))
     return 0
 
 
@@ -62,9 +64,9 @@ def check_bundles(target: Path, as_json: bool) -> int:
     if as_json:
         status = "INTACT" if found.intact else "DAMAGED"
         whole = {"status": status, "directory": str(target), "previous": previous}
-        print(json.dumps({**whole, **found.to_dict()}, ensure_ascii=False))  # noqa: T201
+        write(json.dumps({**whole, **found.to_dict()}, ensure_ascii=False))
     else:
-        print("\n".join(check_lines(target, found, previous)))  # noqa: T201
+        write("\n".join(check_lines(target, found, previous)))
     return 0 if found.intact else 1
 
 

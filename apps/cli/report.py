@@ -9,7 +9,9 @@ import tempfile
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, SourceError
+from guardianflow.contracts.given import given_path
 from guardianflow.release.report import FORMATS, report_name
+from guardianflow.support.terminal import write
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
 
@@ -45,9 +47,9 @@ def show_report(run: str, language: str, to: str, as_json: bool) -> int:
             "file": str(target),
             "source": f"runs:/{run_id}/{artifact}",
         }
-        print(json.dumps(said, ensure_ascii=False))  # noqa: T201
+        write(json.dumps(said, ensure_ascii=False))
     else:
-        print(f"release report of run {run_id}: {target}")  # noqa: T201
+        write(f"release report of run {run_id}: {target}")
     return 0
 
 
@@ -62,7 +64,7 @@ def run_id_of(run: str) -> str:
 def target_of(to: str, run_id: str, language: str) -> Path:
     """The absolute path of the file to write; checked before anything is fetched."""
     suffix = "html" if language == "en" else f"{language}.html"
-    path = Path(to).expanduser() if to else Path()
+    path = given_path(to) if to else Path()
     try:
         if not to or to.endswith("/") or path.is_dir():
             path = path / f"release-{run_id[:8]}.{suffix}"

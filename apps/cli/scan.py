@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, KnownSit
 from experiments_adapters.legacy.scan.update import Changes, update_file, write_new
 from experiments_adapters.legacy.scan.write import entries_of, todos_of
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.given import given_path
+from guardianflow.support.terminal import make_console, write
 from pipelines.settings import PROJECT_ROOT
 
 from .progress import StderrProgress
@@ -35,11 +38,11 @@ def show_scan(directory: str, output: str, update: bool, single: bool, as_json: 
     Raises:
         ConfigurationError: no such directory, or a file that is there, broken or not writable.
     """
-    file = Path(output).expanduser() if output else DEFAULT_FILE if update else None
+    file = given_path(output) if output else DEFAULT_FILE if update else None
     _refuse_early(file, update)
     with scan_progress() as progress:
         scan = scan_fleet(
-            Path(directory).expanduser(), known_sites(file), single=single, progress=progress
+            given_path(directory), known_sites(file), single=single, progress=progress
         )
     changes = None
     if file is not None:
@@ -49,7 +52,7 @@ def show_scan(directory: str, output: str, update: bool, single: bool, as_json: 
             write_new(scan, file)
         record_scan(file, [each.path for each in scan.directories])
     if as_json:
-        print(json.dumps(as_dict(scan, file, changes), ensure_ascii=False))  # noqa: T201
+        write(json.dumps(as_dict(scan, file, changes), ensure_ascii=False))
     else:
         show(scan, file, changes)
     return 0
@@ -80,9 +83,7 @@ def as_dict(scan: FleetScan, file: Path | None, changes: Changes | None) -> dict
 
 
 def show(scan: FleetScan, file: Path | None, changes: Changes | None) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = make_console()
     console.print(table_of(scan))
     _list(console, "Scripts beside the directories, which belong to none", scan.loose)
     _list(console, "Directories without scripts", scan.without_scripts)
@@ -95,7 +96,7 @@ def show(scan: FleetScan, file: Path | None, changes: Changes | None) -> None:
         todo = [f"{each.name}: {name}" for each in load_registry(file) for name in each.todos()]
     _list(console, "TODO", todo, most=len(todo))
     if file is None:
-        again = f"guardianflow scan {scan.path} -o {DEFAULT_FILE}"
+        again = shlex.join(["guardianflow", "scan", str(scan.path), "-o", str(DEFAULT_FILE)])
         console.print(Text(f"Nothing was written. Make a registry of it with: {again}"))
     elif changes is None:
         console.print(Text(f"Written: {file} with {len(entries_of(scan))} experiments"))

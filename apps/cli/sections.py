@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from io import StringIO
+from typing import Any
+
 import click
+
+from guardianflow.support.terminal import write
 
 SECTIONS = {
     "Make and measure models": ("pipeline", "train", "quant", "infer", "compare", "mot"),
@@ -14,6 +21,22 @@ SECTIONS = {
 
 class SectionedGroup(click.Group):
     """A group whose help shows its commands under headings; what none names comes last."""
+
+    def main(self, args: Sequence[str] | None = None, **more: Any) -> Any:  # type: ignore[override]
+        """As click's own, but the errors, which repeat what was typed, are fit for a terminal."""
+        if not more.pop("standalone_mode", True):
+            return super().main(args, standalone_mode=False, **more)
+        try:
+            code = super().main(args, standalone_mode=False, **more)
+        except click.ClickException as exc:
+            shown = StringIO()
+            exc.show(shown)
+            write(shown.getvalue().rstrip("\n"), error=True)
+            sys.exit(exc.exit_code)
+        except click.Abort:
+            write("Aborted!", error=True)
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         known = {name for names in SECTIONS.values() for name in names}

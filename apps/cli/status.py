@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
+from guardianflow.support.suggestions import did_you_mean
+from guardianflow.support.terminal import make_console, write
 from pipelines.entry import print_json
 from pipelines.fleet_status import DirectoryStatus, fleet_status
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
-from scenario.explain import did_you_mean
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
@@ -29,7 +29,7 @@ def show_status(customer: str, experiments: str, as_json: bool) -> int:
     Raises:
         ConfigurationError: the registry's problems, or a customer that it does not know.
     """
-    file = Path(experiments).expanduser() if experiments else DEFAULT_FILE
+    file = given_path(experiments) if experiments else DEFAULT_FILE
     registry = load_registry(file)
     chosen = registry.find_by_customer(customer) if customer else registry.list_all()
     if customer and not chosen:
@@ -42,14 +42,12 @@ def show_status(customer: str, experiments: str, as_json: bool) -> int:
     elif rows:
         show_table(rows)
     else:
-        print(f"{file} holds no experiment; add some with: guardianflow scan DIR --update")  # noqa: T201
+        write(f"{file} holds no experiment; add some with: guardianflow scan DIR --update")
     return 0
 
 
 def show_table(rows: list[DirectoryStatus]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_OF_LOGS)
+    console = make_console(width=WIDTH_OF_LOGS)
     console.print(table_of(rows))
     if any(_is_earlier(each) for each in rows):
         console.print(Text(EARLIER, style="dim"))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.given import given_path
 
 from . import quiet_ultralytics
 
@@ -32,7 +33,7 @@ def find_python(given: str | None, base: Path, where: str = "env.python") -> Pat
     """
     if given is None:
         return Path(sys.executable)
-    path = base / Path(given).expanduser()
+    path = base / given_path(given)
     places = [path]
     if path.is_dir():
         places = [path / "bin/python", path / "bin/python3", path / "Scripts/python.exe"]

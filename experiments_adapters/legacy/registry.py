@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.given import given_path
+from guardianflow.support.suggestions import did_you_mean
 from scenario import SiteConfig, TaskConfig
 from scenario import fields as kind
-from scenario.explain import did_you_mean, explain
+from scenario.explain import explain
 from scenario.files import read_scenario_text
 from scenario.sections import Section
 from scenario.yaml_tree import Document, FileKind, KeyPath, read_document
@@ -90,13 +92,13 @@ class LegacyExperiment(Section):
             ConfigurationError: `path` is TODO or names a variable that is not set.
         """
         self._require("path", self.path)
-        path = Path(expand(self.path, f"{self._label('path')}")).expanduser()
+        path = given_path(expand(self.path, f"{self._label('path')}"))
         return Path(os.path.abspath((self._home or Path.cwd()) / path))  # noqa: PTH100 - keeps links
 
     @property
     def run_directory(self) -> Path:
         """Where its scripts run: `working_dir`, relative to the directory."""
-        inner = Path(expand(self.working_dir, self._label("working_dir"))).expanduser()
+        inner = given_path(expand(self.working_dir, self._label("working_dir")))
         return Path(os.path.abspath(self.directory / inner))  # noqa: PTH100
 
     @property
@@ -205,7 +207,7 @@ class LegacyExperiment(Section):
                 f"the directory of {self.name} must exist but there is no {directory}; mend "
                 f"{self._label('path')}"
             )
-        asked = directory / Path(script).expanduser()
+        asked = directory / given_path(script)
         if not asked.exists():
             asked = directory / unicodedata.normalize("NFD", script)  # as macOS wrote it
         if not asked.resolve().is_relative_to(directory.resolve()):
@@ -294,7 +296,7 @@ class ExperimentRegistry:
         """Read what the directories below this one hold; nothing is run or written."""
         from .scan import scan_fleet
 
-        return scan_fleet(Path(directory).expanduser())
+        return scan_fleet(given_path(directory))
 
 
 def load_registry(path: str | Path = DEFAULT_FILE) -> ExperimentRegistry:
@@ -303,7 +305,7 @@ def load_registry(path: str | Path = DEFAULT_FILE) -> ExperimentRegistry:
     Raises:
         ConfigurationError: every problem of the file.
     """
-    file = Path(path).expanduser()
+    file = given_path(path)
     if not file.exists():
         raise ConfigurationError(
             Problem("there is no such file; make it with: guardianflow scan DIR", str(file))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from guardianflow.support.foreign_yaml import UnreadableYamlError, read_yaml
 
 from .changes import WEIGHTS, Change
 
@@ -33,11 +32,11 @@ def input_size_beside(weights: Path) -> int | None:
     """The `imgsz` of Ultralytics' args.yaml beside a weight file; None where it says none."""
     for folder in (weights.parent, weights.parent.parent):
         try:
-            content = YAML(typ="safe").load((folder / "args.yaml").read_text(encoding="utf-8"))
-        except (OSError, YAMLError, UnicodeDecodeError):
+            content = read_yaml(folder / "args.yaml")
+        except UnreadableYamlError:
             continue
         size = content.get("imgsz") if isinstance(content, dict) else None
-        if isinstance(size, list) and len(set(size)) == 1:
+        if isinstance(size, list) and size and all(each == size[0] for each in size):
             size = size[0]
         if isinstance(size, int) and size > 0:
             return size

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.support.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from scenario import DatasetConfig, EnvironmentConfig, ModelConfig, TrainingParams
@@ -99,12 +99,11 @@ def _model_source(model: ModelConfig, problems: list[Problem]) -> str:
     name = name.removesuffix(".yaml")
     known = known_architectures()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "For example: yolo11n, yolo11s."
+        hint = did_you_mean(name, known) or "; for example yolo11n, yolo11s"
         problems.append(
             Problem(
                 "must be a detector that Ultralytics can build, with its size in the name, but is "
-                f"'{name}'. {hint}",
+                f"'{name}'{hint}",
                 "model.architecture",
             )
         )

@@ -5,7 +5,6 @@ Importing this module loads no inference library; asking for a backend loads onl
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -22,6 +21,7 @@ from ..contracts.errors import (
 )
 from ..contracts.ports import Backend, Session
 from ..contracts.results import DetectorPackage, ExportRequest
+from ..support.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray
@@ -279,6 +279,5 @@ def _installed_opencv() -> str:
 
 def unknown(field: str, value: str, choices: Sequence[str]) -> str:
     """'field must be one of … but got …', with the nearest choice."""
-    nearest = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.5)
-    hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
-    return f"{field} must be one of {', '.join(choices)} but got '{value}'.{hint}"
+    hint = did_you_mean(value, choices, 1)
+    return f"{field} must be one of {', '.join(choices)} but got '{value}'{hint}"

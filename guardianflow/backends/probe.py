@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -20,7 +21,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ..contracts.errors import signal_name
 from ..contracts.results import ExportRequest, ProbeVerdict
@@ -28,6 +28,8 @@ from .catalogue import BackendInfo, backend_info, check_request
 from .hardware import cpu_identity
 
 ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
+logger = logging.getLogger(__name__)
+
 ISA_CAPS = ("AVX512_CORE_FP16", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_CORE", "AVX2")
 CHILD = Path(__file__).with_name("probe_child.py")
 # What depends on the CPU and the library alone, and so stays true until one of them changes.
@@ -69,10 +71,13 @@ def probe(
         return known
     verdict = _try_caps(info, precision, version, timeout_s, _child)
     if place is not None:
-        if verdict.verdict in LASTING:
-            _write(place, verdict)
-        else:
-            place.unlink(missing_ok=True)  # what was kept has just been proved wrong
+        try:
+            if verdict.verdict in LASTING:
+                _write(place, verdict)
+            else:
+                place.unlink(missing_ok=True)  # what was kept has just been proved wrong
+        except OSError as exc:  # the verdict counts; it is tried anew the next time
+            logger.warning("the verdict can't be kept in %s: %s", place, exc)
     return verdict
 
 
@@ -209,10 +214,12 @@ def _cache_file(
 
 def _read(place: Path) -> ProbeVerdict | None:
     try:
-        values: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-        return ProbeVerdict(**values)
-    except (OSError, ValueError, TypeError):  # absent, or half-written by an older version
+        kept = ProbeVerdict(**json.loads(place.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):  # absent, or not as we write it
         return None
+    texts = (kept.backend, kept.precision, kept.verdict, kept.reason, kept.cure, kept.version)
+    sound = isinstance(kept.runs, bool) and all(isinstance(each, str) for each in texts)
+    return kept if sound and (kept.isa_cap is None or kept.isa_cap in ISA_CAPS) else None
 
 
 def _write(place: Path, verdict: ProbeVerdict) -> None:

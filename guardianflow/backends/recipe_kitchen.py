@@ -164,9 +164,13 @@ class Kitchen(ABC):
             (place / SHARES).write_text(json.dumps(shares), encoding="utf-8")
 
         facts = {"key": recipe.calibration_key, "images": self.images_digest}
-        found = self._cached("sensitivity", facts, measure) / SHARES
-        shares: dict[str, float] = json.loads(found.read_text(encoding="utf-8"))
-        return shares
+        found = self._cached("sensitivity", facts, measure)
+        try:
+            return _read_shares(found / SHARES)
+        except (OSError, ValueError) as exc:
+            LOGGER.warning("%s is damaged (%s); it is measured anew", found, exc)
+        shutil.rmtree(found, ignore_errors=True)
+        return _read_shares(self._cached("sensitivity", facts, measure) / SHARES)
 
     def _shares_of_error(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None
@@ -319,3 +323,11 @@ def _outputs(package: DetectorPackage, images: Sequence[ImageArray]) -> RawOutpu
     """Raw outputs on the CPU, one row for each image."""
     with contextlib.closing(catalogue.open_session(package, device="cpu")) as session:
         return np.concatenate([session.infer(image[None]) for image in images])
+
+
+def _read_shares(file: Path) -> dict[str, float]:
+    """Raises OSError or ValueError: not there, or not as it was written."""
+    shares = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(shares, dict):
+        raise ValueError("it is no mapping of groups to shares")
+    return {str(group): float(share) for group, share in shares.items()}

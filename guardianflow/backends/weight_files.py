@@ -313,13 +313,12 @@ def _xml_metadata(file: Path, model: Any) -> dict[str, Any]:
     """Class names from Ultralytics' metadata.yaml beside the file, else from the model."""
     beside = file.parent / "metadata.yaml"
     if beside.is_file():
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import YAMLError
+        from ..support.foreign_yaml import UnreadableYamlError, read_yaml
 
         try:
-            content = YAML(typ="safe").load(beside.read_text(encoding="utf-8"))
-        except YAMLError as exc:
-            raise SourceError(f"{beside} can't be read: {exc}") from exc
+            content = read_yaml(beside)
+        except UnreadableYamlError as exc:
+            raise SourceError(f"{beside}: {exc}") from exc
         return dict(content) if isinstance(content, Mapping) else {}
     for path in (RT_INFO_NAMES, ["framework", "names"]):
         if model.has_rt_info(path):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import shutil
@@ -46,6 +47,8 @@ from .durable_files import (
     sync_tree,
     temporary_path,
 )
+
+logger = logging.getLogger(__name__)
 
 LOCK = f"{OWN_PREFIX}lock"
 NOTE = f"{OWN_PREFIX}switch.json"
@@ -259,16 +262,35 @@ class BundleDirectory:
         """Remove what a killed pull left, and do what was left of its switch."""
         self._remove_leftovers()
         note = self._target / NOTE
-        if not note.is_file():
+        if not os.path.lexists(note):
             return
-        try:
-            planned = json.loads(note.read_text(encoding="utf-8"))
-        except ValueError:  # nobody can say any more what was planned; the links stay as they are
-            planned = {"current": ""}
-        if planned["current"] == self.current:
-            self._set_previous(planned["previous"])
+        planned = self._planned(note)
+        if planned is None:  # nobody can say what was planned: the links stay as they are
+            logger.warning("%s could not be read and was removed; the links were left alone", note)
+        elif planned[0] == self.current:
+            self._set_previous(planned[1])
             self._remove_unnamed()
-        note.unlink()
+        remove(note, self._target, LEFTOVER)
+
+    def _planned(self, note: Path) -> tuple[str, str | None] | None:
+        """What `current` and `previous` were to be; None where the note is not as we write it."""
+        try:
+            if note.is_symlink():
+                return None
+            planned = json.loads(note.read_text(encoding="utf-8"))
+            current, previous = planned["current"], planned["previous"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+        if not self._lies_here(current) or not (previous is None or self._lies_here(previous)):
+            return None
+        return current, previous
+
+    def _lies_here(self, name: object) -> bool:
+        """Whether it is the name of a directory under versions/, and leads nowhere else."""
+        if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
+            return False
+        place = self._target / VERSIONS / name
+        return place.is_dir() and not place.is_symlink()
 
     def _set_previous(self, name: str | None) -> None:
         place = self._target / PREVIOUS

@@ -49,8 +49,9 @@ def entry_from_dict(values: Mapping[str, Any]) -> JournalEntry:
     entry = JournalEntry(**known)
     if entry.action not in ACTIONS or entry.state not in (BEGUN, DONE, UNDONE):
         raise ValueError(f"action '{entry.action}', state '{entry.state}'")
-    if not all(isinstance(side, dict) for side in (entry.before, entry.after)):
-        raise ValueError("'before' and 'after' must map aliases to versions")
+    for side in (entry.before, entry.after):
+        if not isinstance(side, dict) or not all(isinstance(v, str) for v in side.values()):
+            raise ValueError("'before' and 'after' must map aliases to versions")
     return entry
 
 
@@ -59,7 +60,7 @@ def _entry(tag: str, text: str) -> JournalEntry:
         entry = entry_from_dict(json.loads(text))
         if entry_tag(entry.number) != tag:
             raise ValueError(f"its number is {entry.number}")
-    except (ValueError, TypeError, AttributeError) as exc:
+    except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise TrackingError(
             f"tag '{tag}' must be an entry of the journal of aliases but can't be read ({exc}). "
             "Mend or delete the tag in MLflow"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import ConcurrentChangeError, PromotionRefusedError, SourceError
+from ..contracts.given import whole_number
 from ..contracts.ports import AliasStore
 from ..contracts.releases import (
     CANDIDATE,
@@ -334,10 +335,10 @@ def _check_reason(reason: str, force: bool) -> None:
 
 
 def _number(version: str) -> str:
-    digits = version.strip().removeprefix("v").removeprefix("V")
-    if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
+    number = whole_number(version.strip().removeprefix("v").removeprefix("V"))
+    if not number:
         raise SourceError(f"a version must be a number such as 3 but got '{version}'")
-    return str(int(digits))
+    return str(number)
 
 
 def _versions(versions: Mapping[str, RegisteredModel], aliases: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..contracts.errors import EvaluationError
+from ..support.markdown import Verbatim, markdown_text
 from .report_content import ReleaseReport
 from .report_tables import accuracy_headings, glance_headings, speed_headings
 from .report_view import make_view
@@ -93,24 +94,6 @@ def render_report(content: ReleaseReport, language: str = "en", form: str = "htm
         return _environment("html").get_template("release.html.j2").render(**values, style=style)
     page = _environment("md").get_template("release.md.j2").render(**values, raw=Verbatim)
     return re.sub(r"\n{3,}", "\n\n", page)
-
-
-class Verbatim(str):
-    """Text that goes into Markdown as it is: what stands in a code block."""
-
-
-def markdown_text(value: object) -> object:
-    """A value as text of one line that Markdown shows as it is, in a table too.
-
-    Characters that begin markup or HTML get a backslash or become an entity. An underscore within
-    a word is none.
-    """
-    if not isinstance(value, str) or isinstance(value, Verbatim):
-        return value
-    line = " ".join(value.split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"([\\`*\[\]|~])", r"\\\1", line)
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
 
 
 @cache

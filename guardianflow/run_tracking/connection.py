@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlunsplit
 from urllib.request import pathname2url
 
 from ..contracts.errors import GuardianFlowError, TrackingError
+from ..contracts.given import given_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,7 +86,7 @@ def sqlite_path(tracking_uri: str) -> Path | None:
 
 def shown_uri(tracking_uri: str) -> str:
     """The URI without the user name and password it may hold."""
-    parts = urlsplit(tracking_uri)
+    parts = given_url(tracking_uri)
     if "@" not in parts.netloc:
         return tracking_uri
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

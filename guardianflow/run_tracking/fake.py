@@ -22,6 +22,7 @@ from ..contracts.results import (
     RunRecord,
     RunRequest,
 )
+from ..support.suggestions import nearest
 from . import names, references
 from .identity import DIGEST_TAG, verified
 from .launcher import adopted_params, claim_launcher_run, launcher_tags
@@ -243,7 +244,7 @@ class InMemoryStore:
 
     def _run(self, run_id: str) -> _Run:
         if run_id not in self._runs:
-            near = names.nearest(run_id, self._runs)
+            near = nearest(run_id, self._runs)
             hint = f"; nearest: {', '.join(near)}" if near else ""
             raise SourceError(f"there is no run '{run_id}' in memory{hint}")
         return self._runs[run_id]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import MetricPoint, RunRecord, RunRequest
+from ..support.suggestions import nearest
 from . import names
 from .connection import Connection, ResourceMissingError
 from .experiments import Experiments
@@ -367,7 +368,7 @@ class MlflowStore:
             known.append(str(run.info.run_id))
             if len(known) >= IDS_FOR_NEAREST:
                 break
-        near = names.nearest(run_id, known)
+        near = nearest(run_id, known)
         hint = f"; nearest: {', '.join(near)}" if near else ". `guardianflow list runs` shows all"
         return f"there is no run '{run_id}' in {self.connection.shown_uri}{hint}"
 

@@ -6,13 +6,12 @@ that all agree about what is written.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from ..contracts.errors import SourceError, TrackingError
 
@@ -146,11 +145,3 @@ def _name_problem(name: str) -> str:
 def display_name(name: str) -> str:
     """The form for people: slashes for dots."""
     return name.replace(".", "/")
-
-
-def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names most like `wanted`: those that begin with it first."""
-    names = list(dict.fromkeys(known))
-    starting = [name for name in names if wanted and name.startswith(wanted)]
-    similar = difflib.get_close_matches(wanted, names, n=count, cutoff=0.5)
-    return list(dict.fromkeys([*starting, *similar]))[:count]

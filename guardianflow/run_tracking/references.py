@@ -12,9 +12,11 @@ from pathlib import Path
 
 from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import SourceError, TrackingError
+from ..contracts.given import whole_number
 from ..contracts.results import RunRecord
+from ..support.suggestions import nearest
 from .identity import DIGEST_TAG
-from .names import display_name, nearest, registered_name, stored_values
+from .names import display_name, registered_name, stored_values
 
 REGISTRY_TAG_LIMIT = 5000
 
@@ -58,8 +60,8 @@ def parse_reference(reference: str) -> ModelReference:
             name, _, alias = rest.rpartition("@")
             return ModelReference(registered_name(name), alias=alias)
         name, _, last = rest.rpartition("/")
-        if name and last.isdecimal():
-            return ModelReference(registered_name(name), version=str(int(last)))
+        if name and (number := whole_number(last)) is not None:
+            return ModelReference(registered_name(name), version=str(number))
         if name and last == "latest":
             return ModelReference(registered_name(name))
         return ModelReference(registered_name(rest))

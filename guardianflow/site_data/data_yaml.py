@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-from ..contracts.errors import DatasetError, Problem
+from ..contracts.errors import ConfigurationError, DatasetError, Problem
+from ..contracts.given import given_path, whole_number
+from ..support.foreign_yaml import UnreadableYamlError, read_yaml
+from ..support.suggestions import did_you_mean
 from .labels import label_path_of
-from .suggest import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ IMAGE_SUFFIXES = frozenset(
      ".tiff", ".webp")
 )  # fmt: skip
 _KEYS = ("path", *SPLITS, "names", "nc", "validation")
+MAX_CLASSES = 100_000
 MANY_ORPHANS = 0.02  # share of a folder's labels
 _NOT_LABELS = frozenset({"classes.txt"})  # labelling tools leave it among the labels
 
@@ -49,6 +50,14 @@ class Layout:
     images: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
+
+    def usable(self, text: str, where: str) -> Path | None:
+        """The path that is written there; None, and a problem, where no file can have it."""
+        try:
+            return given_path(text, home=False)
+        except ConfigurationError as exc:
+            self.problems.append(Problem(str(exc), where))
+            return None
 
     def lacks(self, path: Path, message: str, where: str) -> None:
         self.missing.append(path)
@@ -88,13 +97,10 @@ def read_layout(data_yaml: Path) -> Layout:
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        content = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8-sig"))
-    except MarkedYAMLError as exc:
-        mark = exc.problem_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise DatasetError(Problem(f"not valid YAML: {exc.problem}", where)) from exc
-    except (YAMLError, UnicodeDecodeError, OSError) as exc:
-        raise DatasetError(Problem(f"can't be read as YAML: {exc}", str(path))) from exc
+        content = read_yaml(path, with_places=True)
+    except UnreadableYamlError as exc:
+        where = f"{path}:{exc.line}:{exc.column}" if exc.line else str(path)
+        raise DatasetError(Problem(str(exc), where)) from exc
     if not isinstance(content, Mapping):
         raise DatasetError(
             Problem("a data.yaml must be a mapping with train, val and names", str(path))
@@ -109,56 +115,75 @@ class _Places:
         self.path, self.content = path, content
 
     def of(self, key: str) -> str:
-        if key not in self.content:
+        try:
+            line, column = self.content.lc.key(key)  # type: ignore[attr-defined]
+        except KeyError:  # it is not there, or came by '<<'
             return str(self.path)
-        line, column = self.content.lc.key(key)  # type: ignore[attr-defined]
         return f"{self.path}:{line + 1}:{column + 1}"
 
 
 def _class_names(
     content: Mapping[str, Any], places: _Places, problems: list[Problem]
 ) -> tuple[str, ...]:
-    given, count = content.get("names"), content.get("nc")
-    if count is not None and (isinstance(count, bool) or not str(count).isdigit()):
-        problems.append(Problem(f"'nc' must be a whole number but got {count}", places.of("nc")))
-        count = None
+    given, count = content.get("names"), _class_count(content.get("nc"), places, problems)
     if given is None:
         if count is None:
             problems.append(Problem("'names' is missing: list the classes", str(places.path)))
             return ()
-        return tuple(f"class_{i}" for i in range(int(count)))
+        return tuple(f"class_{i}" for i in range(count))
     where = places.of("names")
-    if isinstance(given, Mapping):
-        ids = list(given)
-        if not all(isinstance(i, int) for i in ids) or sorted(ids) != list(range(len(ids))):
-            problems.append(
-                Problem(f"the ids in 'names' must be 0…{len(ids) - 1} but got {ids}", where)
-            )
-        values = [given[i] for i in sorted(ids, key=str)] if problems else [
-            given[i] for i in sorted(ids)
-        ]  # fmt: skip
-    elif isinstance(given, list):
-        values = list(given)
-    else:
+    if not isinstance(given, (Mapping, list)):
         problems.append(Problem(f"'names' must be a list or a mapping but got '{given}'", where))
         return ()
+    values = _in_order(given, where, problems) if isinstance(given, Mapping) else list(given)
+    if any(value is None or isinstance(value, (bool, Mapping, list)) for value in values):
+        problems.append(Problem("each name must be a text; quote it where it is none", where))
+        return ()
     names = tuple(str(value).strip() for value in values)
-    if any(isinstance(value, bool) or value is None for value in values) or "" in names:
+    if "" in names:
         problems.append(Problem(f"each name must be a text; quote it: {values}", where))
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         problems.append(Problem(f"'names' has {', '.join(twice)} more than once", where))
     if not names:
         problems.append(Problem("'names' is empty: list the classes", where))
-    if count is not None and int(count) != len(names):
+    if count is not None and count != len(names):
         problems.append(Problem(f"'nc' is {count} but 'names' has {len(names)}", places.of("nc")))
     return names
 
 
+def _class_count(given: Any, places: _Places, problems: list[Problem]) -> int | None:
+    if given is None:
+        return None
+    text = "" if isinstance(given, (bool, Mapping, list)) else str(given)
+    number = whole_number(text)
+    if number is not None and number <= MAX_CLASSES:
+        return number
+    message = f"'nc' must be a whole number up to {MAX_CLASSES} but got {text or 'another thing'}"
+    problems.append(Problem(message, places.of("nc")))
+    return None
+
+
+def _in_order(given: Mapping[Any, Any], where: str, problems: list[Problem]) -> list[Any]:
+    """The values of {0: helmet, 1: head} by their ids."""
+    if {str(each) for each in given} == {str(i) for i in range(len(given))}:
+        return [given[each] for each in sorted(given, key=lambda each: int(str(each)))]
+    ids = ", ".join(str(each) for each in list(given)[:20])
+    problems.append(
+        Problem(f"the ids in 'names' must be 0…{len(given) - 1} but got [{ids}]", where)
+    )
+    return list(given.values())
+
+
 def _root(given: str, data_yaml: Path, places: _Places, layout: Layout) -> Path:
     """`path:` is absolute, or relative to the file; failing that, to the working directory."""
-    beside = absolute(data_yaml.parent / Path(given).expanduser())
-    for candidate in (beside, absolute(Path(given))):
+    try:
+        path = given_path(given)
+    except ConfigurationError as exc:
+        layout.problems.append(Problem(f"'path': {exc}", places.of("path")))
+        return data_yaml.parent
+    beside = absolute(data_yaml.parent / path)
+    for candidate in (beside, absolute(path)):
         if candidate.is_dir():
             return candidate
     layout.lacks(beside, f"'path' is '{given}' but there is no directory {beside}",
@@ -177,7 +202,8 @@ def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
         layout.problems.append(Problem(f"'{split}' must be a path or a list of paths", where))
         return
     before = len(layout.missing)
-    entries = [_entry(text, layout.root) for text in texts]
+    paths = [layout.usable(text, where) for text in texts]
+    entries = [_entry(path, layout.root) for path in paths if path is not None]
     layout.entries[split] = entries
     found: set[Path] = set()
     for entry in entries:
@@ -199,10 +225,10 @@ def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
         )
 
 
-def _entry(text: str, root: Path) -> Path:
-    path = absolute(root / text)
-    if not path.exists() and text.startswith("../"):  # as some exporters write it
-        inside = absolute(root / text[3:])
+def _entry(given: Path, root: Path) -> Path:
+    path = absolute(root / given)
+    if not path.exists() and given.parts[:1] == ("..",):  # as some exporters write it
+        inside = absolute(root / Path(*given.parts[1:]))
         return inside if inside.exists() else path
     return path
 
@@ -222,10 +248,14 @@ def _images_in(folder: Path) -> set[Path]:
 
 def _listed_in(listing: Path, layout: Layout) -> set[Path]:
     found: set[Path] = set()
-    lines = listing.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = listing.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        layout.problems.append(Problem(f"can't be read as UTF-8 text: {exc}", str(listing)))
+        return found
     for number, line in enumerate(lines, start=1):
         text = line.strip()
-        if not text:
+        if not text or layout.usable(text, f"{listing}:{number}") is None:
             continue
         # Beside the listing, as './x.jpg' means; else below the root; else as Ultralytics reads
         # any other relative path: from the working directory.

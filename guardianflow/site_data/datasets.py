@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from ..contracts.errors import DatasetError, Problem
+from ..contracts.given import given_path
 from ..contracts.results import LabelledImage, LocalDataset
+from ..support.suggestions import did_you_mean
 from . import dvc
 from .data_yaml import Layout, absolute, read_layout
 from .demo import SCHEME, demo_data_set, make_once, parse_demo
 from .fingerprint import ImageMemory, fingerprint
 from .labels import LabelRows, image_size, label_path_of, parse_labels, to_pixels
-from .suggest import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def _places(layout: Layout) -> list[Path]:
 
 def _find(reference: str, base_dir: Path | None) -> Path:
     """The path meant; where nothing is there, the first place it was looked for."""
-    given = Path(reference).expanduser()
+    given = given_path(reference)
     bases = [Path()] if base_dir is None else [base_dir, Path()]
     candidates = [absolute(base / given) for base in bases]
     return next((path for path in candidates if path.exists()), candidates[0])

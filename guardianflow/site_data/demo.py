@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
 
 from ..contracts.errors import DatasetError
+from ..contracts.given import SHOWN_LENGTH, given_url, whole_number
+from ..support.suggestions import did_you_mean
 from .demo_canvas import Pixels
 from .demo_scene import CLASS_NAMES, SeenObject, random_scene, render
 from .progress import tracked
-from .suggest import did_you_mean
 
 VERSION = 1
+CONTENT = ".content.json"
+"""Lists the files of what was made, with their sizes."""
 NAMES = ("ppe",)
 SCHEME = "demo://"
 SPLIT_NUMBERS = {"train": 0, "val": 1, "test": 2, "sequence": 3}
@@ -57,7 +61,7 @@ def parse_demo(reference: str) -> tuple[str, DemoOptions]:
     Raises:
         DatasetError: an unknown demo, unknown options or values out of range, all at once.
     """
-    parts = urlsplit(reference)
+    parts = given_url(reference)
     name = (parts.netloc + parts.path).strip("/")
     problems: list[str] = []
     if name not in NAMES:
@@ -77,12 +81,13 @@ def parse_demo(reference: str) -> tuple[str, DemoOptions]:
         if key in values:
             problems.append(f"{reference}: option '{key}' is given twice")
         low, high = LIMITS[key]
-        if text.isascii() and text.isdigit() and low <= int(text) <= high:
-            values[key] = int(text)
+        number = whole_number(text)
+        if number is not None and low <= number <= high:
+            values[key] = number
         else:
             problems.append(
                 f"{reference}: option '{key}' must be a whole number from {low} to {high} "
-                f"but got '{text}'"
+                f"but got '{text[:SHOWN_LENGTH]}'"
             )
     if problems:
         raise DatasetError(problems)
@@ -118,21 +123,41 @@ def make_once(home: Path, write: Callable[[Path], None]) -> None:
     """Have `write` fill a directory and put it at `home`, whole or not at all.
 
     Two processes may do this at once: the first rename wins, the other's work is thrown away.
+    One that has lost files since, as a cleaner of caches takes them, is made anew.
     """
-    if home.is_dir():
+    if _is_whole(home):
         return
     home.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
     try:
         write(draft)
+        (draft / CONTENT).write_text(json.dumps(_sizes(draft)), encoding="utf-8")
         draft.chmod(0o755)  # mkdtemp makes it private; a cache may be shared
         try:
             draft.rename(home)
         except OSError:
-            if not home.is_dir():
-                raise
+            if _is_whole(home):  # another process was faster
+                return
+            if home.is_dir():
+                home.rename(draft.with_name(f"{draft.name}-damaged"))
+            draft.rename(home)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(draft.with_name(f"{draft.name}-damaged"), ignore_errors=True)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Every file below a directory with its size in bytes, but the list of them."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != CONTENT)
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def _is_whole(home: Path) -> bool:
+    try:
+        listed = json.loads((home / CONTENT).read_text(encoding="utf-8"))
+        return all((home / name).stat().st_size == size for name, size in listed.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def scene_seed(seed: int, split: str, number: int) -> int:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from ..contracts.errors import DatasetError, Problem
 from ..support.child_processes import read_lines, wait_for
+from ..support.foreign_yaml import read_yaml
+from ..support.terminal import write
 
 SHOWN_FILES = 5
 TAIL_LINES = 8
@@ -81,10 +80,10 @@ def _folders_above(path: Path) -> Iterator[Path]:
 
 def _outputs(file: Path) -> list[TrackedOutput]:
     try:
-        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
         folder = file.parent / content.get("wdir", ".")
         return [_output(file, folder, out) for out in content.get("outs") or ()]
-    except (YAMLError, AttributeError, KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise DatasetError(
             Problem(f"not a .dvc file as DVC writes it: {exc}; run `dvc doctor`", str(file))
         ) from exc
@@ -137,7 +136,7 @@ def pull(outputs: Iterable[TrackedOutput], missing: Iterable[Path]) -> None:
 
 def _pull_one(command: str, file: Path, shown: str) -> None:
     arguments = [command, "pull", file.name]
-    sys.stderr.write(f"{shown} not found; running: dvc pull {file}\n")
+    write(f"{shown} not found; running: dvc pull {file}", error=True)
     lines: list[str] = []
     with subprocess.Popen(
         arguments,

@@ -51,10 +51,13 @@ class ImageMemory:
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
             if kept["format"] == _FORMAT:
-                self._known = kept["images"]
+                self._known = {
+                    path: [int(size), int(mtime), str(sha256), int(width), int(height)]
+                    for path, (size, mtime, sha256, width, height) in kept["images"].items()
+                }
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
             logger.warning("%s can't be used (%s): every image is read again", file, exc)
 
     def look_at(self, images: Sequence[Path]) -> tuple[dict[Path, ImageFacts], dict[Path, str]]:
@@ -89,7 +92,10 @@ class ImageMemory:
                     line: list[int | str] = [size, mtime_ns, found.sha256]
                     self._known[str(path)] = [*line, found.width, found.height]
         if new:
-            self._save(facts)
+            try:
+                self._save(facts)
+            except OSError as exc:  # they are read again the next time
+                logger.warning("what was learnt of images can't be kept in %s: %s", self.file, exc)
         return facts, wrong
 
     def _save(self, current: Iterable[Path]) -> None:

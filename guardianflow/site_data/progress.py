@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from ..support.terminal import make_console
+
 Item = TypeVar("Item")
 SHOWN_AFTER_S = 1.0
 
@@ -28,11 +30,10 @@ def tracked(
             yield item
             if bar is None and time.monotonic() - started > shown_after_s:
                 # Only long work pays for rich.
-                from rich.console import Console
                 from rich.progress import Progress
 
                 logger.info("%s: %d of %d done", doing, done, total)
-                bar = Progress(console=Console(stderr=True), transient=True)
+                bar = Progress(console=make_console(stderr=True), transient=True)
                 bar.start()
                 task = bar.add_task(doing, total=total)
             if bar is not None and task is not None:

@@ -16,19 +16,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import numpy as np
 
 from ..contracts.errors import ConfigurationError, DatasetError, Problem
+from ..contracts.given import given_path, given_url, whole_number
 from ..contracts.sequences import TrackingSequence
+from ..support.suggestions import did_you_mean
 from .data_yaml import absolute
 from .demo import SCHEME
 from .demo_sequence import SEQUENCES, demo_sequence
 from .fingerprint import ImageMemory
 from .ground_truth import GroundTruth
 from .sequence_frames import Pictures, find_pictures
-from .suggest import did_you_mean
 
 DEMO_NAMES = tuple(name.removeprefix("demo-") for name in SEQUENCES)
 DEMO_OPTIONS = ("frames", "frame_rate", "size", "seed")
@@ -245,7 +246,7 @@ def _find(reference: str, cache_dir: Path, search_dirs: Sequence[Path]) -> list[
             f"'{reference}': sequences must lie on this machine; copy them here and give the "
             f"directory, or use {SCHEME}{DEMO_NAMES[0]}"
         )
-    given = Path(reference).expanduser()
+    given = given_path(reference)
     candidates = [absolute(base / given) for base in search_dirs]
     place = next((path for path in candidates if path.is_dir()), candidates[0])
     return find_sequences(place)
@@ -253,7 +254,7 @@ def _find(reference: str, cache_dir: Path, search_dirs: Sequence[Path]) -> list[
 
 def _demo(reference: str, cache_dir: Path) -> Path:
     """'demo://crowd?frames=30' → the drawn sequence's directory."""
-    parts = urlsplit(reference)
+    parts = given_url(reference)
     name = (parts.netloc + parts.path).strip("/")
     problems = []
     if name not in DEMO_NAMES:
@@ -268,10 +269,10 @@ def _demo(reference: str, cache_dir: Path) -> Path:
             problems.append(
                 f"{reference}: option '{key}' must be one of {', '.join(DEMO_OPTIONS)}, once each"
             )
-        elif not (text.isascii() and text.isdigit()):
+        elif (number := whole_number(text)) is None:
             problems.append(f"{reference}: {key} must be a whole number but got '{text}'")
         else:
-            options[key] = int(text)
+            options[key] = number
     if problems:
         raise DatasetError(problems)
     return demo_sequence(f"demo-{name}", cache_dir, **options)

@@ -28,7 +28,7 @@ def test_backends_are_found_by_name_and_alias(name: str, found: str) -> None:
     ("name", "meant"), [("openvno", "openvino"), ("tensor_rt", "tensorrt"), ("torch", "pytorch")]
 )
 def test_an_unknown_backend_is_answered_with_the_nearest(name: str, meant: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"Did you mean '{meant}'") as caught:
+    with pytest.raises(ConfigurationError, match=f"did you mean '{meant}'") as caught:
         catalogue.get_backend(name)
     assert all(known in str(caught.value) for known in catalogue.CATALOGUE)
 
@@ -80,8 +80,8 @@ def test_a_request_of_unknown_words_tells_all_of_them_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         catalogue.check_request(info, ExportRequest("int4", "statik", "entropie"))
     assert len(caught.value.problems) == 3
-    assert "Did you mean 'static'" in str(caught.value)
-    assert "Did you mean 'entropy'" in str(caught.value)
+    assert "did you mean 'static'" in str(caught.value)
+    assert "did you mean 'entropy'" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_a_missing_device_is_named() -> None:
 
 
 def test_unknown_words_and_impossible_precisions_are_refused_without_a_child() -> None:
-    with pytest.raises(ConfigurationError, match="Did you mean 'openvino'"):
+    with pytest.raises(ConfigurationError, match="did you mean 'openvino'"):
         probe("openvin", "int8")
     with pytest.raises(ConfigurationError, match="precision"):
         probe("openvino", "int2")
@@ -144,6 +144,21 @@ def test_a_lasting_verdict_is_kept_until_something_it_depends_on_changes(
         file.write_text("{half")
     probe("openvino", "int8", cache_dir=cache, _child=command)
     assert starts.read_text() == "xxxx"
+
+
+@pytest.mark.parametrize("kept", [[], {"runs": "yes"}, {"isa_cap": 5}, {"isa_cap": "../x"}, None])
+def test_a_kept_verdict_that_is_not_as_we_write_it_is_tried_anew(
+    kept: object, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    first = probe("openvino", "int8", cache_dir=cache, _child=child(ANSWER))
+    (file,) = cache.iterdir()
+    values = json.loads(file.read_text()) | kept if isinstance(kept, dict) else kept
+    file.write_text(json.dumps(values))
+    assert probe("openvino", "int8", cache_dir=cache, _child=child(ANSWER)) == first
+    file.unlink()
+    file.mkdir()  # what can't be kept still counts
+    assert probe("openvino", "int8", cache_dir=cache, _child=child(ANSWER)) == first
 
 
 def test_a_fresh_try_replaces_what_was_kept(tmp_path: Path) -> None:

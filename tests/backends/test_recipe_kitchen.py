@@ -151,7 +151,7 @@ def test_all_that_is_unknown_in_a_recipe_is_said_at_once(
     with open_kitchen(backend) as kitchen, pytest.raises(ConfigurationError) as caught:
         kitchen.make(recipe, tmp_path / "made")
     assert len(caught.value.problems) == 4
-    assert "Did you mean 'attention'" in str(caught.value)
+    assert "did you mean 'attention'" in str(caught.value)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

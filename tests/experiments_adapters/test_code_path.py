@@ -132,7 +132,7 @@ def test_a_misspelt_sibling_is_no_missing_dependency(
         {"train.py": "import helper_functons\n", "helper_functions.py": ""}
     )
     message = refusal(directory)
-    assert "Did you mean 'helper_functions'?" in message
+    assert "did you mean 'helper_functions'?" in message
     assert "pip install" not in message
 
 

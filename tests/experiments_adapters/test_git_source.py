@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,6 +78,32 @@ def test_a_commit_in_the_cache_needs_no_repository(
     assert commit in str(again.path)
     with pytest.raises(ExperimentCodeError, match="can't be fetched: git ls-remote says"):
         load(f"{repository_url}@main#subdir=실험 a")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda clone: (clone / "실험 a" / "train.py").unlink(),
+        lambda clone: (clone / "실험 a" / "train.py").write_text("class Trainer: other = 1"),
+        lambda clone: (clone / ".git" / "HEAD").unlink(),
+        lambda clone: shutil.rmtree(clone / ".git"),
+        lambda clone: (shutil.rmtree(clone), clone.write_text("no directory")),
+    ],
+)
+def test_a_clone_that_is_no_longer_its_commit_is_made_anew(
+    repository_url: str, load: Callable[..., ExperimentCode], damage: Callable[[Path], object]
+) -> None:
+    reference = f"{repository_url}@v1#subdir=실험 a"
+    first = load(reference)
+    clone = first.path.parents[1]
+    (clone / "실험 a" / "__pycache__").mkdir(exist_ok=True)  # what an import leaves is no damage
+    (clone / "실험 a" / "__pycache__" / "x.pyc").write_bytes(b"")
+    again = load(reference)
+    assert (again.path.parent / "__pycache__" / "x.pyc").exists()
+    damage(clone)
+    assert load(reference).path == first.path
+    assert "VALUE = 1" in first.path.read_text(encoding="utf-8")
+    assert list(clone.parent.iterdir()) == [clone]
 
 
 @pytest.mark.parametrize(

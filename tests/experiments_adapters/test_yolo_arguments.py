@@ -114,10 +114,10 @@ def test_devices_that_are_not_here(
     ("changes", "where", "words"),
     [
         ({"architecture": "yolo11n.pt"}, "model.architecture", "or write 'yolo11n' to train from"),
-        ({"architecture": "yolo11q"}, "model.architecture", "Did you mean yolo11"),
+        ({"architecture": "yolo11q"}, "model.architecture", "did you mean 'yolo11"),
         ({"architecture": "yolo11"}, "model.architecture", "with its size in the name"),
         ({"architecture": "yolo11n-seg"}, "model.architecture", "must be a detector"),
-        ({"architecture": "resnet"}, "model.architecture", "For example: yolo11n"),
+        ({"architecture": "resnet"}, "model.architecture", "for example yolo11n"),
         ({"weights_path": "yolo11n.pt"}, "model.weights_path", "weights are not downloaded"),
         ({"weights_path": "model.onnx"}, "model.weights_path", "must be an Ultralytics .pt"),
         ({"path": "demo://ppe"}, "dataset.path", "must be a data.yaml on this machine"),

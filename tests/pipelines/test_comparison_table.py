@@ -123,6 +123,18 @@ def test_what_was_not_measured_has_no_number_anywhere(tmp_path: Path) -> None:
     assert [key for key in made.metrics if "tensorrt" in key or "onnx" in key] == []
 
 
+HOSTILE = "=cmd|' /C calc'!A0<img src=x onerror=alert(1)>"
+
+
+def test_a_reason_is_no_markup_in_the_table_and_no_formula_in_the_csv(tmp_path: Path) -> None:
+    write_table(table(NATIVE, unmeasured("onnx_int8", "FAILED", HOSTILE)), tmp_path)
+    assert "<img" not in (tmp_path / "comparison.md").read_text(encoding="utf-8")
+    lines = (tmp_path / "comparison.csv").read_text(encoding="utf-8-sig").splitlines()
+    rows = list(csv.DictReader(lines))
+    assert rows[1]["reason"] == f"'{HOSTILE}"
+    assert rows[0]["speedup_ratio"] == "1.0"
+
+
 def test_without_a_measured_variant_there_is_no_picture(tmp_path: Path) -> None:
     write_table(table(NATIVE, unmeasured("onnx_int8", "FAILED", "x")), tmp_path)
     assert not (tmp_path / "comparison.png").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 
 import pytest
 
@@ -14,7 +15,7 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED
 from guardianflow.contracts.results import StageResult
-from pipelines.entry import gate_code, guarded, main, make_parser, overrides_from
+from pipelines.entry import gate_code, guarded, invocation, main, make_parser, overrides_from
 from pipelines.plan import RunOptions
 
 
@@ -101,3 +102,27 @@ def test_mlflow_s_parameter_for_the_gate_is_a_switch() -> None:
         ["--scenario", "s.yaml", "--source-run-id", "a", "b"]
     )
     assert several.source_run_id == ["a", "b"]
+
+
+ODD = "my file; rm -rf $HOME 'x'.yaml"
+
+
+@pytest.mark.parametrize("stage", ["train", "compare"])
+def test_the_command_to_write_again_can_be_pasted(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    variants = '[{"backend": "onnx", "precision": "int8"}]'
+    more = ["--quant-variants", variants] if stage == "compare" else []
+    rest = ["--training.options.note", "a b;c", "--name=$(x)"]
+    given = ["--scenario", ODD, *more, *rest]
+    again = shlex.split(invocation(stage, *make_parser(stage).parse_known_args(given)))
+    assert again[:3] == ["python", "-m", f"pipelines.{stage}"]
+    arguments, left = make_parser(stage).parse_known_args(again[3:])
+    assert arguments.scenario == ODD
+    assert overrides_from(left) == ["training.options.note=a b;c", "name=$(x)"]
+    assert getattr(arguments, "quant_variants", variants) == variants
+    monkeypatch.setenv("MLFLOW_RUN_ID", "r")
+    words = shlex.split(invocation(stage, *make_parser(stage).parse_known_args(given)))
+    assert words[:5] == ["mlflow", "run", ".", "-e", stage]
+    assert words[5:9] == ["-P", f"scenario_path={ODD}", "-P", "training.options.note=a b;c"]

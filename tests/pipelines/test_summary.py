@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, VariantDecision
@@ -68,7 +70,7 @@ def test_the_report_holds_names_runs_and_a_picture(repository: Path, tmp_path: P
     text = (tmp_path / "summary.md").read_text("utf-8")
     assert text == to_markdown(summary)
     assert "shown/openvino_int8 v3" in text
-    assert "`infer-openvino_int8`" in text
+    assert "| infer-openvino_int8 |" in text
     rows = json.loads((tmp_path / "summary.json").read_text("utf-8"))["rows"]
     assert [row["variant"] for row in rows] == ["pytorch_fp32", "openvino_int8"]
     assert (tmp_path / "variants.png").stat().st_size > 1000
@@ -109,3 +111,28 @@ def test_the_decision_stands_below_the_table(repository: Path) -> None:
     assert "- openvino_int8: FAIL min_mAP50: mAP50 is 0.9." in text
     assert "- make it champion: guardianflow promote shown/ppe --version 3" in text
     assert "## Release" not in to_markdown(summarise(demo(repository), "parent", results()))
+
+
+HOSTILE = "<img src=x onerror=alert(1)>|`*[a](javascript:alert(1))"
+
+
+def test_names_of_others_are_no_markup_in_the_summary(repository: Path) -> None:
+    plain = summarise(demo(repository), "parent", results())
+    rows = tuple(
+        replace(row, variant=HOSTILE, registered_name=HOSTILE, run_id=HOSTILE) for row in plain.rows
+    )
+    gate = GateVerdict(HOSTILE, FAIL, 0.95, None, HOSTILE)
+    decision = decide(
+        [VariantDecision(HOSTILE, HOSTILE, "1", "r", "", (gate,))], split=HOSTILE, images=7
+    )
+    hostile = replace(
+        plain,
+        scenario=HOSTILE,
+        experiment_name=HOSTILE,
+        rows=rows,
+        release=decision.to_dict() | {"reason": HOSTILE},
+    )
+    text = to_markdown(hostile)
+    assert "<img" not in text and not re.search(r"(?<!\\)]\(", text)
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1

@@ -13,8 +13,9 @@ from release_reports import make_report, verdict
 from report_pages import Reader
 
 from guardianflow.contracts.releases import FAIL, PASS
-from guardianflow.release.report import Verbatim, markdown_text, render_report
+from guardianflow.release.report import render_report
 from guardianflow.release.wording import LANGUAGES
+from guardianflow.support.markdown import Verbatim, markdown_text
 
 
 @pytest.mark.parametrize("language", list(LANGUAGES))

@@ -131,14 +131,6 @@ def test_aliases_that_mlflow_refuses(alias: str) -> None:
         references.check_alias(alias)
 
 
-def test_the_nearest_names_begin_as_the_wanted_one_or_look_like_it() -> None:
-    known = ["abc123", "abd999", "xyz"]
-    assert names.nearest("abc1", known)[0] == "abc123"
-    assert names.nearest("abd998", known)[0] == "abd999"
-    assert names.nearest("qqqq", known) == []
-    assert names.nearest("", known) == []
-
-
 @pytest.mark.parametrize(
     ("given_path", "stored"),
     [("a/b.pt", "a/b.pt"), ("/a//b/", "a/b"), ("./a", "a"), ("", ""), ("a\\b", "a/b")],

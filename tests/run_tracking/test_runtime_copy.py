@@ -116,4 +116,5 @@ def test_every_backend_of_ours_can_travel_alone(backend: str, repository: Path) 
         "contracts",
         "backends",
         "evaluation",
+        "support",
     }

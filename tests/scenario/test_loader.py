@@ -236,6 +236,21 @@ def test_a_missing_file_suggests_near_names(
         assert "not a file on this machine" in told(uri)[0]
 
 
+def test_a_missing_file_suggests_no_file_that_has_another_name_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = tmp_path / "project"
+    project.mkdir()
+    write(project, BASE, "conda.yaml")
+    write(project, BASE, "site.yaml")
+    for asked in ("/nope.yaml", "nope.yaml", "/siet.yaml"):
+        assert "did you mean" not in told(asked, search_dirs=[project])[0]
+    assert f"did you mean {project}/site.yaml?" in told("siet.yaml", search_dirs=[project])[0]
+    assert f"did you mean {project}/site.yaml?" in told("/site.yaml", search_dirs=[project])[0]
+    assert f"did you mean {project}/site.yaml?" in told("/site", search_dirs=[project])[0]
+
+
 # --- types ------------------------------------------------------------------------------------
 
 

@@ -102,7 +102,7 @@ def test_links_keep_their_names(make_dataset: MakeDataset, tmp_path: Path) -> No
         ("train: images/train\nval: images/val\nnames: [a]\nnc: 2\n", "'nc' is 2", ":4:1"),
         ("train: images/train\nval: images/val\nnames: [a]\nnc: x\n", "whole number", ":4:1"),
         ("train: images/train\nnames: [a]\n", "the key 'val' is missing", ""),
-        ("trian: images/train\nval: images/val\nnames: [a]\n", "did you mean trian?", ""),
+        ("trian: images/train\nval: images/val\nnames: [a]\n", "did you mean 'trian'?", ""),
         ("train: images/nowhere\nval: images/val\nnames: [a]\n", "no directory", ":1:1"),
         ("train: data.yaml\nval: images/val\nnames: [a]\n", "directory or a .txt", ":1:1"),
         ("train: {a: b}\nval: images/val\nnames: [a]\n", "a path or a list", ":1:1"),

@@ -113,9 +113,9 @@ def test_a_spelling_mistake_is_met_with_what_is_there(
 ) -> None:
     data_yaml = make_dataset(folder="site/ppe_welding")
     wrong = data_yaml.parents[1] / "ppe_weldng" / "data.yaml"
-    with pytest.raises(DatasetError, match="did you mean ppe_welding"):
+    with pytest.raises(DatasetError, match="did you mean 'ppe_welding"):
         resolve(wrong)
-    with pytest.raises(DatasetError, match=r"dataa\.yaml does not exist; did you mean data\.yaml"):
+    with pytest.raises(DatasetError, match=r"dataa\.yaml does not exist; did you mean 'data\.yaml"):
         resolve(data_yaml.with_name("dataa.yaml"))
 
 

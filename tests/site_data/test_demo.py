@@ -13,6 +13,7 @@ from guardianflow.contracts.errors import DatasetError
 from guardianflow.contracts.results import LocalDataset
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
 from guardianflow.site_data.demo import (
+    CONTENT,
     DemoOptions,
     demo_data_set,
     make_once,
@@ -133,6 +134,33 @@ def test_a_place_that_is_taken_by_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "set").write_text("")
     with pytest.raises(OSError, match="set"):
         make_once(tmp_path / "set", lambda folder: (folder / "a").write_text("") and None)
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut", "list lost", "list cut", "list odd"])
+def test_a_set_that_a_cleaner_of_caches_has_been_at_is_made_anew(
+    damage: str, tmp_path: Path
+) -> None:
+    def write(folder: Path) -> None:
+        (folder / "images").mkdir()
+        (folder / "images" / "a.jpg").write_text("whole")
+
+    home = tmp_path / "set"
+    make_once(home, write)
+    (home / "images" / "kept").write_text("until it is made anew")
+    make_once(home, write)
+    assert (home / "images" / "kept").exists()
+    image, listed = home / "images" / "a.jpg", home / CONTENT
+    if damage == "lost":
+        image.unlink()
+    elif damage == "cut":
+        image.write_text("who")
+    elif damage == "list lost":
+        listed.unlink()
+    else:
+        listed.write_text("{" if damage == "list cut" else "[1]")
+    make_once(home, write)
+    assert image.read_text() == "whole" and not (home / "images" / "kept").exists()
+    assert list(tmp_path.iterdir()) == [home]
 
 
 def test_two_processes_may_draw_one_set_at_once(tmp_path: Path) -> None:

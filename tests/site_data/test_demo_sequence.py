@@ -78,4 +78,4 @@ def test_what_cannot_be_drawn_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         demo_sequence("demo-crowds", tmp_path, frames=0, size=10)
     assert len(caught.value.problems) == 3
-    assert "did you mean demo-crowd" in str(caught.value)
+    assert "did you mean 'demo-crowd'" in str(caught.value)

@@ -121,3 +121,20 @@ def test_copies_of_a_set_have_one_fingerprint(tmp_path: Path, write_image: Write
             fingerprint({"train": images}, [], {p: f.sha256 for p, f in facts.items()}, {})
         )
     assert prints[0] == prints[1]
+
+
+@pytest.mark.parametrize(
+    "images", [[], 5, None, {"IMAGE": 5}, {"IMAGE": [1, 2]}, {"IMAGE": [1, [], "x", {}, 1]}]
+)
+def test_a_memory_that_is_not_as_we_write_it_is_made_anew(tmp_path: Path, images: object) -> None:
+    image, memory = tmp_path / "a.png", tmp_path / "memory.json"
+    Image.new("RGB", (4, 4)).save(image)
+    facts, _ = ImageMemory(memory).look_at([image])
+    kept = json.loads(memory.read_text(encoding="utf-8"))
+    text = json.dumps({**kept, "images": images}).replace("IMAGE", str(image))
+    memory.write_text(text, encoding="utf-8")
+    assert ImageMemory(memory).look_at([image])[0] == facts
+    assert json.loads(memory.read_text(encoding="utf-8")) == kept
+    memory.unlink()
+    memory.mkdir()
+    assert ImageMemory(memory).look_at([image])[0] == facts

@@ -211,7 +211,7 @@ def test_missing_and_needless_result_files_are_named_with_every_other_problem(
     told = problems(lambda: read_truth_and_results(tmp_path / "gt", tmp_path / "results"))
     assert "gate.txt: is missing; a tracker that found nothing leaves an empty file" in told
     assert "yard.txt: is missing" in told
-    assert "gates.txt: there is no ground truth for 'gates'; did you mean gate?" in told
+    assert "gates.txt: there is no ground truth for 'gates'; did you mean 'gate'?" in told
     assert "hall/gt/gt.txt:1: a box's width" in told
     for mark in ("0", "1"):
         put(tmp_path / "quiet" / "hall", f"1,1,1,1,5,5,{mark}\n")
@@ -361,7 +361,7 @@ def test_a_place_without_a_sequence_is_told(tmp_path: Path) -> None:
             tmp_path / "weldin", tmp_path / "empty", tmp_path / "half", "s3://cctv", cache=tmp_path
         )
     )
-    assert "no such directory; did you mean welding?" in told
+    assert "no such directory; did you mean 'welding'?" in told
     assert "empty: holds no sequence" in told
     assert "gt.txt: there is no ground truth" in told
     assert "'s3://cctv': sequences must lie on this machine" in told
@@ -381,6 +381,6 @@ def test_drawn_sequences_are_sequences_like_any_other(tmp_path: Path) -> None:
     told = problems(
         lambda: resolve("demo://crossin", "demo://crowd?frame=3&size=big", cache=tmp_path)
     )
-    assert "did you mean crossing?" in told
+    assert "did you mean 'crossing'?" in told
     assert "option 'frame' must be one of frames, frame_rate, size, seed" in told
     assert "size must be a whole number but got 'big'" in told
