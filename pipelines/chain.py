@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest
+from guardianflow.support.redaction import shown_command
 from scenario import Scenario
 
 from .plan import RunOptions
@@ -94,7 +95,6 @@ def resume_command(options: RunOptions, run_id: str) -> str:
     Full pipelines and comparisons take `resume`; for the rest the same command again is the way on.
     """
     if not options.resumable:
-        return options.invocation
-    if options.invocation.startswith("mlflow run"):
-        return f"{options.invocation} -P resume={shlex.quote(run_id)}"
-    return f"{options.invocation} --resume {shlex.quote(run_id)}"
+        return shown_command(options.invocation)
+    flag = "-P resume=" if options.invocation.startswith("mlflow run") else "--resume "
+    return shown_command(f"{options.invocation} {flag}{shlex.quote(run_id)}")

@@ -5,6 +5,8 @@
 {"kind": "message", "text": …}                   worth a line on the terminal
 {"kind": "result", "result": {…}}                the last one, when all went well
 {"kind": "error", "type": …, "message": …, "exit_code": 2}   the last one, when not
+
+No secret is in them: what is said ends in tables, tags and batch files.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import json
 import os
 from collections.abc import Iterator
 from typing import IO, Any
+
+from guardianflow.support.redaction import redact_value
 
 
 class EventSink:
@@ -24,7 +28,8 @@ class EventSink:
     def emit(self, kind: str, **values: Any) -> None:
         if self._descriptor is None:
             return
-        line = json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n"
+        event = redact_value("", {"kind": kind, **values})
+        line = json.dumps(event, ensure_ascii=False) + "\n"
         data = line.encode()
         try:
             while data:

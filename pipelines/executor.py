@@ -11,6 +11,7 @@ marked FAILED from here.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +32,13 @@ from guardianflow.contracts.errors import (
     signal_name,
 )
 from guardianflow.contracts.results import StageResult
+from guardianflow.support.redacted_files import (
+    PRIVATE_FILE,
+    make_private_folder,
+    redact_in_place,
+    write_private,
+)
+from guardianflow.support.redaction import redact_value
 
 from .events import read_events
 from .settings import PROJECT_ROOT
@@ -73,29 +81,39 @@ class LocalExecutor:
         """
         attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{request.stage}-{uuid.uuid4().hex[:6]}"
         scratch = Path(request.work_dir) / "stages" / attempt
-        scratch.mkdir(parents=True)
+        make_private_folder(scratch)
         log = scratch / "stage.log"
-        (scratch / "request.json").write_text(request.to_json(), encoding="utf-8")
+        shown = json.dumps(redact_value("", asdict(request)), ensure_ascii=False, indent=2)
+        write_private(scratch / "request.json", shown)  # to look at; the worker's comes by a pipe
         self.reporter.started(request.title, log)
         listener = Listener(self.reporter, request.title)
         result: StageResult | None = None
         try:
-            code = self._run_worker(scratch, log, environment or {}, listener)
+            code = self._run_worker(request, scratch, environment or {}, listener)
             result = self._conclude(request, listener, code, log)
+        except BaseException:
+            keep_without_secrets(scratch)
+            raise
         finally:
             self.reporter.ended(request.title, result)
         shutil.rmtree(scratch, ignore_errors=True)  # uploaded; a failed attempt is kept to look at
         return result
 
     def _run_worker(
-        self, scratch: Path, log: Path, environment: dict[str, str], listener: Listener
+        self,
+        request: StageRequest,
+        scratch: Path,
+        environment: dict[str, str],
+        listener: Listener,
     ) -> int:
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "pipelines.worker", str(scratch / "request.json")]
+        command = [sys.executable, "-m", "pipelines.worker", str(scratch)]
+        log = scratch / "stage.log"
+        log.touch(PRIVATE_FILE)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, str(writing)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=worker_environment(environment),
@@ -106,10 +124,11 @@ class LocalExecutor:
         listener.start(reading)
         follower = LogFollower(log) if self.verbose else None
         try:
+            hand_over(request.to_json(), process)
             code = process.wait()
         except BaseException:  # Ctrl-C, SIGTERM: the worker gets the time to end its run
             self._stop(process)
-            end_if_killed(listener, process, log)
+            end_if_killed(request, listener, process, log)
             raise
         finally:
             end_group(process.pid)  # data-loader processes the worker may have left
@@ -218,10 +237,26 @@ def end_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def end_if_killed(listener: Listener, process: subprocess.Popen[bytes], log: Path) -> None:
+def hand_over(order: str, process: subprocess.Popen[bytes]) -> None:
+    """Give a process its order by its stdin: what is secret in it lies in no file."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as stream:  # it died: its exit code says why
+        stream.write(order.encode())
+
+
+def keep_without_secrets(scratch: Path) -> None:
+    """A failed attempt is kept to look at; what its code and its libraries wrote is cleaned."""
+    try:
+        redact_in_place(scratch, lambda text: print(f"warning: {text}", file=sys.stderr))  # noqa: T201
+    except OSError as exc:  # a full disk, say: the stage's own error is what is told
+        print(f"warning: {scratch} may hold secrets: {exc}", file=sys.stderr)  # noqa: T201
+
+
+def end_if_killed(
+    request: StageRequest, listener: Listener, process: subprocess.Popen[bytes], log: Path
+) -> None:
     """After an interruption: a worker that could not end its run any more gets it ended."""
     if process.returncode is not None and process.returncode < 0:
-        request = StageRequest.from_json((log.parent / "request.json").read_text("utf-8"))
         end_abandoned(request.tracking_uri, listener.run_id, "interrupted", log, "KILLED")
 
 

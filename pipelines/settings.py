@@ -15,6 +15,8 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from guardianflow.support.redaction import learn_environment
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 BUILTIN_EXPERIMENT = "experiments_adapters/yolo"
 EXPORTED_PREFIXES = ("MLFLOW_", "AWS_")
@@ -52,7 +54,9 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the settings; what the environment says wins over `.env`."""
-    for name, value in dotenv_values(".env").items():
+    found = dotenv_values(".env")
+    learn_environment(found)
+    for name, value in found.items():
         if name.startswith(EXPORTED_PREFIXES) and value is not None:
             os.environ.setdefault(name, value)
     settings = Settings()

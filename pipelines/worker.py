@@ -1,7 +1,8 @@
-"""`python -m pipelines.worker REQUEST.json EVENTS_FD`: one stage in a process of its own.
+"""`python -m pipelines.worker SCRATCH EVENTS_FD < REQUEST`: one stage in a process of its own.
 
-Started by pipelines.executor, never by people. What it prints goes to the stage's log; what it
-has to say goes through the events descriptor.
+Started by pipelines.executor, never by people. The request comes by stdin, as it may hold secrets
+that belong into no file. What it prints goes to the stage's log; what it has to say goes through
+the events descriptor.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from types import FrameType
 
 from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
+from guardianflow.support.redacted_streams import keeping_secrets
+from guardianflow.support.redaction import learn_mapping
 
 from .events import EventSink
 from .stages import Stage, StageContext, StageRequest, execute
@@ -24,8 +27,9 @@ from .stages import Stage, StageContext, StageRequest, execute
 PARENT_CHECK_S = 1.0
 
 
+@keeping_secrets()
 def main(argv: list[str]) -> int:
-    request_path, descriptor = Path(argv[0]), int(argv[1])
+    scratch, descriptor = Path(argv[0]), int(argv[1])
     os.set_inheritable(descriptor, False)
     events = EventSink(descriptor)
     signal.signal(signal.SIGTERM, raise_interrupt)
@@ -33,9 +37,10 @@ def main(argv: list[str]) -> int:
     threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
     take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's run
     try:
-        request = StageRequest.from_json(request_path.read_text(encoding="utf-8"))
-        context = open_context(request, events, request_path.parent)
-        result = execute(make_stage(context), context, log=request_path.parent / "stage.log")
+        request = StageRequest.from_json(sys.stdin.buffer.read().decode("utf-8"))
+        learn_mapping(vars(request))
+        context = open_context(request, events, scratch)
+        result = execute(make_stage(context), context, log=scratch / "stage.log")
     except KeyboardInterrupt:
         events.emit("error", type="KeyboardInterrupt", message="interrupted", exit_code=130)
         return 130
@@ -64,17 +69,15 @@ def follow_parent(parent: int) -> None:
 
 
 def open_context(request: StageRequest, events: EventSink, scratch: Path) -> StageContext:
-    from scenario import load_scenario
+    from scenario import parse_scenario
 
     from .settings import load_settings
     from .wiring import connect
 
-    scenario_path = scratch / "scenario.yaml"
-    scenario_path.write_text(request.scenario_yaml, encoding="utf-8")
     settings = load_settings().model_copy(update={"work_dir": Path(request.work_dir)})
     return StageContext(
         request=request,
-        scenario=load_scenario(scenario_path),
+        scenario=parse_scenario(request.scenario_yaml, "scenario.yaml"),
         settings=settings,
         ports=connect(request.tracking_uri),
         events=events,

@@ -1,7 +1,7 @@
 """Puts redaction before this process' stdout and stderr: prints, logging and tracebacks.
 
-    with keeping_secrets(sys.argv[1:]): …   a process of ours: learn what it was given, then redact
-    with redacted_output(): …               the second half alone; inside another it does nothing
+    with keeping_secrets(): …    a process of ours: learn what it was given, then redact
+    with redacted_output(): …    the second half alone; inside another it does nothing
 
 What a library's native code writes to the descriptors itself passes by.
 """
@@ -12,7 +12,7 @@ import codecs
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
@@ -34,6 +34,8 @@ class RedactingStream:
     def write(self, text: str) -> int:
         with self._lock:
             out = self._redactor.feed(text)
+            if getattr(self._stream, "write_through", False):  # unbuffered: nothing may wait
+                out += self._redactor.flush()
             if out:
                 self._stream.write(out)
         return len(text)
@@ -82,14 +84,10 @@ class _RedactingBuffer:
 
 
 @contextmanager
-def keeping_secrets(words: Sequence[str]) -> Iterator[None]:
-    """What every process of ours does first.
-
-    Args:
-        words: its command line, without its own name.
-    """
+def keeping_secrets() -> Iterator[None]:
+    """What every process of ours does first; also a decorator for its main function."""
     learn_environment(os.environ)
-    learn_arguments(words)
+    learn_arguments(sys.argv[1:])
     with redacted_output():
         yield
 

@@ -26,7 +26,7 @@ from .secret_rules import MARK, Span, find_secrets, names_secret, user_infos
 __all__ = [
     "MARK", "Redactor", "find_learnt", "forget_learnt", "holds_mark", "learn", "learn_arguments",
     "learn_environment", "learn_mapping", "learn_text", "names_secret", "redact_text",
-    "redact_value", "shown_address",
+    "redact_value", "shown_address", "shown_command",
 ]  # fmt: skip
 
 SHORTEST = 6
@@ -223,6 +223,12 @@ def shown_address(address: str) -> str:
     for span in sorted(user_infos(address), reverse=True):
         address = address[: span.start] + address[span.end + 1 :]
     return redact_text(address)
+
+
+def shown_command(command: str) -> str:
+    """A command to write again, without its secrets; says which word stands for one."""
+    shown = redact_text(command)
+    return shown if shown == command else f"{shown}  # {MARK} stands for a secret: fill it in"
 
 
 def find_learnt(content: bytes) -> bool:
