@@ -29,6 +29,7 @@ from ruamel.yaml import YAML
 
 from ..contracts.errors import BundleError
 from ..contracts.results import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
+from ..support.redaction import redact_value
 from .bundle_check import (
     DESCRIPTION_FILE,
     LABELS_FILE,
@@ -174,8 +175,12 @@ def _labels(spec: DetectorSpec) -> bytes:
 def _description(
     package: DetectorPackage, model: str, version: str, facts: Mapping[str, Any]
 ) -> bytes:
-    """model.yaml: all that somebody needs who feeds the files without our code."""
+    """model.yaml: all that somebody needs who feeds the files without our code.
+
+    Facts come from runs of any age, whose tags may hold what must not get to a box.
+    """
     spec = package.spec
+    facts = redact_value("", {**facts, "lineage": {**facts.get("lineage", {}), **spec.lineage}})
     described = {
         "name": model.replace(".", "/"),
         "registered_name": model,
@@ -202,8 +207,7 @@ def _description(
         },
         "output": {"kind": spec.output, "layout": _OUTPUT_LAYOUTS[spec.output]},
         "thresholds": {"confidence": spec.conf_threshold, "iou": spec.iou_threshold},
-        **{key: value for key, value in facts.items() if key != "lineage"},
-        "lineage": {**facts.get("lineage", {}), **spec.lineage},
+        **facts,
     }
     writer = YAML(typ="safe")
     writer.default_flow_style = False

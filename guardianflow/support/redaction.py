@@ -228,7 +228,7 @@ def shown_address(address: str) -> str:
 def shown_command(command: str) -> str:
     """A command to write again, without its secrets; says which word stands for one."""
     shown = redact_text(command)
-    return shown if shown == command else f"{shown}  # {MARK} stands for a secret: fill it in"
+    return shown if MARK not in shown else f"{shown}  # {MARK} stands for a secret: fill it in"
 
 
 def find_learnt(content: bytes) -> bool:
