@@ -48,7 +48,9 @@ def prepare_batch(order: FleetOrder, settings: Settings) -> tuple[Batch, dict[st
     return batch, _plans(batch, registry)
 
 
-def resume_batch(batch: Batch, store: Store, given: Mapping[str, str]) -> dict[str, WrapPlan]:
+def resume_batch(
+    batch: Batch, store: Store, given: Mapping[str, str] | None = None
+) -> dict[str, WrapPlan]:
     """Take a batch up again: what the store has as FINISHED stays, all else is looked at anew.
 
     Args:
@@ -58,6 +60,7 @@ def resume_batch(batch: Batch, store: Store, given: Mapping[str, str]) -> dict[s
         ConfigurationError: the registry's problems; its runs are in another store; a secret that
             is missing, or a parameter that is none.
     """
+    given = given or {}
     missing, wrong = set(batch.secret_params) - set(given), set(given) - set(batch.secret_params)
     if missing or wrong:
         raise ConfigurationError(

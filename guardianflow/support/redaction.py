@@ -38,6 +38,7 @@ _PRIVATE_KEY = re.compile(r"-----(BEGIN|END) [A-Z ]*PRIVATE KEY-----")
 
 _lock = threading.Lock()
 _literals: tuple[str, ...] = ()
+_firsts: frozenset[str] = frozenset()
 _known: set[str] = set()
 
 
@@ -55,7 +56,7 @@ def is_distinct(value: str) -> bool:
 
 def learn(value: str) -> None:
     """Replace this value wherever it stands from now on."""
-    global _literals
+    global _literals, _firsts
     lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= 16]
     values = [value.strip(), unquote(value.strip()), *(lines if len(lines) > 1 else ())]
     fresh = {each for each in values if is_distinct(each)} - _known
@@ -65,6 +66,7 @@ def learn(value: str) -> None:
         _known.update(fresh)
         forms = {form for each in fresh for form in _forms(each)}
         _literals = tuple(sorted({*_literals, *forms}, key=lambda each: (-len(each), each)))
+        _firsts = frozenset(each[0] for each in _literals)
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -194,7 +196,8 @@ def redact_text(text: str, *, keyed: bool = True, bare: bool = True) -> str:
 def redact_value(key: str, value: Any) -> Any:
     """A value under its key; in mappings and lists each part under its own.
 
-    What stands under a key that names a secret is replaced whole; None and switches stay.
+    What stands under a key that names a secret is replaced whole; None, switches and fractions,
+    which are measured and no secret, stay.
     """
     if isinstance(value, Mapping):
         return {redact_text(name) if isinstance(name, str) else name:
@@ -202,7 +205,7 @@ def redact_value(key: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):  # a command's words may be among them: --token VALUE
         keys = [key, *(each if str(each).startswith("-") else key for each in value)]
         return type(value)([redact_value(of, each) for of, each in zip(keys, value, strict=False)])
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, (bool, float)):
         return value
     if names_secret(key) and _is_given(str(value)):
         return MARK
@@ -338,12 +341,8 @@ def _rest(text: str, given: str) -> str:
 
 def _may_begin_secret(text: str) -> int:
     """Length of the longest end of the text that a learnt secret begins with."""
-    return max(
-        (
-            length
-            for literal in _literals
-            for length in range(min(len(literal) - 1, len(text)), 0, -1)
-            if text.endswith(literal[:length])
-        ),
-        default=0,
-    )
+    longest = max(map(len, _literals), default=0)
+    for start in range(max(0, len(text) - longest + 1), len(text)):
+        if text[start] in _firsts and any(each.startswith(text[start:]) for each in _literals):
+            return len(text) - start
+    return 0

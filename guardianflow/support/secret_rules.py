@@ -41,8 +41,8 @@ _WORDS = _words(
 _BEFORE_KEY = _words("api access secret private account auth signing encryption")
 # 'password_file' says where one is, 'token_count' how many there are.
 _ABOUT_ONE = _words(
-    "count counts file files path paths dir folder name names type kind length len size limit "
-    "url uri host env id ids num index expiry expires ttl rate weight loss dim field"
+    "count counts file files path paths dir directory folder name names type kind length len size "
+    "limit url uri host env id ids num index expiry expires ttl rate weight loss dim field"
 )
 # Tokens of texts and of transformers are no secrets.
 _OTHER_TOKENS = _words(

@@ -83,7 +83,7 @@ if given.epochs > 5:
 REGISTRY = f"""
 experiments:
   ppe:
-    path: scripts
+    path: ../scripts
     site: {{customer: donghwa-entec, region: busan}}
     task: {{type: ppe}}
     env: {{variables: {{SERVICE_API_KEY: {ENTRY}}}}}
