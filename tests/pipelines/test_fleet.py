@@ -152,9 +152,8 @@ def test_a_batch_keeps_no_secret_and_asks_for_it_again(
     text = registry.read_text().replace("{epochs}", "{epochs} --api_key {api_key}")
     registry.write_text(text)
     settings = Settings(work_dir=tmp_path / "work")
-    order = order_of(
-        registry, tracking_uri="http://kim:tr4ck-pw@h", params={"api_key": "k3y-of-kim"}
-    )
+    params = {"api_key": "k3y-of-kim"}
+    order = order_of(registry, tracking_uri="http://kim:tr4ck-pw@h", params=params)
     batch, _ = prepare_batch(order, settings)
     with held(batch):
         batch.save()
