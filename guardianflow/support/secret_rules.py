@@ -85,6 +85,9 @@ _QUOTED = re.compile(
     r"""[bBrRuUfF]{0,2}(?:(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\])*)(?P=quote)"""
     r"""|(?P<escaped>\\+["'])(?P<inner>.*?)(?P=escaped))"""
 )
+# An option that code declares: add_argument("--api-key", type=str, default="…")
+_DECLARED = re.compile(r"""["']\s*,(?P<between>[^=]*(?:=[^=]*){0,4}?)\bdefault\s*=\s*""")
+_DECLARED_WITHIN = 300
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token|Digest)\s+", re.IGNORECASE)
 _BARE = re.compile(r"""[^\s,;&"'`<>\\]+""")
 _WHOLE_LINE = re.compile(r"""[^\s"'#{}\[\]|>&*!%@`\\][^\r\n"'\\]*?(?=\s+#|\s*$)""")
@@ -124,6 +127,10 @@ def _keyed(text: str, bare: bool) -> Iterator[Span]:
         past, key = end, text[start:end].strip(".")
         if not names_secret(key):
             continue
+        if (declared := _declared(text, end, key)) is not None:
+            yield declared
+            past = declared.end
+            continue
         begin = text.rfind("\n", 0, start) + 1
         stop = text.find("\n", end)
         line = text[begin : stop if stop >= 0 else len(text)]
@@ -134,6 +141,17 @@ def _keyed(text: str, bare: bool) -> Iterator[Span]:
         if found is not None:
             yield Span(found.start + begin, found.end + begin, found.quote)
             past = found.end + begin
+
+
+def _declared(text: str, at: int, key: str) -> Span | None:
+    """The default of an option that is declared in code, over several lines perhaps."""
+    found = _DECLARED.match(text, at, at + _DECLARED_WITHIN) if key.startswith("-") else None
+    if found is None or "add_argument" in found["between"] or "option(" in found["between"]:
+        return None
+    quoted = _QUOTED.match(text, found.end())
+    if quoted is None or not quoted["quote"] or not _is_value(quoted["value"], key):
+        return None
+    return Span(*quoted.span("value"))
 
 
 def _is_key_of_secret(lowered: str, at: int) -> bool:
@@ -151,7 +169,7 @@ def _value(
             start = scheme.end()
         return Span(start, end) if _is_value(line[start:end], key) else None
     closed, sign = separator["closed"] or "", separator["sign"] or ""
-    if not bare and not (closed and ":" in sign):
+    if (not bare and not (closed and ":" in sign)) or "," in (separator["gap"] or ""):
         return None
     if scheme := _SCHEME.match(line, at):
         at = scheme.end()

@@ -80,6 +80,13 @@ with open("train.log", "w") as file:
 if given.epochs > 5:
     raise SystemExit(f"refused {{given.api_key}}")
 '''
+YOLO = (
+    SCRIPT
+    + """
+from ultralytics import YOLO
+YOLO("yolo11n.pt").train(data="data.yaml", epochs=given.epochs)
+"""
+)
 REGISTRY = f"""
 experiments:
   ppe:
@@ -232,7 +239,7 @@ def status(day: Day) -> None:
 
 
 def scan(day: Day) -> None:
-    day.do("scan", "scripts", "--single", "-o", "scanned.yaml")
+    day.do("scan", "others", "--single", "-o", "scanned.yaml")
     assert "--epochs {epochs}" in (day.place.root / "scanned.yaml").read_text()
 
 
@@ -265,6 +272,8 @@ def day(tmp_path: Path, repository: Path) -> Iterator[Day]:
     trainer.rename(served / "trainer")
     (root / "scripts").mkdir()
     (root / "scripts/train.py").write_text(SCRIPT)
+    (root / "others").mkdir()
+    (root / "others/train.py").write_text(YOLO)
     (root / "configs/experiments.yaml").write_text(REGISTRY)
     (root / ".env").write_text(f"MLFLOW_TRACKING_TOKEN={DOTENV}\n")
     database = tmp_path / "server/mlflow.db"
@@ -308,7 +317,12 @@ def test_no_command_lets_a_secret_out(day: Day) -> None:
     place = day.place
     wanted = {form.encode(): secret for secret in SECRETS for form in forms(secret)}
     # What the user wrote, and what his script wrote beside itself, is his own.
-    own = {place.root / "scripts", place.root / "configs/experiments.yaml", place.root / ".env"}
+    own = {
+        place.root / "scripts",
+        place.root / "others",
+        place.root / "configs/experiments.yaml",
+        place.root / ".env",
+    }
     found, looked_at = [], 0
     for path in sorted(place.root.parent.rglob("*")):
         if not path.is_file() or path in own or own & set(path.parents):

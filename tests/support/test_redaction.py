@@ -78,6 +78,12 @@ def test_a_key_that_only_looks_like_one_keeps_its_value(key: str) -> None:
         ("Authorization: Bearer abc.def", f"Authorization: Bearer {MARK}"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nnext",
          f"-----BEGIN RSA PRIVATE KEY-----{MARK}-----END RSA PRIVATE KEY-----\nnext"),
+        ('p.add_argument("--api-key", type=str,\n    default="abc1")',
+         f'p.add_argument("--api-key", type=str,\n    default="{MARK}")'),
+        ('p.add_argument("--token")\np.add_argument("--name", default="abc1")',
+         'p.add_argument("--token")\np.add_argument("--name", default="abc1")'),
+        ('p.add_argument("--token", help="x")\np.add_argument("--name", default="abc1")',
+         'p.add_argument("--token", help="x")\np.add_argument("--name", default="abc1")'),
         ('{"token": 123456789}', f'{{"token": "{MARK}"}}'),  # JSON stays JSON
     ],
 )  # fmt: skip
