@@ -86,7 +86,7 @@ _QUOTED = re.compile(
     r"""|(?P<escaped>\\+["'])(?P<inner>.*?)(?P=escaped))"""
 )
 # An option that code declares: add_argument("--api-key", type=str, default="…")
-_DECLARED = re.compile(r"""["']\s*,(?P<between>[^=]*(?:=[^=]*){0,4}?)\bdefault\s*=\s*""")
+_DECLARED = re.compile(r"""["']\s*,(?P<between>[^=]*?(?:=[^=]*?){0,4}?)\bdefault\s*=\s*""")
 _DECLARED_WITHIN = 300
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token|Digest)\s+", re.IGNORECASE)
 _BARE = re.compile(r"""[^\s,;&"'`<>\\]+""")
@@ -211,7 +211,8 @@ _SIGNED = re.compile(
 
 def _is_login(scheme: str, info: str) -> bool:
     """`git@` of ssh is the same for all; whatever else stands before an @ lets somebody in."""
-    if MARK in info:
+    password = info.rpartition(":")[2]
+    if MARK in info or not any(map(str.isalnum, password)):  # 'https://…@host' of a manual
         return False
     return ":" in info or not scheme.lower().endswith(("ssh", "sftp", "rsync"))
 
@@ -273,7 +274,7 @@ def find_secrets(text: str, *, keyed: bool = True, bare: bool = True) -> Iterato
     yield from user_infos(text)
     if "=" in text and "://" in text:
         for found in _SIGNED.finditer(text):
-            if found["value"] != MARK:
+            if any(map(str.isalnum, found["value"])) and found["value"] != MARK:
                 yield Span(*found.span("value"))
     yield from _shaped(text)
     if keyed:
