@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from .secret_rules import MARK, Span, find_secrets, names_secret, user_infos
+from .secret_rules import LONG_WORD, MARK, Span, find_secrets, names_secret, user_infos
 
 __all__ = [
     "MARK", "Redactor", "find_learnt", "forget_learnt", "holds_mark", "learn", "learn_arguments",
@@ -30,8 +30,6 @@ __all__ = [
 ]  # fmt: skip
 
 SHORTEST = 6
-LONG_WORD = 12
-"""A word of letters alone must be so long to be replaced wherever it stands."""
 LONGEST_LINE = 65_536
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
 _PRIVATE_KEY = re.compile(r"-----(BEGIN|END) [A-Z ]*PRIVATE KEY-----")
@@ -231,7 +229,7 @@ def shown_address(address: str) -> str:
 def shown_command(command: str) -> str:
     """A command to write again, without its secrets; says which word stands for one."""
     shown = redact_text(command)
-    return shown if MARK not in shown else f"{shown}  # {MARK} stands for a secret: fill it in"
+    return shown if MARK not in shown else f"{shown}  # {MARK} stands for a secret, fill it in"
 
 
 def find_learnt(content: bytes) -> bool:

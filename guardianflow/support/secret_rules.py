@@ -19,6 +19,10 @@ MARK = "REDACTED"
 """Stands where a secret was: a word that JSON, YAML, HTML, addresses and shells leave as it is."""
 
 
+LONG_WORD = 12
+"""A word of letters alone must be so long to be told from other text by itself."""
+
+
 class Span(NamedTuple):
     """A secret in a text; `quote` belongs around what replaces it."""
 
@@ -175,11 +179,14 @@ def _value(
         at = scheme.end()
     found = _BARE.match(line, at)
     # `password: two words` of YAML is one value; in JSON the brackets are not its own
-    if not closed and ":" in sign and not line[:key_start].strip(" \t-"):
+    begins_line = not line[:key_start].strip(" \t-")
+    if not closed and ":" in sign and begins_line:
         found = _WHOLE_LINE.match(line, at) or found
     if found is None:
         return None
     value = found[0].rstrip(")]}.,")
+    if ":" in sign and not begins_line and value.isalpha() and len(value) < LONG_WORD:
+        return None  # 'it is a secret: ask for it'
     code = _CODE.fullmatch(value)
     is_code = code is not None and (code["last"] is None or names_secret(code["last"]))
     number = value.isdigit() and len(value) < 6

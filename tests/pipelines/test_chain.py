@@ -125,5 +125,5 @@ def test_the_way_back_says_which_word_is_a_secret(
         raise KeyboardInterrupt
     assert str(caught.value) == (
         f"guardianflow pipeline s.yaml -e git+https://REDACTED@h/x --resume {run_id}"
-        "  # REDACTED stands for a secret: fill it in"
+        "  # REDACTED stands for a secret, fill it in"
     )

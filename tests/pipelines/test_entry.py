@@ -99,7 +99,7 @@ def test_mlflow_s_parameter_for_the_gate_is_a_switch() -> None:
         (
             "postgresql://kim:tr4ck-pw@db/mlflow",
             "Look at it: make ui, or mlflow ui --backend-store-uri postgresql://REDACTED@db/mlflow"
-            "  # REDACTED stands for a secret: fill it in",
+            "  # REDACTED stands for a secret, fill it in",
         ),
     ],
 )

@@ -108,6 +108,7 @@ def test_what_looks_like_a_secret_is_replaced(text: str, shown: str) -> None:
         "token: str = None",
         "self.token = args.token",
         "error: the token expired",
+        "what stands there is a secret: fill it in",
         "password: None",
     ],
 )
@@ -234,5 +235,5 @@ def test_an_address_is_shown_so_that_it_can_be_followed() -> None:
     assert redaction.shown_address("https://kim:pw@mlflow:5000/a") == "https://mlflow:5000/a"
     assert redaction.shown_address("sqlite:////srv/mlflow.db") == "sqlite:////srv/mlflow.db"
     assert redaction.shown_command("x -e git+https://t0k3n@h/x") == (
-        f"x -e git+https://{MARK}@h/x  # {MARK} stands for a secret: fill it in"
+        f"x -e git+https://{MARK}@h/x  # {MARK} stands for a secret, fill it in"
     )
