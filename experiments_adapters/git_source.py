@@ -1,6 +1,8 @@
 """Experiment code that lives in a Git repository: `git+https://host/repo.git@ref#subdir=path`.
 
 Cloned into the cache under its commit, so that a fixed commit needs no network the second time.
+A login in the address reaches git by its environment alone: neither the clone's `.git/config`, nor
+a list of processes, nor a credential store of the user's shows it.
 """
 
 from __future__ import annotations
@@ -11,17 +13,23 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from guardianflow.contracts.errors import ExperimentCodeError, MissingDependencyError
 from guardianflow.contracts.given import given_url
+from guardianflow.support.redaction import MARK, learn_text, redact_text
 
 PREFIX = "git+"
 _SCHEMES = ("https", "ssh", "git", "file", "http")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CLONE_SECONDS = 600
+# Answers git's question for a login; a helper's text is run by git's own shell, and holds no value.
+_LOGIN_HELPER = (
+    '!f() { test "$1" = get || exit 0; '
+    'echo "username=$GUARDIANFLOW_GIT_USER"; echo "password=$GUARDIANFLOW_GIT_PASSWORD"; }; f'
+)
 _EXPECTED = "git+https://HOST/REPOSITORY.git@REF#subdir=PATH"
 
 
@@ -30,21 +38,21 @@ class GitReference:
     """The parts of a reference.
 
     Args:
-        url: what git is given; may hold credentials.
+        url: what git is given; without credentials.
         ref: branch, tag or commit; '' for the repository's default branch.
         subdir: directory or file inside the repository; '' for its root.
+        login: 'user:password' or a token, as the address had it; '' for none.
     """
 
     url: str
     ref: str
     subdir: str
+    login: str = field(default="", repr=False)
 
     @property
     def shown(self) -> str:
         """The reference without credentials, fit for messages and tags."""
-        parts = urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]
-        url = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        url = self.url
         ref = f"@{self.ref}" if self.ref else ""
         subdir = f"#subdir={self.subdir}" if self.subdir else ""
         return f"{PREFIX}{url}{ref}{subdir}"
@@ -56,11 +64,17 @@ def parse(reference: str) -> GitReference:
     Raises:
         ExperimentCodeError: another scheme, no host or repository, an unusable ref or fragment.
     """
+    learn_text(reference)
     parts = given_url(reference.removeprefix(PREFIX))
+    login, _, host = parts.netloc.rpartition("@")
+    # ssh is told a name by its address; a password is for http alone
+    name = login.partition(":")[0]
+    place = f"{name}@{host}" if name and parts.scheme == "ssh" else host
     path, _, ref = parts.path.partition("@")
     fragment_name, _, subdir = parts.fragment.partition("=")
     subdir = unquote(subdir)
-    shown = GitReference(urlunsplit((parts.scheme, parts.netloc, path, "", "")), ref, subdir).shown
+    url = urlunsplit((parts.scheme, place, path, "", ""))
+    found = GitReference(url, ref, subdir, login if parts.scheme in ("http", "https") else "")
     problem = ""
     if parts.scheme not in _SCHEMES:
         problem = f"the scheme must be one of {', '.join(_SCHEMES)} but is '{parts.scheme}'"
@@ -72,9 +86,11 @@ def parse(reference: str) -> GitReference:
         problem = f"only '#subdir=PATH' may follow '#', but '#{parts.fragment}' does"
     elif Path(subdir).is_absolute() or ".." in Path(subdir).parts:
         problem = f"subdir must lie inside the repository but is '{subdir}'"
+    elif MARK in login:
+        problem = "its login is not kept with a run, so it must be given anew"
     if problem:
-        raise ExperimentCodeError(f"experiment code '{shown}': {problem}. Write {_EXPECTED}")
-    return GitReference(urlunsplit((parts.scheme, parts.netloc, path, "", "")), ref, subdir)
+        raise ExperimentCodeError(f"experiment code '{found.shown}': {problem}. Write {_EXPECTED}")
+    return found
 
 
 def fetch(reference: GitReference, cache_dir: Path) -> Path:
@@ -91,10 +107,12 @@ def fetch(reference: GitReference, cache_dir: Path) -> Path:
         raise MissingDependencyError(
             "git", f"experiment code '{reference.shown}'", "apt install git"
         )
-    shelf = cache_dir / "git" / hashlib.sha256(reference.url.encode()).hexdigest()[:16]
+    shelf = _shelf(cache_dir, reference.url)
+    if reference.login:
+        _remove_old_clones(reference, cache_dir)
     commit = reference.ref if _COMMIT.fullmatch(reference.ref) else _advertised(reference)
     clone = shelf / commit
-    if not commit or not _is_whole(clone, commit):
+    if not commit or not _is_whole(reference, clone, commit):
         clone = _clone(reference, shelf)
     path = clone / reference.subdir
     if not path.resolve().is_relative_to(clone.resolve()) or not path.exists():
@@ -106,7 +124,7 @@ def fetch(reference: GitReference, cache_dir: Path) -> Path:
     return path
 
 
-def _is_whole(clone: Path, commit: str) -> bool:
+def _is_whole(reference: GitReference, clone: Path, commit: str) -> bool:
     """Whether the clone still is its commit; what is not is moved away, to be cloned anew.
 
     A cleaner of caches takes files one by one; an edited file is other code under the same name.
@@ -121,7 +139,7 @@ def _is_whole(clone: Path, commit: str) -> bool:
             capture_output=True,
             text=True,
             check=False,
-            env=_environment(),
+            env=_environment(reference),
         )
         for check in checks
     ]
@@ -133,6 +151,16 @@ def _is_whole(clone: Path, commit: str) -> bool:
     with tempfile.TemporaryDirectory(dir=clone.parent, prefix="damaged-") as away:
         clone.rename(Path(away) / "clone")
     return False
+
+
+def _shelf(cache_dir: Path, url: str) -> Path:
+    return cache_dir / "git" / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def _remove_old_clones(reference: GitReference, cache_dir: Path) -> None:
+    """Earlier releases kept clones whose `.git/config` holds the login; they are a cache, and go."""
+    scheme, _, rest = reference.url.partition("://")
+    shutil.rmtree(_shelf(cache_dir, f"{scheme}://{reference.login}@{rest}"), ignore_errors=True)
 
 
 def _advertised(reference: GitReference) -> str:
@@ -177,7 +205,7 @@ def _resolve(reference: GitReference, working: Path) -> str:
             text=True,
             check=False,
             timeout=_CLONE_SECONDS,
-            env=_environment(),
+            env=_environment(reference),
         )
         if found.returncode == 0:
             return found.stdout.strip()
@@ -199,7 +227,7 @@ def _git(reference: GitReference, arguments: list[str], working: Path | None = N
             text=True,
             check=False,
             timeout=_CLONE_SECONDS,
-            env=_environment(),
+            env=_environment(reference),
         )
     except subprocess.TimeoutExpired as exc:
         raise ExperimentCodeError(
@@ -207,7 +235,7 @@ def _git(reference: GitReference, arguments: list[str], working: Path | None = N
             "check the network, or clone it yourself and give the directory"
         ) from exc
     if done.returncode:
-        words = done.stderr.replace(reference.url, reference.shown).strip().splitlines()
+        words = redact_text(done.stderr).strip().splitlines()
         raise ExperimentCodeError(
             f"experiment code '{reference.shown}' can't be fetched: git {arguments[0]} says "
             f"'{' '.join(words[-3:]) or 'nothing'}'. Check the address and your access, or clone "
@@ -216,9 +244,29 @@ def _git(reference: GitReference, arguments: list[str], working: Path | None = N
     return done.stdout
 
 
-def _environment() -> dict[str, str]:
-    """Git's own environment, but it never waits for a password nobody will type."""
+def _environment(reference: GitReference) -> dict[str, str]:
+    """Git's own environment with the login, but it never waits for a password nobody will type."""
     # The variables of an outer git command (a hook, say) would redirect ours to another place.
     kept = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE"}}
     ssh = kept.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}
+    kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}
+    if not reference.login:
+        return kept
+    user, _, password = reference.login.partition(":")
+    number = int(kept.get("GIT_CONFIG_COUNT") or 0)
+    return kept | {
+        "GUARDIANFLOW_GIT_USER": unquote(user),
+        "GUARDIANFLOW_GIT_PASSWORD": unquote(password),
+        # The empty one takes out the user's own helpers, which would store what they are told.
+        f"GIT_CONFIG_KEY_{number}": "credential.helper",
+        f"GIT_CONFIG_VALUE_{number}": "",
+        f"GIT_CONFIG_KEY_{number + 1}": f"credential.{_origin(reference.url)}.helper",
+        f"GIT_CONFIG_VALUE_{number + 1}": _LOGIN_HELPER,
+        "GIT_CONFIG_COUNT": str(number + 2),
+    }
+
+
+def _origin(url: str) -> str:
+    """The server that the login is for: 'https://host:8443'."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

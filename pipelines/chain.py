@@ -9,6 +9,7 @@ from typing import Protocol
 
 from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest
+from guardianflow.support.redaction import shown_command
 from scenario import Scenario
 
 from .plan import RunOptions
@@ -107,7 +108,6 @@ def resume_command(options: RunOptions, run_id: str) -> str:
     same command again is the way on.
     """
     if not (options.resumable and run_id):
-        return options.invocation
-    if options.invocation.startswith("mlflow run"):
-        return f"{options.invocation} -P resume={shlex.quote(run_id)}"
-    return f"{options.invocation} --resume {shlex.quote(run_id)}"
+        return shown_command(options.invocation)
+    flag = "-P resume=" if options.invocation.startswith("mlflow run") else "--resume "
+    return shown_command(f"{options.invocation} {flag}{shlex.quote(run_id)}")

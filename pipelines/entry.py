@@ -27,6 +27,8 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.output_streams import surviving_output
+from guardianflow.support.redacted_streams import keeping_secrets
+from guardianflow.support.redaction import shown_address, shown_command
 from guardianflow.support.stop_signals import let_through, stop_signals
 from guardianflow.support.terminal import ArgumentParser, escape_log_lines, write
 
@@ -45,6 +47,7 @@ SWITCHES = {
 }
 
 
+@keeping_secrets()
 def main(stage: str, argv: Sequence[str] | None = None) -> int:
     """`python -m pipelines.{stage}`."""
     arguments, rest = make_parser(stage).parse_known_args(argv)
@@ -272,9 +275,9 @@ def where_to_look() -> str:
 
     uri = load_settings().tracking_uri
     if uri and uri.startswith("http"):
-        return f"Look at it: {uri}"
+        return f"Look at it: {shown_address(uri)}"
     store = f" --backend-store-uri {uri}" if uri else ""
-    return f"Look at it: make ui, or mlflow ui{store}"
+    return shown_command(f"Look at it: make ui, or mlflow ui{store}")
 
 
 def print_plan(plan: dict[str, Any]) -> None:
@@ -308,6 +311,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
     }
 
 
+@keeping_secrets()
 def guarded(work: Any, *, as_json: bool = False) -> int:
     """Call `work`; turn what it raises into one clear message and the right exit code.
 

@@ -7,7 +7,8 @@
 {"kind": "error", "type": …, "message": …, "exit_code": 2}   the last one, when not
 
 The last one lies in the stage's directory too, written before it is sent: the line may break.
-Whoever listens goes on reading whatever the one does who shows it.
+Whoever listens goes on reading whatever the one does who shows it. No secret is in them: what is
+said ends in tables, tags and batch files.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import IO, Any, Protocol
 
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import join
+from guardianflow.support.redaction import redact_value
 
 OUTCOME_FILE = "outcome.json"
 LAST_EVENTS_S = 5.0
@@ -56,7 +58,8 @@ class EventSink:
     def emit(self, kind: str, **values: Any) -> None:
         if self._descriptor is None:
             return
-        line = json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n"
+        event = redact_value("", {"kind": kind, **values})
+        line = json.dumps(event, ensure_ascii=False) + "\n"
         # Half a line that Ctrl-C left must not swallow the one that tells of it.
         data = ("\n" * self._cut + line).encode(errors="replace")
         self._cut = True

@@ -13,6 +13,7 @@ run; then it is killed, and its runs are marked KILLED from here.
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,13 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import end_group, join, wait_at_most, wait_for
+from guardianflow.support.redacted_files import (
+    PRIVATE_FILE,
+    make_private_folder,
+    redact_in_place,
+    write_private,
+)
+from guardianflow.support.redaction import redact_value
 from guardianflow.support.stop_signals import StopSignals, held_back, let_through
 
 from .console import say
@@ -95,6 +103,9 @@ class LocalExecutor:
         try:
             code = self._run_worker(request, scratch, environment or {}, listener)
             result = self._conclude(request, listener, code, log)
+        except BaseException:
+            keep_without_secrets(scratch)
+            raise
         finally:
             self._steady.ended(request.title, result)
         shutil.rmtree(scratch, ignore_errors=True)  # uploaded; a failed attempt is kept to look at
@@ -109,6 +120,7 @@ class LocalExecutor:
             follower = LogFollower(log) if self.verbose else None
             try:
                 with let_through():
+                    hand_over(request.to_json(), process)
                     code = wait_for(process)
             except BaseException:  # Ctrl-C, SIGTERM, SIGHUP: the worker may end its run itself
                 self._stop(request, process, listener, log, signals)
@@ -125,12 +137,14 @@ class LocalExecutor:
         request: StageRequest, scratch: Path, environment: dict[str, str], listener: Listener
     ) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "pipelines.worker", str(scratch / "request.json")]
+        command = [sys.executable, "-m", "pipelines.worker", str(scratch)]
+        log = scratch / "stage.log"
         try:
-            with (scratch / "stage.log").open("wb") as output:
+            log.touch(PRIVATE_FILE)
+            with log.open("wb") as output:
                 process = subprocess.Popen(
                     [*command, str(writing)],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=worker_environment(environment),
@@ -205,9 +219,10 @@ def make_scratch(request: StageRequest) -> Path:
     """
     attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{request.stage}-{uuid.uuid4().hex[:6]}"
     scratch = Path(request.work_dir) / "stages" / attempt
+    shown = json.dumps(redact_value("", asdict(request)), ensure_ascii=False, indent=2)
     try:
-        scratch.mkdir(parents=True)
-        (scratch / "request.json").write_text(request.to_json(), encoding="utf-8")
+        make_private_folder(scratch)
+        write_private(scratch / "request.json", shown)  # to look at; the worker's comes by a pipe
     except OSError as exc:
         raise cannot_start(request, exc) from exc
     return scratch
@@ -262,6 +277,21 @@ def worker_environment(added: dict[str, str]) -> dict[str, str]:
         paths = [str(PROJECT_ROOT), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
     return environment
+
+
+def hand_over(order: str, process: subprocess.Popen[bytes]) -> None:
+    """Give a process its order by its stdin: what is secret in it lies in no file."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as stream:  # it died: its exit code says why
+        stream.write(order.encode())
+
+
+def keep_without_secrets(scratch: Path) -> None:
+    """A failed attempt is kept to look at; what its code and its libraries wrote is cleaned."""
+    try:
+        redact_in_place(scratch, lambda text: say(f"warning: {text}"))
+    except OSError as exc:  # a full disk, say: the stage's own error is what is told
+        say(f"warning: {scratch} may hold secrets: {exc}")
 
 
 def end_abandoned(

@@ -31,10 +31,11 @@ import psutil
 from guardianflow.contracts.errors import NativeCrashError
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import wait_for
+from guardianflow.support.redacted_files import PRIVATE_FILE
 
 from .console import say
 from .events import Listener
-from .executor import cure_for, end_abandoned
+from .executor import cure_for, end_abandoned, hand_over
 from .fleet_batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
 from .fleet_plan import request_of
 from .settings import PROJECT_ROOT
@@ -157,16 +158,15 @@ class _Work:
 
     def _start(self, entry: Entry, directory: Path) -> _Child:
         log = self._batch.log_of(entry.name)
-        order = log.with_suffix(".order.json")
+        log.touch(PRIVATE_FILE)
         request = _plain(request_of(self._batch, entry.name))
         request["tracking_uri"] = self._batch.order.tracking_uri
-        order.write_text(json.dumps(request, ensure_ascii=False), "utf-8")
         mark = f"{self._batch.batch_id}/{entry.name}"
         reading, writing = os.pipe()
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*_PYTHON, str(order), str(writing)],
-                stdin=subprocess.DEVNULL,
+                [*_PYTHON, str(writing)],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**self._environment, MARK: mark, "PYTHONUNBUFFERED": "1"},
@@ -174,6 +174,7 @@ class _Work:
                 start_new_session=True,  # the terminal's Ctrl-C reaches it through us, once
             )
         os.close(writing)
+        hand_over(json.dumps(request, ensure_ascii=False), process)
         entry.state, entry.log, entry.run_id, entry.metrics = RUNNING, str(log), "", {}
         listener = Listener(_Progress(entry), entry.name)
         listener.start(reading)
@@ -209,7 +210,6 @@ class _Work:
         if code < 0:  # nobody is left to end what it had started
             end_marked(child.mark)
         child.listener.finish()
-        child.log.with_suffix(".order.json").unlink(missing_ok=True)
         result, error = child.listener.result, child.listener.error
         if code == 0 and result is not None:
             entry.state, entry.reason = FINISHED, ""

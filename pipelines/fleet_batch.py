@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+from guardianflow.support.redacted_files import make_private_folder, write_private
+from guardianflow.support.redaction import holds_mark, redact_value
 
 WAITING, RUNNING, FINISHED = "WAITING", "RUNNING", "FINISHED"
 FAILED, KILLED, SKIPPED = "FAILED", "KILLED", "SKIPPED"
@@ -95,6 +97,12 @@ class Batch:
         return [each for each in self.entries if each.state in states]
 
     @property
+    def secret_params(self) -> list[str]:
+        """Parameters that are not kept, so that who resumes the batch gives them again."""
+        kept = redact_value("", self.order.params)
+        return [name for name, value in kept.items() if holds_mark(value)]
+
+    @property
     def status(self) -> str:
         """FAILED where one failed, KILLED where it was interrupted, else FINISHED."""
         if self.count(FAILED):
@@ -108,7 +116,7 @@ class Batch:
         return self.folder / f"{plain}{unique}.log"
 
     def save(self) -> None:
-        """Write the state, whole or not at all."""
+        """Write the state, whole or not at all; secrets of the order are not in it."""
         content = {
             "batch": self.batch_id,
             "order": asdict(self.order),
@@ -116,7 +124,8 @@ class Batch:
         }
         file = self.folder / "batch.json"
         partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        kept = redact_value("", content)
+        write_private(partial, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
         os.replace(partial, file)  # noqa: PTH105
 
     def as_dict(self) -> dict[str, Any]:
@@ -182,7 +191,7 @@ def held(batch: Batch) -> Iterator[None]:
         ConfigurationError: its folder can't be written.
     """
     try:
-        batch.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(batch.folder)
         stream = (batch.folder / "lock").open("w")
     except OSError as exc:
         raise ConfigurationError(

@@ -1,9 +1,10 @@
 """One experiment of a batch, wrapped in a process of its own: started by pipelines/fleet.py.
 
-    fleet_child ORDER.json DESCRIPTOR
+    fleet_child DESCRIPTOR < ORDER
 
-What the script prints goes to its run alone; what people should know goes to our own output, which
-is the batch's log of this experiment; what the table shows goes to DESCRIPTOR as events.
+The order comes by stdin: it may hold secrets, which belong into no file. What the script prints
+goes to its run alone; what people should know goes to our own output, which is the batch's log of
+this experiment; what the table shows goes to DESCRIPTOR as events.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.results import MetricPoint, RunRequest
+from guardianflow.support.redaction import learn_mapping
 
 from .events import EventSink
 from .wiring import Ports, Store
@@ -79,8 +81,9 @@ def main(argv: Sequence[str]) -> int:
     from .entry import guarded
 
     environment = dict(os.environ)
-    order = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
-    sink = EventSink(int(argv[1]))
+    order = json.loads(sys.stdin.buffer.read())
+    learn_mapping(order)
+    sink = EventSink(int(argv[0]))
 
     def work() -> int:
         try:

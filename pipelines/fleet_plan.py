@@ -6,12 +6,15 @@ resume_batch    what is finished stays, all else is looked at anew
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from experiments_adapters.legacy.registry import ExperimentRegistry, load_registry
 from experiments_adapters.legacy.registry_schema import ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.support.redaction import redact_text
 from guardianflow.support.suggestions import did_you_mean
 
 from .fleet_batch import FINISHED, SKIPPED, TAG, WAITING, Batch, Entry, FleetOrder, new_batch
@@ -45,18 +48,37 @@ def prepare_batch(order: FleetOrder, settings: Settings) -> tuple[Batch, dict[st
     return batch, _plans(batch, registry)
 
 
-def resume_batch(batch: Batch, store: Store) -> dict[str, WrapPlan]:
+def resume_batch(
+    batch: Batch, store: Store, given: Mapping[str, str] | None = None
+) -> dict[str, WrapPlan]:
     """Take a batch up again: what the store has as FINISHED stays, all else is looked at anew.
 
+    Args:
+        given: the parameters that its file does not keep, as they are secrets.
+
     Raises:
-        ConfigurationError: the registry's problems; its runs are in another store.
+        ConfigurationError: the registry's problems; its runs are in another store; a secret that
+            is missing, or a parameter that is none.
     """
-    if batch.order.tracking_uri != store.tracking_uri:
+    given = given or {}
+    missing, wrong = set(batch.secret_params) - set(given), set(given) - set(batch.secret_params)
+    if missing or wrong:
+        raise ConfigurationError(
+            [
+                *(Problem(f"-p {each}=… must be given again: secrets are not kept")
+                  for each in sorted(missing)),
+                *(Problem(f"-p {each} must not be given for a resumed batch, which keeps its own")
+                  for each in sorted(wrong)),
+            ]
+        )  # fmt: skip
+    if batch.order.tracking_uri != redact_text(store.tracking_uri):
         raise ConfigurationError(
             f"the runs of batch {batch.batch_id} are in {batch.order.tracking_uri} but this store "
             f"is {store.tracking_uri}; set MLFLOW_TRACKING_URI, or go to the directory it was "
             "started in"
         )
+    params = {**batch.order.params, **given}
+    batch.order = replace(batch.order, params=params, tracking_uri=store.tracking_uri)
     done = {
         run.tags.get("exp.name"): run
         for run in store.find_runs(tags={TAG: batch.batch_id}, status="FINISHED", limit=10_000)

@@ -15,6 +15,7 @@ from typing import Any
 
 from guardianflow.contracts.errors import GuardianFlowError, NativeCrashError, SourceError
 from guardianflow.contracts.results import DetectorPackage
+from guardianflow.support.redacted_streams import keeping_secrets
 
 LIMIT_S = 600.0
 
@@ -72,6 +73,7 @@ def package_apart(
     return DetectorPackage.load(destination)
 
 
+@keeping_secrets()
 def main(argv: list[str]) -> int:
     from guardianflow.backends import weight_files
     from guardianflow.backends.checkpoints import ANYTHING

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
+from guardianflow.support.redaction import learn_environment
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 BUILTIN_EXPERIMENT = "experiments_adapters/yolo"
@@ -59,6 +60,7 @@ def load_settings() -> Settings:
         found = dotenv_values(".env")
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f".env must be a file of UTF-8 text: {exc}") from exc
+    learn_environment(found)
     for name, value in found.items():
         if name.startswith(EXPORTED_PREFIXES) and value is not None:
             os.environ.setdefault(name, value)

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 from guardianflow import __version__
 from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
+from guardianflow.support.redacted_files import write_private
+from guardianflow.support.redaction import redact_value
 from scenario import Scenario
 
 from .events import EventSink
@@ -34,6 +36,8 @@ OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
 @dataclass(frozen=True)
 class StageRequest:
     """One stage's order, JSON-able, so that it can be carried out by another process.
+
+    It holds what the user gave, secrets too: it goes from process to process, never to a file.
 
     Args:
         stage: 'train', 'quant', 'infer' or 'release'.
@@ -207,10 +211,13 @@ def _run_request(plan: StagePlan, request: StageRequest) -> RunRequest:
 
 
 def log_config(context: StageContext, plan: StagePlan, run_id: str) -> None:
-    """`config/scenario.yaml` loads again as it is; `config/resolved.json` says what it came to."""
+    """`config/scenario.yaml` loads again as it is; `config/resolved.json` says what it came to.
+
+    Both lie in the work directory too, where a failed attempt is kept: without secrets.
+    """
     folder = context.scratch / "config"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scenario.yaml").write_text(context.request.scenario_yaml, encoding="utf-8")
+    write_private(folder / "scenario.yaml", context.request.scenario_yaml)
     resolved = {
         "stage": context.request.stage,
         "experiment_code_path": context.request.code_path,
@@ -221,9 +228,8 @@ def log_config(context: StageContext, plan: StagePlan, run_id: str) -> None:
         "machine": {"python": platform.python_version(), "platform": platform.platform()},
         **plan.record,
     }
-    (folder / "resolved.json").write_text(
-        json.dumps(resolved, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(redact_value("", resolved), ensure_ascii=False, indent=2, default=str)
+    write_private(folder / "resolved.json", text + "\n")
     context.ports.store.log_files(run_id, folder, "config")
 
 

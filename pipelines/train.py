@@ -12,8 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError, TrainerError
+from guardianflow.contracts.errors import (
+    ConfigurationError,
+    GuardianFlowError,
+    ScenarioError,
+    TrainerError,
+)
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
+from guardianflow.support.redaction import MARK, holds_mark
 
 from .inputs import dataset_tags, load_dataset, log_weights, resolve_weights
 from .settings import PROJECT_ROOT
@@ -42,6 +48,7 @@ class TrainStage:
         from experiments_adapters.code_path import load_experiment
 
         context, scenario = self._context, self._context.scenario
+        refuse_redacted(scenario.training.options)
         self._weights = resolve_weights(context)
         foreign = admit(context, given_to_training(context, self._weights))
         self._dataset = load_dataset(context)
@@ -224,6 +231,19 @@ def call_trainer(trainer: Any) -> None:
             f"the experiment's train() raised {type(exc).__name__}: {exc} "
             f"({Path(place.filename).name}:{place.lineno})"
         ) from exc
+
+
+def refuse_redacted(options: Mapping[str, Any]) -> None:
+    """A scenario taken from a run does not hold its secrets any more.
+
+    Raises:
+        ScenarioError: names the options to be given anew.
+    """
+    if missing := [name for name, value in options.items() if holds_mark(value)]:
+        raise ScenarioError(
+            f"training.options.{missing[0]} is {MARK}: secrets are not kept with a run. Give it "
+            f"again: -p training.options.{missing[0]}=VALUE, or let the code read the environment"
+        )
 
 
 def file_identity(path: Path | None) -> str:

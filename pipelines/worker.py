@@ -1,7 +1,8 @@
-"""`python -m pipelines.worker REQUEST.json EVENTS_FD`: one stage in a process of its own.
+"""`python -m pipelines.worker SCRATCH EVENTS_FD < REQUEST`: one stage in a process of its own.
 
-Started by pipelines.executor, never by people. What it prints goes to the stage's log; what it
-has to say goes through the events descriptor.
+Started by pipelines.executor, never by people. The request comes by stdin, as it may hold secrets
+that belong into no file. What it prints goes to the stage's log; what it has to say goes through
+the events descriptor.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.support.child_processes import end_group
 from guardianflow.support.output_streams import surviving_output
+from guardianflow.support.redacted_streams import keeping_secrets
+from guardianflow.support.redaction import learn_mapping, redact_value
 from guardianflow.support.stop_signals import let_through, stop_signals
 
 from .events import OUTCOME_FILE, EventSink, write_outcome
@@ -29,23 +32,24 @@ ORPHAN_GRACE_S = 60.0
 """For ending its run, with a slow store too."""
 
 
+@keeping_secrets()
 def main(argv: list[str]) -> int:
-    request_path, descriptor = Path(argv[0]), int(argv[1])
+    scratch, descriptor = Path(argv[0]), int(argv[1])
     os.set_inheritable(descriptor, False)
     events = EventSink(descriptor)
     # The starter asks with SIGINT, also where it was started with SIGINT ignored.
     with surviving_output(), stop_signals(held=True, always=[signal.SIGINT], until_exit=True):
         threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
         take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's
-        return conclude(events, request_path)
+        return conclude(events, scratch)
 
 
-def conclude(events: EventSink, request_path: Path) -> int:
+def conclude(events: EventSink, scratch: Path) -> int:
     """Carry the stage out and leave what came of it: as a file, as an event, and in the log."""
     code, trace = 0, ""
     try:
         with let_through():
-            outcome: dict[str, Any] = {"kind": "result", "result": carry_out(events, request_path)}
+            outcome: dict[str, Any] = {"kind": "result", "result": carry_out(events, scratch)}
     except KeyboardInterrupt:
         code = 130
         outcome = error_of("KeyboardInterrupt", "interrupted", code)
@@ -56,7 +60,7 @@ def conclude(events: EventSink, request_path: Path) -> int:
         code, trace = 1, traceback.format_exc()
         outcome = error_of(type(exc).__name__, str(exc) or repr(exc), code)
     try:
-        write_outcome(request_path.parent, outcome)
+        write_outcome(scratch, redact_value("", outcome))
     except OSError as exc:
         trace += f"{OUTCOME_FILE} could not be written: {exc}\n"
     events.emit(**outcome)
@@ -68,11 +72,11 @@ def error_of(kind: str, message: str, exit_code: int) -> dict[str, Any]:
     return {"kind": "error", "type": kind, "message": message, "exit_code": exit_code}
 
 
-def carry_out(events: EventSink, request_path: Path) -> dict[str, Any]:
-    request = StageRequest.from_json(request_path.read_text(encoding="utf-8"))
-    context = open_context(request, events, request_path.parent)
-    log = request_path.parent / "stage.log"
-    return execute(make_stage(context), context, log=log).to_dict()
+def carry_out(events: EventSink, scratch: Path) -> dict[str, Any]:
+    request = StageRequest.from_json(sys.stdin.buffer.read().decode("utf-8"))
+    learn_mapping(vars(request))
+    context = open_context(request, events, scratch)
+    return execute(make_stage(context), context, log=scratch / "stage.log").to_dict()
 
 
 def follow_parent(parent: int) -> None:
@@ -89,17 +93,15 @@ def follow_parent(parent: int) -> None:
 
 
 def open_context(request: StageRequest, events: EventSink, scratch: Path) -> StageContext:
-    from scenario import load_scenario
+    from scenario import parse_scenario
 
     from .settings import load_settings
     from .wiring import connect
 
-    scenario_path = scratch / "scenario.yaml"
-    scenario_path.write_text(request.scenario_yaml, encoding="utf-8")
     settings = load_settings().model_copy(update={"work_dir": Path(request.work_dir)})
     return StageContext(
         request=request,
-        scenario=load_scenario(scenario_path),
+        scenario=parse_scenario(request.scenario_yaml, "scenario.yaml"),
         settings=settings,
         ports=connect(request.tracking_uri),
         events=events,

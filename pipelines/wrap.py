@@ -31,6 +31,8 @@ from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
 from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
+from guardianflow.support.redacted_files import make_private_folder, write_private
+from guardianflow.support.redacted_streams import keeping_secrets
 from guardianflow.support.terminal import ArgumentParser, write
 
 from .settings import Settings, load_settings
@@ -102,7 +104,7 @@ def run_wrapped(
         TrackingError: the store refuses.
     """
     scratch = settings.work_dir / "wrap" / uuid.uuid4().hex
-    scratch.mkdir(parents=True)
+    make_private_folder(scratch)
     try:
         with locked(plan.experiment.directory, settings.work_dir / "locks") as lock:
             outcome = _WrappedRun(plan, ports, scratch, environment, tell).run(lock)
@@ -187,9 +189,8 @@ class _WrappedRun:
     def _log_config(self, run_id: str) -> None:
         folder = self._scratch / "config"
         folder.mkdir()
-        (folder / "command.json").write_text(
-            json.dumps(self._plan.as_dict(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(self._plan.as_dict(), ensure_ascii=False, indent=2)
+        write_private(folder / "command.json", text + "\n")
         self._ports.store.log_files(run_id, folder, "config")
         self._ports.store.log_files(run_id, self._plan.script, "code")
 
@@ -326,6 +327,7 @@ def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) 
     return 0
 
 
+@keeping_secrets()
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m pipelines.wrap`, which the MLproject's entry point calls."""
     from .entry import guarded, overrides_from, yes

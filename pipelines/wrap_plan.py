@@ -17,6 +17,7 @@ from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment,
 from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, EntryPoint, ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.results import sha256_of
+from guardianflow.support.redaction import learn_mapping, redact_value
 from scenario import SiteConfig, TaskConfig
 
 T = TypeVar("T")
@@ -90,8 +91,8 @@ class WrapPlan:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For --dry-run and config/command.json."""
-        return {
+        """For --dry-run and config/command.json; without secrets."""
+        said = {
             "name": self.experiment.name,
             "command": list(self.arguments),
             "working_directory": str(self.working_directory),
@@ -102,6 +103,7 @@ class WrapPlan:
             "params": dict(self.params),
             "tags": dict(self.tags),
         }
+        return dict(redact_value("", said))
 
 
 def make_plan(request: WrapRequest) -> WrapPlan:
@@ -118,6 +120,7 @@ def make_plan(request: WrapRequest) -> WrapPlan:
 
 def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
     """As make_plan, of an entry that has been read already. Raises ConfigurationError as it."""
+    learn_mapping(request.params)
     problems: list[Problem] = []
 
     def checked(work: Callable[[], T]) -> T | None:

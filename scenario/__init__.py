@@ -9,7 +9,7 @@
     yaml_tree.py  YAML → values with the place of each
     overrides.py  training.epochs=5
     files.py      finding and reading the file
-    loader.py     load_scenario, build_scenario, dump_scenario
+    loader.py     load_scenario, parse_scenario, build_scenario, dump_scenario
 
 Nothing is loaded until a name is used, so `--help` stays quick.
 """
@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .loader import build_scenario, dump_scenario, load_scenario
+    from .loader import build_scenario, dump_scenario, load_scenario, parse_scenario
     from .naming import to_display_name, to_registered_name
     from .overrides import parse_overrides
     from .schema import (
@@ -73,6 +73,7 @@ __all__ = [
     "dump_scenario",
     "load_scenario",
     "parse_overrides",
+    "parse_scenario",
     "to_display_name",
     "to_registered_name",
 ]
@@ -83,6 +84,7 @@ _HOMES = {
     "dump_scenario": "loader",
     "load_scenario": "loader",
     "parse_overrides": "overrides",
+    "parse_scenario": "loader",
     "to_display_name": "naming",
     "to_registered_name": "naming",
 }

@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.support.redaction import learn_mapping
 
 from . import explain
 from .files import find_scenario_file, read_scenario_text
@@ -48,6 +49,15 @@ def load_scenario(
     scenario = _checked(document, str(file), overrides, experiment_type)
     scenario._source_path = file.absolute()
     return scenario
+
+
+def parse_scenario(text: str, origin: str) -> Scenario:
+    """As load_scenario, of a text that lies in no file.
+
+    Args:
+        origin: how an error names it.
+    """
+    return _checked(read_document(text, origin), origin, (), None)
 
 
 def build_scenario(
@@ -131,6 +141,7 @@ def _checked(
                 places.override(path, override.where)
         except ValueError as error:
             problems.append(Problem(str(error), override.where))
+    learn_mapping(document.values)  # before a message quotes them
     declared = document.values.get("experiment_type")
     if experiment_type is not None and (wrong := type_problem(declared, experiment_type)):
         known = experiment_type in EXPERIMENT_TYPES

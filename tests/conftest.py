@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def shared_data(repository: Path) -> Path:
     if not (path / "weights").is_dir():
         pytest.skip("needs shared/data beside the project")
     return path
+
+
+@pytest.fixture
+def secrets_forgotten() -> Iterator[None]:
+    """What a test makes known as a secret is none for the tests after it."""
+    from guardianflow.support.redaction import forget_learnt
+
+    forget_learnt()
+    yield
+    forget_learnt()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

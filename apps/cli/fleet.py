@@ -11,6 +11,7 @@ from experiments_adapters.legacy.arguments import parse_given
 from experiments_adapters.legacy.registry import DEFAULT_FILE
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
+from guardianflow.support.redaction import MARK, shown_command
 from pipelines import fleet_text
 from pipelines.console import say
 from pipelines.entry import INTERRUPTED, print_json
@@ -23,7 +24,7 @@ from pipelines.wrap_plan import WrapPlan
 
 FOR_ONE = ("script",)
 FOR_A_NEW_BATCH = (
-    "everything", "customer", "script_type", "version", "params", "experiments", "no_register",
+    "everything", "customer", "script_type", "version", "experiments", "no_register",
     "trust_weights",
 )  # fmt: skip
 FLAGS = {"everything": "all", "script_type": "type", "params": "param"}
@@ -82,7 +83,8 @@ def run_fleet(given: dict[str, Any]) -> int:
         with held(batch):
             # Read again: another process may have gone on with it until a moment ago.
             batch = load_batch(given["resume"], settings.work_dir)
-            plans = resume_batch(batch, connect(settings.tracking_uri).store)
+            given_again = parse_given(given["params"])
+            plans = resume_batch(batch, connect(settings.tracking_uri).store, given_again)
             return _carry_out(batch, plans, given, environment)
     batch, plans = prepare_batch(_order(given), settings)
     check_runnable(batch, strict=given["strict"])
@@ -117,10 +119,12 @@ def _carry_out(
 
 
 def resume_command(batch: Batch, jobs: int) -> str:
-    return shlex.join(
+    command = shlex.join(
         ["guardianflow", "run", "--resume", batch.batch_id]
         + (["--jobs", str(jobs)] if jobs > 1 else [])
+        + [word for name in batch.secret_params for word in ("-p", f"{name}={MARK}")]
     )
+    return shown_command(command)
 
 
 def _dry_run(given: dict[str, Any]) -> int:

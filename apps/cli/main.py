@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from guardianflow import __version__
+from guardianflow.support.redacted_streams import keeping_secrets
 
 from . import legacy_commands, model_commands
 from . import wrap as wrap_command
@@ -363,7 +364,9 @@ def finish(stage: str, given: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    cli(prog_name="guardianflow")
+    """Secrets are kept from the first message on: click's own quote what was typed."""
+    with keeping_secrets():
+        cli(prog_name="guardianflow")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import threading
 from collections import deque
 from pathlib import Path
 
+from guardianflow.support.redaction import redact_text
+
 HEAD_BYTES = 8_000_000
 TAIL_BYTES = 8_000_000
 UNFINISHED_BYTES = 1_000_000
@@ -53,7 +55,13 @@ class OutputLog:
         return self._cut
 
     def write(self, data: bytes) -> None:
-        """Append; what no longer fits between head and tail is forgotten, the oldest first."""
+        """Append whole lines; what no longer fits between head and tail is forgotten, oldest first.
+
+        Secrets are replaced before anything is cut.
+        """
+        data = redact_text(data.decode("utf-8", "surrogateescape")).encode(
+            "utf-8", "surrogateescape"
+        )
         with self._lock:
             self._written += len(data)
             if self._head_room > 0:

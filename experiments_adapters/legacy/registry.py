@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.given import given_path
+from guardianflow.support.redaction import learn_mapping
 from guardianflow.support.suggestions import did_you_mean
 from scenario import SiteConfig, TaskConfig
 from scenario import fields as kind
@@ -316,6 +317,7 @@ def load_registry(path: str | Path = DEFAULT_FILE) -> ExperimentRegistry:
 def parse_registry(text: str, file: Path) -> ExperimentRegistry:
     """As load_registry, of a text that `file` holds or is to hold."""
     document = read_document(text, str(file), KIND)
+    learn_mapping(document.values)  # env.variables and defaults may hold secrets
     problems: list[Problem] = list(document.problems)
     checked = RegistryFile()
     if document.values or not problems:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ..contracts.errors import signal_name
 from ..contracts.results import ExportRequest, ProbeVerdict
+from ..support.redaction import redact_value
 from .catalogue import BackendInfo, backend_info, check_request
 from .hardware import cpu_identity
 
@@ -227,5 +228,5 @@ def _write(place: Path, verdict: ProbeVerdict) -> None:
     with tempfile.NamedTemporaryFile(
         "w", dir=place.parent, prefix=".probe-", delete=False, encoding="utf-8"
     ) as stream:
-        json.dump(asdict(verdict), stream)
+        json.dump(redact_value("", asdict(verdict)), stream)
     Path(stream.name).replace(place)

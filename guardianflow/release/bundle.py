@@ -35,6 +35,7 @@ from ..contracts.detector_package import (
     sha256_of,
 )
 from ..contracts.errors import BundleError
+from ..support.redaction import redact_value
 from .bundle_check import (
     DESCRIPTION_FILE,
     LABELS_FILE,
@@ -180,8 +181,12 @@ def _labels(spec: DetectorSpec) -> bytes:
 def _description(
     package: DetectorPackage, model: str, version: str, facts: Mapping[str, Any]
 ) -> bytes:
-    """model.yaml: all that somebody needs who feeds the files without our code."""
+    """model.yaml: all that somebody needs who feeds the files without our code.
+
+    Facts come from runs of any age, whose tags may hold what must not get to a box.
+    """
     spec = package.spec
+    facts = redact_value("", {**facts, "lineage": {**facts.get("lineage", {}), **spec.lineage}})
     described = {
         "name": model.replace(".", "/"),
         "registered_name": model,
@@ -208,8 +213,7 @@ def _description(
         },
         "output": {"kind": spec.output, "layout": _OUTPUT_LAYOUTS[spec.output]},
         "thresholds": {"confidence": spec.conf_threshold, "iou": spec.iou_threshold},
-        **{key: value for key, value in facts.items() if key != "lineage"},
-        "lineage": {**facts.get("lineage", {}), **spec.lineage},
+        **facts,
     }
     writer = YAML(typ="safe")
     writer.default_flow_style = False

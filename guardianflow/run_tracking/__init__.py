@@ -11,7 +11,8 @@ launcher.py        the run that `mlflow run` made before it started us
 experiments.py     experiments by name: found, made, refused when deleted
 run_records.py     a run as the contracts know it; filters and batches
 connection.py      opening a store, retries, mlflow's errors translated
-names.py           what may stand as a key, a value and a name
+names.py           what may stand as a key, a value and a name; no secret may
+uploads.py         what may be uploaded: no secret may
 references.py      references to detectors, and what is said when there is none
 fake.py            the same promises in memory, for tests
 fake_aliases.py    those of alias_store.py in memory

@@ -13,7 +13,7 @@ from ..contracts.errors import SourceError
 from ..contracts.results import RegisteredModel
 from . import references
 from .connection import Connection, ResourceMissingError
-from .names import display_name, registered_name
+from .names import display_name, model_tag, registered_name
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel as MlflowModel
@@ -90,6 +90,7 @@ class MlflowAliasStore:
         return _texts(self._model(name).tags)
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
+        value = model_tag(value)
         references.check_model_tag(key, value)
         self._write(name, f"set tag '{key}'", self._client.set_registered_model_tag, key, value)
 

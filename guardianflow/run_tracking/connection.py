@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
-from urllib.parse import unquote, urlunsplit
+from urllib.parse import unquote
 from urllib.request import pathname2url
 
 from ..contracts.errors import GuardianFlowError, TrackingError
-from ..contracts.given import given_url
+from ..support.redaction import learn_text, redact_text, shown_address
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,11 +85,8 @@ def sqlite_path(tracking_uri: str) -> Path | None:
 
 
 def shown_uri(tracking_uri: str) -> str:
-    """The URI without the user name and password it may hold."""
-    parts = given_url(tracking_uri)
-    if "@" not in parts.netloc:
-        return tracking_uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """The URI without the user name and password it may hold; it can still be followed."""
+    return shown_address(tracking_uri)
 
 
 class Connection:
@@ -105,6 +102,7 @@ class Connection:
     def __init__(self, tracking_uri: str | None = None) -> None:
         prepare_environment()
         self.tracking_uri = resolve_tracking_uri(tracking_uri)
+        learn_text(self.tracking_uri)  # before a library can put it into its messages
         self.shown_uri = shown_uri(self.tracking_uri)
         database = sqlite_path(self.tracking_uri)
         if database is not None:
@@ -200,6 +198,7 @@ def _short_reason(exc: Exception) -> str:
     """The first paragraph of a foreign message, bounded; SQL and manuals left out."""
     text = re.sub(r"\(raised as a result of Query-invoked autoflush[^)]*\)\s*", "", str(exc))
     text = re.split(r"\n\s*\n|\n\[SQL|\n\(Background", text.strip())[0].strip()
+    text = redact_text(text)
     return (text[:400] + "…" if len(text) > 400 else text) or type(exc).__name__
 
 

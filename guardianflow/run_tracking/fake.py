@@ -25,7 +25,13 @@ from ..contracts.results import (
 from ..support.suggestions import nearest
 from . import names, references
 from .identity import DIGEST_TAG, verified
-from .launcher import adopted_params, claim_launcher_run, launcher_tags
+from .launcher import (
+    adopted_params,
+    claim_launcher_run,
+    launcher_tags,
+    tags_to_clean,
+    warn_of_written_secrets,
+)
 from .run_records import (
     ERROR_TAG,
     LAUNCHER_TAG,
@@ -34,6 +40,7 @@ from .run_records import (
     checked_status,
     run_page,
 )
+from .uploads import cleaned
 
 
 @dataclass
@@ -88,13 +95,13 @@ class InMemoryStore:
             launcher = self._launcher() if request.adopt_launcher else None
             if launcher is not None and launcher.experiment_name == request.experiment_name:
                 run = launcher
-                run.run_name = request.run_name
+                run.run_name = names.stored_text(request.run_name, names.TAG_LIMIT)
                 params = adopted_params(request, run.params)
             else:
                 run = _Run(
                     uuid.uuid4().hex,
                     request.experiment_name,
-                    request.run_name,
+                    names.stored_text(request.run_name, names.TAG_LIMIT),
                     int(time.time() * 1000),
                 )
                 self._runs[run.run_id] = run
@@ -144,10 +151,10 @@ class InMemoryStore:
         place = PurePosixPath(names.artifact_path(folder))
         if not source.exists():
             raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
-        with self._lock:
+        with self._lock, cleaned(source) as clean:
             run = self._written(run_id)
-            files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
-            base = source.parent if source.is_file() else source
+            files = [clean] if clean.is_file() else [p for p in clean.rglob("*") if p.is_file()]
+            base = clean.parent if clean.is_file() else clean
             for path in files:
                 name = place / path.relative_to(base).as_posix()
                 run.artifacts[name.as_posix()] = path.read_bytes()
@@ -262,7 +269,11 @@ class InMemoryStore:
         if launcher.run_id not in self._runs:
             raise TrackingError(f"MLFLOW_RUN_ID names run {launcher.run_id}, which is not here")
         run = self._runs[launcher.run_id]
-        return run if run.status == "RUNNING" else None
+        if run.status != "RUNNING":
+            return None
+        warn_of_written_secrets(run.run_id, run.params)
+        run.tags |= tags_to_clean(run.tags)
+        return run
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ..contracts.results import RegisteredModel
 from . import references
 from .fake import InMemoryRegistry, InMemoryStore, _Version
-from .names import display_name, registered_name
+from .names import display_name, model_tag, registered_name
 
 
 class InMemoryAliasStore:
@@ -61,6 +61,7 @@ class InMemoryAliasStore:
             return dict(self._tags.get(self._known(name), {}))
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
+        value = model_tag(value)
         references.check_model_tag(key, value)
         with self._lock:
             self._tags.setdefault(self._known(name), {})[key] = value

@@ -12,13 +12,17 @@ launcher's run needs no ending from us. The exit code must agree with the status
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..contracts.results import RunRequest
+from ..support.redaction import learn_mapping
 from . import names
+
+logger = logging.getLogger(__name__)
 
 # All that would make mlflow's fluent API write into a run, experiment or model not of its own.
 _ACTIVE_RUN_VARIABLES = (
@@ -88,3 +92,24 @@ def launcher_tags(request: RunRequest, run_id: str, page: str) -> dict[str, str]
             f"`{request.experiment_name}`. What it logged stands there."
         ),
     }
+
+
+def tags_to_clean(tags: Mapping[str, str]) -> dict[str, str]:
+    """Of the tags that `mlflow run` wrote, those with a secret, as they may stand."""
+    learn_mapping(tags)
+    cleaned = {key: names.stored_text(value, names.TAG_LIMIT) for key, value in tags.items()}
+    return {key: value for key, value in cleaned.items() if value != tags[key]}
+
+
+def warn_of_written_secrets(run_id: str, params: Mapping[str, str]) -> None:
+    """Say which parameters `mlflow run` has written that hold a secret: none can be changed."""
+    learn_mapping(params)
+    stored = names.stored_values(params, names.PARAM_LIMIT)
+    if written := [key for key, value in params.items() if stored.get(key, value) != value]:
+        logger.warning(
+            "`mlflow run` has written a secret into run %s, in the parameter %s, and a parameter "
+            "can't be changed. Delete the run for good (mlflow runs delete, mlflow gc), revoke "
+            "the secret, and give it by the environment: see docs/secrets.md",
+            run_id,
+            ", ".join(written),
+        )

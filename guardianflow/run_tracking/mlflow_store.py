@@ -19,7 +19,13 @@ from ..support.suggestions import nearest
 from . import names
 from .connection import Connection, ResourceMissingError
 from .experiments import Experiments
-from .launcher import adopted_params, claim_launcher_run, launcher_tags
+from .launcher import (
+    adopted_params,
+    claim_launcher_run,
+    launcher_tags,
+    tags_to_clean,
+    warn_of_written_secrets,
+)
 from .run_records import (
     ERROR_TAG,
     LAUNCHER_TAG,
@@ -30,6 +36,7 @@ from .run_records import (
     run_record,
     text_batches,
 )
+from .uploads import cleaned
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -145,14 +152,18 @@ class MlflowStore:
             self._log(run_id, tags=labels)
 
     def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
-        """Upload a file, or a directory's content, under `folder` of the run's artifacts."""
+        """Upload a file, or a directory's content, under `folder` of the run's artifacts.
+
+        Secrets in texts are replaced in what is uploaded.
+        """
         place = names.artifact_path(folder)
         if not source.exists():
             raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
         upload = self._client.log_artifacts if source.is_dir() else self._client.log_artifact
-        self.connection.call(
-            f"upload {source} to run {run_id}", upload, run_id, str(source), place or None
-        )
+        with cleaned(source) as clean:
+            self.connection.call(
+                f"upload {source} to run {run_id}", upload, run_id, str(clean), place or None
+            )
 
     def end_run(self, run_id: str, status: str = "FINISHED") -> None:
         """End a run FINISHED, FAILED or KILLED."""
@@ -285,7 +296,7 @@ class MlflowStore:
         from mlflow.tracking.context.registry import resolve_tags
 
         # Who and from which source and commit, as mlflow's own runs say it.
-        tags = resolve_tags({})
+        tags = names.stored_values(resolve_tags({}), names.TAG_LIMIT)
         if request.parent_run_id is not None:
             tags[PARENT_TAG] = request.parent_run_id
         run: Run = self.connection.call(
@@ -293,7 +304,7 @@ class MlflowStore:
             self._client.create_run,
             experiment_id,
             tags=tags,
-            run_name=request.run_name,
+            run_name=names.stored_text(request.run_name, names.TAG_LIMIT),
         )
         return str(run.info.run_id)
 
@@ -322,6 +333,9 @@ class MlflowStore:
                 run.info.status,
             )
             return None
+        # Its parameters can't be changed any more; its tags can.
+        warn_of_written_secrets(launcher.run_id, run.data.params)
+        self.annotate(launcher.run_id, tags=tags_to_clean(run.data.tags))
         return run
 
     def _describe(
@@ -334,7 +348,10 @@ class MlflowStore:
     def _adopt(self, launcher: Run, request: RunRequest) -> None:
         run_id = str(launcher.info.run_id)
         self.connection.call(
-            f"rename run {run_id}", self._client.update_run, run_id, name=request.run_name
+            f"rename run {run_id}",
+            self._client.update_run,
+            run_id,
+            name=names.stored_text(request.run_name, names.TAG_LIMIT),
         )
         tags = dict(request.tags)
         if request.parent_run_id is not None:

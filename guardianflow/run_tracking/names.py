@@ -1,7 +1,7 @@
-"""What may stand as a key, a value and a name in MLflow.
+"""What may stand as a key, a value and a name in MLflow; no secret may.
 
-Pure functions of the standard library; the store, the registry and their fakes share them, so
-that all agree about what is written.
+Functions of the standard library; the store, the registry and their fakes share them, so that all
+agree about what is written. Every parameter and tag goes through `stored_text` or `model_tag`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from ..contracts.errors import SourceError, TrackingError
+from ..support.redaction import redact_text, redact_value
 
 KEY_LIMIT = 250
 PARAM_LIMIT = 6000
@@ -77,27 +78,39 @@ def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def stored_values(values: Mapping[str, object] | None, limit: int) -> dict[str, str]:
-    """Legal keys and texts that MLflow keeps whole; a None is left out (absent is absent)."""
+    """Legal keys and texts that MLflow keeps whole; a None is left out (absent is absent).
+
+    What a key names a secret is replaced, and so is a secret inside a text.
+    """
     return {
-        legal_key(name): stored_text(value, limit)
+        legal_key(name): stored_text(redact_value(name, value), limit)
         for name, value in (values or {}).items()
         if value is not None
     }
 
 
 def stored_text(value: object, limit: int) -> str:
-    """`value` as text of at most `limit` characters.
+    """`value` as text of at most `limit` characters, without secrets.
 
     A longer one is cut, and says so at its end with its full length: MLflow would cut it
     silently. Whole values belong into artifacts (the scenario is one). What a database can't
     hold (NUL, a file name's undecodable bytes) is written as an escape.
     """
-    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = redact_text(str(value)).encode("utf-8", "backslashreplace").decode("utf-8")
     text = text.replace("\x00", "\\x00")
     if len(text) <= limit:
         return text
     mark = f"… [cut: {len(text)} characters]"
     return text[: limit - len(mark)] + mark
+
+
+def model_tag(value: str) -> str:
+    """A registered model's tag, without secrets.
+
+    Such tags are records of ours in JSON (claims, the journal): one has a field 'token' that is
+    none, so only what looks like a secret by itself, or was learnt, is replaced.
+    """
+    return redact_text(value, keyed=False)
 
 
 def artifact_path(path: str) -> str:

@@ -24,6 +24,7 @@ from .mlflow_store import MlflowStore
 from .model_files import PACKAGE_PATH, said_in, save_detector_model
 from .names import display_name, registered_name, stored_values
 from .undo import Made, taken_back_on_failure
+from .uploads import cleaned_model
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -218,12 +219,13 @@ class MlflowRegistry:
             call(
                 "make the model's files", save_detector_model, package, files, requirements, record
             )
-            call(
-                f"upload the model of run {run_id}",
-                client.log_model_artifacts,
-                logged.model_id,
-                str(files),
-            )
+            with cleaned_model(files) as clean:
+                call(
+                    f"upload the model of run {run_id}",
+                    client.log_model_artifacts,
+                    logged.model_id,
+                    str(clean),
+                )
         ready: LoggedModel = call(
             "finish the model", client.finalize_logged_model, logged.model_id, "READY"
         )

@@ -54,7 +54,7 @@ def call(*words: str) -> Result:
         (("동화 안전모", "--all"), "but got NAME, --all or --customer"),
         (("동화 안전모", "--jobs", "2"), "--jobs must not be given for one experiment"),
         (("--all", "--script", "x.py"), "--script must not be given for a fleet"),
-        (("--resume", "x", "--type", "quant", "-p", "a=1"), "--param, --type must not be given"),
+        (("--resume", "x", "--type", "quant", "-p", "a=1"), "--type must not be given"),
         (("--resume", "20260101-000000-abcd"), "--resume must be the id of a batch"),
         (("--customer", "동화엔택"), "did you mean '동화엔텍'"),
         (("--all", "--strict"), "site.region of 'sampyo' must be filled in"),

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from git_server import commit_all, serving
 
+from experiments_adapters import git_source
 from experiments_adapters.code_path import ExperimentCode
 from guardianflow.contracts.errors import ExperimentCodeError
 
@@ -134,3 +136,53 @@ def test_credentials_are_not_shown(refusal: Callable[..., str]) -> None:
     message = refusal("git+https://me:secret@127.0.0.1:9/x.git@main")
     assert "secret" not in message
     assert "127.0.0.1:9/x.git" in message
+
+
+def test_a_login_reaches_the_server_and_no_file(
+    write_experiment: Write,
+    tmp_path: Path,
+    load: Callable[..., ExperimentCode],
+    refusal: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commit_all(write_experiment({"train.py": GOOD}, "served/private"))
+    # a user whose Git stores each login that it is told
+    stored = tmp_path / "stored-logins"
+    config = tmp_path / "gitconfig"
+    config.write_text(f"[credential]\n\thelper = store --file {stored}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    ran: list[str] = []
+    started = subprocess.run
+
+    def run(words: list[str], **options: object) -> object:
+        ran.extend(words)
+        return started(words, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(git_source.subprocess, "run", run)
+    with serving(tmp_path / "served", "kim", "p@ss/w0rd-9") as server:
+        bare = f"http://{server.rpartition('@')[2]}"
+        cache = tmp_path / "cache"
+        old = git_source._shelf(cache, f"{server}/private")  # as version 1.0 left it
+        old.mkdir(parents=True)
+        (old / "config").write_text(server)
+        code = load(f"git+{server}/private")
+        assert code.reference == f"git+{bare}/private"
+        assert not old.exists()
+        message = refusal(f"git+{bare}/private")
+        assert "can't be fetched" in message
+        wrong = refusal(f"git+{server.replace('w0rd-9', 'wr0ng-9')}/private")
+        assert "can't be fetched" in wrong and "wr0ng-9" not in wrong
+        kept = refusal(f"git+{bare.replace('://', '://REDACTED@')}/private")
+        assert "must be given anew" in kept
+    texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    for secret in ("p@ss/w0rd-9", "p%40ss", "w0rd-9"):
+        assert not any(secret.encode() in text for text in texts)
+        assert not any(secret in word for word in ran)
+    assert not stored.exists()
+
+
+def test_the_name_in_an_ssh_address_stays() -> None:
+    parsed = git_source.parse("git+ssh://git@host/team/x.git@v1")
+    assert (parsed.url, parsed.login) == ("ssh://git@host/team/x.git", "")
+    assert parsed.shown == "git+ssh://git@host/team/x.git@v1"
+    assert git_source.parse("git+ssh://git:pw@host/x").url == "ssh://git@host/x"

@@ -152,3 +152,19 @@ def test_under_mlflow_the_way_back_is_mlflows(ports: Ports, scenario: Scenario) 
     ):
         raise StageFailedError("train", "broke")
     assert caught.value.resume == f"mlflow run . -e full_pipeline -P resume={run_id}"
+
+
+def test_the_way_back_says_which_word_is_a_secret(
+    ports: Ports, scenario: Scenario, secrets_forgotten: None
+) -> None:
+    command = "guardianflow pipeline s.yaml -e git+https://t0ken@h/x"
+    options = RunOptions(resumable=True, invocation=command)
+    with (
+        pytest.raises(KeyboardInterrupt) as caught,
+        parent_run(ports, scenario, options, "parent", {}) as run_id,
+    ):
+        raise KeyboardInterrupt
+    assert str(caught.value) == (
+        f"guardianflow pipeline s.yaml -e git+https://REDACTED@h/x --resume {run_id}"
+        "  # REDACTED stands for a secret, fill it in"
+    )

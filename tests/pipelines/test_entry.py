@@ -15,7 +15,15 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED
 from guardianflow.contracts.results import StageResult
-from pipelines.entry import gate_code, guarded, invocation, main, make_parser, overrides_from
+from pipelines.entry import (
+    gate_code,
+    guarded,
+    invocation,
+    main,
+    make_parser,
+    overrides_from,
+    where_to_look,
+)
 from pipelines.plan import RunOptions
 
 
@@ -126,3 +134,35 @@ def test_the_command_to_write_again_can_be_pasted(
     words = shlex.split(invocation(stage, *make_parser(stage).parse_known_args(given)))
     assert words[:5] == ["mlflow", "run", ".", "-e", stage]
     assert words[5:9] == ["-P", f"scenario_path={ODD}", "-P", "training.options.note=a b;c"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("http://kim:tr4ck-pw@mlflow:5000", "Look at it: http://mlflow:5000"),
+        (
+            "postgresql://kim:tr4ck-pw@db/mlflow",
+            "Look at it: make ui, or mlflow ui --backend-store-uri postgresql://REDACTED@db/mlflow"
+            "  # REDACTED stands for a secret, fill it in",
+        ),
+    ],
+)
+def test_where_to_look_is_said_without_the_password(
+    monkeypatch: pytest.MonkeyPatch, secrets_forgotten: None, uri: str, said: str
+) -> None:
+    monkeypatch.setenv("GUARDIANFLOW_TRACKING_URI", uri)
+    assert where_to_look() == said
+
+
+def test_a_failure_is_told_without_the_secrets_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, secrets_forgotten: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "s3rvice-t0ken")
+
+    def fail() -> int:
+        raise BackendError("the service refused s3rvice-t0ken")
+
+    assert guarded(fail, as_json=True) == 1
+    told = capsys.readouterr()
+    assert told.err == "error: the service refused REDACTED\n"
+    assert json.loads(told.out)["error"]["message"] == "the service refused REDACTED"

@@ -36,6 +36,17 @@ def test_events_arrive_as_they_were_sent() -> None:
     ]
 
 
+def test_no_secret_is_said(secrets_forgotten: None) -> None:
+    reading, writing = os.pipe()
+    sink = EventSink(writing)
+    sink.emit("error", message="git+https://kim:t0ken@h/x is refused", metrics={"ap.token": 0.5})
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as stream:
+        (event,) = read_events(stream)
+    assert event["message"] == "git+https://REDACTED@h/x is refused"
+    assert event["metrics"] == {"ap.token": 0.5}  # a class of that name
+
+
 def test_a_line_cut_off_by_death_is_left_out() -> None:
     stream = io.StringIO('{"kind": "message", "text": "whole"}\n{"kind": "res')
     assert [event["text"] for event in read_events(stream)] == ["whole"]

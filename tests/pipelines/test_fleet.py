@@ -145,6 +145,37 @@ def test_a_batch_of_another_store_is_refused(tmp_path: Path, executor: InProcess
         resume_batch(batch, executor.store)
 
 
+def test_a_batch_keeps_no_secret_and_asks_for_it_again(
+    tmp_path: Path, executor: InProcessExecutor, secrets_forgotten: None
+) -> None:
+    registry = make_fleet(tmp_path, {"a": GOOD})
+    text = registry.read_text().replace("{epochs}", "{epochs} --api_key {api_key}")
+    registry.write_text(text)
+    settings = Settings(work_dir=tmp_path / "work")
+    params = {"api_key": "k3y-of-kim"}
+    order = order_of(registry, tracking_uri="http://kim:tr4ck-pw@h", params=params)
+    batch, _ = prepare_batch(order, settings)
+    with held(batch):
+        batch.save()
+    kept = batch.folder / "batch.json"
+    assert "k3y-of-kim" not in kept.read_text() and "tr4ck-pw" not in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert batch.folder.stat().st_mode & 0o777 == 0o700
+    again = load_batch(batch.batch_id, settings.work_dir)
+    assert again.secret_params == ["api_key"]
+    store = executor.store
+    store.tracking_uri = "http://kim:tr4ck-pw@h"
+    for asked, words in (
+        ({}, "-p api_key=… must be given again"),
+        ({**params, "epochs": "3"}, "-p epochs must not be given"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            resume_batch(again, store, asked)
+    plans = resume_batch(again, store, params)
+    assert plans["a"].arguments[-1] == "k3y-of-kim"
+    assert again.order.tracking_uri == store.tracking_uri
+
+
 @pytest.mark.parametrize("asked", ["nothing", "../../etc", "20260101-000000-abcd"])
 def test_an_unknown_batch_is_told_with_the_last_ones(tmp_path: Path, asked: str) -> None:
     batch = new_batch(order_of(tmp_path), ["a"], tmp_path)

@@ -67,6 +67,18 @@ def test_a_bundle_tells_all_that_the_box_needs(tmp_path: Path) -> None:
     assert (current / "runtime/runtime_0123456789ab/contracts/__init__.py").is_file()
 
 
+def test_a_secret_in_an_old_runs_tags_does_not_get_to_the_box(tmp_path: Path) -> None:
+    facts = {
+        "pulled": {"reference": "x"},
+        "lineage": {"run.experiment_code_path": "git+https://kim:t0ken@host/x.git@main"},
+    }
+    content = made_bundle(tmp_path, facts=facts).contents["model.yaml"]
+    assert isinstance(content, bytes)
+    lineage = YAML(typ="safe").load(content)["lineage"]
+    assert lineage["run.experiment_code_path"] == "git+https://REDACTED@host/x.git@main"
+    assert lineage["run_id"] == "r" * 32
+
+
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
 def test_sha256sum_reads_the_sums(box: Path) -> None:
     command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]

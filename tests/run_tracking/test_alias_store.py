@@ -12,6 +12,7 @@ from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.run_tracking.alias_store import MlflowAliasStore
 from guardianflow.run_tracking.connection import Connection
 from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.support.redaction import learn
 
 NAME = "donghwa-entec/busan-plant1/용접/ppe"
 DOTTED = "donghwa-entec.busan-plant1.용접.ppe"
@@ -162,3 +163,13 @@ def test_promotion_needs_neither_torch_nor_for_the_fake_mlflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_secret_is_in_a_models_tags(kept: Kept, secrets_forgotten: None) -> None:
+    kept.add()
+    learn("pa55-w0rd-of-kim")
+    said = '{"token": "8f2c", "reason": "see https://kim:x@host, pa55-w0rd-of-kim"}'
+    kept.store.set_model_tag(NAME, "guardianflow.journal.1", said)
+    assert kept.store.model_tags(NAME)["guardianflow.journal.1"] == (
+        '{"token": "8f2c", "reason": "see https://REDACTED@host, REDACTED"}'
+    )

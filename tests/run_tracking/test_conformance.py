@@ -11,9 +11,11 @@ import pytest
 
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import MetricPoint, RunRequest
+from guardianflow.run_tracking import names
 from guardianflow.run_tracking.fake import InMemoryStore
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.run_tracking.mlflow_store import MlflowStore
+from guardianflow.support.redaction import learn
 
 EXPERIMENT = "donghwa-entec/busan-plant1/welding"
 
@@ -389,3 +391,74 @@ def test_a_launchers_run_is_pointed_to_the_run_that_stood_in(
     tags = store.get_run(launched).tags
     assert tags["guardianflow.run_id"] == ours
     assert tags["guardianflow.experiment"] == EXPERIMENT
+
+
+URL, KEY = "git+https://kim:g1t-pa55@host/x.git", "k3y-0f-a-service"
+
+
+def test_no_secret_is_stored(store: Any, tmp_path: Path, secrets_forgotten: None) -> None:
+    run_id = start(
+        store,
+        f"run of {URL}",
+        params={"training.options.api_key": KEY, "train.epochs": 3, "note": f"with {URL}"},
+        tags={"experiment_code_path": URL, "data.keypoints": "17"},
+    )
+    learn(KEY)
+    store.annotate(run_id, tags={"guardianflow.error": f"ValueError: {KEY} refused"})
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/stage.log").write_text(f"using {KEY}\nall is well\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(f"api_key: {KEY}\nurl: {URL}\n", encoding="utf-8")
+    store.log_files(run_id, tmp_path / "logs", "logs")
+    store.log_files(run_id, tmp_path / "config.yaml", "config")
+    run = store.get_run(run_id)
+    shown = "git+https://REDACTED@host/x.git"
+    assert run.run_name == f"run of {shown}"
+    assert run.params == {
+        "training.options.api_key": "REDACTED",
+        "train.epochs": "3",
+        "note": f"with {shown}",
+    }
+    assert run.tags["experiment_code_path"] == shown
+    assert run.tags["data.keypoints"] == "17"
+    assert run.tags["guardianflow.error"] == "ValueError: REDACTED refused"
+    # what was asked for by its own words is found
+    found = store.find_runs(tags={"experiment_code_path": URL})
+    assert [each.run_id for each in found] == [run_id]
+    log = store.download(run_id, "logs/stage.log", tmp_path / "fetched").read_text("utf-8")
+    assert log == "using REDACTED\nall is well\n"
+    config = store.download(run_id, "config/config.yaml", tmp_path / "fetched").read_text("utf-8")
+    assert config == f"api_key: REDACTED\nurl: {shown}\n"
+    assert KEY in (tmp_path / "logs/stage.log").read_text("utf-8")  # the caller's own file stays
+
+
+def test_a_packages_files_are_stored_as_their_hashes_say(
+    store: Any, tmp_path: Path, package: Any, secrets_forgotten: None, caplog: Any
+) -> None:
+    learn(KEY)
+    (package.directory / "labels.txt").write_text(f"made with {KEY}\n")
+    run_id = start(store)
+    store.log_files(run_id, package.directory, "weights")
+    fetched = store.download(run_id, "weights", tmp_path / "fetched")
+    assert (fetched / "labels.txt").read_text() == f"made with {KEY}\n"
+    assert "labels.txt holds a secret" in caplog.text and KEY not in caplog.text
+
+
+def test_what_mlflow_run_wrote_is_cleaned_as_far_as_it_can_be(
+    store: Any, monkeypatch: pytest.MonkeyPatch, secrets_forgotten: None, caplog: Any
+) -> None:
+    with monkeypatch.context() as as_mlflow_writes:
+        as_mlflow_writes.setattr(names, "stored_values", lambda given, _: dict(given or {}))
+        launched = store.start_run(
+            RunRequest(
+                EXPERIMENT,
+                "bold-crow-12",
+                {"mlflow.gitRepoURL": URL},
+                {"experiment_code_path": URL},
+            )
+        )
+    assert store.get_run(launched).params["experiment_code_path"] == URL
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    start(store, adopt_launcher=True)
+    assert store.get_run(launched).tags["mlflow.gitRepoURL"] == "git+https://REDACTED@host/x.git"
+    assert f"a secret into run {launched}, in the parameter experiment_code_path" in caplog.text
+    assert "g1t-pa55" not in caplog.text

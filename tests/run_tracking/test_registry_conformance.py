@@ -260,3 +260,14 @@ def test_a_version_that_is_not_there_can_not_be_tagged(
         kept.registry.tag_version(NAME, "7", {"a": "b"})
     with pytest.raises(SourceError, match="no registered model"):
         kept.registry.tag_version("donghwa-entec/busan-plant1/welding/pp", "1", {"a": "b"})
+
+
+def test_no_secret_is_in_a_versions_tags(
+    kept: Kept, package: DetectorPackage, secrets_forgotten: None
+) -> None:
+    tags = {"note": "from https://kim:pa55-w0rd@host/x", "api_key": "abc-123"}
+    model = kept.registry.register(kept.run(), package, NAME, tags=tags)
+    assert model.tags["note"] == "from https://REDACTED@host/x"
+    assert model.tags["api_key"] == "REDACTED"
+    kept.registry.tag_version(NAME, model.version, {"said": "password=abc-123"})
+    assert kept.registry.describe(f"models:/{NAME}@candidate").tags["said"] == "password=REDACTED"

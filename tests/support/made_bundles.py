@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec
 from guardianflow.release.bundle import Bundle, make_bundle
@@ -12,7 +13,9 @@ from guardianflow.release.bundle import Bundle, make_bundle
 MODEL = "동화.부산-1공장.용접.ppe"
 
 
-def made_bundle(folder: Path, version: int = 1, size: int = 3000) -> Bundle:
+def made_bundle(
+    folder: Path, version: int = 1, size: int = 3000, facts: Mapping[str, Any] | None = None
+) -> Bundle:
     """A bundle whose model's content depends on the version."""
     files = folder / f"package-{version}-{size}"
     if not files.exists():
@@ -29,7 +32,7 @@ def made_bundle(folder: Path, version: int = 1, size: int = 3000) -> Bundle:
         DetectorPackage.load(files),
         model=MODEL,
         version=str(version),
-        facts={"requirements": ["onnxruntime==1.0"], "lineage": {"run.commit": "abc"}},
+        facts=facts or {"requirements": ["onnxruntime==1.0"], "lineage": {"run.commit": "abc"}},
         runtime=runtime,
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.results import sha256_of
+from guardianflow.support.redaction import MARK, redact_text
 from scenario import load_scenario
 
 from ..environment import find_python
@@ -100,11 +101,21 @@ def make_draft(
             why, chosen, sha256, directory, entry, python, experiment.env.variables, reading.saved
         )
     files = {
-        TRAIN: code,
-        SCENARIO: scenario_text(experiment.name, site, task, fields, chosen, target),
+        TRAIN: _without_secrets(code, bare=False),
+        SCENARIO: _without_secrets(
+            scenario_text(experiment.name, site, task, fields, chosen, target), bare=True
+        ),
     }
     way = "script" if call is None else "ultralytics"
     return Draft(chosen, target, way, why, files, tuple(_todos(files)))
+
+
+def _without_secrets(text: str, *, bare: bool) -> str:
+    """The script's secrets stay where they are; a draft says where one is needed."""
+    clean = redact_text(text, bare=bare)
+    if clean == text:
+        return text
+    return f"# TODO {MARK} stands for a secret that is not copied: read the environment\n{clean}"
 
 
 def write_draft(draft: Draft) -> None:

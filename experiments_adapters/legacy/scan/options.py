@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
+from guardianflow.support.redaction import redact_value
+
 from .results import Option, Value
 
 _ABSENT = object()
@@ -56,11 +58,14 @@ def read_options(
 
 
 def template_of(options: tuple[Option, ...]) -> tuple[str, tuple[tuple[str, Value], ...]]:
-    """`--epochs {epochs} …` and the values that fill it."""
+    """`--epochs {epochs} …` and the values that fill it.
+
+    A secret that stands in a script's code stays there: its option is left out.
+    """
     words: list[str] = []
     defaults: list[tuple[str, Value]] = []
     for option in options:
-        if option.left_out:
+        if option.left_out or redact_value(option.name, option.default) != option.default:
             continue
         words += [shlex.quote(option.flag)] if option.flag else []
         words.append(f"{{{option.name}}}")

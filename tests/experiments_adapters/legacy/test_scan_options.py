@@ -121,3 +121,16 @@ def test_several_commands_need_a_person(code: str) -> None:
     options, note = read_options(ast.parse(code))
     assert options == ()
     assert "by hand" in note
+
+
+def test_a_secret_in_a_scripts_code_stays_there() -> None:
+    code = (
+        "import argparse\np = argparse.ArgumentParser()\n"
+        'p.add_argument("--epochs", type=int, default=3)\n'
+        'p.add_argument("--api_key", default="k3y")\n'
+        'p.add_argument("--source", default="rtsp://admin:pw@10.0.0.1/1")\n'
+        'p.add_argument("--token")\n'
+    )
+    template, defaults = template_of(read_options(ast.parse(code))[0])
+    assert template == "--epochs {epochs}"
+    assert dict(defaults) == {"epochs": 3}

@@ -1,0 +1,37 @@
+"""What is uploaded holds no secret that can be taken out of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..contracts.results import SPEC_FILE
+from ..support.redacted_files import without_secrets
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def cleaned(source: Path) -> Iterator[Path]:
+    """The file or directory to upload: `source`, or a copy of the same name without secrets.
+
+    The files of a detector package go as they are: their hashes stand in its description.
+    """
+
+    def of_package(path: Path) -> bool:
+        folders = [path.parent]
+        while folders[-1] != source and source in folders[-1].parents:
+            folders.append(folders[-1].parent)
+        return any((folder / SPEC_FILE).is_file() for folder in folders)
+
+    with without_secrets(source, logger.warning, of_package) as clean:
+        yield clean
+
+
+@contextmanager
+def cleaned_model(files: Path) -> Iterator[Path]:
+    """A logged model's files: its code and its package are named by their hashes."""
+    with without_secrets(files, logger.warning, lambda path: path.name != "MLmodel") as clean:
+        yield clean
