@@ -158,7 +158,7 @@ def _shelf(cache_dir: Path, url: str) -> Path:
 
 
 def _remove_old_clones(reference: GitReference, cache_dir: Path) -> None:
-    """Earlier releases kept clones whose `.git/config` holds the login; they are a cache, and go."""
+    """Remove what earlier releases kept: clones whose `.git/config` holds the login."""
     scheme, _, rest = reference.url.partition("://")
     shutil.rmtree(_shelf(cache_dir, f"{scheme}://{reference.login}@{rest}"), ignore_errors=True)
 

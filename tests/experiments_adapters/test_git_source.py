@@ -162,7 +162,7 @@ def test_a_login_reaches_the_server_and_no_file(
     with serving(tmp_path / "served", "kim", "p@ss/w0rd-9") as server:
         bare = f"http://{server.rpartition('@')[2]}"
         cache = tmp_path / "cache"
-        old = git_source._shelf(cache, f"{server}/private")  # as version 1.0 left it
+        old = git_source._shelf(cache, f"{server}/private")  # as earlier releases left it
         old.mkdir(parents=True)
         (old / "config").write_text(server)
         code = load(f"git+{server}/private")
