@@ -139,6 +139,7 @@ def _is_whole(reference: GitReference, clone: Path, commit: str) -> bool:
             capture_output=True,
             text=True,
             check=False,
+            timeout=_CLONE_SECONDS,
             env=_environment(reference),
         )
         for check in checks

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,6 +25,7 @@ from typing import IO, Any, Protocol
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import join
 from guardianflow.support.redaction import redact_value
+from guardianflow.support.terminal import write
 
 OUTCOME_FILE = "outcome.json"
 LAST_EVENTS_S = 5.0
@@ -183,8 +183,5 @@ class Steady:
         except Exception as exc:
             self._reporter = None
             with suppress(Exception):
-                print(  # noqa: T201
-                    f"progress is shown no more ({type(exc).__name__}: {exc}); the work goes on",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                kind = type(exc).__name__
+                write(f"progress is shown no more ({kind}: {exc}); the work goes on", error=True)

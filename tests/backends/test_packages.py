@@ -89,7 +89,7 @@ def test_a_directory_with_one_model_is_that_model(package: MakePackage, tmp_path
     made = package_from_weights(folder, tmp_path / "made", input_size=160)
     assert made.spec.class_names == ("a", "b", "c", "d")
     (folder / "metadata.yaml").write_text("names: {0: [unclosed")
-    with pytest.raises(SourceError, match=r"metadata.yaml can't be read"):
+    with pytest.raises(SourceError, match=r"metadata.yaml: not valid YAML"):
         package_from_weights(folder, tmp_path / "again", input_size=160)
     (folder / "other.onnx").touch()
     with pytest.raises(SourceError, match=r"exactly one of .* holds model.xml, other.onnx"):

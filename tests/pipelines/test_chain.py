@@ -161,7 +161,7 @@ def test_the_way_back_says_which_word_is_a_secret(
     options = RunOptions(resumable=True, invocation=command)
     with (
         pytest.raises(KeyboardInterrupt) as caught,
-        parent_run(ports, scenario, options, "parent", {}) as run_id,
+        parent_run(ports, scenario, options, "parent", {}, Told()) as run_id,
     ):
         raise KeyboardInterrupt
     assert str(caught.value) == (
