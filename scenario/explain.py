@@ -88,6 +88,10 @@ def _findings(
         path = tuple(part for part in each["loc"] if part not in (ONE, SEVERAL))
         of_key = bool(path) and path[-1] == "[key]"
         path = path[:-1] if of_key else path
+        if each["type"] == "string_unicode" and isinstance(_value_at(values, path), Mapping):
+            inside = f" in '{_dotted(path)}'" if path else ""
+            yield Finding(path, f"the key {each['input']!a}{inside} holds a broken character")
+            continue
         if not path:  # the class's own check of itself: `conflicts` says what it found
             continue
         annotation, expected = _annotation_at(model, path)

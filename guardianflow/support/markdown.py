@@ -17,15 +17,16 @@ class Verbatim(str):
 def markdown_text(value: object) -> object:
     """A value as text of one line that Markdown shows as it is, in a table too.
 
-    Characters that begin markup or HTML get a backslash or become an entity. An underscore within
-    a word is none.
+    Characters that begin markup or HTML get a backslash or become an entity. Underscores within
+    a word are none.
     """
     if not isinstance(value, str) or isinstance(value, Verbatim):
         return value
     line = " ".join(value.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*\[\]|~])", r"\\\1", line)
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
+    at_an_end = r"(?<![^\W_])(?<!_)_+|_+(?!_)(?![^\W_])"
+    return re.sub(at_an_end, lambda found: found[0].replace("_", "\\_"), line)
 
 
 def table_row(cells: Iterable[object]) -> str:

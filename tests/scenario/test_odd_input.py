@@ -114,6 +114,12 @@ def test_a_path_that_no_file_can_have(path: str) -> None:
         load_scenario(path)
 
 
+@pytest.mark.parametrize("key", ["\ud800", "site.\ud800", "training.options.\ud800"])
+def test_half_a_character_in_a_key(base: Path, key: str) -> None:
+    with pytest.raises(ScenarioError, match="broken character"):
+        load_scenario(base, overrides=[f"{key}=1"])
+
+
 def test_a_large_number_is_told_with_its_length(base: Path) -> None:
     with pytest.raises(ScenarioError, match="a number of 4302 characters"):
         load_scenario(base, overrides=[f"model.num_classes={LARGE}"])

@@ -27,3 +27,8 @@ def test_a_row_has_as_many_columns_as_cells(cells: list[str]) -> None:
 
 def test_the_line_under_the_headings_has_their_number() -> None:
     assert table_head(("variant", "a|b")) == ["| variant | a\\|b |", "|---|---|"]
+
+
+def test_underscores_are_escaped_where_they_could_begin_or_end_emphasis() -> None:
+    assert markdown_text("plant/ppe__openvino_int8") == "plant/ppe__openvino_int8"
+    assert markdown_text("__init__ a_ _b") == r"\_\_init\_\_ a\_ \_b"
