@@ -334,7 +334,8 @@ def test_no_forged_verdict_promotes_what_failed(
 # --- the box -------------------------------------------------------------------------------------
 
 
-def run(box: Path, image: Path) -> str:
+def run(box: Path) -> str:
+    image = box.parent / "image.ppm"
     done = subprocess.run(
         [sys.executable, box / "current" / "run_detector.py", image, "--conf", "0", "--json"],
         env={**os.environ, "GUARDIANFLOW_RUN_DETECTOR_CHILD": "1"},
@@ -344,38 +345,41 @@ def run(box: Path, image: Path) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def test_each_file_of_the_bundle(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    box, count = tmp_path / "box", Count()
-    deliver(f"{NAME}/2", box, site.ports)
-    image = tmp_path / "image.ppm"
-    image.write_bytes(b"P6 64 64 255\n" + IMAGE.tobytes())
-    bundle = (box / "current").resolve()
-    assert run(box, image)
+@pytest.fixture
+def box(site: Site, tmp_path: Path) -> Path:
+    """The model on a box, and an image beside it."""
+    deliver(f"{NAME}/2", tmp_path / "box", site.ports)
+    (tmp_path / "image.ppm").write_bytes(b"P6 64 64 255\n" + IMAGE.tobytes())
+    assert run(tmp_path / "box")
+    return tmp_path / "box"
+
+
+def try_box(count: Count, box: Path, what: str) -> None:
+    count.add(f"check: {what}", "intact" * check_directory(box).intact, "")
+    count.add(f"run: {what}", run(box), "")
+
+
+def test_each_file_of_the_bundle(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle, count = (box / "current").resolve(), Count()
     files = sorted(path for path in bundle.rglob("*") if path.is_file())
     for file in files:
         name = file.relative_to(bundle).as_posix()
         for what, content in (("changed", file.read_bytes() + b"#"), ("gone", None)):
             with put(file, content):
-                count.add(f"check: {name} {what}", "intact" * check_directory(box).intact, "")
-                if name != "run_detector.py":  # what compares the rest can't compare itself
-                    count.add(f"run: {name} {what}", run(box, image), "")
+                if name == "run_detector.py":  # what compares the rest can't compare itself
+                    count.add(f"check: {name}", "intact" * check_directory(box).intact, "")
+                else:
+                    try_box(count, box, f"{name} {what}")
     for extra in ("more.bin", "runtime/more.py"):
         with put(bundle / extra, b"more = 1\n"):
-            count.add(f"check: {extra}", "intact" * check_directory(box).intact, "")
-            count.add(f"run: {extra}", run(box, image), "")
+            try_box(count, box, extra)
     count.tell("the bundle", capsys)
 
 
 def test_a_description_changed_together_with_its_checksum_is_found_on_the_box(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    box: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    box, count = tmp_path / "box", Count()
-    deliver(f"{NAME}/2", box, site.ports)
-    image = tmp_path / "image.ppm"
-    image.write_bytes(b"P6 64 64 255\n" + IMAGE.tobytes())
-    bundle = (box / "current").resolve()
+    bundle, count = (box / "current").resolve(), Count()
     file, sums = bundle / "detector.json", bundle / "SHA256SUMS"
     good = DetectorPackage.load(bundle).spec
     for field, value in (
@@ -389,6 +393,5 @@ def test_a_description_changed_together_with_its_checksum_is_found_on_the_box(
         text = changed.to_json().encode()
         old, new = (hashlib.sha256(each).hexdigest() for each in (file.read_bytes(), text))
         with put(file, text), put(sums, sums.read_bytes().replace(old.encode(), new.encode())):
-            count.add(f"check: {field}", "intact" * check_directory(box).intact, "")
-            count.add(f"run: {field}", run(box, image), "")
+            try_box(count, box, field)
     count.tell("the description and its checksum", capsys)
