@@ -146,6 +146,8 @@ def check_source_run(context: StageContext, run_id: str) -> RunRecord:
 def fetch_registered(context: StageContext, reference: str, destination: Path) -> DetectorPackage:
     """A registered model; one from before weights were looked into may need --trust-weights."""
     package = context.ports.registry.fetch(reference, destination)
+    if package.verified_by.note and not context.request.check_only:
+        context.events.message(f"{reference} is {package.verified_by.note}")
     return admit_package(context, package, registered=True)
 
 

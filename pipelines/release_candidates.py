@@ -26,7 +26,7 @@ from guardianflow.contracts.results import (
 from guardianflow.release.evidence import ReadEvidence, ReleaseEvidence, read_evidence
 from scenario import Scenario, to_display_name
 
-from .inputs import RUN_REFERENCE, fetch_source
+from .inputs import RUN_REFERENCE, fetch_registered, fetch_source
 from .plan import ORIGINAL
 from .stages import VARIANT_TAG, StageContext
 from .wiring import Ports
@@ -211,7 +211,7 @@ def contend(context: StageContext, folder: Path) -> list[Pair]:
 def fetch_candidate(context: StageContext, candidate: Candidate, folder: Path) -> Contender:
     if candidate.version:
         reference = f"models:/{candidate.name}/{candidate.version}"
-        package = context.ports.registry.fetch(reference, folder)
+        package = fetch_registered(context, reference, folder)
     else:
         request = replace(context.request, source=f"{RUN_REFERENCE}{candidate.run_id}")
         package = fetch_source(replace(context, request=request), folder)
@@ -239,7 +239,7 @@ def fetch_champion(
     if model is None:
         return None, {}
     try:
-        package = context.ports.registry.fetch(f"models:/{name}/{model.version}", folder)
+        package = fetch_registered(context, f"models:/{name}/{model.version}", folder)
     except SourceError as exc:
         raise SourceError(
             f"the champion {name} v{model.version} can't be fetched, so nothing can be compared "

@@ -7,12 +7,20 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from registered_before import PYTORCH, unpack
 from small_detectors import small_package
 
 from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fake import InMemoryStore
-from pipelines.inputs import WEIGHTS_TAG, fetch_run_file, fetch_unregistered, log_weights
+from pipelines.inputs import (
+    WEIGHTS_TAG,
+    fetch_registered,
+    fetch_run_file,
+    fetch_unregistered,
+    log_weights,
+)
+from pipelines.wiring import connect
 
 
 class OtherFiles:
@@ -68,3 +76,19 @@ def test_what_was_exchanged_since_is_refused(
     store.annotate(run_id, tags={WEIGHTS_TAG: "{"})
     with pytest.raises(SourceError, match="can't be read"):
         fetch_unregistered(context(store), store.get_run(run_id), tmp_path / "c")
+
+
+def test_a_model_from_before_is_taken_and_said_to_be_verified_by_the_old_rule(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    there = SimpleNamespace(
+        ports=connect(unpack(tmp_path / "before").uri),
+        request=SimpleNamespace(check_only=False, trust_weights=False),
+        events=SimpleNamespace(message=said.append),
+    )
+    reference = f"models:/{PYTORCH}@candidate"
+    package = fetch_registered(cast(Any, there), reference, tmp_path / "out")
+    assert package.spec.backend == "pytorch"
+    assert len(said) == 1
+    assert said[0].startswith(f"{reference} is verified by the old rule")
