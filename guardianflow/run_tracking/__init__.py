@@ -4,6 +4,7 @@ mlflow_store.py    MlflowStore: runs written and read by explicit id
 registry.py        MlflowRegistry: a detector package ↔ a registered MLflow model
 alias_store.py     MlflowAliasStore: aliases and tags of registered models, one write at a time
 undo.py            all or nothing: what was made before a failure is taken back
+identity.py        whether a fetched detector is the one that was registered
 model_files.py     the files of that model: package, code of ours, signature, requirements
 runtime_copy.py    which of our modules the model needs, copied under another name
 detector_model.py  the model's own code, run by mlflow where this project may be missing
