@@ -76,7 +76,8 @@ def networks() -> Iterator[tuple[str, Any]]:
             yield family, name
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
+@pytest.mark.timeout(900)
 def test_every_architecture_is_made_of_listed_classes() -> None:
     from ultralytics.nn.tasks import DetectionModel
 
