@@ -319,7 +319,7 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
     that goes away, a terminal without Hangul) touches neither the work nor the exit code.
     """
     escape_log_lines()
-    with surviving_output(), stop_signals(held=True, until_exit=True):
+    with surviving_output(), stop_signals(held=True, own_process=True, until_exit=True):
         try:
             with let_through():
                 return int(work())

@@ -38,7 +38,8 @@ def main(argv: list[str]) -> int:
     os.set_inheritable(descriptor, False)
     events = EventSink(descriptor)
     # The starter asks with SIGINT, also where it was started with SIGINT ignored.
-    with surviving_output(), stop_signals(held=True, always=[signal.SIGINT], until_exit=True):
+    signals = stop_signals(held=True, always=[signal.SIGINT], own_process=True, until_exit=True)
+    with surviving_output(), signals:
         threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
         take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's
         return conclude(events, scratch)

@@ -67,11 +67,14 @@ class StopSignals:
         if self._waiting and not self._holds:
             self._raise()
 
-    def _install(self, always: Iterable[int]) -> None:
+    def _install(self, always: Iterable[int], own_process: bool) -> None:
         ours_to_take = (signal.SIG_DFL, signal.default_int_handler)
         for number in SIGNALS:
-            # One that is ignored (nohup) stays so, and so does a handler that somebody has set.
-            if signal.getsignal(number) in ours_to_take or number in always:
+            set_by = signal.getsignal(number)
+            # One that is ignored (nohup) stays so. A handler that somebody has set does too where
+            # we are a guest of his process, but not where a library has set it in ours.
+            taken = set_by in ours_to_take or (own_process and set_by != signal.SIG_IGN)
+            if taken or number in always:
                 self._before[number] = signal.signal(number, self._note)
 
     def _restore(self) -> None:
@@ -84,13 +87,18 @@ _current: StopSignals | None = None
 
 @contextmanager
 def stop_signals(
-    *, held: bool = False, always: Iterable[int] = (), until_exit: bool = False
+    *,
+    held: bool = False,
+    always: Iterable[int] = (),
+    own_process: bool = False,
+    until_exit: bool = False,
 ) -> Iterator[StopSignals]:
     """One KeyboardInterrupt for all signals inside.
 
     Args:
         held: raise it within `let_through` alone; one that waits at the end is forgotten.
-        always: signals that are taken even where they are ignored, or another handler is set.
+        always: signals that are taken even where they are ignored.
+        own_process: a command or a worker: handlers that libraries have set are replaced too.
         until_exit: after an interruption the handlers stay: the process is about to end, and what
             comes then is no news.
     """
@@ -104,7 +112,7 @@ def stop_signals(
     signals = StopSignals()
     signals._holds = int(held)
     _current = signals
-    signals._install(always)
+    signals._install(always, own_process)
     try:
         yield signals
     finally:

@@ -42,7 +42,7 @@ from pipelines.wiring import Ports, connect
 DOTTED = NAME.replace("/", ".")
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

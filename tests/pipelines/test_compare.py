@@ -81,7 +81,7 @@ def break_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OnnxBackend, "export", half_way)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.timeout(600)
 @without_tensorrt
 def test_a_failure_ends_one_variant_and_the_way_back_makes_that_one_alone(

@@ -50,6 +50,7 @@ def test_a_model_is_judged_by_run_alias_or_file(workplace: Workplace) -> None:
     assert last_json(by_file.stdout)["metrics"]["det.mAP50"] == judged["metrics"]["det.mAP50"]
 
 
+@pytest.mark.acceptance
 def test_what_can_not_be_started_from_is_named(workplace: Workplace) -> None:
     store = workplace.store
     failed = store.start_run(RunRequest(EXPERIMENT, "ppe-yolo11n-train-v1"))

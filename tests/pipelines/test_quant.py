@@ -107,7 +107,7 @@ def desk(shared_data: Path, tmp_path: Path) -> Desk:
     return Desk(shared_data, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_broken_recipe_is_caught_and_never_registered(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

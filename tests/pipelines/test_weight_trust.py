@@ -270,7 +270,7 @@ def test_a_wrapped_scripts_weights_are_looked_at_and_cost_no_run(
 # --- the command line -----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_the_flag_of_the_command(
     workplace: Workplace, hostile: Path, marker: Path, foreign: Path
 ) -> None:

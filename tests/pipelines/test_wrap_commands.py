@@ -116,7 +116,7 @@ def content_of(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.timeout(280)
 def test_a_real_ultralytics_script_is_wrapped_unchanged(workplace: Workplace) -> None:
     site = Site(workplace.root, InProcessExecutor(workplace.root, workplace.work_dir))

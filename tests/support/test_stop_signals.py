@@ -21,7 +21,7 @@ def send(number: int = signal.SIGINT) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_each_of_them_interrupts_once_and_what_follows_only_hurries(number: int) -> None:
     ended = []
-    with stop_signals() as signals, pytest.raises(KeyboardInterrupt):
+    with stop_signals(own_process=True) as signals, pytest.raises(KeyboardInterrupt):
         try:
             send(number)
         finally:
@@ -31,6 +31,23 @@ def test_each_of_them_interrupts_once_and_what_follows_only_hurries(number: int)
     assert ended == ["whole"]
     assert signals.stopping
     assert signals.hurry
+
+
+def test_a_handler_of_others_stays_where_we_are_guests_and_goes_in_a_process_of_ours() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        with stop_signals():
+            send(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+        with pytest.raises(KeyboardInterrupt), stop_signals(own_process=True):
+            send(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with stop_signals(own_process=True):
+            send(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_handlers_are_as_before_afterwards() -> None:

@@ -319,7 +319,7 @@ def write_tiny_data(folder: Path) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.timeout(280)
 def test_the_draft_of_a_plain_ultralytics_script_really_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
