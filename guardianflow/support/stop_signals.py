@@ -15,6 +15,7 @@ thread, where Python runs no handlers, all of them do nothing.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 import time
@@ -83,6 +84,16 @@ class StopSignals:
 
 
 _current: StopSignals | None = None
+_leaving = False
+
+
+@atexit.register
+def _ignore_what_comes_last() -> None:
+    """Python puts the system's handlers back at its very end, but for signals that are ignored: one
+    Ctrl-C too many would then take the exit code away."""
+    if _leaving:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -102,7 +113,7 @@ def stop_signals(
         until_exit: after an interruption the handlers stay: the process is about to end, and what
             comes then is no news.
     """
-    global _current
+    global _current, _leaving
     if threading.current_thread() is not threading.main_thread():
         yield StopSignals()
         return
@@ -117,7 +128,9 @@ def stop_signals(
         yield signals
     finally:
         _current = None
-        if not (until_exit and signals.stopping):
+        if until_exit and signals.stopping:
+            _leaving = True
+        else:
             signals._restore()
 
 

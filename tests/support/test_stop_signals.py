@@ -112,3 +112,22 @@ def test_other_handlers_and_nohup_stay() -> None:
     )
     assert done.stdout == "own\n"
     assert done.stderr.strip().endswith("KeyboardInterrupt")
+
+
+def test_a_signal_at_the_very_end_takes_no_exit_code_away() -> None:
+    """Sent when Python has put the system's own handlers back: by an object that goes last."""
+    code = (
+        "import os, signal, sys\n"
+        "from guardianflow.support.stop_signals import stop_signals\n"
+        "class Last:\n"
+        "    def __init__(self): self.kill, self.me = os.kill, os.getpid()\n"
+        "    def __del__(self): self.kill(self.me, 2)\n"
+        "sys.modules['last'] = Last()\n"
+        "try:\n"
+        "    with stop_signals(own_process=True, until_exit=True):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
