@@ -103,7 +103,8 @@ def evidence_refusal(
     if mine.outcome != PASS:
         return f"its tags say '{PASS}', but the release that judged it ({run}) says {mine.outcome}"
     if mine.champion_version != champion:
-        return f"{run} compared it with v{mine.champion_version or ' none'}, not with v{champion}"
+        then, now = (f"v{v}" if v else "no champion" for v in (mine.champion_version, champion))
+        return f"{run} compared it with {then}, not with {now}"
     # Results of earlier releases name no identity; models of those days have their files' alone.
     unnamed = not mine.digest and package.verified_by is IdentityRule.FILES
     if mine.digest != package.digest and not unnamed:
