@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardianflow.backends.catalogue import get_backend
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.measurements import DetectionMetrics
 from guardianflow.contracts.results import DetectorPackage, ExportRequest, LabelledImage
 from guardianflow.detector import Detector
-from guardianflow.evaluation.detection import collect_predictions, evaluate_detections
-from guardianflow.evaluation.preprocessing import LetterboxedImages
+from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
+from guardianflow.evaluation.images.preprocessing import LetterboxedImages
 from guardianflow.site_data.datasets import (
     read_labelled_images,
     resolve_dataset,
     sample_calibration_images,
 )
-from pipelines.events import EventSink
-from pipelines.plan import Planner, RunOptions
 from pipelines.settings import PROJECT_ROOT, load_settings
-from pipelines.stages import StageContext
-from pipelines.train import TrainStage
+from pipelines.stage.events import EventSink
+from pipelines.stage.plan import Planner, RunOptions
+from pipelines.stage.stage import StageContext
+from pipelines.train.stage import TrainStage
 from pipelines.wiring import connect
 from scenario import Scenario, load_scenario
 

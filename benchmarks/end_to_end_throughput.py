@@ -23,9 +23,9 @@ from benchmarks.verdict import conclude
 from guardianflow.backends.hardware import physical_cores
 from guardianflow.contracts.results import DetectorPackage
 from guardianflow.detector import Detector
-from guardianflow.evaluation.latency import HANDOVER_PAUSE_S
-from guardianflow.evaluation.preprocessing import load_image
-from guardianflow.evaluation.throughput import STAGES, measure_file_throughput
+from guardianflow.evaluation.images.preprocessing import load_image
+from guardianflow.evaluation.timing.latency import HANDOVER_PAUSE_S
+from guardianflow.evaluation.timing.throughput import STAGES, measure_file_throughput
 
 GOAL = 0.85
 
@@ -61,7 +61,7 @@ class OneThread:
     def __init__(self, package: DetectorPackage) -> None:
         import openvino
 
-        from guardianflow.backends.openvino_runtime import network_to_compile
+        from guardianflow.backends.openvino.runtime import network_to_compile
 
         core = openvino.Core()
         graph, _ = network_to_compile(openvino, core, package, 1)

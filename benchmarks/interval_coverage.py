@@ -25,9 +25,9 @@ from scipy.stats import binom, binomtest, norm
 
 from benchmarks.made_up_models import CLASSES, made_up_split
 from benchmarks.verdict import machine
-from guardianflow.evaluation.detection import evaluate_detections
-from guardianflow.evaluation.order_statistics import interval_ranks, percentile_of
-from guardianflow.evaluation.significance import bootstrap_differences
+from guardianflow.evaluation.accuracy.detection import evaluate_detections
+from guardianflow.evaluation.accuracy.significance import bootstrap_differences
+from guardianflow.evaluation.timing.order_statistics import interval_ranks, percentile_of
 
 KEYS = ("recall", "mAP50", "mAP50_95", "recall.helmet", "ap50.helmet", "ap.person")
 GOAL = (0.93, 0.97)

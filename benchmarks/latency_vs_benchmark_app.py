@@ -29,12 +29,12 @@ import numpy as np
 
 from benchmarks.networks import demo_images, exported, yolo11n
 from benchmarks.verdict import Goal, conclude_all
-from guardianflow.backends.openvino_runtime import network_to_compile
+from guardianflow.backends.openvino.runtime import network_to_compile
 from guardianflow.contracts.results import DetectorPackage
 from guardianflow.detector import Detector
-from guardianflow.evaluation.latency import HANDOVER_PAUSE_S, measure_latency
-from guardianflow.evaluation.preprocessing import load_image
-from guardianflow.evaluation.throughput import measure_network_throughput
+from guardianflow.evaluation.images.preprocessing import load_image
+from guardianflow.evaluation.timing.latency import HANDOVER_PAUSE_S, measure_latency
+from guardianflow.evaluation.timing.throughput import measure_network_throughput
 
 WARMUP = 10
 SLICE_S = 0.25

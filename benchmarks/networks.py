@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from guardianflow.backends.catalogue import get_backend
-from guardianflow.backends.packages import package_from_weights
-from guardianflow.backends.ultralytics_models import import_ultralytics
+from guardianflow.backends.weights.packages import package_from_weights
+from guardianflow.backends.weights.ultralytics_models import import_ultralytics
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
-from guardianflow.evaluation.preprocessing import LetterboxedImages
+from guardianflow.evaluation.images.preprocessing import LetterboxedImages
 from guardianflow.site_data.demo import demo_data_set
 from pipelines.settings import load_settings
 

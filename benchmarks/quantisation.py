@@ -30,15 +30,15 @@ import numpy as np
 from benchmarks.brief_detectors import kept_by_int8
 from benchmarks.verdict import Goal, conclude_all
 from guardianflow.backends.catalogue import get_backend
-from guardianflow.backends.packages import package_from_weights
-from guardianflow.backends.ultralytics_models import import_ultralytics
+from guardianflow.backends.weights.packages import package_from_weights
+from guardianflow.backends.weights.ultralytics_models import import_ultralytics
 from guardianflow.contracts.results import DetectorPackage, ExportRequest, LabelledImage
 from guardianflow.detector import Detector
-from guardianflow.evaluation.detection import collect_predictions, evaluate_detections
-from guardianflow.evaluation.latency import CALLS_A_TURN, measure_interleaved, speedup
-from guardianflow.evaluation.preprocessing import LetterboxedImages, load_image
-from guardianflow.evaluation.significance import bootstrap_differences
-from guardianflow.evaluation.throughput import measure_network_throughput
+from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
+from guardianflow.evaluation.accuracy.significance import bootstrap_differences
+from guardianflow.evaluation.images.preprocessing import LetterboxedImages, load_image
+from guardianflow.evaluation.timing.latency import CALLS_A_TURN, measure_interleaved, speedup
+from guardianflow.evaluation.timing.throughput import measure_network_throughput
 from guardianflow.site_data.datasets import (
     read_labelled_images,
     resolve_dataset,

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.verdict import by_turns, conclude
-from pipelines.events import EventSink
-from pipelines.plan import Planner, RunOptions
 from pipelines.settings import PROJECT_ROOT, load_settings
-from pipelines.stages import StageContext, StageOutcome, StagePlan, execute
-from pipelines.train import TrainStage
+from pipelines.stage.events import EventSink
+from pipelines.stage.plan import Planner, RunOptions
+from pipelines.stage.stage import StageContext, StageOutcome, StagePlan, execute
+from pipelines.train.stage import TrainStage
 from pipelines.wiring import connect
 from scenario import Scenario, load_scenario
 

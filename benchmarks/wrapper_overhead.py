@@ -32,8 +32,8 @@ import psutil
 from benchmarks.verdict import Goal, conclude_all
 from pipelines.settings import Settings
 from pipelines.wiring import Ports, connect
-from pipelines.wrap import run_wrapped
-from pipelines.wrap_plan import WrapPlan, WrapRequest, make_plan
+from pipelines.wrap.plan import WrapPlan, WrapRequest, make_plan
+from pipelines.wrap.run import run_wrapped
 
 FACTOR, CONSTANT_S = 1.02, 1.0
 MEMORY_MB = 200.0

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .demo_canvas import Canvas, Pixels, Rgb, fractal_noise, warp_onto
+from .canvas import Canvas, Pixels, Rgb, fractal_noise, warp_onto
 
 GROUNDS: dict[str, Rgb] = {
     "concrete": (172, 168, 160),

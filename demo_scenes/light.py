@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .demo_canvas import Camera, Pixels, Rgb
+from .canvas import Camera, Pixels, Rgb
 
 SUPERSAMPLE = 2  # the sheet is drawn this much larger than the picture
 

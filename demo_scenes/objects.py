@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .demo_canvas import Block, Canvas, Floats, Rgb, around, draw_block
+from .canvas import Block, Canvas, Floats, Rgb, around, draw_block
 
 STEEL: Rgb = (150, 154, 158)
 WOOD: Rgb = (168, 132, 88)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .demo_canvas import Rgb
+from .canvas import Rgb
 
 SKIN: tuple[Rgb, ...] = ((236, 196, 168), (222, 178, 146), (198, 150, 116), (150, 104, 76))
 HAIR: tuple[Rgb, ...] = ((24, 21, 20), (38, 30, 26), (66, 46, 34), (112, 104, 98), (150, 118, 76))

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .demo_canvas import Floats, Pixels, Rgb
-from .demo_outfits import Outfit, Pose
+from .canvas import Floats, Pixels, Rgb
+from .outfits import Outfit, Pose
 
 BODY, HEAD, VEST, LOAD = 1, 2, 3, 4  # what a sprite's pixel belongs to
 

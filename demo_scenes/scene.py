@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .demo_backdrop import draw_backdrop, draw_ground
-from .demo_canvas import Camera, Canvas, Floats, Pixels
-from .demo_light import SUPERSAMPLE, Light, develop, random_light
-from .demo_objects import KINDS, Thing, shadow_outline
-from .demo_outfits import Outfit, Pose, random_outfit, random_pose
-from .demo_people import BODY, HEAD, LOAD, VEST, Sprite, draw_figure
+from .backdrop import draw_backdrop, draw_ground
+from .canvas import Camera, Canvas, Floats, Pixels
+from .light import SUPERSAMPLE, Light, develop, random_light
+from .objects import KINDS, Thing, shadow_outline
+from .outfits import Outfit, Pose, random_outfit, random_pose
+from .people import BODY, HEAD, LOAD, VEST, Sprite, draw_figure
 
 CLASS_NAMES = ("helmet", "head", "vest", "person")
 # A part is labelled when at least this share of it is seen; less is left to guessing.

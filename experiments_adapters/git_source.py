@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from guardianflow.contracts.errors import ExperimentCodeError, MissingDependencyError
 from guardianflow.contracts.given import given_url
-from guardianflow.support.redaction import MARK, learn_text, redact_text
+from guardianflow.support.secrets.redaction import MARK, learn_text, redact_text
 
 PREFIX = "git+"
 _SCHEMES = ("https", "ssh", "git", "file", "http")

@@ -17,8 +17,8 @@ import numpy as np
 
 from .contracts.errors import EvaluationError
 from .contracts.results import DetectorPackage, DetectorSpec, SessionInfo
-from .evaluation.postprocessing import decode
-from .evaluation.preprocessing import Letterbox, letterbox
+from .evaluation.images.postprocessing import decode
+from .evaluation.images.preprocessing import Letterbox, letterbox
 
 if TYPE_CHECKING:
     from .contracts.ports import ImageArray, RawOutput, Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .model_registry import ModelRegistry
+    from .registered_models.registry import ModelRegistry
     from .runner import create_runner
 
 __all__ = ["ModelRegistry", "create_runner"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return create_runner
     if name == "ModelRegistry":
-        from .model_registry import ModelRegistry
+        from .registered_models.registry import ModelRegistry
 
         return ModelRegistry
     raise AttributeError(f"module 'pipelines' has no attribute '{name}'")

@@ -27,13 +27,13 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.output_streams import surviving_output
-from guardianflow.support.redacted_streams import keeping_secrets
-from guardianflow.support.redaction import shown_address, shown_command
+from guardianflow.support.secrets.redaction import shown_address, shown_command
+from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.stop_signals import let_through, stop_signals
 from guardianflow.support.terminal import ArgumentParser, escape_log_lines, write
 
-from .plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
+from .stage.plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
 
 INTERRUPTED = 130
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -51,7 +51,7 @@ SWITCHES = {
 def main(stage: str, argv: Sequence[str] | None = None) -> int:
     """`python -m pipelines.{stage}`."""
     arguments, rest = make_parser(stage).parse_known_args(argv)
-    return guarded(lambda: run_arguments(stage, arguments, rest), as_json=arguments.json)
+    return run_guarded(lambda: run_arguments(stage, arguments, rest), as_json=arguments.json)
 
 
 def make_parser(stage: str) -> argparse.ArgumentParser:
@@ -72,7 +72,9 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
     switches = SWITCHES | (gated if stage in (FULL_PIPELINE, RELEASE) else {})
     for name, text in switches.items():
         # `mlflow run -P force=true` arrives as `--force true`
-        parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes, help=text)
+        parser.add_argument(
+            f"--{name}", nargs="?", const=True, default=False, type=parse_switch, help=text
+        )
     if stage == RELEASE:
         parser.add_argument("--run", default="", help="the pipeline whose models are judged")
         parser.add_argument(
@@ -89,7 +91,7 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
     return parser
 
 
-def yes(text: str) -> bool:
+def parse_switch(text: str) -> bool:
     """A switch's value as `mlflow run` passes it."""
     if text.lower() in ("true", "yes", "1"):
         return True
@@ -204,7 +206,7 @@ def run_and_report(
     try:
         result = runner.run()
     except KeyboardInterrupt as exc:
-        from .chain import resume_command
+        from .stage.parent_run import resume_command
 
         raise KeyboardInterrupt(str(exc) or resume_command(options, options.resume)) from None
     except ComparisonFailedError as exc:  # what was measured is shown before the failure is told
@@ -222,7 +224,7 @@ def gate_code(options: RunOptions, result: StageResult) -> int:
     """1 where a release had to pass and did not; says which gates stopped it."""
     if not options.fail_on_gate or result.decision.get("outcome") == PASS:
         return 0
-    from .release_text import refusal
+    from .release.text import refusal
 
     write(f"error: {refusal(result.decision)}", error=True)
     return 1
@@ -232,7 +234,7 @@ def comparison_of(scenario: Any, result: StageResult) -> Any:
     """The table of a comparison's result; None for other results."""
     if result.stage != COMPARE:
         return None
-    from .comparison_table import tabulate
+    from .compare.table import tabulate
 
     return tabulate(scenario, result.run_id, result.stages)
 
@@ -240,7 +242,7 @@ def comparison_of(scenario: Any, result: StageResult) -> Any:
 def comparison_as_dict(table: Any) -> dict[str, Any]:
     if table is None:
         return {}
-    from .comparison_table import to_dict
+    from .compare.table import to_dict
 
     return {"comparison": to_dict(table)}
 
@@ -254,7 +256,7 @@ def show_comparison(table: Any) -> None:
 
 def show(scenario: Any, result: StageResult) -> None:
     from .console import print_result, print_summary
-    from .summary import summarise
+    from .full_pipeline.summary import summarise
 
     if result.stage == COMPARE:
         show_comparison(comparison_of(scenario, result))
@@ -264,7 +266,7 @@ def show(scenario: Any, result: StageResult) -> None:
     else:
         print_result(result)
     if result.decision:
-        from .release_text import decision_lines
+        from .release.text import decision_lines
 
         write("\n" + "\n".join(decision_lines(result.decision)))
     write(where_to_look())
@@ -312,7 +314,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
 
 
 @keeping_secrets()
-def guarded(work: Any, *, as_json: bool = False) -> int:
+def run_guarded(work: Any, *, as_json: bool = False) -> int:
     """Call `work`; turn what it raises into one clear message and the right exit code.
 
     Ctrl-C, SIGTERM and a closed terminal interrupt it, once. What becomes of the output (a reader
@@ -325,22 +327,22 @@ def guarded(work: Any, *, as_json: bool = False) -> int:
                 return int(work())
         except KeyboardInterrupt as exc:
             resume = str(exc)
-            tell(as_json, "KeyboardInterrupt", "interrupted", INTERRUPTED, resume=resume)
+            print_error(as_json, "KeyboardInterrupt", "interrupted", INTERRUPTED, resume=resume)
             return INTERRUPTED
         except GuardianFlowError as exc:
             fields = {k: getattr(exc, k, None) for k in ("stage", "run_id", "log", "resume")}
             fields |= comparison_as_dict(getattr(exc, "comparison", None)) if as_json else {}
-            tell(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
+            print_error(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
             return exc.exit_code
         except OSError as exc:
             if exc.errno not in UNWRITABLE:
                 raise  # not the disk's fault: ours, with its traceback
             message = f"{exc}. Make room there or free it, or set GUARDIANFLOW_WORK_DIR elsewhere"
-            tell(as_json, type(exc).__name__, message, 1)
+            print_error(as_json, type(exc).__name__, message, 1)
             return 1
 
 
-def tell(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:
+def print_error(as_json: bool, kind: str, message: str, code: int, **fields: Any) -> None:
     """The error for people on stderr; the same as the last line of stdout with --json."""
     write(f"error: {message}", error=True)
     if kind == "KeyboardInterrupt" and fields.get("resume"):

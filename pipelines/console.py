@@ -27,10 +27,10 @@ from rich.text import Text
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.terminal import make_console, write
 
-from . import comparison_table
-from .comparison_table import ComparisonTable
-from .events import Reporter
-from .summary import HEADINGS, Summary, cells, notes
+from .compare import table as comparison_table
+from .compare.table import ComparisonTable
+from .full_pipeline.summary import HEADINGS, Summary, cells, notes
+from .stage.events import Reporter
 
 PLAIN_LINE_EVERY_S = 10.0
 HEADLINE_METRICS = (

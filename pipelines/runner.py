@@ -13,12 +13,14 @@ from typing import Protocol
 from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
-from .chain import parent_run
-from .compare import Comparison
-from .events import Reporter
-from .executor import LocalExecutor
-from .full_pipeline import FullPipeline
-from .plan import (
+from .compare.comparison import Comparison
+from .full_pipeline.pipeline import FullPipeline
+from .release.runner import ReleaseRunner
+from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
+from .stage.events import Reporter
+from .stage.executor import LocalExecutor
+from .stage.parent_run import parent_run
+from .stage.plan import (
     COMPARE,
     FULL_PIPELINE,
     RELEASE,
@@ -28,9 +30,7 @@ from .plan import (
     find_source,
     select_variants,
 )
-from .release_runner import ReleaseRunner
-from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
-from .stages import StageRequest
+from .stage.stage import StageRequest
 from .wiring import Ports, connect
 
 

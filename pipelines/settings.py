@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
-from guardianflow.support.redaction import learn_environment
+from guardianflow.support.secrets.redaction import learn_environment
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 BUILTIN_EXPERIMENT = "experiments_adapters/yolo"

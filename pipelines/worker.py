@@ -1,8 +1,8 @@
 """`python -m pipelines.worker SCRATCH EVENTS_FD < REQUEST`: one stage in a process of its own.
 
-Started by pipelines.executor, never by people. The request comes by stdin, as it may hold secrets
-that belong into no file. What it prints goes to the stage's log; what it has to say goes through
-the events descriptor.
+Started by pipelines.stage.executor, never by people. The request comes by stdin, as it may hold
+secrets, which belong into no file. What it prints goes to the stage's log; what it has to say
+goes through the events descriptor.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.support.child_processes import end_group
 from guardianflow.support.output_streams import surviving_output
-from guardianflow.support.redacted_streams import keeping_secrets
-from guardianflow.support.redaction import learn_mapping, redact_value
+from guardianflow.support.secrets.redaction import learn_mapping, redact_value
+from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.stop_signals import let_through, stop_signals
 
-from .events import OUTCOME_FILE, EventSink, write_outcome
-from .stages import Stage, StageContext, StageRequest, execute
+from .stage.events import OUTCOME_FILE, EventSink, write_outcome
+from .stage.stage import Stage, StageContext, StageRequest, execute
 
 PARENT_CHECK_S = 1.0
 ORPHAN_GRACE_S = 60.0
@@ -113,19 +113,19 @@ def open_context(request: StageRequest, events: EventSink, scratch: Path) -> Sta
 def make_stage(context: StageContext) -> Stage:
     """The stage's object; its module is imported here, so that train never loads OpenVINO."""
     if context.request.stage == "train":
-        from .train import TrainStage
+        from .train.stage import TrainStage
 
         return TrainStage(context)
     if context.request.stage == "quant":
-        from .quant import QuantStage
+        from .quant.stage import QuantStage
 
         return QuantStage(context)
     if context.request.stage == "infer":
-        from .infer import InferStage
+        from .infer.stage import InferStage
 
         return InferStage(context)
     if context.request.stage == "release":
-        from .release import ReleaseStage
+        from .release.stage import ReleaseStage
 
         return ReleaseStage(context)
     raise ConfigurationError(f"unknown stage '{context.request.stage}'")

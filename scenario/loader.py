@@ -17,7 +17,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from guardianflow.contracts.errors import Problem, ScenarioError
-from guardianflow.support.redaction import learn_mapping
+from guardianflow.support.secrets.redaction import learn_mapping
 
 from . import explain
 from .files import find_scenario_file, read_scenario_text

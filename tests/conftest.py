@@ -42,7 +42,7 @@ def shared_data(repository: Path) -> Path:
 @pytest.fixture
 def secrets_forgotten() -> Iterator[None]:
     """What a test makes known as a secret is none for the tests after it."""
-    from guardianflow.support.redaction import forget_learnt
+    from guardianflow.support.secrets.redaction import forget_learnt
 
     forget_learnt()
     yield

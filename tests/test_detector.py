@@ -1,6 +1,6 @@
 """From decoded images to boxes, with a tiny detector written here.
 
-A real one judges real images in tests/evaluation/test_real_images.py.
+A real one judges real images in tests/evaluation/images/test_real_images.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.ports import ObjectDetector
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, SessionInfo
 from guardianflow.detector import Detector
-from guardianflow.evaluation.preprocessing import load_image
+from guardianflow.evaluation.images.preprocessing import load_image
 
 SIZE = 64
 COLOURS = ((255, 0, 0), (0, 0, 255))  # class 0 is red, class 1 blue

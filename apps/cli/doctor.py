@@ -26,9 +26,9 @@ from rich.text import Text
 from guardianflow import __version__
 from guardianflow.backends.catalogue import CATALOGUE
 from guardianflow.backends.hardware import cpu_flags, cpu_model, gpu_names, physical_cores
-from guardianflow.backends.probe import ISA_VARIABLE, probe
+from guardianflow.backends.probe.probe import ISA_VARIABLE, probe
 from guardianflow.contracts.results import ProbeVerdict
-from guardianflow.evaluation.process_load import usable_cores
+from guardianflow.evaluation.timing.process_load import usable_cores
 from guardianflow.run_tracking.connection import resolve_tracking_uri, shown_uri, sqlite_path
 from guardianflow.support.terminal import make_console, write
 from pipelines.settings import load_settings

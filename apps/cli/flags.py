@@ -10,10 +10,10 @@ from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError, SourceError
 from guardianflow.contracts.given import given_path
-from pipelines.entry import comparison_overrides, run_and_report
-from pipelines.inputs import MODEL_REFERENCE, RUN_REFERENCE
-from pipelines.plan import RELEASE, RESUMABLE, RunOptions, is_run_id, type_of
+from pipelines.command_line import comparison_overrides, run_and_report
 from pipelines.settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, load_settings
+from pipelines.stage.inputs import MODEL_REFERENCE, RUN_REFERENCE
+from pipelines.stage.plan import RELEASE, RESUMABLE, RunOptions, is_run_id, type_of
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
 

@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 from guardianflow import __version__
-from guardianflow.support.redacted_streams import keeping_secrets
+from guardianflow.support.secrets.streams import keeping_secrets
 
-from . import legacy_commands, model_commands
-from . import wrap as wrap_command
+from . import model_commands
+from .legacy import commands as legacy_commands
+from .legacy import wrap as wrap_command
 from .sections import SectionedGroup
 
 EXAMPLES = """\b
@@ -190,11 +191,11 @@ Exit codes: 0 decided; 1 a failure, or with --fail-on-gate a release not passed;
 @click.option("--verbose", is_flag=True, help="Show the stage's own output.")
 def release(**given: Any) -> None:
     """Judge finished runs by the scenario's gates: may one replace the model in use?"""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     from .flags import run_release
 
-    sys.exit(guarded(lambda: run_release(given), as_json=given["as_json"]))
+    sys.exit(run_guarded(lambda: run_release(given), as_json=given["as_json"]))
 
 
 @cli.command(
@@ -235,11 +236,11 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def list_command(what: str, customer: str, limit: int, as_json: bool) -> None:
     """What the store holds: experiments, runs or registered models."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     from .listing import show_list
 
-    sys.exit(guarded(lambda: show_list(what, customer, limit, as_json), as_json=as_json))
+    sys.exit(run_guarded(lambda: show_list(what, customer, limit, as_json), as_json=as_json))
 
 
 @cli.command(
@@ -258,14 +259,14 @@ RESULTS holds NAME.txt for each: frame,id,left,top,width,height,confidence,class
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one object, rates in 0…1.")
 def mot(truth: str, results: str, as_json: bool) -> None:
     """Judge multi-object tracking: HOTA, MOTA, IDF1 of result files made elsewhere."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def work() -> int:
         from .mot import show_mot
 
         return show_mot(truth, results, as_json)
 
-    sys.exit(guarded(work, as_json=as_json))
+    sys.exit(run_guarded(work, as_json=as_json))
 
 
 @cli.command(
@@ -279,11 +280,11 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
 def doctor(fresh: bool, as_json: bool) -> None:
     """What this machine is, which backends really run on it, and what to do about the rest."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     from .doctor import examine
 
-    sys.exit(guarded(lambda: examine(fresh=fresh, as_json=as_json), as_json=as_json))
+    sys.exit(run_guarded(lambda: examine(fresh=fresh, as_json=as_json), as_json=as_json))
 
 
 @cli.command(
@@ -304,14 +305,14 @@ DIR/current is switched in one step once everything is verified; DIR/previous st
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
 def pull(model: str, target: str, check: str, as_json: bool) -> None:
     """Put a registered detector into a directory for a box at the site, or verify one."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def work() -> int:
         from .pull import show_pull
 
         return show_pull(model, target, check, as_json)
 
-    sys.exit(guarded(work, as_json=as_json))
+    sys.exit(run_guarded(work, as_json=as_json))
 
 
 @cli.command(
@@ -339,14 +340,14 @@ The page needs no network; it opens from the disk and prints on A4.
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
 def report(run: str, lang: str, to: str, as_json: bool) -> None:
     """Fetch the report of a release: what was decided, why, and what to do next."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def work() -> int:
         from .report import show_report
 
         return show_report(run, lang, to, as_json)
 
-    sys.exit(guarded(work, as_json=as_json))
+    sys.exit(run_guarded(work, as_json=as_json))
 
 
 model_commands.add_to(cli)
@@ -356,11 +357,11 @@ wrap_command.add_to(cli)
 
 def finish(stage: str, given: dict[str, Any]) -> None:
     """Run the command and leave with its exit code."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     from .flags import run_flags
 
-    sys.exit(guarded(lambda: run_flags(stage, given), as_json=given["as_json"]))
+    sys.exit(run_guarded(lambda: run_flags(stage, given), as_json=given["as_json"]))
 
 
 def main() -> None:

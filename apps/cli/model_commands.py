@@ -130,7 +130,7 @@ def uri(name: str, alias: str, as_json: bool) -> None:
 
 def finish(work: str, as_json: bool, *arguments: Any) -> None:
     """Do it, and leave with its exit code."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def call() -> int:
         from . import models as face
@@ -138,7 +138,7 @@ def finish(work: str, as_json: bool, *arguments: Any) -> None:
         function: Callable[..., int] = getattr(face, work)
         return function(*arguments, as_json=as_json)
 
-    sys.exit(guarded(call, as_json=as_json))
+    sys.exit(run_guarded(call, as_json=as_json))
 
 
 def add_to(group: click.Group) -> None:

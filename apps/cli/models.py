@@ -17,9 +17,9 @@ from guardianflow.contracts.releases import (
     JournalEntry,
 )
 from guardianflow.contracts.results import RegisteredModel
-from guardianflow.release.alias_changes import now
+from guardianflow.release.promotion.alias_changes import now
 from guardianflow.support.terminal import write
-from pipelines.model_registry import ModelRegistry
+from pipelines.registered_models.registry import ModelRegistry
 
 from .listing import print_rows, when
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.sequences import MotResult
-from guardianflow.evaluation.mot import evaluate_tracks
-from guardianflow.site_data.track_results import read_truth_and_results
+from guardianflow.evaluation.mot.scores import evaluate_tracks
+from guardianflow.site_data.mot.track_results import read_truth_and_results
 from guardianflow.support.terminal import make_console, write
 
 RATES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")

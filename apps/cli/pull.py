@@ -12,8 +12,13 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.releases import OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
-from guardianflow.release.bundle_check import PREVIOUS, BundleCheck, check_directory, linked_name
-from guardianflow.release.bundle_install import Installed
+from guardianflow.release.bundle.check import (
+    PREVIOUS,
+    BundleCheck,
+    check_directory,
+    linked_name,
+)
+from guardianflow.release.bundle.install import Installed
 from guardianflow.support.terminal import write
 from pipelines.console import say
 
@@ -43,13 +48,13 @@ def show_pull(reference: str, target: str, check: str, as_json: bool) -> int:
 
 def pull(reference: str, target: Path, as_json: bool) -> int:
     """Make the model the current bundle of `target`."""
-    from pipelines.delivery import deliver
+    from pipelines.registered_models.pull import pull_model
     from pipelines.settings import load_settings
     from pipelines.wiring import connect
 
     ports = connect(load_settings().tracking_uri)
     with write_progress() as progress:
-        model, installed = deliver(reference, target, ports, say=say, progress=progress)
+        model, installed = pull_model(reference, target, ports, say=say, progress=progress)
     if as_json:
         write(json.dumps(pulled_as_dict(model, installed), ensure_ascii=False))
     else:

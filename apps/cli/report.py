@@ -10,7 +10,7 @@ from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.given import given_path
-from guardianflow.release.report import FORMATS, report_name
+from guardianflow.release.report.page import FORMATS, report_name
 from guardianflow.support.terminal import write
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from pathlib import Path
 
-from guardianflow.support.redaction import redact_text
+from guardianflow.support.secrets.redaction import redact_text
 
 HEAD_BYTES = 8_000_000
 TAIL_BYTES = 8_000_000

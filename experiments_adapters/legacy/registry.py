@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.given import given_path
-from guardianflow.support.redaction import learn_mapping
+from guardianflow.support.secrets.redaction import learn_mapping
 from guardianflow.support.suggestions import did_you_mean
 from scenario import SiteConfig, TaskConfig
 from scenario import fields as kind

@@ -25,7 +25,7 @@ from ..support.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray
-    from ..contracts.quantisation import RecipeKitchen
+    from ..contracts.quantisation import RecipeExporter
 
 METHODS = ("static", "dynamic", "qat")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -42,12 +42,12 @@ class BackendInfo:
         label: for people.
         library: module that runs the files.
         precisions: precision → int8 methods it can make; () where methods don't apply. 'qat'
-            is made by its kitchen, not by an export.
+            is made by its exporter, not by an export.
         file_kind: suffix of the file it opens.
         module, class_name: where it is implemented, relative to this package.
         requirements: distributions needed to run (not to make) its files.
         install: command that installs them.
-        kitchen: module and class that make int8 packages by recipes; () where there is none.
+        exporter: module and class that make int8 packages by recipes; () where there is none.
     """
 
     name: str
@@ -59,7 +59,7 @@ class BackendInfo:
     class_name: str
     requirements: tuple[str, ...]
     install: str
-    kitchen: tuple[str, str] | tuple[()] = ()
+    recipe_exporter: tuple[str, str] | tuple[()] = ()
 
     def supports(self, precision: str, method: str = "static") -> bool:
         """Whether it can export this precision (and, for int8, by this method)."""
@@ -87,11 +87,11 @@ CATALOGUE: Mapping[str, BackendInfo] = MappingProxyType(
             library="onnxruntime",
             precisions={"fp32": (), "fp16": (), "int8": ("static", "dynamic")},
             file_kind=".onnx",
-            module="onnx_runtime",
+            module="onnx.runtime",
             class_name="OnnxBackend",
             requirements=("onnxruntime", "numpy", "opencv-python-headless"),
             install="pip install onnx onnxruntime onnxslim",
-            kitchen=("onnx_recipes", "OnnxKitchen"),
+            recipe_exporter=("onnx.recipes", "OnnxRecipeExporter"),
         ),
         "openvino": BackendInfo(
             name="openvino",
@@ -99,11 +99,11 @@ CATALOGUE: Mapping[str, BackendInfo] = MappingProxyType(
             library="openvino",
             precisions={"fp32": (), "fp16": (), "int8": ("static", "qat")},
             file_kind=".xml",
-            module="openvino_runtime",
+            module="openvino.runtime",
             class_name="OpenvinoBackend",
             requirements=("openvino", "numpy", "opencv-python-headless"),
             install="pip install openvino nncf",
-            kitchen=("openvino_recipes", "OpenvinoKitchen"),
+            recipe_exporter=("openvino.recipes", "OpenvinoRecipeExporter"),
         ),
         "tensorrt": BackendInfo(
             name="tensorrt",
@@ -168,9 +168,9 @@ def open_session(
     return backend.open(package, batch_size=batch_size, device=device, mode=mode)
 
 
-def open_kitchen(
+def open_recipe_exporter(
     backend: str, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
-) -> RecipeKitchen:
+) -> RecipeExporter:
     """What makes int8 packages of `source` by recipes, to be closed when done with.
 
     Args:
@@ -185,17 +185,17 @@ def open_kitchen(
         MissingDependencyError: its library, or what quantises for it, is not installed.
     """
     info = backend_info(backend)
-    if not info.kitchen:
-        able = ", ".join(other.name for other in CATALOGUE.values() if other.kitchen)
+    if not info.recipe_exporter:
+        able = ", ".join(other.name for other in CATALOGUE.values() if other.recipe_exporter)
         raise BackendUnavailableError(
             f"{info.label} makes no int8 by recipes; a search needs one of {able}. Leave "
             "quantization.search out to export this backend's own precisions"
         )
     if importlib.util.find_spec(info.library) is None:
         raise MissingDependencyError(info.library, f"the {info.label} backend", info.install)
-    module_name, class_name = info.kitchen
+    module_name, class_name = info.recipe_exporter
     module = importlib.import_module(f".{module_name}", __package__)
-    return cast("RecipeKitchen", getattr(module, class_name)(source, calibration, cache_dir))
+    return cast("RecipeExporter", getattr(module, class_name)(source, calibration, cache_dir))
 
 
 def check_request(info: BackendInfo, request: ExportRequest) -> None:
@@ -221,7 +221,7 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
             no_training(info.name)
             if not info.supports("int8", "qat")
             else "method 'qat' trains, which an export can't: run a quant stage with "
-            "quantization.method 'qat', or use a kitchen's make_trained"
+            "quantization.method 'qat', or use a exporter's make_trained"
         )
     if not info.supports(request.precision, request.method):
         can = [

@@ -25,7 +25,7 @@ from ..contracts.errors import (
     MissingDependencyError,
 )
 from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest
-from .recipes import RECIPE
+from .quantisation.detection_tail import FLOAT_TAIL_RULE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -177,7 +177,7 @@ def int8_facts(request: ExportRequest, done: Mapping[str, str], images: int) -> 
     """
     missing = done.get("structure_not_found")
     return {
-        "recipe": RECIPE,
+        "recipe": FLOAT_TAIL_RULE,
         **({"structure_not_found": missing} if missing else {}),
         "quantization_method": request.method,
         "calibration_method": request.calibration_method if images else "none",

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..contracts.errors import BackendError
 from ..contracts.results import DetectorPackage, DetectorSpec
-from . import checkpoints, ultralytics_models
 from .exporting import foreign_errors, prints_to_log, require
+from .weights import checkpoints, ultralytics_models
 
 # The newest whose INT8 quantisation ONNX Runtime accepts unchanged (it rejects 21 and later) and
 # for which its CUDA provider has all kernels of these networks (Resize 19 is not among them).

@@ -12,9 +12,10 @@ import numpy as np
 
 from ..contracts.errors import BackendUnavailableError
 from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, checkpoints, exporting, ultralytics_models
+from . import catalogue, exporting
 from .hardware import physical_cores, torch_device
 from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode
+from .weights import checkpoints, ultralytics_models
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput

@@ -16,10 +16,12 @@ import numpy as np
 
 from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest, SessionInfo
-from . import catalogue, exporting, interchange, layer_groups, recipes
+from . import catalogue, exporting, interchange
 from .hardware import cuda_index, torch_device
+from .quantisation import detection_tail as recipes
+from .quantisation import layer_groups
 from .sessions import CheckedSession, check_batch_size, check_kind, check_mode
-from .weight_files import engine_header
+from .weights.weight_files import engine_header
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput

@@ -207,7 +207,7 @@ class ComparisonFailedError(StageFailedError):
     """Variants of a comparison failed; the others were measured.
 
     Args:
-        comparison: the table of all variants, as pipelines.comparison_table makes it.
+        comparison: the table of all variants, as pipelines.compare.table makes it.
     """
 
     def __init__(self, error: StageFailedError, comparison: object) -> None:

@@ -94,7 +94,7 @@ class LayerGroup:
     operations: tuple[str, ...]
 
 
-class RecipeKitchen(Protocol):
+class RecipeExporter(Protocol):
     """Makes INT8 packages of one source by recipes, calibrating once for recipes that share it."""
 
     @property

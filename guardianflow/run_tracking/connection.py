@@ -21,7 +21,7 @@ from urllib.parse import unquote
 from urllib.request import pathname2url
 
 from ..contracts.errors import GuardianFlowError, TrackingError
-from ..support.redaction import learn_text, redact_text, shown_address
+from ..support.secrets.redaction import learn_text, redact_text, shown_address
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..contracts.results import RunRequest
-from ..support.redaction import learn_mapping
+from ..support.secrets.redaction import learn_mapping
 from . import names
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from ..contracts.errors import SourceError, TrackingError
-from ..support.redaction import redact_text, redact_value
+from ..support.secrets.redaction import redact_text, redact_value
 
 KEY_LIMIT = 250
 PARAM_LIMIT = 6000

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from ..contracts.detector_package import DetectorPackage, IdentityRule
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import RegisteredModel
+from ..support.undo import UndoStack, undo_on_failure
 from . import references
 from .connection import ResourceMissingError
 from .identity import DIGEST_TAG, check_described, verified
 from .mlflow_store import MlflowStore
 from .model_files import PACKAGE_PATH, said_in, save_detector_model
 from .names import display_name, registered_name, stored_values
-from .undo import Made, taken_back_on_failure
 from .uploads import cleaned_model
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class MlflowRegistry:
         self._store.get_run(run_id)
         package = DetectorPackage.load(package.directory)
         version_tags = references.version_tags(package, run_id, tags)
-        with taken_back_on_failure() as made:
+        with undo_on_failure() as made:
             logged = self._logged_detector(run_id)
             if logged is None:
                 logged = self._log(run_id, package, made)
@@ -190,7 +190,7 @@ class MlflowRegistry:
 
     # --- registering --------------------------------------------------------------------------
 
-    def _log(self, run_id: str, package: DetectorPackage, made: Made) -> LoggedModel:
+    def _log(self, run_id: str, package: DetectorPackage, made: UndoStack) -> LoggedModel:
         """The package as a READY logged model of the run."""
         from mlflow.entities import LoggedModelOutput
         from mlflow.models import Model
@@ -254,7 +254,7 @@ class MlflowRegistry:
         logged: LoggedModel,
         run_id: str,
         tags: Mapping[str, str],
-        made: Made,
+        made: UndoStack,
     ) -> ModelVersion:
         call, client = self._connection.call, self._client
         try:
@@ -290,7 +290,7 @@ class MlflowRegistry:
                 f"delete model '{name}'", self._client.delete_registered_model, name
             )
 
-    def _tag_run(self, run_id: str, name: str, version: str, made: Made) -> None:
+    def _tag_run(self, run_id: str, name: str, version: str, made: UndoStack) -> None:
         before = self._store.get_run(run_id).tags
         made.add(f"tags of run {run_id}", lambda: self._restore_run_tags(run_id, before))
         self._store.annotate(run_id, tags={RUN_NAME_TAG: name, RUN_VERSION_TAG: version})
@@ -302,7 +302,7 @@ class MlflowRegistry:
             elif key in self._store.get_run(run_id).tags:
                 self._connection.call(f"untag run {run_id}", self._client.delete_tag, run_id, key)
 
-    def _move_alias(self, name: str, alias: str, version: str, made: Made) -> None:
+    def _move_alias(self, name: str, alias: str, version: str, made: UndoStack) -> None:
         before = self._aliases(name).get(alias)
         made.add(f"alias '{alias}'", lambda: self._restore_alias(name, alias, version, before))
         self._connection.call(

@@ -54,8 +54,8 @@ def needed_modules(backend: str, source: Path = _PROJECT) -> set[Path]:
     """Files of detector.py, the backend's module and all they import from the project.
 
     Imports inside functions count, as they may run; those for type checkers alone don't. The
-    catalogue finds a backend's module by name, which no walk can see: `<backend>.py` or
-    `<backend>_runtime.py`.
+    catalogue finds a backend's module by name, which no walk can see: `<backend>.py`,
+    `<backend>_runtime.py` or `<backend>/runtime.py`.
     """
     found: set[Path] = set()
     waiting = [source / "detector.py", _backend_module(backend, source)]
@@ -75,7 +75,9 @@ def needed_modules(backend: str, source: Path = _PROJECT) -> set[Path]:
 
 
 def _backend_module(backend: str, source: Path) -> Path:
-    candidates = [source / "backends" / f"{backend}{end}.py" for end in ("", "_runtime")]
+    candidates = [
+        source / "backends" / f"{backend}{end}.py" for end in ("", "_runtime", "/runtime")
+    ]
     for candidate in candidates:
         if candidate.is_file():
             return candidate

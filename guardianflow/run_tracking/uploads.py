@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..contracts.results import SPEC_FILE
-from ..support.redacted_files import without_secrets
+from ..support.secrets.files import without_secrets
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,13 @@ from urllib.parse import parse_qsl
 import cv2
 import numpy as np
 
+import demo_scenes
+from demo_scenes.canvas import Pixels
+from demo_scenes.scene import CLASS_NAMES, SeenObject, random_scene, render
+
 from ..contracts.errors import DatasetError
 from ..contracts.given import SHOWN_LENGTH, given_url, whole_number
 from ..support.suggestions import did_you_mean
-from .demo_canvas import Pixels
-from .demo_scene import CLASS_NAMES, SeenObject, random_scene, render
 from .progress import tracked
 
 VERSION = 1
@@ -114,7 +116,8 @@ def demo_data_set(reference: str, cache_dir: Path) -> Path:
 def generator_hash() -> str:
     """Eight hex digits over the code that draws and the libraries whose rounding shows."""
     digest = hashlib.sha256(f"{cv2.__version__} {np.__version__}".encode())
-    for path in sorted(Path(__file__).parent.glob("demo*.py")):
+    drawing = Path(demo_scenes.__file__).parent.glob("*.py")
+    for path in sorted([*drawing, *Path(__file__).parent.glob("demo*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 

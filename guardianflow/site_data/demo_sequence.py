@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from demo_scenes.canvas import Camera
+from demo_scenes.outfits import Outfit, random_outfit, walking
+from demo_scenes.scene import Scene, SeenObject, Worker, random_scene, render
+
 from ..contracts.errors import DatasetError
 from ..support.suggestions import did_you_mean
 from .demo import VERSION, generator_hash, make_once, save_jpeg, scene_seed
-from .demo_canvas import Camera
-from .demo_outfits import Outfit, random_outfit, walking
-from .demo_scene import Scene, SeenObject, Worker, random_scene, render
 from .progress import tracked
 
 SEQUENCES = {"demo-crossing": 1, "demo-crowd": 2}

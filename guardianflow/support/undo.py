@@ -1,43 +1,47 @@
-"""All or nothing, where a store has no transactions: take back what was made before a failure."""
+"""Undoes what was made before a failure, where a store has no transactions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..contracts.errors import GuardianFlowError
 
-
-class Made:
-    """What has been made so far, and how to take each back."""
+class UndoStack:
+    """What has been made so far, and how to undo each."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], object]]] = []
 
-    def add(self, what: str, take_back: Callable[[], object]) -> None:
-        self._steps.append((what, take_back))
+    def add(self, what: str, undo: Callable[[], object]) -> None:
+        """Remember a step.
 
-    def take_back(self) -> list[str]:
-        """Undo all, the newest first; returns what could not be undone, with the reason."""
+        Args:
+            what: for people, before "is left behind".
+            undo: undoes it; what it raises is told, and the other steps are undone nevertheless.
+        """
+        self._steps.append((what, undo))
+
+    def undo(self) -> list[str]:
+        """Undo all steps, the newest first; returns what could not be undone, with the reason."""
         left: list[str] = []
         for what, undo in reversed(self._steps):
             try:
                 undo()
-            except GuardianFlowError as exc:
+            except Exception as exc:
                 left.append(f"{what} is left behind: {exc}")
         return left
 
 
 @contextmanager
-def taken_back_on_failure() -> Iterator[Made]:
-    """What the block has added to `Made` is taken back when it fails, and the failure goes on.
+def undo_on_failure() -> Iterator[UndoStack]:
+    """Undo what the block has added to the stack when it fails; the failure goes on.
 
-    What can't be taken back is named in a note to the exception.
+    What can't be undone is named in a note to the exception.
     """
-    made = Made()
+    stack = UndoStack()
     try:
-        yield made
+        yield stack
     except BaseException as exc:
-        for left in made.take_back():
+        for left in stack.undo():
             exc.add_note(left)
         raise

@@ -8,7 +8,6 @@ python -m pipelines.compare --scenario S --source-run-id ID [--quant-variants JS
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,14 +23,14 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.results import StageResult, all_models
 from scenario import QuantizationParams, Scenario
 
-from .chain import parent_run
-from .comparison_table import ComparisonTable, common_split, tabulate, write_table
-from .executor import LocalExecutor
-from .plan import COMPARE, ORIGINAL, Planner, RunOptions, find_source
-from .readiness import why_not
-from .settings import Settings
-from .stages import StageRequest
-from .wiring import Ports
+from ..settings import Settings
+from ..stage.backend_check import reason_unavailable
+from ..stage.executor import LocalExecutor
+from ..stage.parent_run import parent_run
+from ..stage.plan import COMPARE, ORIGINAL, Planner, RunOptions, find_source
+from ..stage.stage import StageRequest
+from ..wiring import Ports
+from .table import ComparisonTable, common_split, tabulate, write_table
 
 RUNTIME_DEVICES = ("openvino", "tensorrt")
 
@@ -113,7 +112,9 @@ class Comparison:
         """Variant → why this machine can't run it."""
         device = self.scenario.environment.device
         found = {
-            each.variant: why_not(each, device_for(device, each.backend), self.settings.probes_dir)
+            each.variant: reason_unavailable(
+                each, device_for(device, each.backend), self.settings.probes_dir
+            )
             for each in self._variants
         }
         return {name: reason for name, reason in found.items() if reason}
@@ -225,9 +226,3 @@ def raise_failures(results: Sequence[StageResult], parent: str) -> None:
         )
         reason = f"{len(failed)} of {len(results)} variants failed:{told}"
         raise StageFailedError(COMPARE, reason, run_id=parent)
-
-
-if __name__ == "__main__":
-    from .entry import main
-
-    sys.exit(main(COMPARE))

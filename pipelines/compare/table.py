@@ -19,8 +19,8 @@ from guardianflow.support.csv_files import write_csv
 from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import ComparisonConfig, Scenario
 
-from .plan import ORIGINAL
-from .summary import BUSY_NOTE, busy, number
+from ..full_pipeline.summary import BUSY_NOTE, busy, number
+from ..stage.plan import ORIGINAL
 
 Bounds = tuple[float, float]
 DROP, DROP50 = "comparison.accuracy_drop_mAP50_95", "comparison.accuracy_drop_mAP50"
@@ -301,7 +301,7 @@ def _flat(row: ComparisonRow) -> dict[str, object]:
 
 
 def _draw(table: ComparisonTable, path: Path) -> None:
-    from guardianflow.evaluation.variants_picture import ComparedPoint, compared_variants
+    from guardianflow.evaluation.pictures.variants import ComparedPoint, compared_variants
 
     points = [
         ComparedPoint(

@@ -7,7 +7,6 @@ All under one parent run. A release is decided where the scenario has a release 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,16 +15,16 @@ from tempfile import TemporaryDirectory
 from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
-from .chain import parent_run
-from .executor import LocalExecutor
-from .plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants
-from .readiness import require_backend
-from .release_candidates import of_results
-from .release_checks import check_release
-from .settings import Settings
-from .stages import StageRequest
+from ..release.candidates import candidates_from_results
+from ..release.checks import check_release
+from ..settings import Settings
+from ..stage.backend_check import require_backend
+from ..stage.executor import LocalExecutor
+from ..stage.parent_run import parent_run
+from ..stage.plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants
+from ..stage.stage import StageRequest
+from ..wiring import Ports
 from .summary import summarise, write_summary
-from .wiring import Ports
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class FullPipeline:
             )
             results.append(self.executor.run(request))
         if self.scenario.release is not None:
-            candidates = of_results(self.scenario, results)
+            candidates = candidates_from_results(self.scenario, results)
             results.append(
                 self.executor.run(planner.release([each.to_dict() for each in candidates]))
             )
@@ -126,9 +125,3 @@ class FullPipeline:
             ports.store.annotate(parent, tags=reused)
         ports.store.log_metrics(parent, summary.metrics)
         return dict(summary.metrics)
-
-
-if __name__ == "__main__":
-    from .entry import main
-
-    sys.exit(main(FULL_PIPELINE))

@@ -17,7 +17,7 @@ from guardianflow.contracts.results import StageResult
 from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import Scenario
 
-from .release_text import decision_lines
+from ..release.text import decision_lines
 
 # Our own stage accounts for up to one core's load by the time it begins to measure; beyond this,
 # others were at work, and a latency says as much about them.
@@ -189,7 +189,7 @@ def to_dict(summary: Summary) -> dict[str, object]:
 
 def write_summary(summary: Summary, folder: Path) -> None:
     """`summary.md`, `summary.json` and `variants.png` in `folder`."""
-    from guardianflow.evaluation.pictures import VariantPoint, variants_comparison
+    from guardianflow.evaluation.pictures.results import VariantPoint, variants_comparison
 
     (folder / "summary.md").write_text(to_markdown(summary), encoding="utf-8")
     (folder / "summary.json").write_text(

@@ -5,26 +5,17 @@ python -m pipelines.infer --scenario S --source-run-id ID
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
-from .inputs import (
-    check_classes,
-    dataset_tags,
-    fetch_source,
-    load_dataset,
-    require_original,
-    source_run_tags,
-    source_trust_tags,
-)
-from .judging import Judged, judge, read_split, save_judged
-from .measuring import (
+from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
+from ..measuring.mot import measure_tracking, resolve_sequences, tracking_identity, tracking_tags
+from ..measuring.timing import (
+    TimingConditions,
     Timings,
-    Watch,
     camera_metrics,
     interval_metrics,
     sampled,
@@ -34,14 +25,17 @@ from .measuring import (
     time_throughput,
     timing_paths,
 )
-from .readiness import require_backend, verdict_tags
-from .stages import StageContext, StageOutcome, StagePlan, library_versions
-from .tracking import (
-    measure_tracking,
-    resolve_sequences,
-    tracking_identity,
-    tracking_tags,
+from ..stage.backend_check import require_backend, verdict_tags
+from ..stage.inputs import (
+    check_classes,
+    dataset_tags,
+    fetch_source,
+    load_dataset,
+    require_original,
+    source_run_tags,
+    source_trust_tags,
 )
+from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
     from guardianflow.contracts.measurements import Estimate
@@ -103,10 +97,10 @@ class InferStage:
         )
 
     def work(self, run_id: str) -> StageOutcome:
-        from guardianflow.backends.model_figures import figures_from_lineage
+        from guardianflow.backends.weights.model_figures import figures_from_lineage
         from guardianflow.detector import Detector
-        from guardianflow.evaluation.latency import latency_metrics
-        from guardianflow.evaluation.throughput import throughput_metrics
+        from guardianflow.evaluation.timing.latency import latency_metrics
+        from guardianflow.evaluation.timing.throughput import throughput_metrics
 
         context, store = self._context, self._context.ports.store
         outputs = context.scratch / "outputs"
@@ -114,11 +108,11 @@ class InferStage:
         usage: dict[str, float] = {}
         with Detector.open(self._source, device=device) as detector:
             with sampled(usage):
-                judged = judge(context, detector, self._images, "judging")
+                judged = evaluate_split(context, detector, self._images, "judging")
             tracked = measure_tracking(context, detector, self._sequences, outputs)
             session = detector.info
         paths = timing_paths(self._images)
-        with Watch(context) as watch:
+        with TimingConditions(context) as watch:
             latency = time_batch_sizes(context, self._source, paths)
             throughput, cameras = time_throughput(context, self._source, paths, usage)
             watch.timings = {f"batch size {each.batch_size}": each.latency for each in latency}
@@ -142,8 +136,8 @@ class InferStage:
         store.log_metrics(run_id, metrics)
         return StageOutcome(metrics)
 
-    def _intervals(self, judged: Judged) -> dict[str, Estimate]:
-        from guardianflow.evaluation.significance import bootstrap_metrics
+    def _intervals(self, judged: Evaluated) -> dict[str, Estimate]:
+        from guardianflow.evaluation.accuracy.significance import bootstrap_metrics
 
         def progress(done: int, total: int) -> None:
             self._context.events.progress(done, total, "how sure the accuracy is")
@@ -172,14 +166,15 @@ class InferStage:
         }
         save_json(outputs / "results" / "inference.json", table)
 
-    def _draw(self, outputs: Path, judged: Judged, timings: Timings) -> None:
-        from guardianflow.evaluation import comparison_pictures, pictures
-        from guardianflow.evaluation.confusion_matrix import (
+    def _draw(self, outputs: Path, judged: Evaluated, timings: Timings) -> None:
+        from guardianflow.evaluation.accuracy.confusion_matrix import (
             confusion_matrix,
             confusion_matrix_picture,
         )
-        from guardianflow.evaluation.contact_sheet import detections_contact_sheet
-        from guardianflow.evaluation.detection import precision_recall_curves
+        from guardianflow.evaluation.accuracy.detection import precision_recall_curves
+        from guardianflow.evaluation.pictures import comparison as comparison_pictures
+        from guardianflow.evaluation.pictures import results as pictures
+        from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
 
         plots, latency = outputs / "plots", timings.latency["model"]
         names = self._source.spec.class_names
@@ -220,9 +215,3 @@ def infer_split(context: StageContext, dataset: LocalDataset) -> str:
             f"set dataset.split"
         )
     return split
-
-
-if __name__ == "__main__":
-    from .entry import main
-
-    sys.exit(main("infer"))

@@ -10,14 +10,14 @@ from guardianflow.contracts.errors import DatasetError
 from guardianflow.contracts.measurements import DetectionMetrics
 from guardianflow.contracts.results import Detections, LabelledImage, LocalDataset
 
-from .stages import StageContext
+from ..stage.stage import StageContext
 
 if TYPE_CHECKING:
     from guardianflow.detector import Detector
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluated:
     """One detector's predictions on a split, and what they are worth."""
 
     predictions: list[Detections]
@@ -37,11 +37,11 @@ def read_split(dataset: LocalDataset, split: str) -> list[LabelledImage]:
     return images
 
 
-def judge(
+def evaluate_split(
     context: StageContext, detector: Detector, images: list[LabelledImage], label: str
-) -> Judged:
+) -> Evaluated:
     """Predict once per image and score it; progress is told."""
-    from guardianflow.evaluation.detection import collect_predictions, evaluate_detections
+    from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
 
     def progress(done: int, total: int) -> None:
         context.events.progress(done, total, label)
@@ -53,12 +53,12 @@ def judge(
         detector.class_names,
         conf_threshold=context.scenario.benchmark.conf_threshold,
     )
-    return Judged(predictions, metrics)
+    return Evaluated(predictions, metrics)
 
 
-def save_judged(judged: Judged, images: list[LabelledImage], name: str, folder: Path) -> None:
+def save_judged(judged: Evaluated, images: list[LabelledImage], name: str, folder: Path) -> None:
     """`results/predictions_{name}` and the pictures that belong to it."""
-    from guardianflow.evaluation.detection import save_predictions
+    from guardianflow.evaluation.accuracy.detection import save_predictions
 
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.ports import ObjectDetector
 from guardianflow.contracts.sequences import MotResult, TrackingSequence
 
-from .stages import StageContext
+from ..stage.stage import StageContext
 
 LIBRARIES = ("trackeval", "lap", "ultralytics")
 """For the stage's identity: what they compute changes with their version."""
@@ -42,8 +42,8 @@ def resolve_sequences(
         ScenarioError: the detector knows no class that is to be tracked.
         MissingDependencyError: TrackEval, Ultralytics or lap is not installed.
     """
-    from guardianflow.evaluation.object_tracking import match_classes
-    from guardianflow.site_data.sequences import resolve_sequences as resolve
+    from guardianflow.evaluation.mot.tracker import match_classes
+    from guardianflow.site_data.mot.sequences import resolve_sequences as resolve
 
     benchmark = context.scenario.benchmark
     if not benchmark.use_tracking:
@@ -74,7 +74,7 @@ def tracking_tags(context: StageContext, sequences: Sequence[TrackingSequence]) 
     """Who tracked, who judged, on what; none where tracking is not asked for."""
     if not sequences:
         return {}
-    from guardianflow.evaluation.mot import evaluator_name
+    from guardianflow.evaluation.mot.scores import evaluator_name
 
     return {
         "mot.tracker": context.scenario.benchmark.tracker,
@@ -104,10 +104,10 @@ def measure_tracking(
     """
     if not sequences:
         return {}
-    from guardianflow.evaluation.mot import evaluate_tracks
-    from guardianflow.evaluation.object_tracking import match_classes, track_sequence
-    from guardianflow.evaluation.tracking_picture import tracking_bars
-    from guardianflow.site_data.track_results import write_tracks
+    from guardianflow.evaluation.mot.scores import evaluate_tracks
+    from guardianflow.evaluation.mot.tracker import match_classes, track_sequence
+    from guardianflow.evaluation.pictures.mot import tracking_bars
+    from guardianflow.site_data.mot.track_results import write_tracks
 
     tracker = context.scenario.benchmark.tracker
     match = match_classes(detector.class_names, sequences)

@@ -30,10 +30,10 @@ from guardianflow.contracts.measurements import (
 )
 from guardianflow.contracts.results import DetectorPackage, LabelledImage, SessionInfo
 
-from .stages import StageContext, library_versions
+from ..stage.stage import StageContext, library_versions
 
 if TYPE_CHECKING:
-    from guardianflow.evaluation.conditions import ConditionsRecorder
+    from guardianflow.evaluation.timing.conditions import ConditionsRecorder
 
 LATENCY_IMAGES = 32
 # For each kind of throughput; less where the scenario wants few calls timed.
@@ -60,7 +60,7 @@ class Timings:
 
 
 @dataclass
-class Watch:
+class TimingConditions:
     """Watches the machine while something is timed; use it as a context manager.
 
     It looks at both ends alone, so the times in between don't pay for it.
@@ -75,10 +75,10 @@ class Watch:
     conditions: Conditions | None = None
     _recorder: ConditionsRecorder | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> TimingConditions:
         from guardianflow.backends import hardware
-        from guardianflow.backends.probe import ISA_VARIABLE
-        from guardianflow.evaluation.conditions import ConditionsRecorder
+        from guardianflow.backends.probe.probe import ISA_VARIABLE
+        from guardianflow.evaluation.timing.conditions import ConditionsRecorder
 
         versions = library_versions(*LIBRARIES)
         self._recorder = ConditionsRecorder(
@@ -110,7 +110,7 @@ class Watch:
 
     def tags(self, session: SessionInfo) -> dict[str, str]:
         """What the session really was, and on what machine."""
-        from guardianflow.evaluation.conditions import conditions_tags
+        from guardianflow.evaluation.timing.conditions import conditions_tags
 
         tags = {
             "sys.execution_precision": session.execution_precision,
@@ -129,7 +129,7 @@ def sampled(usage: dict[str, float]) -> Iterator[None]:
 
     Not for latencies: each sample takes a few milliseconds of a core, which p95 would show.
     """
-    from guardianflow.evaluation.system_metrics import SystemSampler
+    from guardianflow.evaluation.timing.system_metrics import SystemSampler
 
     with SystemSampler() as sampler:
         yield
@@ -147,7 +147,7 @@ def time_batch_sizes(
 ) -> list[LatencyResult]:
     """Each batch size on a session of its own, opened for that batch; 1 is always among them."""
     from guardianflow.detector import Detector
-    from guardianflow.evaluation.latency import measure_latency
+    from guardianflow.evaluation.timing.latency import measure_latency
 
     benchmark = context.scenario.benchmark
     sizes = sorted(set(benchmark.batch_sizes) | {1})
@@ -177,8 +177,8 @@ def time_throughput(
         usage: gets what the full load took of the machine, where it was measured.
     """
     from guardianflow.detector import Detector
-    from guardianflow.evaluation.preprocessing import load_image
-    from guardianflow.evaluation.throughput import (
+    from guardianflow.evaluation.images.preprocessing import load_image
+    from guardianflow.evaluation.timing.throughput import (
         measure_file_throughput,
         measure_network_throughput,
     )
@@ -212,7 +212,7 @@ def count_cameras(
     Args:
         detector: opened for throughput.
     """
-    from guardianflow.evaluation.cameras import measure_cameras
+    from guardianflow.evaluation.timing.cameras import measure_cameras
 
     wanted = context.scenario.benchmark.cameras
     if wanted is None:
@@ -253,7 +253,7 @@ def interval_metrics(estimates: Mapping[str, Estimate], prefix: str = "det.") ->
 
 
 def save_timings(
-    path: Path, timings: Timings, watch: Watch, sessions: Mapping[str, SessionInfo]
+    path: Path, timings: Timings, watch: TimingConditions, sessions: Mapping[str, SessionInfo]
 ) -> None:
     """Every time with its interval, each single call, and the conditions."""
     table: dict[str, Any] = {

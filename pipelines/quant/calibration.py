@@ -8,7 +8,7 @@ from pathlib import Path
 from guardianflow.contracts.results import LocalDataset
 from scenario import QuantizationParams
 
-from .stages import StageContext
+from ..stage.stage import StageContext
 
 
 @dataclass(frozen=True)

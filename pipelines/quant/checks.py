@@ -8,8 +8,8 @@ from guardianflow.contracts.errors import BackendError
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.results import DetectorPackage
 
-from .judging import Judged
-from .stages import StageContext
+from ..measuring.accuracy import Evaluated
+from ..stage.stage import StageContext
 
 # A loss like this is no matter of limits: quantisation went wrong.
 BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
@@ -25,7 +25,7 @@ def calibration_tags(package: DetectorPackage) -> dict[str, str]:
     return {f"quant.{key}": lineage[key] for key in keys if key in lineage}
 
 
-def tell_structure(context: StageContext, package: DetectorPackage) -> None:
+def warn_unknown_structure(context: StageContext, package: DetectorPackage) -> None:
     """Say so where the network is of no known structure, and was quantised less for that."""
     if missing := package.spec.lineage.get("structure_not_found"):
         context.events.message(
@@ -34,7 +34,7 @@ def tell_structure(context: StageContext, package: DetectorPackage) -> None:
         )
 
 
-def require_sound(before: Judged, after: Judged, name: str) -> None:
+def refuse_broken(before: Evaluated, after: Evaluated, name: str) -> None:
     """Stop here when the variant is broken: nobody must be able to promote it by mistake.
 
     Raises:

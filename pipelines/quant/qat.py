@@ -1,4 +1,4 @@
-"""Quantisation-aware training inside a quant run: the kitchen's network, trained by Ultralytics.
+"""Quantisation-aware training inside a quant run: the exporter's network, trained by Ultralytics.
 
 backends makes the network and writes it back, experiments_adapters/yolo trains it; neither knows
 the other, so they meet here.
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import ScenarioError
-from guardianflow.contracts.quantisation import Recipe, RecipeKitchen, Training
+from guardianflow.contracts.quantisation import Recipe, RecipeExporter, Training
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 from scenario import QatParams, QuantizationParams
 
-from .stages import StageContext
+from ..stage.stage import StageContext
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
@@ -53,7 +53,7 @@ class QatInput:
 
 def make_trained(
     context: StageContext,
-    kitchen: RecipeKitchen,
+    exporter: RecipeExporter,
     recipe: Recipe,
     given: QatInput,
     *,
@@ -84,8 +84,8 @@ def make_trained(
 
     def train(network: Any) -> Mapping[str, str]:
         from experiments_adapters.yolo.finetune import FinetuneSettings, finetune
-        from guardianflow.backends.checkpoints import accepted_by
-        from guardianflow.backends.ultralytics_models import load_detector
+        from guardianflow.backends.weights.checkpoints import accepted_by
+        from guardianflow.backends.weights.ultralytics_models import load_detector
 
         context.events.message(f"training {training.epochs} epochs with fake quantisation")
         settings = FinetuneSettings(
@@ -101,7 +101,7 @@ def make_trained(
         detector = load_detector(given.source.weights_path, accepted_by(given.source.spec))
         return finetune(network, detector, given.dataset.data_yaml, settings, on_epoch_end)
 
-    return kitchen.make_trained(recipe, destination, train, given.dataset.fingerprint)
+    return exporter.make_trained(recipe, destination, train, given.dataset.fingerprint)
 
 
 def make_by_qat(
@@ -116,15 +116,15 @@ def make_by_qat(
     Raises:
         as `make_trained`.
     """
-    from guardianflow.backends.catalogue import open_kitchen
+    from guardianflow.backends.catalogue import open_recipe_exporter
 
     training = training_of(variant, context.scenario.environment.seed)
     recipe = replace(Recipe(calibration_method=variant.calibration_method), training=training)
     cache = context.settings.work_dir / "calibrations"
-    with open_kitchen(variant.backend, given.source, calibration, cache) as kitchen:
+    with open_recipe_exporter(variant.backend, given.source, calibration, cache) as exporter:
         return make_trained(
             context,
-            kitchen,
+            exporter,
             recipe,
             given,
             run_id=run_id,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import BackendError, GuardianFlowError
 from guardianflow.contracts.measurements import Estimate
-from guardianflow.contracts.quantisation import Recipe, RecipeKitchen
+from guardianflow.contracts.quantisation import Recipe, RecipeExporter
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
@@ -26,14 +26,14 @@ from guardianflow.contracts.results import (
 )
 from scenario import QuantizationParams, SearchParams
 
-from .judging import Judged, judge
-from .measuring import interval_metrics, save_json, timing_paths
-from .qat_variant import QatInput, make_trained, training_of
-from .recipe_search import Attempt, Limits, Measured, RecipeSearch, SearchResult
-from .recipe_search import judge as judge_attempt
+from ..measuring.accuracy import Evaluated, evaluate_split
+from ..measuring.timing import interval_metrics, save_json, timing_paths
+from ..stage.stage import StageContext
+from ..stage.tracked_run import tracked_run
+from .qat import QatInput, make_trained, training_of
+from .search_order import Attempt, Limits, Measured, RecipeSearch, SearchResult
+from .search_order import judge as judge_attempt
 from .search_rows import DROP, measured_of, point, row_of
-from .stages import StageContext
-from .tracked_run import tracked_run
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
@@ -59,7 +59,7 @@ class SearchInput:
     variant: QuantizationParams
     calibration: Sequence[ImageArray]
     images: list[LabelledImage]
-    original: Judged
+    original: Evaluated
     identity: Mapping[str, Any]
 
     @property
@@ -78,7 +78,7 @@ class VariantSearch:
         self._working_s = 0.0
         self._longest_s = 0.0
         self._packages: dict[Recipe | None, DetectorPackage] = {}
-        self._kitchen: RecipeKitchen
+        self._exporter: RecipeExporter
         self._float: DetectorPackage
 
     def run(self, outputs: Path) -> DetectorPackage:
@@ -91,14 +91,16 @@ class VariantSearch:
             BackendError: no recipe, and not even float16, is within the limits; says what was
                 tried.
         """
-        from guardianflow.backends.catalogue import open_kitchen
+        from guardianflow.backends.catalogue import open_recipe_exporter
 
         given, context = self._given, self._context
         base = Recipe(calibration_method=given.variant.calibration_method)
         cache = context.settings.work_dir / "calibrations"
         self._float = self._timed(lambda: self._export("fp32"))
-        with open_kitchen(given.variant.backend, given.source, given.calibration, cache) as kitchen:
-            self._kitchen = kitchen
+        with open_recipe_exporter(
+            given.variant.backend, given.source, given.calibration, cache
+        ) as exporter:
+            self._exporter = exporter
             ranking = self._timed(lambda: self._ranking(base))
             presets = ("performance",) if given.variant.backend == "openvino" else ()
             seed = context.scenario.environment.seed
@@ -154,7 +156,7 @@ class VariantSearch:
         def progress(done: int, total: int) -> None:
             self._context.events.progress(done, total, "which layers suffer most")
 
-        shares = self._kitchen.sensitivity(base, progress)
+        shares = self._exporter.sensitivity(base, progress)
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     def _export(self, precision: str) -> DetectorPackage:
@@ -176,10 +178,10 @@ class VariantSearch:
             return self._export("fp16")
         target = self._context.scratch / "tries" / recipe.digest[:12]
         if recipe.training is None:
-            return self._kitchen.make(recipe, target)
+            return self._exporter.make(recipe, target)
         return make_trained(
             self._context,
-            self._kitchen,
+            self._exporter,
             recipe,
             self._given.trained,
             run_id=run_id,
@@ -232,8 +234,8 @@ class VariantSearch:
 
     def _measured(self, recipe: Recipe | None, child: str) -> tuple[Measured, dict[str, float]]:
         from guardianflow.detector import Detector
-        from guardianflow.evaluation.latency import measure_interleaved, speedup
-        from guardianflow.evaluation.preprocessing import load_image
+        from guardianflow.evaluation.images.preprocessing import load_image
+        from guardianflow.evaluation.timing.latency import measure_interleaved, speedup
 
         context, given = self._context, self._given
         benchmark, device = context.scenario.benchmark, context.scenario.environment.device
@@ -242,7 +244,9 @@ class VariantSearch:
             Detector.open(package, device=device) as detector,
             Detector.open(self._float, device=device) as reference,
         ):
-            judged = judge(context, detector, given.images, f"judging {package.spec.variant}")
+            judged = evaluate_split(
+                context, detector, given.images, f"judging {package.spec.variant}"
+            )
             timed = measure_interleaved(
                 {"float": reference, "try": detector},
                 [load_image(path) for path in timing_paths(given.images)],
@@ -279,8 +283,8 @@ class VariantSearch:
 
     def _relative_throughput(self, package: DetectorPackage) -> float:
         from guardianflow.detector import Detector
-        from guardianflow.evaluation.preprocessing import load_image
-        from guardianflow.evaluation.throughput import measure_network_throughput
+        from guardianflow.evaluation.images.preprocessing import load_image
+        from guardianflow.evaluation.timing.throughput import measure_network_throughput
 
         device = self._context.scenario.environment.device
         images = [load_image(path) for path in timing_paths(self._given.images)[:8]]
@@ -292,9 +296,9 @@ class VariantSearch:
                 rates[name].append(result.fps)
         return sum(rates["try"]) / sum(rates["float"])
 
-    def _drops(self, judged: Judged) -> dict[str, Estimate]:
+    def _drops(self, judged: Evaluated) -> dict[str, Estimate]:
         """Original − try; without an interval where images are too few for one."""
-        from guardianflow.evaluation.significance import bootstrap_differences
+        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
 
         given = self._given
         before, after = given.original.metrics, judged.metrics
@@ -338,7 +342,7 @@ class VariantSearch:
     # --- what is left of it ----------------------------------------------------------------------
 
     def _save(self, outputs: Path, result: SearchResult, ranking: Mapping[str, float]) -> None:
-        from guardianflow.evaluation.search_picture import TryPoint, search_frontier
+        from guardianflow.evaluation.pictures.search import TryPoint, search_frontier
 
         seconds = time.monotonic() - self._began
         overhead = 1 - self._working_s / seconds if seconds else 0.0

@@ -8,7 +8,7 @@ from typing import Any
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.results import RunRecord
 
-from .recipe_search import Attempt, Measured
+from .search_order import Attempt, Measured
 
 DROP = "drop."
 

@@ -6,7 +6,6 @@ python -m pipelines.quant --scenario S --source-run-id ID [--backend openvino]
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,10 @@ from guardianflow.contracts.results import (
     sha256_of,
 )
 
-from .calibration import sample_calibration
-from .inputs import (
+from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
+from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, timing_paths
+from ..stage.backend_check import require_backend, verdict_tags
+from ..stage.inputs import (
     check_classes,
     dataset_tags,
     fetch_source,
@@ -30,14 +31,12 @@ from .inputs import (
     source_run_tags,
     source_trust_tags,
 )
-from .judging import Judged, judge, read_split, save_judged
-from .measuring import Timings, Watch, save_json, save_timings, timing_paths
-from .plan import read_variant
-from .qat_variant import QatInput, make_by_qat, require_trainable
-from .quant_search import SearchInput, VariantSearch
-from .readiness import require_backend, verdict_tags
-from .stages import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
-from .variant_checks import calibration_tags, difference_metrics, require_sound, tell_structure
+from ..stage.plan import read_variant
+from ..stage.stage import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
+from .calibration import sample_calibration
+from .checks import calibration_tags, difference_metrics, refuse_broken, warn_unknown_structure
+from .qat import QatInput, make_by_qat, require_trainable
+from .search import SearchInput, VariantSearch
 
 if TYPE_CHECKING:
     from guardianflow.contracts.measurements import Estimate
@@ -126,16 +125,16 @@ class QuantStage:
         outputs = context.scratch / "outputs"
         device = context.scenario.environment.device
         with Detector.open(self._source, device=native_device(device)) as original:
-            before = judge(context, original, self._images, "judging the original")
+            before = evaluate_split(context, original, self._images, "judging the original")
         package = self._make(run_id, before, outputs)
         with (
             Detector.open(self._source, device=native_device(device)) as original,
             Detector.open(package, device=device) as quantized,
         ):
-            after = judge(context, quantized, self._images, f"judging {self._name}")
-            require_sound(before, after, self._name)
+            after = evaluate_split(context, quantized, self._images, f"judging {self._name}")
+            refuse_broken(before, after, self._name)
             context.events.message("timing both, interleaved")
-            with Watch(context) as watch:
+            with TimingConditions(context) as watch:
                 timings = self._time(original, quantized)
                 watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
@@ -169,9 +168,9 @@ class QuantStage:
         model = context.ports.registry.register(run_id, package, name, tags=tags)
         return StageOutcome(metrics, (model,), made)
 
-    def _make(self, run_id: str, before: Judged, outputs: Path) -> DetectorPackage:
+    def _make(self, run_id: str, before: Evaluated, outputs: Path) -> DetectorPackage:
         """The variant's package: by its one recipe, or the best that a search finds."""
-        from guardianflow.evaluation.preprocessing import LetterboxedImages
+        from guardianflow.evaluation.images.preprocessing import LetterboxedImages
 
         side = self._source.spec.input_size
         images = LetterboxedImages(self._calibration, side) if self._calibration else None
@@ -186,7 +185,7 @@ class QuantStage:
         else:
             self._context.events.message(f"exporting {self._name}")
             package = self._export(images)
-        tell_structure(self._context, package)
+        warn_unknown_structure(self._context, package)
         lineage = {
             **package.spec.lineage,
             **source_run_tags(self._context),
@@ -236,8 +235,8 @@ class QuantStage:
         }
 
     def _time(self, original: Detector, quantized: Detector) -> Timings:
-        from guardianflow.evaluation.latency import measure_interleaved, speedup
-        from guardianflow.evaluation.preprocessing import load_image
+        from guardianflow.evaluation.images.preprocessing import load_image
+        from guardianflow.evaluation.timing.latency import measure_interleaved, speedup
 
         benchmark = self._context.scenario.benchmark
         results = measure_interleaved(
@@ -250,8 +249,8 @@ class QuantStage:
         gain = speedup(results["original"], results["quantized"])
         return Timings({name: (each,) for name, each in results.items()}, speedup=gain)
 
-    def _differences(self, before: Judged, after: Judged) -> dict[str, Estimate]:
-        from guardianflow.evaluation.significance import bootstrap_differences
+    def _differences(self, before: Evaluated, after: Evaluated) -> dict[str, Estimate]:
+        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
 
         def progress(done: int, total: int) -> None:
             self._context.events.progress(done, total, "how sure the difference is")
@@ -266,10 +265,10 @@ class QuantStage:
         )
 
     def _metrics(
-        self, before: Judged, after: Judged, timings: Timings, package: DetectorPackage
+        self, before: Evaluated, after: Evaluated, timings: Timings, package: DetectorPackage
     ) -> dict[str, float]:
-        from guardianflow.backends.model_figures import figures_from_lineage
-        from guardianflow.evaluation.latency import latency_metrics
+        from guardianflow.backends.weights.model_figures import figures_from_lineage
+        from guardianflow.evaluation.timing.latency import latency_metrics
 
         metrics = before.metrics.as_metrics("det.original.")
         metrics |= after.metrics.as_metrics("det.quantized.")
@@ -309,14 +308,14 @@ class QuantStage:
         save_json(outputs / "results" / "comparison.json", table)
 
     def _draw(
-        self, outputs: Path, after: Judged, timings: Timings, differences: dict[str, Estimate]
+        self, outputs: Path, after: Evaluated, timings: Timings, differences: dict[str, Estimate]
     ) -> None:
-        from guardianflow.evaluation.comparison_pictures import (
+        from guardianflow.evaluation.pictures.comparison import (
             differences_forest,
             latency_distribution,
         )
-        from guardianflow.evaluation.contact_sheet import detections_contact_sheet
-        from guardianflow.evaluation.pictures import average_precision_bars
+        from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
+        from guardianflow.evaluation.pictures.results import average_precision_bars
 
         plots = outputs / "plots"
         average_precision_bars(
@@ -380,9 +379,3 @@ def quant_split(context: StageContext, dataset: LocalDataset) -> str:
 def native_device(device: str) -> str:
     """The original runs in PyTorch, whatever runtime the variant's device names."""
     return "auto" if device in ("openvino", "tensorrt") else device
-
-
-if __name__ == "__main__":
-    from .entry import main
-
-    sys.exit(main("quant"))

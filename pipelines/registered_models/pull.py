@@ -27,11 +27,16 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import CHAMPION
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RegisteredModel
-from guardianflow.release.bundle import bundle_name, make_bundle
-from guardianflow.release.bundle_install import OUT_OF_SPACE, BundleDirectory, Installed, Progress
+from guardianflow.release.bundle.build import bundle_name, make_bundle
+from guardianflow.release.bundle.install import (
+    OUT_OF_SPACE,
+    BundleDirectory,
+    Installed,
+    Progress,
+)
 from guardianflow.support.child_processes import join
 
-from .wiring import Ports
+from ..wiring import Ports
 
 PYTHON_NEEDED = ">=3.11"
 TOLD_EVERY_S = 5.0
@@ -54,7 +59,7 @@ def _silent(_text: str) -> None:
     """For callers that tell nobody."""
 
 
-def deliver(
+def pull_model(
     reference: str,
     target: Path,
     ports: Ports,

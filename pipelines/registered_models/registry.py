@@ -27,13 +27,19 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, JournalEntry
 from guardianflow.contracts.results import DetectorPackage, RegisteredModel
-from guardianflow.release.alias_changes import KEPT_ALIASES
-from guardianflow.release.journal import BEGUN
-from guardianflow.release.promotion import Verify, history, promote, recover, rollback
+from guardianflow.release.promotion.alias_changes import KEPT_ALIASES
+from guardianflow.release.promotion.journal import BEGUN
+from guardianflow.release.promotion.promotion import (
+    Verify,
+    history,
+    promote,
+    recover,
+    rollback,
+)
 
-from .release_candidates import evidence_reader
-from .settings import load_settings
-from .wiring import Ports, connect
+from ..release.candidates import evidence_reader
+from ..settings import load_settings
+from ..wiring import Ports, connect
 
 LOGGER = logging.getLogger(__name__)
 

@@ -23,13 +23,17 @@ from guardianflow.contracts.results import (
     RunRecord,
     StageResult,
 )
-from guardianflow.release.evidence import ReadEvidence, ReleaseEvidence, read_evidence
+from guardianflow.release.promotion.evidence import (
+    ReadEvidence,
+    ReleaseEvidence,
+    read_evidence,
+)
 from scenario import Scenario, to_display_name
 
-from .inputs import RUN_REFERENCE, fetch_registered, fetch_source
-from .plan import ORIGINAL
-from .stages import VARIANT_TAG, StageContext
-from .wiring import Ports
+from ..stage.inputs import RUN_REFERENCE, fetch_registered, fetch_source
+from ..stage.plan import ORIGINAL
+from ..stage.stage import VARIANT_TAG, StageContext
+from ..wiring import Ports
 
 PARENT_TAG = "mlflow.parentRunId"
 REUSED = "reused."
@@ -97,7 +101,7 @@ class Pair:
 # --- who is judged -------------------------------------------------------------------------------
 
 
-def of_results(scenario: Scenario, results: Iterable[StageResult]) -> list[Candidate]:
+def candidates_from_results(scenario: Scenario, results: Iterable[StageResult]) -> list[Candidate]:
     """The models that train and quant stages made, in their order."""
     found = []
     for result in results:
@@ -110,7 +114,9 @@ def of_results(scenario: Scenario, results: Iterable[StageResult]) -> list[Candi
     return found
 
 
-def of_runs(ports: Ports, scenario: Scenario, run_ids: Sequence[str]) -> list[Candidate]:
+def candidates_from_runs(
+    ports: Ports, scenario: Scenario, run_ids: Sequence[str]
+) -> list[Candidate]:
     """The models of finished train and quant runs, the original first.
 
     Raises:
@@ -183,7 +189,7 @@ def unregistered(scenario: Scenario, variant: str) -> str:
 # --- their files ---------------------------------------------------------------------------------
 
 
-def contend(context: StageContext, folder: Path) -> list[Pair]:
+def fetch_contestants(context: StageContext, folder: Path) -> list[Pair]:
     """Fetch every candidate, and the champion of each one's name.
 
     Raises:

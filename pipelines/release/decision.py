@@ -13,7 +13,7 @@ from guardianflow.contracts.releases import JournalEntry, ReleaseDecision, Varia
 from guardianflow.contracts.results import LabelledImage, LocalDataset
 from guardianflow.release.decision import decide
 from guardianflow.release.gates import MeasuredVariant, judge_gates
-from guardianflow.release.report_content import (
+from guardianflow.release.report.content import (
     DIFFERENCES,
     LATENCY,
     MISSES,
@@ -27,10 +27,10 @@ from guardianflow.release.report_content import (
 from scenario import ReleaseParams
 from scenario.releases import release_limits
 
-from .judging import save_judged
-from .measuring import Timings, Watch, save_timings
-from .release_measuring import Compared, Measured, fps_estimate, holding_images
-from .stages import StageContext
+from ..measuring.accuracy import save_judged
+from ..measuring.timing import TimingConditions, Timings, save_timings
+from ..stage.stage import StageContext
+from .measurement import Compared, Measured, fps_estimate, holding_images
 
 KEPT = ("mAP50", "mAP50_95", "precision", "recall", "f1")
 DROPS = ("mAP50", "mAP50_95", "recall")
@@ -104,7 +104,7 @@ def turned(difference: Estimate) -> Estimate:
 
 
 def p95_of(measured: Measured, confidence: float) -> Percentile | None:
-    from guardianflow.evaluation.order_statistics import percentile_of
+    from guardianflow.evaluation.timing.order_statistics import percentile_of
 
     if measured.latency is None:
         return None
@@ -151,7 +151,7 @@ def model_metrics(measured: Measured, confidence: float) -> dict[str, float]:
 
 
 def run_metrics(
-    decision: ReleaseDecision, compared: Sequence[Compared], watch: Watch
+    decision: ReleaseDecision, compared: Sequence[Compared], watch: TimingConditions
 ) -> dict[str, float]:
     """`release.{variant}.*` and `release.{variant}.champion.*`, for the run."""
     flat = {"release.images": float(decision.images)}
@@ -172,7 +172,7 @@ def _with_bounds(key: str, estimate: Estimate) -> dict[str, float]:
 
 
 def save_measured(
-    models: Sequence[Measured], images: list[LabelledImage], watch: Watch, outputs: Path
+    models: Sequence[Measured], images: list[LabelledImage], watch: TimingConditions, outputs: Path
 ) -> None:
     """`results/predictions_*.npz` and `results/latency.json`."""
     for each in models:
@@ -195,13 +195,13 @@ def draw(
     plots: Path,
 ) -> tuple[ReportPicture, ...]:
     """The report's pictures, below `plots`."""
-    from guardianflow.evaluation.comparison_pictures import (
+    from guardianflow.evaluation.accuracy.detection import precision_recall_curves
+    from guardianflow.evaluation.pictures.comparison import (
         differences_forest,
         latency_distribution,
     )
-    from guardianflow.evaluation.contact_sheet import detections_contact_sheet
-    from guardianflow.evaluation.detection import precision_recall_curves
-    from guardianflow.evaluation.pictures import precision_recall_curve
+    from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
+    from guardianflow.evaluation.pictures.results import precision_recall_curve
 
     pictures = []
     for each in compared:
@@ -246,7 +246,7 @@ def report_of(
     *,
     images: Sequence[LabelledImage],
     dataset: LocalDataset,
-    watch: Watch,
+    watch: TimingConditions,
     pictures: tuple[ReportPicture, ...],
     journal: Mapping[str, tuple[JournalEntry, ...]],
 ) -> ReleaseReport:
@@ -301,7 +301,7 @@ def _candidates(compared: Sequence[Compared]) -> list[Measured]:
 
 
 def _compared_variant(compared: Compared) -> ComparedVariant:
-    from guardianflow.evaluation.latency import speedup
+    from guardianflow.evaluation.timing.latency import speedup
 
     pair, gain = compared.pair, None
     if compared.champion and compared.champion.latency and compared.candidate.latency:

@@ -24,11 +24,11 @@ from guardianflow.contracts.measurements import (
 from guardianflow.contracts.results import DetectorPackage, LabelledImage, SessionInfo
 from scenario import ReleaseParams
 
-from .judging import Judged, judge
-from .measuring import THROUGHPUT_FRAMES, Watch, count_cameras, timing_paths
-from .quant import native_device
-from .release_candidates import Contender, Pair
-from .stages import StageContext
+from ..measuring.accuracy import Evaluated, evaluate_split
+from ..measuring.timing import THROUGHPUT_FRAMES, TimingConditions, count_cameras, timing_paths
+from ..quant.stage import native_device
+from ..stage.stage import StageContext
+from .candidates import Contender, Pair
 
 if TYPE_CHECKING:
     from guardianflow.detector import Detector
@@ -51,7 +51,7 @@ class Measured:
 
     label: str
     contender: Contender
-    judged: Judged
+    judged: Evaluated
     session: SessionInfo
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
     latency: LatencyResult | None = None
@@ -94,14 +94,14 @@ class ReleaseMeasurement:
         self._release = release
         self._models: dict[str, Measured] = {}
 
-    def run(self) -> tuple[list[Compared], Watch]:
+    def run(self) -> tuple[list[Compared], TimingConditions]:
         """Raises EvaluationError or BackendError where a model can't be measured."""
         for pair in self._pairs:
             self._judge(pair.candidate, pair.variant)
             if pair.champion is not None:
                 self._judge(pair.champion, f"{pair.variant} champion v{pair.champion.version}")
         compared = [self._compare(pair) for pair in self._pairs]
-        with Watch(self._context) as watch:
+        with TimingConditions(self._context) as watch:
             self._time()
             watch.timings = {m.label: m.latency.latency for m in self.models if m.latency}
         self._time_many()
@@ -113,12 +113,12 @@ class ReleaseMeasurement:
         return list(self._models.values())
 
     def _judge(self, contender: Contender, label: str) -> None:
-        from guardianflow.evaluation.significance import bootstrap_metrics
+        from guardianflow.evaluation.accuracy.significance import bootstrap_metrics
 
         if contender.key in self._models:
             return
         with self._open(contender.package) as detector:
-            judged = judge(self._context, detector, self._images, f"judging {label}")
+            judged = evaluate_split(self._context, detector, self._images, f"judging {label}")
             session = detector.info
         intervals = bootstrap_metrics(
             judged.predictions,
@@ -132,7 +132,7 @@ class ReleaseMeasurement:
         self._models[contender.key] = Measured(label, contender, judged, session, intervals)
 
     def _compare(self, pair: Pair) -> Compared:
-        from guardianflow.evaluation.significance import bootstrap_differences
+        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
 
         candidate = self._models[pair.candidate.key]
         if pair.champion is None:
@@ -156,8 +156,8 @@ class ReleaseMeasurement:
 
     def _time(self) -> None:
         """Latency of all by turns, one image at a time."""
-        from guardianflow.evaluation.latency import measure_interleaved
-        from guardianflow.evaluation.preprocessing import load_image
+        from guardianflow.evaluation.images.preprocessing import load_image
+        from guardianflow.evaluation.timing.latency import measure_interleaved
 
         benchmark = self._context.scenario.benchmark
         self._context.events.message("timing all models by turns")
@@ -199,7 +199,7 @@ class ReleaseMeasurement:
                     each.cameras = count_cameras(self._context, detector, paths)
 
     def _measure_fps(self, each: Measured, detector: Detector, paths: Sequence[Path]) -> None:
-        from guardianflow.evaluation.throughput import measure_file_throughput
+        from guardianflow.evaluation.timing.throughput import measure_file_throughput
 
         self._context.events.message(f"timing many calls of {each.label} at once")
         each.throughput = measure_file_throughput(

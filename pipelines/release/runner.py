@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from guardianflow.contracts.errors import ScenarioError, SourceError
 from guardianflow.contracts.results import StageResult
 
-from .executor import LocalExecutor
-from .plan import Planner
-from .release_candidates import of_runs, runs_below
-from .release_checks import check_release, require_release
-from .stages import StageRequest
-from .wiring import Ports
+from ..stage.executor import LocalExecutor
+from ..stage.plan import Planner
+from ..stage.stage import StageRequest
+from ..wiring import Ports
+from .candidates import candidates_from_runs, runs_below
+from .checks import check_release, require_release
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ReleaseRunner:
         ports = self.connect(options.tracking_uri)
         run_ids = list(options.judged_sources) or runs_below(ports, options.judged_run)
         self._check_site(ports, [*run_ids, *([options.judged_run] if options.judged_run else [])])
-        candidates = of_runs(ports, scenario, run_ids)
+        candidates = candidates_from_runs(ports, scenario, run_ids)
         planner = replace(
             self.planner,
             tracking_uri=ports.store.tracking_uri,

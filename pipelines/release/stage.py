@@ -9,7 +9,6 @@ that a verdict never stands without its evidence.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,22 +29,21 @@ from guardianflow.contracts.releases import (
 from guardianflow.contracts.results import LocalDataset
 from scenario import ReleaseParams
 
-from .infer import infer_split
-from .inputs import check_classes, dataset_tags, load_dataset
-from .judging import read_split
-from .measuring import Watch, save_json
-from .model_registry import this_person, verifier
-from .plan import RELEASE
-from .readiness import require_backend
-from .release_candidates import RELEASE_FILE, Pair, contend
-from .release_checks import require_release
-from .release_measuring import Compared, ReleaseMeasurement
-from .release_record import decide_release, draw, report_of, run_metrics, save_measured
-from .stages import StageContext, StageOutcome, StagePlan, library_versions
+from ..infer.stage import infer_split
+from ..measuring.accuracy import read_split
+from ..measuring.timing import TimingConditions, save_json
+from ..registered_models.registry import this_person, verifier
+from ..stage.backend_check import require_backend
+from ..stage.inputs import check_classes, dataset_tags, load_dataset
+from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
+from .candidates import RELEASE_FILE, Pair, fetch_contestants
+from .checks import require_release
+from .decision import decide_release, draw, report_of, run_metrics, save_measured
+from .measurement import Compared, ReleaseMeasurement
 
 if TYPE_CHECKING:
     from guardianflow.contracts.results import LabelledImage
-    from guardianflow.release.report_content import ReportPicture
+    from guardianflow.release.report.content import ReportPicture
 
 LIBRARIES = ("openvino", "onnxruntime", "torch", "ultralytics", "scipy")
 REPORT_FOLDER = "report"
@@ -59,7 +57,7 @@ class _Evidence:
     run_id: str
     decision: ReleaseDecision
     compared: list[Compared]
-    watch: Watch
+    watch: TimingConditions
     pictures: tuple[ReportPicture, ...]
 
 
@@ -82,7 +80,7 @@ class ReleaseStage:
         self._images = read_split(self._dataset, self._split)
         if not context.request.check_only:
             self._complete_interrupted()
-        self._pairs = contend(context, context.scratch / "models")
+        self._pairs = fetch_contestants(context, context.scratch / "models")
         for pair in self._pairs:
             for contender in (pair.candidate, pair.champion):
                 if contender is not None:
@@ -146,7 +144,7 @@ class ReleaseStage:
 
     def _complete_interrupted(self) -> None:
         """A champion is compared with only when no promotion hangs between two writes."""
-        from guardianflow.release.promotion import recover
+        from guardianflow.release.promotion.promotion import recover
 
         names = {str(each["name"]) for each in self._context.request.candidates if each["version"]}
         for name in sorted(names):
@@ -167,7 +165,7 @@ class ReleaseStage:
 
     def _report(self, evidence: _Evidence, journal: Mapping[str, tuple[JournalEntry, ...]]) -> None:
         """On the release's own run, and on the pipeline it belongs to."""
-        from guardianflow.release.report import write_release_report
+        from guardianflow.release.report.page import write_release_report
 
         context = self._context
         content = report_of(
@@ -222,15 +220,15 @@ class ReleaseStage:
         context.ports.store.log_files(
             evidence.run_id, outputs / RELEASE_FILE, str(Path(RELEASE_FILE).parent)
         )
-        from guardianflow.release.promotion import history
+        from guardianflow.release.promotion.promotion import history
 
         changes = history(context.ports.aliases, winner.model_name)
         self._report(done, {winner.model_name: tuple(changes)})
         return promoted
 
     def _make_champion(self, winner: VariantDecision, evidence: _Evidence) -> JournalEntry:
-        from guardianflow.release.evidence import own_evidence
-        from guardianflow.release.promotion import promote
+        from guardianflow.release.promotion.evidence import own_evidence
+        from guardianflow.release.promotion.promotion import promote
 
         try:
             return promote(
@@ -249,9 +247,3 @@ class ReleaseStage:
                 f"{winner.version} does it by hand. {exc}"
             )
             raise
-
-
-if __name__ == "__main__":
-    from .entry import main
-
-    sys.exit(main(RELEASE))

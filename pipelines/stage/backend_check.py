@@ -16,16 +16,16 @@ def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerd
     Raises:
         BackendUnavailableError: it doesn't run here; the message names verdict and cure.
     """
-    from guardianflow.backends.probe import environment_for, probe
+    from guardianflow.backends.probe.probe import environment_for, probe
 
     verdict = probe(backend, precision, cache_dir=probes_dir)
     if not verdict.runs:
-        raise BackendUnavailableError(said(verdict))
+        raise BackendUnavailableError(explain_verdict(verdict))
     os.environ.update(environment_for(verdict))
     return verdict
 
 
-def why_not(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
+def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
     """Why this machine can't make and run a variant, with what to do; '' where it can.
 
     Args:
@@ -34,7 +34,7 @@ def why_not(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
     """
     from guardianflow.backends.catalogue import backend_info, check_request
     from guardianflow.backends.hardware import cuda_index
-    from guardianflow.backends.probe import probe
+    from guardianflow.backends.probe.probe import probe
 
     if variant.backend == "tensorrt" and device == "cpu":
         return "TensorRT runs on NVIDIA GPUs alone, but environment.device is 'cpu'"
@@ -46,10 +46,10 @@ def why_not(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
         verdict = probe(variant.backend, variant.precision, cache_dir=probes_dir)
     except BackendUnavailableError as exc:
         return str(exc)
-    return "" if verdict.runs else said(verdict)
+    return "" if verdict.runs else explain_verdict(verdict)
 
 
-def said(verdict: ProbeVerdict) -> str:
+def explain_verdict(verdict: ProbeVerdict) -> str:
     """A verdict that is no, for people: what, why, and what to do."""
     return (
         f"{verdict.backend} {verdict.precision} can't run on this machine ({verdict.verdict}"

@@ -24,7 +24,7 @@ from typing import IO, Any, Protocol
 
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import join
-from guardianflow.support.redaction import redact_value
+from guardianflow.support.secrets.redaction import redact_value
 from guardianflow.support.terminal import write
 
 OUTCOME_FILE = "outcome.json"

@@ -36,23 +36,23 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import end_group, join, wait_at_most, wait_for
-from guardianflow.support.redacted_files import (
+from guardianflow.support.secrets.files import (
     PRIVATE_FILE,
     make_private_folder,
     redact_in_place,
     write_private,
 )
-from guardianflow.support.redaction import redact_value
+from guardianflow.support.secrets.redaction import redact_value
 from guardianflow.support.stop_signals import StopSignals, held_back, let_through
 
-from .console import say
+from ..console import say
+from ..settings import PROJECT_ROOT
 from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
-from .settings import PROJECT_ROOT
-from .stages import StageRequest
+from .stage import StageRequest
 from .tracked_run import Extra, end_run
 
 if TYPE_CHECKING:
-    from .wiring import Ports
+    from ..wiring import Ports
 
 GRACE_S = 4.0
 """From Ctrl-C to the end of a worker that does not end by itself: deep in native code, say. What is
@@ -332,7 +332,7 @@ def end_abandoned(
 
 
 def _connected(tracking_uri: str) -> Ports | None:
-    from .wiring import connect
+    from ..wiring import connect
 
     try:
         return connect(tracking_uri)

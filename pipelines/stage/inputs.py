@@ -17,8 +17,8 @@ from guardianflow.contracts.results import (
 )
 from scenario.releases import unknown_classes
 
-from .settings import PROJECT_ROOT
-from .stages import StageContext
+from ..settings import PROJECT_ROOT
+from .stage import StageContext
 from .weight_trust import admit_package, names_of, tell
 
 WEIGHTS_TAG = "weights.sha256"
@@ -215,7 +215,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
     """
     if weights.is_dir() and (weights / SPEC_FILE).is_file():
         return admit_package(context, DetectorPackage.load(weights), registered=False)
-    from guardianflow.backends.packages import package_from_weights
+    from guardianflow.backends.weights.packages import package_from_weights
 
     benchmark = context.scenario.benchmark
     return package_from_weights(

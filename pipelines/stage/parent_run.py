@@ -9,16 +9,16 @@ from typing import Protocol
 
 from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.support.redaction import shown_command
+from guardianflow.support.secrets.redaction import shown_command
 from scenario import Scenario
 
+from ..wiring import Ports
 from .plan import RunOptions
 from .tracked_run import Extra, tracked_run
-from .wiring import Ports
 
 
 class Announcer(Protocol):
-    """Tells people how a chain goes; pipelines.executor's is one."""
+    """Tells people how a chain goes; pipelines.stage.executor's is one."""
 
     def opened(self, title: str, run_id: str) -> None: ...
 

@@ -11,8 +11,8 @@ from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.given import given_path
 from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
 
-from .settings import BUILTIN_EXPERIMENT, Settings
-from .stages import StageRequest
+from ..settings import BUILTIN_EXPERIMENT, Settings
+from .stage import StageRequest
 
 FULL_PIPELINE = "full_pipeline"
 COMPARE = "compare"

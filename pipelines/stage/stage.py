@@ -18,19 +18,19 @@ from typing import Any, Protocol
 from guardianflow import __version__
 from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
-from guardianflow.support.redacted_files import write_private
-from guardianflow.support.redaction import redact_value
+from guardianflow.support.secrets.files import write_private
+from guardianflow.support.secrets.redaction import redact_value
 from scenario import Scenario
 
+from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
+from ..wiring import Ports
 from .events import EventSink
-from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
 from .tracked_run import Extra, tracked_run
-from .wiring import Ports
 
 FINGERPRINT_TAG = "guardianflow.fingerprint"
 VARIANT_TAG = "guardianflow.variant"
 """On a run whose result is another variant than was asked for."""
-OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
+OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines", "demo_scenes")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardianflow.contracts.results import DetectorPackage
 
-from .stages import StageContext
+from .stage import StageContext
 
 FOREIGN_TAG = "weights.foreign_names"
 """On a run that opened, or made, weights that name more than detectors need."""
@@ -39,7 +39,7 @@ def admit(
     Raises:
         SourceError: a file would run something else; names it.
     """
-    from guardianflow.backends import checkpoints
+    from guardianflow.backends.weights import checkpoints
 
     accepted = (checkpoints.ANYTHING,) if context.request.trust_weights else vouched
     found: set[str] = set()
@@ -82,7 +82,7 @@ def admit_package(
     Raises:
         SourceError: its weights would run something else.
     """
-    from guardianflow.backends import checkpoints
+    from guardianflow.backends.weights import checkpoints
 
     pickled = package.spec.backend == "pytorch"
     vouched = names_of(package) if registered else ()
@@ -94,7 +94,7 @@ def admit_package(
 
 def names_of(package: DetectorPackage) -> tuple[str, ...]:
     """The names that somebody vouched for when a PyTorch package was made."""
-    from guardianflow.backends.checkpoints import accepted_by
+    from guardianflow.backends.weights.checkpoints import accepted_by
 
     return accepted_by(package.spec) if package.spec.backend == "pytorch" else ()
 
@@ -114,7 +114,7 @@ def tell(context: StageContext, names: Collection[str], what: str) -> dict[str, 
 
 def shown(names: Collection[str]) -> str:
     """For people: 'a.B, c.d and 3 more'; what can't be looked into has no names."""
-    from guardianflow.backends.checkpoints import ANYTHING
+    from guardianflow.backends.weights.checkpoints import ANYTHING
 
     if ANYTHING in names:
         return "anything, as it can't be looked into"

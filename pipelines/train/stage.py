@@ -5,7 +5,6 @@ python -m pipelines.train --scenario S [--code-path P] [--training.epochs 5]
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -19,16 +18,16 @@ from guardianflow.contracts.errors import (
     TrainerError,
 )
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
-from guardianflow.support.redaction import MARK, holds_mark
+from guardianflow.support.secrets.redaction import MARK, holds_mark
 
-from .inputs import dataset_tags, load_dataset, log_weights, resolve_weights
-from .settings import PROJECT_ROOT
-from .stages import StageContext, StageOutcome, StagePlan, library_versions
-from .weight_trust import admit, given_to_training, names_of, tell
+from ..settings import PROJECT_ROOT
+from ..stage.inputs import dataset_tags, load_dataset, log_weights, resolve_weights
+from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
+from ..stage.weight_trust import admit, given_to_training, names_of, tell
 
 if TYPE_CHECKING:
     from experiments_adapters.code_path import EpochListener, ExperimentCode
-    from guardianflow.evaluation.system_metrics import SystemSampler
+    from guardianflow.evaluation.timing.system_metrics import SystemSampler
 
 BATCH_LOG_EVERY_S = 1.0
 
@@ -88,8 +87,8 @@ class TrainStage:
     def work(self, run_id: str) -> StageOutcome:
         from experiments_adapters.code_path import check_result
         from experiments_adapters.outputs import collect_outputs
-        from guardianflow.backends.model_figures import figures_from_lineage
-        from guardianflow.evaluation.system_metrics import SystemSampler
+        from guardianflow.backends.weights.model_figures import figures_from_lineage
+        from guardianflow.evaluation.timing.system_metrics import SystemSampler
 
         context = self._context
         output = context.scratch / "training"
@@ -186,7 +185,7 @@ class TrainStage:
         )
 
     def _package(self, best: Path, run_id: str) -> DetectorPackage:
-        from guardianflow.backends.packages import package_from_weights
+        from guardianflow.backends.weights.packages import package_from_weights
 
         scenario = self._context.scenario
         try:
@@ -252,9 +251,3 @@ def file_identity(path: Path | None) -> str:
     if path is None:
         return ""
     return sha256_of(path) if path.is_file() else str(path)
-
-
-if __name__ == "__main__":
-    from .entry import main
-
-    sys.exit(main("train"))

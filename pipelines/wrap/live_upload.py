@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments_adapters.legacy.output_log import OutputLog
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.ports import RunTracker
-from guardianflow.evaluation.system_metrics import SystemSampler
+from guardianflow.evaluation.timing.system_metrics import SystemSampler
 from guardianflow.support.child_processes import join
 
 LOGGER = logging.getLogger(__name__)

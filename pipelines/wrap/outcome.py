@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .wrap import WrapOutcome
-    from .wrap_plan import WrapPlan
+    from .plan import WrapPlan
+    from .run import WrapOutcome
 
 FIRST_SHOWN = ("det.mAP50", "det.mAP50_95", "det.precision", "det.recall")
 MOST_METRICS = 12

@@ -1,7 +1,7 @@
-"""`python -m pipelines.package_weights REQUEST.json`: a weight file → a detector package.
+"""`python -m pipelines.wrap.package_weights REQUEST.json`: a weight file → a detector package.
 
 A process of its own: reading a foreign weight file may end the process. What
-went wrong is one JSON line on stdout; started by pipelines.wrap_models, never by people.
+went wrong is one JSON line on stdout; started by pipelines.wrap.weights, never by people.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from guardianflow.contracts.errors import GuardianFlowError, NativeCrashError, SourceError
 from guardianflow.contracts.results import DetectorPackage
-from guardianflow.support.redacted_streams import keeping_secrets
+from guardianflow.support.secrets.streams import keeping_secrets
 
 LIMIT_S = 600.0
 
@@ -50,7 +50,7 @@ def package_apart(
         "trusted": trusted,
     }
     request.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
-    command = [sys.executable, "-m", "pipelines.package_weights", str(request)]
+    command = [sys.executable, "-m", "pipelines.wrap.package_weights", str(request)]
     doing = f"reading {weights}"
     try:
         done = subprocess.run(
@@ -60,7 +60,7 @@ def package_apart(
             errors="replace",
             timeout=LIMIT_S,
             check=False,
-            cwd=Path(__file__).resolve().parents[1],
+            cwd=Path(__file__).resolve().parents[2],
         )
     except subprocess.TimeoutExpired as exc:
         raise SourceError(f"{weights} could not be read within {LIMIT_S:.0f} s") from exc
@@ -75,9 +75,9 @@ def package_apart(
 
 @keeping_secrets()
 def main(argv: list[str]) -> int:
-    from guardianflow.backends import weight_files
-    from guardianflow.backends.checkpoints import ANYTHING
-    from guardianflow.backends.packages import package_from_weights
+    from guardianflow.backends.weights import weight_files
+    from guardianflow.backends.weights.checkpoints import ANYTHING
+    from guardianflow.backends.weights.packages import package_from_weights
 
     values: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     weights = Path(values["weights"])

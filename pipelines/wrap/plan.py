@@ -17,7 +17,7 @@ from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment,
 from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, EntryPoint, ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.results import sha256_of
-from guardianflow.support.redaction import learn_mapping, redact_value
+from guardianflow.support.secrets.redaction import learn_mapping, redact_value
 from scenario import SiteConfig, TaskConfig
 
 T = TypeVar("T")

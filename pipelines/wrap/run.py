@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,17 +30,17 @@ from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
 from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
-from guardianflow.support.redacted_files import make_private_folder, write_private
-from guardianflow.support.redacted_streams import keeping_secrets
+from guardianflow.support.secrets.files import make_private_folder, write_private
+from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.terminal import ArgumentParser, write
 
-from .settings import Settings, load_settings
-from .tracked_run import Extra, end_run, tracked_run
-from .wiring import Ports, connect
-from .wrap_artifacts import ArtifactKeeper
-from .wrap_models import register_model
-from .wrap_plan import WrapPlan, WrapRequest, make_plan
-from .wrap_watch import RunWatch
+from ..settings import Settings, load_settings
+from ..stage.tracked_run import Extra, end_run, tracked_run
+from ..wiring import Ports, connect
+from .artifacts import ArtifactKeeper
+from .live_upload import RunWatch
+from .plan import WrapPlan, WrapRequest, make_plan
+from .weights import register_model
 
 Tell = Callable[[str], None]
 
@@ -304,12 +303,12 @@ def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) 
     settings = load_settings()
     plan = make_plan(request)
     if dry_run:
-        from .wrap_text import plan_lines
+        from .outcome import plan_lines
 
         shown = json.dumps(plan.as_dict(), ensure_ascii=False) if as_json else plan_lines(plan)
         write(shown)
         return 0
-    from .console import say
+    from ..console import say
 
     outcome = run_wrapped(
         plan,
@@ -321,7 +320,7 @@ def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) 
     if as_json:
         write("\n" + json.dumps(outcome.as_dict(), ensure_ascii=False, default=str))
     else:
-        from .wrap_text import outcome_lines
+        from .outcome import outcome_lines
 
         say(outcome_lines(outcome))
     return 0
@@ -330,7 +329,7 @@ def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) 
 @keeping_secrets()
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m pipelines.wrap`, which the MLproject's entry point calls."""
-    from .entry import guarded, overrides_from, yes
+    from ..command_line import overrides_from, parse_switch, run_guarded
 
     parser = ArgumentParser(
         prog="python -m pipelines.wrap",
@@ -344,7 +343,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--script", default="", help="a script below the directory")
     parser.add_argument("--experiments", default="", help="registry file")
     for name in ("no-register", "trust-weights", "dry-run", "json"):
-        parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=yes)
+        parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=parse_switch)
     given, rest = parser.parse_known_args(argv)
 
     def work() -> int:
@@ -363,8 +362,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return wrap(request, dry_run=given.dry_run, as_json=given.json)
 
-    return guarded(work, as_json=given.json)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_guarded(work, as_json=given.json)

@@ -11,10 +11,10 @@ from guardianflow.contracts.given import whole_number
 from guardianflow.contracts.results import RegisteredModel
 from scenario.naming import model_name
 
+from ..stage.weight_trust import FOREIGN_TAG, names_of, shown
+from ..wiring import Ports
 from .package_weights import package_apart
-from .weight_trust import FOREIGN_TAG, names_of, shown
-from .wiring import Ports
-from .wrap_plan import WrapPlan
+from .plan import WrapPlan
 
 USUAL_SIZE = 640
 

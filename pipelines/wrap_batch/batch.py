@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
-from guardianflow.support.redacted_files import make_private_folder, write_private
-from guardianflow.support.redaction import holds_mark, redact_value
+from guardianflow.support.secrets.files import make_private_folder, write_private
+from guardianflow.support.secrets.redaction import holds_mark, redact_value
 
 WAITING, RUNNING, FINISHED = "WAITING", "RUNNING", "FINISHED"
 FAILED, KILLED, SKIPPED = "FAILED", "KILLED", "SKIPPED"
@@ -59,7 +59,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class FleetOrder:
+class WrapBatchOrder:
     """What is asked for, once for all.
 
     Args:
@@ -86,7 +86,7 @@ class Batch:
     """An order and its experiments, in the registry's order."""
 
     batch_id: str
-    order: FleetOrder
+    order: WrapBatchOrder
     entries: list[Entry]
     folder: Path
 
@@ -150,7 +150,7 @@ class Batch:
         }
 
 
-def new_batch(order: FleetOrder, names: list[str], work_dir: Path) -> Batch:
+def new_batch(order: WrapBatchOrder, names: list[str], work_dir: Path) -> Batch:
     """A batch with an id of its own; not written yet."""
     batch_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
     return Batch(batch_id, order, [Entry(name) for name in names], work_dir / "batches" / batch_id)
@@ -172,7 +172,7 @@ def load_batch(batch_id: str, work_dir: Path) -> Batch:
         )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        order = FleetOrder(**content["order"])
+        order = WrapBatchOrder(**content["order"])
         entries = [Entry(**each) for each in content["experiments"]]
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigurationError(
@@ -183,7 +183,7 @@ def load_batch(batch_id: str, work_dir: Path) -> Batch:
 
 
 @contextmanager
-def held(batch: Batch) -> Iterator[None]:
+def locked_batch(batch: Batch) -> Iterator[None]:
     """Keep others from working on the same batch meanwhile.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One experiment of a batch, wrapped in a process of its own: started by pipelines/fleet.py.
+"""One experiment of a batch, wrapped in a process of its own.
 
     fleet_child DESCRIPTOR < ORDER
 
@@ -18,10 +18,10 @@ from typing import Any, cast
 
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.results import MetricPoint, RunRequest
-from guardianflow.support.redaction import learn_mapping
+from guardianflow.support.secrets.redaction import learn_mapping
 
-from .events import EventSink
-from .wiring import Ports, Store
+from ..stage.events import EventSink
+from ..wiring import Ports, Store
 
 INTERRUPTED = 130
 
@@ -52,12 +52,12 @@ def carry_out(order: dict[str, Any], sink: EventSink, environment: dict[str, str
         order: values of WrapRequest, as JSON has them, and the store's `tracking_uri`.
         environment: the user's variables, as they were before any settings were read.
     """
-    from .console import say
-    from .settings import load_settings
-    from .wiring import connect
-    from .wrap import run_wrapped
-    from .wrap_plan import WrapRequest, make_plan
-    from .wrap_text import outcome_lines
+    from ..console import say
+    from ..settings import load_settings
+    from ..wiring import connect
+    from ..wrap.outcome import outcome_lines
+    from ..wrap.plan import WrapRequest, make_plan
+    from ..wrap.run import run_wrapped
 
     settings = load_settings()
     ports = connect(order.pop("tracking_uri"))
@@ -78,7 +78,7 @@ def carry_out(order: dict[str, Any], sink: EventSink, environment: dict[str, str
 
 
 def main(argv: Sequence[str]) -> int:
-    from .entry import guarded
+    from ..command_line import run_guarded
 
     environment = dict(os.environ)
     order = json.loads(sys.stdin.buffer.read())
@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
             sink.emit("error", type=type(exc).__name__, message=message, exit_code=1)
             raise
 
-    return guarded(work)
+    return run_guarded(work)
 
 
 if __name__ == "__main__":

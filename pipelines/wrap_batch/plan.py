@@ -14,16 +14,16 @@ from typing import cast
 from experiments_adapters.legacy.registry import ExperimentRegistry, load_registry
 from experiments_adapters.legacy.registry_schema import ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
-from guardianflow.support.redaction import redact_text
+from guardianflow.support.secrets.redaction import redact_text
 from guardianflow.support.suggestions import did_you_mean
 
-from .fleet_batch import FINISHED, SKIPPED, TAG, WAITING, Batch, Entry, FleetOrder, new_batch
-from .settings import Settings
-from .wiring import Store
-from .wrap_plan import WrapPlan, WrapRequest, plan_for
+from ..settings import Settings
+from ..wiring import Store
+from ..wrap.plan import WrapPlan, WrapRequest, plan_for
+from .batch import FINISHED, SKIPPED, TAG, WAITING, Batch, Entry, WrapBatchOrder, new_batch
 
 
-def prepare_batch(order: FleetOrder, settings: Settings) -> tuple[Batch, dict[str, WrapPlan]]:
+def prepare_batch(order: WrapBatchOrder, settings: Settings) -> tuple[Batch, dict[str, WrapPlan]]:
     """Who belongs to the batch, and what each would run.
 
     Returns:

@@ -1,9 +1,9 @@
 """Runs the scripts of many directories, each wrapped in a process of its own.
 
 N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly. Who belongs to the batch
-was found out before, by pipelines/fleet_plan.py.
+was found out before, by pipelines/wrap_batch/plan.py.
 
-    batch ──► python -m pipelines.fleet_child ──► its run in MLflow
+    batch ──► python -m pipelines.wrap_batch.child ──► its run in MLflow
                   │ what its wrapper says → NAME.log
                   └ events → the table
 
@@ -31,15 +31,15 @@ import psutil
 from guardianflow.contracts.errors import NativeCrashError
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import wait_for
-from guardianflow.support.redacted_files import PRIVATE_FILE
+from guardianflow.support.secrets.files import PRIVATE_FILE
 
-from .console import say
-from .events import Listener
-from .executor import cure_for, end_abandoned, hand_over
-from .fleet_batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
-from .fleet_plan import request_of
-from .settings import PROJECT_ROOT
-from .wrap_plan import WrapPlan, WrapRequest
+from ..console import say
+from ..settings import PROJECT_ROOT
+from ..stage.events import Listener
+from ..stage.executor import cure_for, end_abandoned, hand_over
+from ..wrap.plan import WrapPlan, WrapRequest
+from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
+from .plan import request_of
 
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 60.0
@@ -49,7 +49,7 @@ MARK = "GUARDIANFLOW_BATCH"
 
 
 class View(Protocol):
-    """Shows how a batch goes; see pipelines.fleet_text."""
+    """Shows how a batch goes; see pipelines.wrap_batch.text."""
 
     def show(self, batch: Batch) -> None: ...
 
@@ -252,7 +252,7 @@ _PYTHON = (
     sys.executable,
     "-c",
     f"import sys; sys.path[:1] = {_CHECKOUT!r}; "
-    "from pipelines.fleet_child import main; sys.exit(main(sys.argv[1:]))",
+    "from pipelines.wrap_batch.child import main; sys.exit(main(sys.argv[1:]))",
 )
 
 

@@ -13,7 +13,7 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.results import RegisteredModel, RunRecord, sha256_of
 from scenario.naming import to_registered_name
 
-from .wiring import Ports
+from ..wiring import Ports
 
 RUNS_LOOKED_AT = 200
 ACCURACY = ("det.mAP50", "det.quantized.mAP50")

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from guardianflow.support.terminal import make_console, write
 
-from .console import say
-from .fleet_batch import FAILED, FINISHED, KILLED, RUNNING, SKIPPED, WAITING, Batch, Entry
-from .wrap_plan import WrapPlan
+from ..console import say
+from ..wrap.plan import WrapPlan
+from .batch import FAILED, FINISHED, KILLED, RUNNING, SKIPPED, WAITING, Batch, Entry
 
 DRAW_EVERY_S = 0.5
 PLAIN_LINE_EVERY_S = 30.0

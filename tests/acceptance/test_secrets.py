@@ -23,7 +23,7 @@ from mlflow_server import start_server
 from workplace import Workplace, last_json
 
 from apps.cli.main import cli
-from guardianflow.support.redaction import MARK
+from guardianflow.support.secrets.redaction import MARK
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from checkpoints import SIDE, build_checkpoint, draw_images
 
-from guardianflow.backends import catalogue, interchange, packages, recipes
-from guardianflow.backends.recipes import Graph
+from guardianflow.backends import catalogue, interchange
+from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.quantisation.detection_tail import Graph
+from guardianflow.backends.weights import packages
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
 CALIBRATION_IMAGES = 4

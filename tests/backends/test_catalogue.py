@@ -51,7 +51,7 @@ def test_importing_the_catalogue_loads_no_inference_library() -> None:
 def test_opening_openvino_does_not_load_other_libraries() -> None:
     code = (
         "import sys, guardianflow.backends.catalogue as c; c.get_backend('openvino'); "
-        "import guardianflow.backends.onnx_runtime; "
+        "import guardianflow.backends.onnx.runtime; "
         "heavy = {'torch', 'ultralytics', 'onnx', 'nncf', 'onnxslim'}; "
         "sys.exit(','.join(heavy & set(sys.modules)) or 0)"
     )

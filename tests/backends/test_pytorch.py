@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, ultralytics_models
+from guardianflow.backends import catalogue
 from guardianflow.backends.hardware import physical_cores, torch_device
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights import ultralytics_models
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from guardianflow.backends import catalogue
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
 pytestmark = pytest.mark.slow

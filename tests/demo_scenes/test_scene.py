@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardianflow.site_data.demo_canvas import Camera, Canvas
-from guardianflow.site_data.demo_objects import KINDS, Thing
-from guardianflow.site_data.demo_outfits import Outfit, Pose
-from guardianflow.site_data.demo_people import BODY, HEAD, VEST, draw_figure
-from guardianflow.site_data.demo_scene import Scene, SeenObject, Worker, random_scene, render
+from demo_scenes.canvas import Camera, Canvas
+from demo_scenes.objects import KINDS, Thing
+from demo_scenes.outfits import Outfit, Pose
+from demo_scenes.people import BODY, HEAD, VEST, draw_figure
+from demo_scenes.scene import Scene, SeenObject, Worker, random_scene, render
 
 OUTFIT = Outfit(
     tall=1.75,

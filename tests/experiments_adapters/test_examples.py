@@ -96,9 +96,9 @@ def test_the_frozen_backbone_needs_weights(
 def test_plain_torch_learns_and_its_file_opens(
     repository: Path, configs: Configs, data_yaml: Path, tmp_path: Path
 ) -> None:
-    from guardianflow.backends.packages import package_from_weights
+    from guardianflow.backends.weights.packages import package_from_weights
     from guardianflow.detector import Detector
-    from guardianflow.evaluation.detection import collect_predictions, evaluate_detections
+    from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
     from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
 
     given = configs(epochs=60, learning_rate=0.01)

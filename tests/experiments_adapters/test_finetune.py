@@ -40,7 +40,7 @@ def data_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def detector() -> Any:
-    from guardianflow.backends.ultralytics_models import import_ultralytics
+    from guardianflow.backends.weights.ultralytics_models import import_ultralytics
 
     import_ultralytics()
     from ultralytics.nn.tasks import DetectionModel

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guardianflow.backends import ultralytics_models
+from guardianflow.backends.weights import ultralytics_models
 
 SIDE = 160
 TINY_SIDE = 96

@@ -9,10 +9,10 @@ from typing import cast
 
 from guardianflow.contracts.errors import GuardianFlowError, StageFailedError
 from guardianflow.contracts.results import StageResult
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from pipelines.events import EventSink
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.settings import Settings
-from pipelines.stages import StageContext, StageRequest, execute
+from pipelines.stage.events import EventSink
+from pipelines.stage.stage import StageContext, StageRequest, execute
 from pipelines.wiring import Ports
 from pipelines.worker import make_stage
 from scenario import load_scenario
@@ -31,7 +31,7 @@ class RememberingSink(EventSink):
 
 @dataclass
 class InProcessExecutor:
-    """Like pipelines.executor.LocalExecutor, on a store in memory; keeps requests and messages."""
+    """Like LocalExecutor, on a store in memory; keeps requests and messages."""
 
     folder: Path
     work_dir: Path

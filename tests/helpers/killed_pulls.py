@@ -18,9 +18,9 @@ from pathlib import Path
 
 from made_bundles import made_bundle
 
-from guardianflow.release.bundle import Bundle
-from guardianflow.release.bundle_check import check_bundle, linked_name
-from guardianflow.release.bundle_install import BundleDirectory
+from guardianflow.release.bundle.build import Bundle
+from guardianflow.release.bundle.check import check_bundle, linked_name
+from guardianflow.release.bundle.install import BundleDirectory
 
 CHANGES = {"os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "os.link", "os.chmod"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

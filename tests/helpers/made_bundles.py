@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec
-from guardianflow.release.bundle import Bundle, make_bundle
+from guardianflow.release.bundle.build import Bundle, make_bundle
 
 MODEL = "동화.부산-1공장.용접.ppe"
 

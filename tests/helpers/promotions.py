@@ -23,9 +23,9 @@ from guardianflow.contracts.releases import (
     VariantDecision,
 )
 from guardianflow.contracts.results import RunRequest
-from guardianflow.release.evidence import JudgedModel, ReleaseEvidence
-from guardianflow.release.promotion import promote, recover, rollback
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.release.promotion.evidence import JudgedModel, ReleaseEvidence
+from guardianflow.release.promotion.promotion import promote, recover, rollback
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 
 NAME = "donghwa-entec/busan-plant1/welding/ppe"
 DOTTED = "donghwa-entec.busan-plant1.welding.ppe"

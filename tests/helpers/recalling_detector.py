@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.results import DetectorPackage, LabelledImage
-from guardianflow.evaluation.preprocessing import letterbox, load_image
+from guardianflow.evaluation.images.preprocessing import letterbox, load_image
 
 GRID = 8
 SLOTS = 32

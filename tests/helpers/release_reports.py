@@ -25,7 +25,7 @@ from guardianflow.contracts.releases import (
     ReleaseDecision,
     VariantDecision,
 )
-from guardianflow.release.report_content import (
+from guardianflow.release.report.content import (
     PICTURE_ROLES,
     ComparedVariant,
     Lineage,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from guardianflow.release.report import render_report
-from guardianflow.release.report_content import ReleaseReport
+from guardianflow.release.report.content import ReleaseReport
+from guardianflow.release.report.page import render_report
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "path", "circle"}
 

@@ -38,7 +38,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as a package: its figures are counted once, not for every stage."""
-    from guardianflow.backends.packages import package_from_weights
+    from guardianflow.backends.weights.packages import package_from_weights
 
     place = tmp_path_factory.mktemp("trained") / "package"
     return package_from_weights(tiny_weights, place, input_size=TINY_SIDE).directory

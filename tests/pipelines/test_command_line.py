@@ -15,16 +15,16 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED
 from guardianflow.contracts.results import StageResult
-from pipelines.entry import (
+from pipelines.command_line import (
     gate_code,
-    guarded,
     invocation,
     main,
     make_parser,
     overrides_from,
+    run_guarded,
     where_to_look,
 )
-from pipelines.plan import RunOptions
+from pipelines.stage.plan import RunOptions
 
 
 def test_mlflow_appends_undeclared_parameters_as_name_and_value() -> None:
@@ -61,7 +61,7 @@ def test_exit_code_tells_whose_fault_it_was(
     def work() -> int:
         raise error
 
-    assert guarded(work, as_json=True) == code
+    assert run_guarded(work, as_json=True) == code
     shown = capsys.readouterr()
     assert json.loads(shown.out)["error"]["exit_code"] == code
     assert shown.err.startswith("error: ")
@@ -73,7 +73,7 @@ def test_a_disk_that_takes_nothing_is_a_clear_error_and_a_fault_of_ours_is_not(
     def full() -> int:
         raise OSError(errno.ENOSPC, "No space left on device", "/work/wrap/x")
 
-    assert guarded(full) == 1
+    assert run_guarded(full) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("error: [Errno 28] No space left on device: '/work/wrap/x'. Make room")
 
@@ -81,7 +81,7 @@ def test_a_disk_that_takes_nothing_is_a_clear_error_and_a_fault_of_ours_is_not(
         raise OSError(errno.EINVAL, "our own mistake")
 
     with pytest.raises(OSError, match="our own mistake"):
-        guarded(broken)
+        run_guarded(broken)
 
 
 def test_a_missing_scenario_file_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_a_failure_is_told_without_the_secrets_of_the_environment(
     def fail() -> int:
         raise BackendError("the service refused s3rvice-t0ken")
 
-    assert guarded(fail, as_json=True) == 1
+    assert run_guarded(fail, as_json=True) == 1
     told = capsys.readouterr()
     assert told.err == "error: the service refused REDACTED\n"
     assert json.loads(told.out)["error"]["message"] == "the service refused REDACTED"

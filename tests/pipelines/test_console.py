@@ -8,7 +8,7 @@ import pytest
 
 from guardianflow.contracts.results import RegisteredModel, StageResult
 from pipelines.console import PlainReporter, RichReporter, print_result
-from pipelines.events import Reporter
+from pipelines.stage.events import Reporter
 
 DONE = StageResult(
     "train",

@@ -230,7 +230,7 @@ def test_too_few_calls_ask_for_runs_and_not_for_images() -> None:
 def test_minimum_runs_is_what_order_statistics_take(
     percent: int, confidence: float, runs: int
 ) -> None:
-    from guardianflow.evaluation.order_statistics import interval_ranks
+    from guardianflow.evaluation.timing.order_statistics import interval_ranks
 
     assert minimum_runs(percent, confidence) == runs
     for sure in (0.5, 0.9, confidence, 0.99):

@@ -11,8 +11,8 @@ import pytest
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.run_tracking.alias_store import MlflowAliasStore
 from guardianflow.run_tracking.connection import Connection
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
-from guardianflow.support.redaction import learn
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.support.secrets.redaction import learn
 
 NAME = "donghwa-entec/busan-plant1/용접/ppe"
 DOTTED = "donghwa-entec.busan-plant1.용접.ppe"
@@ -157,7 +157,8 @@ def test_a_store_that_went_away_is_a_tracking_error() -> None:
 
 def test_promotion_needs_neither_torch_nor_for_the_fake_mlflow() -> None:
     code = (
-        "import sys, guardianflow.release.promotion, guardianflow.run_tracking.fake_aliases\n"
+        "import sys, guardianflow.release.promotion.promotion\n"
+        "import guardianflow.run_tracking.fakes.aliases\n"
         "heavy = {'mlflow', 'torch', 'numpy', 'onnx', 'cv2'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

@@ -12,10 +12,10 @@ import pytest
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import MetricPoint, RunRequest
 from guardianflow.run_tracking import names
-from guardianflow.run_tracking.fake import InMemoryStore
+from guardianflow.run_tracking.fakes.store import InMemoryStore
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.run_tracking.mlflow_store import MlflowStore
-from guardianflow.support.redaction import learn
+from guardianflow.support.secrets.redaction import learn
 
 EXPERIMENT = "donghwa-entec/busan-plant1/welding"
 

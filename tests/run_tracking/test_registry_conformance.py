@@ -10,7 +10,7 @@ import pytest
 
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import DetectorPackage, RunRequest
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from guardianflow.run_tracking.mlflow_store import MlflowStore
 from guardianflow.run_tracking.registry import MlflowRegistry
 

@@ -87,14 +87,21 @@ def test_lines_come_whole_and_the_last_one_without_its_end() -> None:
 
 
 # A box's own script: it runs without this project and without mlflow.
-STANDALONE = {"guardianflow/release/run_detector.py"}
+STANDALONE = {"guardianflow/release/bundle/run_detector.py"}
 
 
 def test_no_wait_of_the_product_blocks(repository: Path) -> None:
     """`.wait()`, `.join()` and subprocess.run without a timeout don't return for a signal."""
     found = [
         f"{path}:{call.lineno}"
-        for package in ("guardianflow", "scenario", "experiments_adapters", "pipelines", "apps")
+        for package in (
+            "guardianflow",
+            "scenario",
+            "experiments_adapters",
+            "pipelines",
+            "apps",
+            "demo_scenes",
+        )
         for path, call in blocking_calls(repository, package)
         if path not in STANDALONE
     ]

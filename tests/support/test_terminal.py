@@ -25,7 +25,7 @@ from guardianflow.support.terminal import (
     printable,
     write,
 )
-from pipelines.entry import guarded
+from pipelines.command_line import run_guarded
 
 PROJECT = Path(__file__).resolve().parents[2]
 CLEAR = "\x1b[2J\x1b]0;owned\x07"
@@ -69,7 +69,7 @@ def test_a_command_s_error_is_escaped_and_its_own_newlines_stay(
     def work() -> int:
         raise ConfigurationError([f"the name is {value}", "another"])
 
-    assert guarded(work, as_json=True) == 2
+    assert run_guarded(work, as_json=True) == 2
     said = capsys.readouterr()
     assert drives(said.err) == drives(said.out) == []
     assert said.err.count("\n") == 3
@@ -133,7 +133,14 @@ def test_no_text_can_t_be_written(monkeypatch: pytest.MonkeyPatch, text: str) ->
 
 
 def test_the_product_prints_by_this_door_alone() -> None:
-    product = ("apps", "pipelines", "experiments_adapters", "scenario", "guardianflow")
+    product = (
+        "apps",
+        "pipelines",
+        "experiments_adapters",
+        "scenario",
+        "guardianflow",
+        "demo_scenes",
+    )
     files = [file for room in product for file in (PROJECT / room).rglob("*.py")]
     printing = {
         file.relative_to(PROJECT).as_posix()
@@ -141,6 +148,6 @@ def test_the_product_prints_by_this_door_alone() -> None:
         if re.search(r"noqa: T20|(?<![\w.])Console\(|ArgumentParser\(desc", file.read_text("utf-8"))
     }
     assert printing == {
-        "guardianflow/release/run_detector.py",  # goes to the box as it is, alone
-        "pipelines/package_weights.py",  # a child's answer to its parent
+        "guardianflow/release/bundle/run_detector.py",  # goes to the box as it is, alone
+        "pipelines/wrap/package_weights.py",  # a child's answer to its parent
     }

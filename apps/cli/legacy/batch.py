@@ -11,16 +11,16 @@ from experiments_adapters.legacy.arguments import parse_given
 from experiments_adapters.legacy.registry import DEFAULT_FILE
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
-from guardianflow.support.redaction import MARK, shown_command
-from pipelines import fleet_text
+from guardianflow.support.secrets.redaction import MARK, shown_command
+from pipelines.command_line import INTERRUPTED, print_json
 from pipelines.console import say
-from pipelines.entry import INTERRUPTED, print_json
-from pipelines.fleet import run_batch
-from pipelines.fleet_batch import FAILED, KILLED, Batch, FleetOrder, held, load_batch
-from pipelines.fleet_plan import check_runnable, prepare_batch, resume_batch
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
-from pipelines.wrap_plan import WrapPlan
+from pipelines.wrap.plan import WrapPlan
+from pipelines.wrap_batch import text as fleet_text
+from pipelines.wrap_batch.batch import FAILED, KILLED, Batch, WrapBatchOrder, load_batch, locked_batch
+from pipelines.wrap_batch.plan import check_runnable, prepare_batch, resume_batch
+from pipelines.wrap_batch.run import run_batch
 
 FOR_ONE = ("script",)
 FOR_A_NEW_BATCH = (
@@ -63,7 +63,7 @@ def check_asked(given: dict[str, Any], written: set[str]) -> None:
         raise ConfigurationError(f"{options} must not be given for {what}")
 
 
-def run_fleet(given: dict[str, Any]) -> int:
+def run_wrap_batch(given: dict[str, Any]) -> int:
     """Run it and show how it goes.
 
     Returns:
@@ -80,7 +80,7 @@ def run_fleet(given: dict[str, Any]) -> int:
     # Bad input is said before the store is opened, which takes seconds.
     if given["resume"]:
         batch = load_batch(given["resume"], settings.work_dir)
-        with held(batch):
+        with locked_batch(batch):
             # Read again: another process may have gone on with it until a moment ago.
             batch = load_batch(given["resume"], settings.work_dir)
             given_again = parse_given(given["params"])
@@ -91,7 +91,7 @@ def run_fleet(given: dict[str, Any]) -> int:
     store = connect(settings.tracking_uri).store
     store.list_experiments()  # makes a new store: two children at once would race for it
     batch.order = replace(batch.order, tracking_uri=store.tracking_uri)
-    with held(batch):
+    with locked_batch(batch):
         return _carry_out(batch, plans, given, environment)
 
 
@@ -148,9 +148,9 @@ def _dry_run(given: dict[str, Any]) -> int:
     return 0
 
 
-def _order(given: dict[str, Any]) -> FleetOrder:
+def _order(given: dict[str, Any]) -> WrapBatchOrder:
     file = given_path(given["experiments"]) if given["experiments"] else DEFAULT_FILE
-    return FleetOrder(
+    return WrapBatchOrder(
         script_type=given["script_type"],
         experiments=str(file.absolute()),
         customer=given["customer"],

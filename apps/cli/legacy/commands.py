@@ -1,6 +1,6 @@
 """The commands about directories of scripts that nobody may change.
 
-Only click is imported here; apps/cli/scan.py, status.py and migrate.py do the work.
+Only click is imported here; apps/cli/legacy/scan.py, status.py and migrate.py do the work.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ Exit codes: 0 scanned; 2 no such directory, or a FILE that is there, broken or n
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one object.")
 def scan(directory: str, output: str, update: bool, single: bool, as_json: bool) -> None:
     """Find out what directories of old scripts hold, and make a registry of them."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def work() -> int:
         from .scan import show_scan
 
         return show_scan(directory, output, update, single, as_json)
 
-    sys.exit(guarded(work, as_json=as_json))
+    sys.exit(run_guarded(work, as_json=as_json))
 
 
 @click.command(
@@ -59,14 +59,14 @@ drift: scripts that are new, gone or changed since `guardianflow scan` wrote the
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def status(customer: str, experiments: str, as_json: bool) -> None:
     """Where each directory of old scripts stands: last run, mAP50, model, what changed."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def work() -> int:
         from .status import show_status
 
         return show_status(customer, experiments, as_json)
 
-    sys.exit(guarded(work, as_json=as_json))
+    sys.exit(run_guarded(work, as_json=as_json))
 
 
 @click.command(
@@ -90,14 +90,14 @@ def migrate(
     name: str, target: str, version: str, script: str, experiments: str, as_json: bool
 ) -> None:
     """Write a Trainer and a scenario around a script's own calls, as a draft to review."""
-    from pipelines.entry import guarded
+    from pipelines.command_line import run_guarded
 
     def work() -> int:
         from .migrate import show_migration
 
         return show_migration(name, target, version, script, experiments, as_json)
 
-    sys.exit(guarded(work, as_json=as_json))
+    sys.exit(run_guarded(work, as_json=as_json))
 
 
 def add_to(group: click.Group) -> None:

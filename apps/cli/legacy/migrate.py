@@ -9,7 +9,7 @@ from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.support.terminal import write
-from pipelines.entry import print_json
+from pipelines.command_line import print_json
 
 DEFAULT_TARGET = Path("experiments")
 

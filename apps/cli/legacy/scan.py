@@ -23,7 +23,7 @@ from guardianflow.contracts.given import given_path
 from guardianflow.support.terminal import make_console, write
 from pipelines.settings import PROJECT_ROOT
 
-from .progress import StderrProgress
+from ..progress import StderrProgress
 
 SCENARIOS = Path("configs/scenarios")
 SHOWN_PROBLEMS = 20

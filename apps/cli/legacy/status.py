@@ -12,10 +12,10 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
 from guardianflow.support.suggestions import did_you_mean
 from guardianflow.support.terminal import make_console, write
-from pipelines.entry import print_json
-from pipelines.fleet_status import DirectoryStatus, fleet_status
+from pipelines.command_line import print_json
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
+from pipelines.wrap_batch.status import DirectoryStatus, fleet_status
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3

@@ -1,6 +1,7 @@
 """`guardianflow run` (and `wrap`): scripts of experiments' directories, untouched.
 
-Only click is imported here; pipelines/wrap.py does the work, apps/cli/fleet.py that of a fleet.
+Only click is imported here; pipelines/wrap/run.py does the work of one script,
+pipelines/wrap_batch that of many.
 """
 
 from __future__ import annotations
@@ -79,14 +80,14 @@ def command(name: str) -> click.Command:
         is kept as artifacts, and its best weights are registered as candidate. With --all or
         --customer the scripts of many directories run; one that fails ends no other.
         """
-        from pipelines.entry import guarded
+        from pipelines.command_line import run_guarded
 
         def work() -> int:
             from experiments_adapters.legacy.arguments import parse_given
-            from pipelines.wrap import wrap
-            from pipelines.wrap_plan import WrapRequest
+            from pipelines.wrap.plan import WrapRequest
+            from pipelines.wrap.run import wrap
 
-            from .fleet import check_asked, run_fleet
+            from .batch import check_asked, run_wrap_batch
 
             written = {
                 name
@@ -95,7 +96,7 @@ def command(name: str) -> click.Command:
             }
             check_asked(given, written)
             if not given["name"]:
-                return run_fleet(given)
+                return run_wrap_batch(given)
             request = WrapRequest(
                 name=given["name"],
                 script_type=given["script_type"],
@@ -108,7 +109,7 @@ def command(name: str) -> click.Command:
             )
             return wrap(request, dry_run=given["dry_run"], as_json=given["as_json"])
 
-        sys.exit(guarded(work, as_json=given["as_json"]))
+        sys.exit(run_guarded(work, as_json=given["as_json"]))
 
     return run
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.results import sha256_of
-from guardianflow.support.redaction import MARK, redact_text
+from guardianflow.support.secrets.redaction import MARK, redact_text
 from scenario import load_scenario
 
 from ..environment import find_python

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from guardianflow.support.redaction import redact_value
+from guardianflow.support.secrets.redaction import redact_value
 
 from .results import Option, Value
 

@@ -14,9 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import layer_groups, onnx_tail, recipes
-from .exporting import CalibrationImages, loggers_to_log, prints_to_log, require
-from .hardware import cpu_flags
+from ..exporting import CalibrationImages, loggers_to_log, prints_to_log, require
+from ..hardware import cpu_flags
+from ..quantisation import detection_tail as recipes
+from ..quantisation import layer_groups
+from . import tail as onnx_tail
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,22 +7,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contracts.errors import BackendUnavailableError
-from ..contracts.quantisation import LayerGroup, Recipe
-from ..contracts.results import DetectorPackage
-from . import exporting, interchange, onnx_quantisation, recipes
-from .layer_groups import layer_groups, operations_of
-from .onnx_runtime import WEIGHTS
-from .recipe_kitchen import Kitchen
+from ...contracts.errors import BackendUnavailableError
+from ...contracts.quantisation import LayerGroup, Recipe
+from ...contracts.results import DetectorPackage
+from .. import exporting, interchange
+from ..quantisation import detection_tail as recipes
+from ..quantisation.layer_groups import layer_groups, operations_of
+from ..quantisation.recipe_exporter import BaseRecipeExporter
+from . import quantisation as onnx_quantisation
+from .runtime import WEIGHTS
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray
+    from ...contracts.ports import ImageArray
 
 FLOAT, RANGES = "prepared.onnx", "ranges.json"
 
 
-class OnnxKitchen(Kitchen):
-    """Makes ONNX packages by recipes; see `contracts.quantisation.RecipeKitchen`.
+class OnnxRecipeExporter(BaseRecipeExporter):
+    """Makes ONNX packages by recipes; see `contracts.quantisation.RecipeExporter`.
 
     Activations are asymmetric uint8 in every recipe: its kernels are slow at symmetric int8 (67
     against 21 ms, see onnx_quantisation), so preset 'performance' is refused. ONNX Runtime

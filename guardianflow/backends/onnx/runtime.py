@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.errors import BackendError, BackendUnavailableError
-from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from . import catalogue, exporting, interchange, onnx_quantisation, recipes
-from .hardware import cuda_index, physical_cores
-from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
+from ...contracts.errors import BackendError, BackendUnavailableError
+from ...contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from .. import catalogue, exporting, interchange
+from ..hardware import cuda_index, physical_cores
+from ..quantisation import detection_tail as recipes
+from ..sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
+from . import quantisation as onnx_quantisation
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray, RawOutput
-    from ..contracts.quantisation import RecipeKitchen
+    from ...contracts.ports import ImageArray, RawOutput
+    from ...contracts.quantisation import RecipeExporter
 
 WEIGHTS = "model.onnx"
 # Two calls on a GPU: one computes while the other copies. Two a stream: the next one waits ready.
@@ -87,11 +89,11 @@ class OnnxBackend:
                 lineage=exporting.lineage(source, libraries, **facts),
             )
 
-    def kitchen(
+    def exporter(
         self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
-    ) -> RecipeKitchen:
-        """What makes int8 packages by recipes; see `catalogue.open_kitchen`."""
-        return catalogue.open_kitchen(self.name, source, calibration, cache_dir)
+    ) -> RecipeExporter:
+        """What makes int8 packages by recipes; see `catalogue.open_recipe_exporter`."""
+        return catalogue.open_recipe_exporter(self.name, source, calibration, cache_dir)
 
     def open(
         self,

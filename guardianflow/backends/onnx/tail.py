@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .openvino_tail import expectation_matrix
+from ..openvino.tail import expectation_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

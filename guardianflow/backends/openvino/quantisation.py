@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import layer_groups, recipes
-from .exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
+from ..exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
+from ..quantisation import detection_tail as recipes
+from ..quantisation import layer_groups
 
 PERCENTILE = 0.9999
 

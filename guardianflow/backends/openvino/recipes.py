@@ -20,32 +20,37 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..contracts.errors import BackendError
-from ..contracts.quantisation import LayerGroup, Recipe
-from ..contracts.results import DetectorPackage
+from ...contracts.errors import BackendError
+from ...contracts.quantisation import LayerGroup, Recipe
+from ...contracts.results import DetectorPackage
+from .. import exporting, interchange
+from ..quantisation import detection_tail as recipes
+from ..quantisation.layer_groups import layer_groups, operations_of
+from ..quantisation.recipe_exporter import BaseRecipeExporter
+from ..weights.weight_files import RT_INFO_NAMES
 from . import (
-    exporting,
-    interchange,
-    openvino_quantisation,
-    openvino_runtime,
-    openvino_splits,
-    openvino_tail,
-    recipes,
+    quantisation as openvino_quantisation,
 )
-from .layer_groups import layer_groups, operations_of
-from .recipe_kitchen import Kitchen
-from .weight_files import RT_INFO_NAMES
+from . import (
+    runtime as openvino_runtime,
+)
+from . import (
+    splits as openvino_splits,
+)
+from . import (
+    tail as openvino_tail,
+)
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray
+    from ...contracts.ports import ImageArray
 
 FLOAT, CALIBRATED, TRAINED, FACTS = "float.xml", "calibrated.xml", "trained.xml", "facts.json"
 # Between a convolution and its weights' quantiser: a group convolution's weights are reshaped.
 WEIGHT_PATH = recipes.REARRANGEMENTS
 
 
-class OpenvinoKitchen(Kitchen):
-    """Makes OpenVINO packages by recipes; see `contracts.quantisation.RecipeKitchen`."""
+class OpenvinoRecipeExporter(BaseRecipeExporter):
+    """Makes OpenVINO packages by recipes; see `contracts.quantisation.RecipeExporter`."""
 
     backend = "openvino"
     libraries = ("openvino", "nncf")

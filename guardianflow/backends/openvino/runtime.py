@@ -11,23 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.errors import BackendError, BackendUnavailableError
-from ..contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from ...contracts.errors import BackendError, BackendUnavailableError
+from ...contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from .. import catalogue, exporting, interchange
+from ..hardware import physical_cores
+from ..sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
+from ..weights.weight_files import RT_INFO_NAMES
 from . import (
-    catalogue,
-    exporting,
-    interchange,
-    openvino_quantisation,
-    openvino_splits,
-    openvino_tail,
+    quantisation as openvino_quantisation,
 )
-from .hardware import physical_cores
-from .sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
-from .weight_files import RT_INFO_NAMES
+from . import (
+    splits as openvino_splits,
+)
+from . import (
+    tail as openvino_tail,
+)
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray, RawOutput
-    from ..contracts.quantisation import RecipeKitchen
+    from ...contracts.ports import ImageArray, RawOutput
+    from ...contracts.quantisation import RecipeExporter
 
 WEIGHTS = "model.xml"
 
@@ -96,11 +98,11 @@ class OpenvinoBackend:
                 lineage=exporting.lineage(source, libraries, **facts),
             )
 
-    def kitchen(
+    def exporter(
         self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
-    ) -> RecipeKitchen:
-        """What makes int8 packages by recipes; see `catalogue.open_kitchen`."""
-        return catalogue.open_kitchen(self.name, source, calibration, cache_dir)
+    ) -> RecipeExporter:
+        """What makes int8 packages by recipes; see `catalogue.open_recipe_exporter`."""
+        return catalogue.open_recipe_exporter(self.name, source, calibration, cache_dir)
 
     def open(
         self,

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..contracts.errors import BackendError
-from . import recipes
+from ...contracts.errors import BackendError
+from ..quantisation import detection_tail as recipes
 from .trainable_operations import OPERATIONS, Constants, Function, constant_of, constants_of
 
 QUANTISER = "FakeQuantize"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..contracts.errors import BackendError
+from ...contracts.errors import BackendError
 
 Function = Callable[..., Any]
 

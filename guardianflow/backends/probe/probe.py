@@ -22,17 +22,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..contracts.errors import signal_name
-from ..contracts.results import ExportRequest, ProbeVerdict
-from ..support.redaction import redact_value
-from .catalogue import BackendInfo, backend_info, check_request
-from .hardware import cpu_identity
+from ...contracts.errors import signal_name
+from ...contracts.results import ExportRequest, ProbeVerdict
+from ...support.secrets.redaction import redact_value
+from ..catalogue import BackendInfo, backend_info, check_request
+from ..hardware import cpu_identity
 
 ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
 logger = logging.getLogger(__name__)
 
 ISA_CAPS = ("AVX512_CORE_FP16", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_CORE", "AVX2")
-CHILD = Path(__file__).with_name("probe_child.py")
+CHILD = Path(__file__).with_name("child.py")
 # What depends on the CPU and the library alone, and so stays true until one of them changes.
 LASTING = frozenset({"ok", "ok-with-isa-cap", "illegal-instruction"})
 DISTRIBUTIONS = {

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..contracts.errors import BackendError
+from ...contracts.errors import BackendError
 
-RECIPE = "detection-tail-float"
+FLOAT_TAIL_RULE = "detection-tail-float"
 
 CONVOLUTIONS = frozenset(
     {

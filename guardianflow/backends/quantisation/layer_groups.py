@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..contracts.errors import BackendError, ConfigurationError
-from ..contracts.quantisation import LayerGroup
-from . import recipes
-from .recipes import CONVOLUTIONS, REARRANGEMENTS, SHAPE_READERS, SOFTMAXES, Graph, Operation
+from ...contracts.errors import BackendError, ConfigurationError
+from ...contracts.quantisation import LayerGroup
+from . import detection_tail as recipes
+from .detection_tail import CONVOLUTIONS, REARRANGEMENTS, SHAPE_READERS, SOFTMAXES, Graph, Operation
 
 ATTENTION, HEADS = "attention", "heads"
 PARTS = 8

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..contracts.errors import EvaluationError
+from ...contracts.errors import EvaluationError
 
 if TYPE_CHECKING:
-    from ..contracts.ports import RawOutput
+    from ...contracts.ports import RawOutput
 
 Float64 = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""What every recipe kitchen does alike: check recipes, keep calibrations, measure sensitivity.
+"""What every recipe exporter does alike: check recipes, keep calibrations, measure sensitivity.
 
     cache_dir/
       graph-KEY/        the float network, traced once for each source
@@ -30,27 +30,27 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..contracts.errors import BackendUnavailableError, ConfigurationError
-from ..contracts.quantisation import PRESETS, LayerGroup, Recipe
-from ..contracts.results import DetectorPackage, ExportRequest
-from . import catalogue, exporting
+from ...contracts.errors import BackendUnavailableError, ConfigurationError
+from ...contracts.quantisation import PRESETS, LayerGroup, Recipe
+from ...contracts.results import DetectorPackage, ExportRequest
+from .. import catalogue, exporting
 from .output_error import output_error
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray, RawOutput
+    from ...contracts.ports import ImageArray, RawOutput
 
 LOGGER = logging.getLogger(__name__)
 SENSITIVITY_IMAGES = 8
 SHARES = "shares.json"
 
 
-class Kitchen(ABC):
-    """The part of a `contracts.quantisation.RecipeKitchen` that does not depend on the backend.
+class BaseRecipeExporter(ABC):
+    """The part of a `contracts.quantisation.RecipeExporter` that does not depend on the backend.
 
     Args:
         source: a PyTorch package.
         calibration: letterboxed images of the train split, uint8 S×S×3 RGB.
-        cache_dir: made where it is missing; several kitchens may share it.
+        cache_dir: made where it is missing; several exporters may share it.
 
     Raises:
         ConfigurationError: no images, or a source of another kind.
@@ -83,7 +83,7 @@ class Kitchen(ABC):
         """The package of a recipe that was checked."""
 
     def check(self, recipe: Recipe) -> None:
-        """Check that a recipe means something to this kitchen, before any work.
+        """Check that a recipe means something to this exporter, before any work.
 
         Raises:
             ConfigurationError: an unknown group, preset or method; all of them at once.
@@ -123,7 +123,7 @@ class Kitchen(ABC):
         train: Callable[[Any], Mapping[str, str]],
         data: str,
     ) -> DetectorPackage:
-        """See `contracts.quantisation.RecipeKitchen.make_trained`."""
+        """See `contracts.quantisation.RecipeExporter.make_trained`."""
         if not catalogue.CATALOGUE[self.backend].supports("int8", "qat"):
             raise BackendUnavailableError(catalogue.no_training(self.backend))
         self._require_some_quantised(recipe)
@@ -155,7 +155,7 @@ class Kitchen(ABC):
         """How much of the quantised network's error leaving each group float takes away.
 
         Measured on up to 8 calibration images, spread evenly over all; output_error defines the
-        error. See `contracts.quantisation.RecipeKitchen.sensitivity`.
+        error. See `contracts.quantisation.RecipeExporter.sensitivity`.
         """
         self.check(recipe)
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..contracts.errors import SourceError
-from ..contracts.results import DetectorSpec
+from ...contracts.errors import SourceError
+from ...contracts.results import DetectorSpec
 from . import detector_names
 from .pickled_names import (
     ZIP_START,

@@ -9,7 +9,8 @@ functions that load, download or run something.
 A constructor may not be called: that of Ultralytics' DetectionModel, given a network's description,
 evaluates text in it as Python.
 
-tests/backends/test_detector_names.py compares the list with the installed libraries; it prints what
+tests/backends/weights/test_detector_names.py compares the list with the installed libraries; it
+prints what
 an update of them adds.
 """
 

@@ -15,10 +15,10 @@ import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..contracts.errors import BackendError, ConfigurationError
-from ..contracts.results import DetectorPackage, DetectorSpec
+from ...contracts.errors import BackendError, ConfigurationError
+from ...contracts.results import DetectorPackage, DetectorSpec
+from ..exporting import foreign_errors, loggers_to_log
 from . import checkpoints, ultralytics_models
-from .exporting import foreign_errors, loggers_to_log
 
 LOGGER = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..contracts.errors import ConfigurationError, Problem, SourceError
-from ..contracts.results import DetectorPackage, DetectorSpec
+from ...contracts.errors import ConfigurationError, Problem, SourceError
+from ...contracts.results import DetectorPackage, DetectorSpec
+from ..exporting import complete_or_absent
 from . import checkpoints, model_figures, weight_files
-from .exporting import complete_or_absent
 from .weight_files import WeightFacts
 
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..contracts.errors import BackendError, SourceError
+from ...contracts.errors import BackendError, SourceError
+from ..exporting import environment, loggers_to_log, require
 from . import checkpoints
-from .exporting import environment, loggers_to_log, require
 from .pickled_names import is_tar
 
 INSTALL = "pip install ultralytics torch torchvision"

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..contracts.errors import SourceError
+from ...contracts.errors import SourceError
+from ..exporting import require
 from . import ultralytics_models
-from .exporting import require
 
 SUFFIXES = {".pt": "pytorch", ".onnx": "onnx", ".xml": "openvino", ".engine": "tensorrt"}
 QUANTISED_KINDS = frozenset(
@@ -313,7 +313,7 @@ def _xml_metadata(file: Path, model: Any) -> dict[str, Any]:
     """Class names from Ultralytics' metadata.yaml beside the file, else from the model."""
     beside = file.parent / "metadata.yaml"
     if beside.is_file():
-        from ..support.foreign_yaml import UnreadableYamlError, read_yaml
+        from ...support.foreign_yaml import UnreadableYamlError, read_yaml
 
         try:
             content = read_yaml(beside)

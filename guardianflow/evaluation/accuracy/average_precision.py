@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..contracts.results import Detections, LabelledImage
+from ...contracts.results import Detections, LabelledImage
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

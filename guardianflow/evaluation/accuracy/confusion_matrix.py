@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.results import Detections, LabelledImage
+from ...contracts.errors import EvaluationError
+from ...contracts.results import Detections, LabelledImage
+from ..pictures.drawing import GREY, figure_at, literal, require_some
 from .average_precision import IOU_THRESHOLDS, Bool, Float64, Int64, assign, iou_matrix
 from .detection import check_judgeable
-from .drawing import GREY, figure_at, literal, require_some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import DetectionMetrics
-from ..contracts.ports import ObjectDetector
-from ..contracts.results import Detections, LabelledImage
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import DetectionMetrics
+from ...contracts.ports import ObjectDetector
+from ...contracts.results import Detections, LabelledImage
+from ..images.preprocessing import load_image
 from .average_precision import (
     IOU_THRESHOLDS,
     ClassMatches,
@@ -27,7 +28,6 @@ from .average_precision import (
     match_all,
     precision_at_recalls,
 )
-from .preprocessing import load_image
 
 EVALUATOR = "guardianflow-coco/1"
 # More than a sum of millions of changes of F1 is off by, less than any difference worth a name.

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import DetectionMetrics, Estimate
-from ..contracts.results import Detections, LabelledImage
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import DetectionMetrics, Estimate
+from ...contracts.results import Detections, LabelledImage
 from .average_precision import Bool, ClassMatches, Float64, Int64, match_all
 from .detection import evaluate_detections
 from .resampling import ROUNDING, Draws, draw_all, found_images

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.results import Detections
+from ...contracts.errors import EvaluationError
+from ...contracts.results import Detections
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ..contracts.ports import RawOutput
-    from ..contracts.results import FloatArray, IntArray
+    from ...contracts.ports import RawOutput
+    from ...contracts.results import FloatArray, IntArray
     from .preprocessing import Letterbox
 
 MAX_DETECTIONS = 300

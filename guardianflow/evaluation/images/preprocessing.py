@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError, MissingDependencyError
+from ...contracts.errors import EvaluationError, MissingDependencyError
 from .resizing import resize_bilinear
 
 cv2: Any
@@ -26,8 +26,8 @@ except ImportError:  # not installed, or without the system libraries that it wa
     cv2 = None
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray
-    from ..contracts.results import FloatArray
+    from ...contracts.ports import ImageArray
+    from ...contracts.results import FloatArray
 
 PADDING_VALUE = 114
 

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from ..contracts.ports import ImageArray
+    from ...contracts.ports import ImageArray
 
     Places = npt.NDArray[np.int32]
 

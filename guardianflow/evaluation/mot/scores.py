@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError, MissingDependencyError
-from ..contracts.sequences import MotResult, TrackingSequence, TrackRows
+from ...contracts.errors import EvaluationError, MissingDependencyError
+from ...contracts.sequences import MotResult, TrackingSequence, TrackRows
 
 if TYPE_CHECKING:
     import numpy.typing as npt

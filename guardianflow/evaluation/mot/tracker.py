@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError, MissingDependencyError
-from ..contracts.ports import ObjectDetector
-from ..contracts.results import Detections
-from ..contracts.sequences import TrackingSequence, TrackRows
-from .preprocessing import load_image
+from ...contracts.errors import EvaluationError, MissingDependencyError
+from ...contracts.ports import ObjectDetector
+from ...contracts.results import Detections
+from ...contracts.sequences import TrackingSequence, TrackRows
+from ..images.preprocessing import load_image
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray
-    from ..contracts.results import FloatArray, IntArray
+    from ...contracts.ports import ImageArray
+    from ...contracts.results import FloatArray, IntArray
 
 LOGGER = logging.getLogger(__name__)
 

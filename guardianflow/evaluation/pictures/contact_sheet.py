@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.results import Detections, LabelledImage
-from .average_precision import IOU_THRESHOLDS, Bool, Float64, assign, iou_matrix
+from ...contracts.errors import EvaluationError
+from ...contracts.results import Detections, LabelledImage
+from ..accuracy.average_precision import IOU_THRESHOLDS, Bool, Float64, assign, iou_matrix
+from ..images.preprocessing import load_image
 from .drawing import BLUE, GREEN, GREY, RED, figure_at, literal, require_some
-from .preprocessing import load_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..contracts.errors import EvaluationError
+from ...contracts.errors import EvaluationError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..contracts.sequences import MotResult
+from ...contracts.sequences import MotResult
 from .drawing import BLUE, GREEN, GREY, ORANGE, figure_at, light_grid, literal
 
 SHOWN = {"HOTA": BLUE, "MOTA": ORANGE, "IDF1": GREEN}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contracts.measurements import LatencyResult
-from .average_precision import RECALL_POINTS, Float64
+from ...contracts.measurements import LatencyResult
+from ..accuracy.average_precision import RECALL_POINTS, Float64
 from .contact_sheet import detections_contact_sheet
 from .drawing import (
     BLUE,

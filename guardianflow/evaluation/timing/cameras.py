@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import CameraCapacity, CameraStep, Timing
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import CameraCapacity, CameraStep, Timing
 from .order_statistics import timing_of
 from .throughput import (
     Frame,

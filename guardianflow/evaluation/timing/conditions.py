@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import Conditions, Timing
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import Conditions, Timing
 from .process_load import MachineTime, machine_time, process_tree, usable_cores
 
 BUSY_LOAD_PER_CORE = 1.25

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..contracts.system import Gauge, GpuUsage, visible_gpus
+from ...contracts.system import Gauge, GpuUsage, visible_gpus
 
 LOGGER = logging.getLogger(__name__)
 

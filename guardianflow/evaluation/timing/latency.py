@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import Estimate, LatencyResult, Percentile
-from ..contracts.results import SessionInfo
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import Estimate, LatencyResult, Percentile
+from ...contracts.results import SessionInfo
+from ..images.preprocessing import load_image
 from .order_statistics import timing_of
-from .preprocessing import load_image
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray, RawOutput
-    from ..contracts.results import Detections
-    from .preprocessing import Letterbox
+    from ...contracts.ports import ImageArray, RawOutput
+    from ...contracts.results import Detections
+    from ..images.preprocessing import Letterbox
 
 NANOSECONDS_PER_MS = 1e6
 # Long enough for the thread pools of OpenMP and ONNX Runtime to give up spinning (about 1 ms).

@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import Percentile, Timing
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import Percentile, Timing
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12

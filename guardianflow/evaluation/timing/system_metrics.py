@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contracts.errors import EvaluationError
-from ..contracts.system import Gauge, SystemUsage
-from ..support.child_processes import join
+from ...contracts.errors import EvaluationError
+from ...contracts.system import Gauge, SystemUsage
+from ...support.child_processes import join
 from .gpu_counters import GpuCounters, Reading, gpu_usage
 from .order_statistics import percentile_of
 from .process_load import MachineTime, ProcessTree, machine_time, process_tree, usable_cores

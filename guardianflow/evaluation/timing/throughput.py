@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import Estimate, ThroughputResult
-from ..support.child_processes import join
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import Estimate, ThroughputResult
+from ...support.child_processes import join
+from ..images.preprocessing import load_image
 from .latency import StagedDetector
-from .preprocessing import load_image
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray, RawOutput
+    from ...contracts.ports import ImageArray, RawOutput
 
 WINDOWS = 10
 CONFIDENCE = 0.95

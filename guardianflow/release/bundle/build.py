@@ -27,23 +27,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ..contracts.detector_package import (
+from ...contracts.detector_package import (
     SPEC_FILE,
     DetectorPackage,
     DetectorSpec,
     is_inside,
     sha256_of,
 )
-from ..contracts.errors import BundleError
-from ..support.redaction import redact_value
-from .bundle_check import (
-    DESCRIPTION_FILE,
-    LABELS_FILE,
-    RUN_SCRIPT,
-    SHORT_DIGEST,
-    SUMS_FILE,
-    labels_text,
-)
+from ...contracts.errors import BundleError
+from ...support.secrets.redaction import redact_value
+from .check import DESCRIPTION_FILE, LABELS_FILE, RUN_SCRIPT, SHORT_DIGEST, SUMS_FILE, labels_text
 
 RUNTIME_FOLDER = "runtime"
 NO_BYTECODE = "__pycache__"

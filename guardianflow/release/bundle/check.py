@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..contracts.detector_package import (
+from ...contracts.detector_package import (
     SPEC_FILE,
     DetectorPackage,
     DetectorSpec,
@@ -26,7 +26,7 @@ from ..contracts.detector_package import (
     is_inside,
     sha256_of,
 )
-from ..contracts.errors import BundleError, ConfigurationError, SourceError
+from ...contracts.errors import BundleError, ConfigurationError, SourceError
 
 OWN_PREFIX = ".guardianflow-"
 MARKER = f"{OWN_PREFIX}bundle.json"

@@ -26,9 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from ..contracts.errors import BundleError, ConfigurationError
-from .bundle import Bundle
-from .bundle_check import (
+from ...contracts.errors import BundleError, ConfigurationError
+from ...support.files import copy, remove, replace_file, sync_directory, sync_tree, temporary_path
+from .build import Bundle
+from .check import (
     CURRENT,
     MARKER,
     OWN_PREFIX,
@@ -38,14 +39,6 @@ from .bundle_check import (
     check_bundle,
     is_foreign,
     linked_name,
-)
-from .durable_files import (
-    copy,
-    remove,
-    replace_file,
-    sync_directory,
-    sync_tree,
-    temporary_path,
 )
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ..contracts.errors import ConcurrentChangeError, GuardianFlowError, TrackingError
-from ..contracts.ports import AliasStore
-from ..contracts.releases import CANDIDATE, CHAMPION, ROLLBACK, JournalEntry
+from ...contracts.errors import ConcurrentChangeError, GuardianFlowError, TrackingError
+from ...contracts.ports import AliasStore
+from ...contracts.releases import CANDIDATE, CHAMPION, ROLLBACK, JournalEntry
 from .claims import HeldClaim
 from .journal import BEGUN, DONE, UNDONE, read_journal, write_entry
 

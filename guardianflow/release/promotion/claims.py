@@ -20,9 +20,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from ..contracts.errors import ConcurrentChangeError, GuardianFlowError, TrackingError
-from ..contracts.ports import AliasStore
-from .process_identity import ProcessIdentity
+from ...contracts.errors import ConcurrentChangeError, GuardianFlowError, TrackingError
+from ...contracts.ports import AliasStore
+from ...support.process_identity import ProcessIdentity
 
 LOGGER = logging.getLogger(__name__)
 

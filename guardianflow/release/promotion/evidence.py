@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..contracts.detector_package import DetectorPackage, IdentityRule
-from ..contracts.errors import SourceError
-from ..contracts.releases import FAIL, PASS, UNDECIDED, VERDICTS, ReleaseDecision
-from ..contracts.results import RunRecord
+from ...contracts.detector_package import DetectorPackage, IdentityRule
+from ...contracts.errors import SourceError
+from ...contracts.releases import FAIL, PASS, UNDECIDED, VERDICTS, ReleaseDecision
+from ...contracts.results import RunRecord
 
 FINISHED = "FINISHED"
 RELEASE_STAGE = "release"

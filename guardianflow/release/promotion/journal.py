@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..contracts.errors import TrackingError
-from ..contracts.ports import AliasStore
-from ..contracts.releases import ACTIONS, JournalEntry
+from ...contracts.errors import TrackingError
+from ...contracts.ports import AliasStore
+from ...contracts.releases import ACTIONS, JournalEntry
 
 JOURNAL_PREFIX = "guardianflow.journal."
 BEGUN, DONE, UNDONE = "begun", "done", "undone"

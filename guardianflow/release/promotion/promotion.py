@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ..contracts.detector_package import DetectorPackage
-from ..contracts.errors import ConcurrentChangeError, PromotionRefusedError, SourceError
-from ..contracts.given import whole_number
-from ..contracts.ports import AliasStore
-from ..contracts.releases import (
+from ...contracts.detector_package import DetectorPackage
+from ...contracts.errors import ConcurrentChangeError, PromotionRefusedError, SourceError
+from ...contracts.given import whole_number
+from ...contracts.ports import AliasStore
+from ...contracts.releases import (
     CANDIDATE,
     CHAMPION,
     COMPARED_TAG,
@@ -30,7 +30,7 @@ from ..contracts.releases import (
     UNDECIDED,
     JournalEntry,
 )
-from ..contracts.results import RegisteredModel
+from ...contracts.results import RegisteredModel
 from .alias_changes import carry_out, current_aliases, now, settle_interrupted
 from .claims import claimed
 from .evidence import ReadEvidence, evidence_refusal

@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..contracts.errors import EvaluationError
-from ..contracts.measurements import Estimate
-from ..contracts.releases import GateVerdict
+from ...contracts.errors import EvaluationError
+from ...contracts.measurements import Estimate
+from ...contracts.releases import GateVerdict
 
 ABSENT = "–"
 MOST_DECIMALS = 6

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..contracts.releases import GateVerdict
-from .report_figures import GateFigures, gate_figures, rule_of
+from ...contracts.releases import GateVerdict
+from .figures import GateFigures, gate_figures, rule_of
 from .wording import SYMBOLS, Wording
 
 CHART_WIDTH, CHART_HEIGHT, CHART_EDGE = 170.0, 26.0, 6.0

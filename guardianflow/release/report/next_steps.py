@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..contracts.releases import (
+from ...contracts.releases import (
     CHAMPION,
     FAIL,
     PASS,
@@ -15,8 +15,8 @@ from ..contracts.releases import (
     ReleaseDecision,
     VariantDecision,
 )
-from .report_content import Lineage, ReleaseReport
-from .report_figures import ACCURACY, DROP, SIZE, SPEED, rule_of
+from .content import Lineage, ReleaseReport
+from .figures import ACCURACY, DROP, SIZE, SPEED, rule_of
 from .wording import HOPELESS, IMAGES_HELP, RUNS_HELP, UNMEASURED, Wording, remedy
 
 ADVICE = {ACCURACY: "next.accuracy", DROP: "next.drop", SPEED: "next.speed", SIZE: "next.size"}

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..contracts.errors import EvaluationError
-from ..support.markdown import Verbatim, markdown_text
-from .report_content import ReleaseReport
-from .report_tables import accuracy_headings, glance_headings, speed_headings
-from .report_view import make_view
+from ...contracts.errors import EvaluationError
+from ...support.markdown import Verbatim, markdown_text
+from .content import ReleaseReport
+from .tables import accuracy_headings, glance_headings, speed_headings
+from .view import make_view
 from .wording import LANGUAGES, Wording
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..contracts.measurements import Estimate, Percentile
-from .report_content import ComparedVariant, MeasuredModel
-from .report_figures import (
-    ABSENT,
-    amount,
-    amounts,
-    interval,
-    number,
-    signed,
-    telling_decimals,
-)
+from ...contracts.measurements import Estimate, Percentile
+from .content import ComparedVariant, MeasuredModel
+from .figures import ABSENT, amount, amounts, interval, number, signed, telling_decimals
 from .wording import Wording
 
 ACCURACY_KEYS = ("mAP50_95", "mAP50", "precision", "recall", "f1")

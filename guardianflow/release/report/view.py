@@ -10,20 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..contracts.errors import EvaluationError
-from ..contracts.releases import PASS, JournalEntry, VariantDecision
+from ...contracts.errors import EvaluationError
+from ...contracts.releases import PASS, JournalEntry, VariantDecision
+from .content import PICTURE_ROLES, ReleaseReport, ReportPicture
+from .gates import GateRow, gate_rows
 from .next_steps import Step, next_steps
-from .report_content import PICTURE_ROLES, ReleaseReport, ReportPicture
-from .report_gates import GateRow, gate_rows
-from .report_tables import (
-    Cell,
-    ClassTable,
-    ModelRow,
-    accuracy_rows,
-    class_table,
-    glance,
-    speed_rows,
-)
+from .tables import Cell, ClassTable, ModelRow, accuracy_rows, class_table, glance, speed_rows
 from .wording import SYMBOLS, Wording
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

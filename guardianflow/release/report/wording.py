@@ -10,15 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..contracts.errors import ConfigurationError
-from ..contracts.releases import (
-    FAIL,
-    PASS,
-    UNDECIDED,
-    GateVerdict,
-    ReleaseDecision,
-)
-from .report_figures import gate_figures, rule_of
+from ...contracts.errors import ConfigurationError
+from ...contracts.releases import FAIL, PASS, UNDECIDED, GateVerdict, ReleaseDecision
+from .figures import gate_figures, rule_of
 from .texts_en import ENGLISH
 from .texts_ko import KOREAN
 

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Mapping
 
-from ..contracts.results import RegisteredModel
-from . import references
-from .fake import InMemoryRegistry, InMemoryStore, _Version
-from .names import display_name, model_tag, registered_name
+from ...contracts.results import RegisteredModel
+from .. import references
+from ..names import display_name, model_tag, registered_name
+from .store import InMemoryRegistry, InMemoryStore, _Version
 
 
 class InMemoryAliasStore:

@@ -14,25 +14,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from ..contracts.detector_package import SPEC_FILE, DetectorPackage
-from ..contracts.errors import SourceError, TrackingError
-from ..contracts.results import (
-    MetricPoint,
-    RegisteredModel,
-    RunRecord,
-    RunRequest,
-)
-from ..support.suggestions import nearest
-from . import names, references
-from .identity import DIGEST_TAG, verified
-from .launcher import (
+from ...contracts.detector_package import SPEC_FILE, DetectorPackage
+from ...contracts.errors import SourceError, TrackingError
+from ...contracts.results import MetricPoint, RegisteredModel, RunRecord, RunRequest
+from ...support.suggestions import nearest
+from .. import names, references
+from ..identity import DIGEST_TAG, verified
+from ..launcher import (
     adopted_params,
     claim_launcher_run,
     launcher_tags,
     tags_to_clean,
     warn_of_written_secrets,
 )
-from .run_records import (
+from ..run_records import (
     ERROR_TAG,
     LAUNCHER_TAG,
     PARENT_TAG,
@@ -40,7 +35,7 @@ from .run_records import (
     checked_status,
     run_page,
 )
-from .uploads import cleaned
+from ..uploads import cleaned
 
 
 @dataclass

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from ..contracts.errors import EvaluationError, Problem
-from ..contracts.results import sha256_of
-from .fingerprint import ImageMemory
+from ...contracts.errors import EvaluationError, Problem
+from ...contracts.results import sha256_of
+from ..fingerprint import ImageMemory
 
 if TYPE_CHECKING:
-    from ..contracts.ports import ImageArray
+    from ...contracts.ports import ImageArray
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contracts.errors import Problem
-from ..contracts.sequences import Classes, TrackRows
+from ...contracts.errors import Problem
+from ...contracts.sequences import Classes, TrackRows
 from .track_rows import CLASS, MARK, SHOWN_PROBLEMS, WORLD_COLUMNS, TrackTable, read_table
 
 MOTCHALLENGE_CLASSES = {

@@ -20,16 +20,16 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from ..contracts.errors import ConfigurationError, DatasetError, Problem
-from ..contracts.given import given_path, given_url, whole_number
-from ..contracts.sequences import TrackingSequence
-from ..support.suggestions import did_you_mean
-from .data_yaml import absolute
-from .demo import SCHEME
-from .demo_sequence import SEQUENCES, demo_sequence
-from .fingerprint import ImageMemory
+from ...contracts.errors import ConfigurationError, DatasetError, Problem
+from ...contracts.given import given_path, given_url, whole_number
+from ...contracts.sequences import TrackingSequence
+from ...support.suggestions import did_you_mean
+from ..data_yaml import absolute
+from ..demo import SCHEME
+from ..demo_sequence import SEQUENCES, demo_sequence
+from ..fingerprint import ImageMemory
+from .frames import Pictures, find_pictures
 from .ground_truth import GroundTruth
-from .sequence_frames import Pictures, find_pictures
 
 DEMO_NAMES = tuple(name.removeprefix("demo-") for name in SEQUENCES)
 DEMO_OPTIONS = ("frames", "frame_rate", "size", "seed")

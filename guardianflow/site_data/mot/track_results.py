@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contracts.errors import DatasetError, Problem
-from ..contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
-from ..support.suggestions import did_you_mean
-from .data_yaml import absolute
+from ...contracts.errors import DatasetError, Problem
+from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
+from ...support.suggestions import did_you_mean
+from ..data_yaml import absolute
 from .ground_truth import rows_of
 from .sequences import find_sequences, read_sequence, states_its_length
 from .track_rows import CLASS, MARK, SHOWN_PROBLEMS, TrackTable, read_table

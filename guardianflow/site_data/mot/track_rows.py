@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..contracts.errors import Problem
+from ...contracts.errors import Problem
 
 FEWEST, MOST = 6, 10
 WORLD_COLUMNS = 10  # MOT15: column 8 is x of a place in the world

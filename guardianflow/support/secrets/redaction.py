@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from .secret_rules import LONG_WORD, MARK, Span, find_secrets, names_secret, user_infos
+from .rules import LONG_WORD, MARK, Span, find_secrets, names_secret, user_infos
 
 __all__ = [
     "MARK", "Redactor", "find_learnt", "forget_learnt", "holds_mark", "learn", "learn_arguments",

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from apps.cli import doctor
 from apps.cli.main import cli
-from guardianflow.backends.probe import ISA_VARIABLE
+from guardianflow.backends.probe.probe import ISA_VARIABLE
 from guardianflow.contracts.results import ProbeVerdict
 
 # Dies by a real SIGILL when it is imported, unless the cap that cures it is set: then it steps

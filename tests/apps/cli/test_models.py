@@ -27,8 +27,8 @@ from apps.cli.main import cli
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.releases import EVIDENCE_TAG
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RunRequest
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines import ModelRegistry
 from pipelines.wiring import Ports, connect
 
@@ -244,9 +244,9 @@ def test_a_reader_goes_on_while_another_process_is_at_it(
     import time
     from dataclasses import replace
 
-    from guardianflow.release import claims
-    from guardianflow.release.claims import Claim
-    from guardianflow.release.process_identity import ProcessIdentity, _start
+    from guardianflow.release.promotion.claims import Claim
+    from guardianflow.release.promotion.promotion import claims
+    from guardianflow.support.process_identity import ProcessIdentity, _start
 
     monkeypatch.setattr(claims, "WAIT_S", 0.1)
     store = connect().aliases

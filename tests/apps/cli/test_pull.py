@@ -24,10 +24,10 @@ from small_detectors import small_package
 
 from apps.cli.main import cli
 from guardianflow.contracts.results import RunRequest
-from guardianflow.release.bundle_check import check_directory
+from guardianflow.release.bundle.check import check_directory
 from guardianflow.run_tracking.mlflow_store import MlflowStore
 from guardianflow.run_tracking.registry import MlflowRegistry
-from pipelines import delivery
+from pipelines.registered_models import pull as delivery
 
 NAME = "동화/부산-1공장/용접/ppe__onnx_fp32"
 DOTTED = NAME.replace("/", ".")
@@ -225,7 +225,7 @@ def test_a_long_fetch_tells_how_far_it_is(
 
     monkeypatch.setattr(ports.registry, "fetch", slowly)
     told: list[str] = []
-    delivery.deliver(NAME, tmp_path / "box", ports, say=told.append)
+    delivery.pull_model(NAME, tmp_path / "box", ports, say=told.append)
     assert "fetched 2.5 MB" in told
     assert not [thread for thread in threading.enumerate() if thread.name == "fetch-progress"]
 
@@ -309,9 +309,9 @@ def test_what_a_killed_pull_left_among_temporary_files_is_removed(
         patch.setattr(delivery, "make_bundle", interrupt)
         patch.setattr(tempfile.TemporaryDirectory, "cleanup", lambda self: self._finalizer.detach())
         with pytest.raises(KeyboardInterrupt):
-            delivery.deliver(NAME, box, connected(site))
+            delivery.pull_model(NAME, box, connected(site))
     assert len(list((tmp_path / "tmp").iterdir())) == 1
-    delivery.deliver(NAME, box, connected(site))
+    delivery.pull_model(NAME, box, connected(site))
     assert list((tmp_path / "tmp").iterdir()) == []
     assert check_directory(box).intact
 

@@ -16,7 +16,7 @@ from apps.cli.main import cli
 from guardianflow.contracts.detector_package import IdentityRule
 from guardianflow.contracts.errors import SourceError
 from guardianflow.detector import Detector
-from guardianflow.release.bundle_check import check_directory
+from guardianflow.release.bundle.check import check_directory
 from pipelines.wiring import connect
 
 NOTE = "verified by the old rule"

@@ -13,7 +13,7 @@ from apps.cli.main import cli
 from apps.cli.report import put
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.release.report import write_release_report
+from guardianflow.release.report.page import write_release_report
 
 pytestmark = pytest.mark.slow
 

@@ -34,9 +34,9 @@ from guardianflow.contracts.detector_package import DetectorPackage
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, EVIDENCE_TAG, REPORT_TAG, ROLLBACK
 from guardianflow.contracts.results import RunRequest
-from guardianflow.release.bundle_check import check_directory
+from guardianflow.release.bundle.check import check_directory
 from pipelines import ModelRegistry
-from pipelines.delivery import deliver
+from pipelines.registered_models.pull import pull_model
 from pipelines.wiring import Ports, connect
 
 DOTTED = NAME.replace("/", ".")
@@ -119,7 +119,7 @@ def promote(site: Site, _: Path) -> str:
 
 
 def pull(site: Site, folder: Path) -> str:
-    deliver(f"{NAME}/2", folder / "box", site.ports)
+    pull_model(f"{NAME}/2", folder / "box", site.ports)
     found = check_directory(folder / "box")
     assert found.intact
     return found.sha256
@@ -348,7 +348,7 @@ def run(box: Path) -> str:
 @pytest.fixture
 def box(site: Site, tmp_path: Path) -> Path:
     """The model on a box, and an image beside it."""
-    deliver(f"{NAME}/2", tmp_path / "box", site.ports)
+    pull_model(f"{NAME}/2", tmp_path / "box", site.ports)
     (tmp_path / "image.ppm").write_bytes(b"P6 64 64 255\n" + IMAGE.tobytes())
     assert run(tmp_path / "box")
     return tmp_path / "box"

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, recipes
-from guardianflow.backends.onnx_recipes import OnnxKitchen
+from guardianflow.backends import catalogue
+from guardianflow.backends.onnx.recipes import OnnxRecipeExporter
+from guardianflow.backends.quantisation import detection_tail as recipes
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.quantisation import Recipe
 from guardianflow.contracts.results import DetectorPackage
@@ -16,10 +17,12 @@ MakePackage = Callable[..., DetectorPackage]
 
 
 @pytest.fixture(scope="module")
-def kitchen(
+def exporter(
     package: MakePackage, calibration: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OnnxKitchen]:
-    with OnnxKitchen(package(), calibration, tmp_path_factory.mktemp("onnx-recipes")) as opened:
+) -> Iterator[OnnxRecipeExporter]:
+    with OnnxRecipeExporter(
+        package(), calibration, tmp_path_factory.mktemp("onnx-recipes")
+    ) as opened:
         yield opened
 
 
@@ -37,13 +40,13 @@ def quantised_convolutions(package: DetectorPackage) -> set[str]:
 
 @pytest.mark.slow
 def test_exactly_the_convolutions_of_float_groups_stay_float(
-    kitchen: OnnxKitchen, tmp_path: Path
+    exporter: OnnxRecipeExporter, tmp_path: Path
 ) -> None:
-    bold = kitchen.make(Recipe(calibration_method="minmax"), tmp_path / "bold")
+    bold = exporter.make(Recipe(calibration_method="minmax"), tmp_path / "bold")
     every = quantised_convolutions(bold)
-    for group in kitchen.groups[:2] + kitchen.groups[-1:]:
+    for group in exporter.groups[:2] + exporter.groups[-1:]:
         recipe = Recipe((group.name,), calibration_method="minmax")
-        made = kitchen.make(recipe, tmp_path / group.name)
+        made = exporter.make(recipe, tmp_path / group.name)
         assert quantised_convolutions(made) == every - set(group.operations), group.name
         assert int(made.spec.lineage["float_nodes"]) > int(bold.spec.lineage["float_nodes"])
         floated, of = map(int, made.spec.lineage["float_convolutions"].split(" of "))
@@ -52,12 +55,12 @@ def test_exactly_the_convolutions_of_float_groups_stay_float(
 
 
 def test_bias_correction_is_accepted_and_recorded_as_none(
-    kitchen: OnnxKitchen, images: np.ndarray, tmp_path: Path
+    exporter: OnnxRecipeExporter, images: np.ndarray, tmp_path: Path
 ) -> None:
     outputs = []
     for wanted in (True, False):
         recipe = Recipe(bias_correction=wanted, calibration_method="minmax")
-        made = kitchen.make(recipe, tmp_path / str(wanted))
+        made = exporter.make(recipe, tmp_path / str(wanted))
         assert made.spec.lineage["bias_correction"] == "none"
         with catalogue.open_session(made, batch_size=len(images)) as session:
             outputs.append(session.infer(images))
@@ -65,22 +68,22 @@ def test_bias_correction_is_accepted_and_recorded_as_none(
 
 
 def test_symmetric_activations_are_refused_with_the_reason(
-    kitchen: OnnxKitchen, tmp_path: Path
+    exporter: OnnxRecipeExporter, tmp_path: Path
 ) -> None:
     recipe = Recipe(preset="performance", calibration_method="minmax")
     with pytest.raises(BackendUnavailableError, match=r"slower with symmetric int8.*use 'mixed'"):
-        kitchen.make(recipe, tmp_path / "made")
+        exporter.make(recipe, tmp_path / "made")
     with pytest.raises(BackendUnavailableError, match="'performance'"):
-        kitchen.sensitivity(recipe)
+        exporter.sensitivity(recipe)
 
 
 @pytest.mark.slow
-def test_an_end_to_end_detector_has_a_kitchen_too(
+def test_an_end_to_end_detector_has_a_exporter_too(
     package: MakePackage, calibration: list[np.ndarray], images: np.ndarray, tmp_path: Path
 ) -> None:
-    with OnnxKitchen(package("yolo26n"), calibration, tmp_path / "cache") as kitchen:
+    with OnnxRecipeExporter(package("yolo26n"), calibration, tmp_path / "cache") as exporter:
         recipe = Recipe(("attention", "heads"), calibration_method="minmax")
-        made = kitchen.make(recipe, tmp_path / "made")
+        made = exporter.make(recipe, tmp_path / "made")
     with catalogue.open_session(made, batch_size=len(images)) as session:
         assert session.infer(images).shape == (3, 300, 6)
     with catalogue.open_session(package("yolo26n"), batch_size=len(images)) as session:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, onnx_quantisation, recipes
+from guardianflow.backends import catalogue
 from guardianflow.backends.exporting import CalibrationImages
+from guardianflow.backends.onnx import quantisation as onnx_quantisation
+from guardianflow.backends.quantisation import detection_tail as recipes
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
@@ -111,7 +113,7 @@ def test_a_graph_for_one_batch_size_serves_others_in_steps(
     import onnx
     from onnx.tools.update_model_dims import update_inputs_outputs_dims
 
-    from guardianflow.backends.packages import package_from_weights
+    from guardianflow.backends.weights.packages import package_from_weights
 
     made = package("yolo11n", "onnx")
     model = onnx.load(str(made.weights_path))

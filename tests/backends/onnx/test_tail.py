@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from guardianflow.backends import interchange
-from guardianflow.backends.onnx_tail import streamline
+from guardianflow.backends.onnx.tail import streamline
 from guardianflow.contracts.results import DetectorPackage
 
 MakePackage = Callable[..., DetectorPackage]

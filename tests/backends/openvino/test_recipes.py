@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, openvino_recipes, recipes
+from guardianflow.backends import catalogue
 from guardianflow.backends.exporting import network_input
-from guardianflow.backends.layer_groups import operations_of
-from guardianflow.backends.openvino_recipes import (
-    OpenvinoKitchen,
+from guardianflow.backends.openvino import recipes as openvino_recipes
+from guardianflow.backends.openvino.recipes import (
+    OpenvinoRecipeExporter,
     convolutions,
     quantised_convolutions,
 )
+from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.quantisation.layer_groups import operations_of
 from guardianflow.contracts.errors import BackendError
 from guardianflow.contracts.quantisation import Recipe
 from guardianflow.contracts.results import DetectorPackage
@@ -24,16 +26,18 @@ MINMAX = Recipe(calibration_method="minmax")
 
 
 @pytest.fixture(scope="module")
-def open_kitchen(
+def open_recipe_exporter(
     package: MakePackage, calibration: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], OpenvinoKitchen]:
+) -> Callable[[str], OpenvinoRecipeExporter]:
     cache = tmp_path_factory.mktemp("openvino-recipes")
-    return lambda name: OpenvinoKitchen(package(name), calibration, cache)
+    return lambda name: OpenvinoRecipeExporter(package(name), calibration, cache)
 
 
 @pytest.fixture(scope="module")
-def kitchen(open_kitchen: Callable[[str], OpenvinoKitchen]) -> Iterator[OpenvinoKitchen]:
-    with open_kitchen("yolo11n") as opened:
+def exporter(
+    open_recipe_exporter: Callable[[str], OpenvinoRecipeExporter],
+) -> Iterator[OpenvinoRecipeExporter]:
+    with open_recipe_exporter("yolo11n") as opened:
         yield opened
 
 
@@ -52,26 +56,26 @@ def relative_difference(output: np.ndarray, reference: np.ndarray) -> float:
 
 
 def test_all_groups_put_back_give_the_float_network(
-    kitchen: OpenvinoKitchen, package: MakePackage, images: np.ndarray
+    exporter: OpenvinoRecipeExporter, package: MakePackage, images: np.ndarray
 ) -> None:
-    every = operations_of(kitchen.groups, [group.name for group in kitchen.groups])
-    model = kitchen.calibrated(MINMAX).with_float(every)
+    every = operations_of(exporter.groups, [group.name for group in exporter.groups])
+    model = exporter.calibrated(MINMAX).with_float(every)
     assert quantised_convolutions(model) == []
     assert not [op for op in model.get_ops() if op.get_type_name() == "FakeQuantize"]
     with catalogue.open_session(package("yolo11n", "openvino")) as session:
         reference = session.infer(images[:1])
     assert relative_difference(computed(model, images[0]), reference) < 1e-3
-    quantised = computed(kitchen.calibrated(MINMAX).with_float([]), images[0])
+    quantised = computed(exporter.calibrated(MINMAX).with_float([]), images[0])
     assert relative_difference(quantised, reference) > 1e-2, "or the check shows nothing"
 
 
-def check_each_group_floats_its_own(kitchen: OpenvinoKitchen) -> dict[str, tuple[int, int]]:
+def check_each_group_floats_its_own(exporter: OpenvinoRecipeExporter) -> dict[str, tuple[int, int]]:
     """Group → convolutions that it holds, and that floating it floats."""
-    calibrated = kitchen.calibrated(MINMAX)
+    calibrated = exporter.calibrated(MINMAX)
     every = set(convolutions(calibrated.model))
     assert set(quantised_convolutions(calibrated.model)) == every
     counts = {}
-    for group in kitchen.groups:
+    for group in exporter.groups:
         own = set(group.operations) & every
         left = set(quantised_convolutions(calibrated.with_float(group.operations)))
         assert not own & left, group.name
@@ -80,8 +84,8 @@ def check_each_group_floats_its_own(kitchen: OpenvinoKitchen) -> dict[str, tuple
     return counts
 
 
-def test_each_group_floats_at_least_its_own_convolutions(kitchen: OpenvinoKitchen) -> None:
-    counts = check_each_group_floats_its_own(kitchen)
+def test_each_group_floats_at_least_its_own_convolutions(exporter: OpenvinoRecipeExporter) -> None:
+    counts = check_each_group_floats_its_own(exporter)
     total = sum(own for own, _ in counts.values())
     assert all(floated < total for _, floated in counts.values()), "never the whole network"
 
@@ -89,30 +93,32 @@ def test_each_group_floats_at_least_its_own_convolutions(kitchen: OpenvinoKitche
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["yolov8n", "yolo26n"])
 def test_other_architectures_too(
-    open_kitchen: Callable[[str], OpenvinoKitchen], architecture: str
+    open_recipe_exporter: Callable[[str], OpenvinoRecipeExporter], architecture: str
 ) -> None:
-    with open_kitchen(architecture) as kitchen:
-        check_each_group_floats_its_own(kitchen)
+    with open_recipe_exporter(architecture) as exporter:
+        check_each_group_floats_its_own(exporter)
 
 
-def test_a_package_counts_its_float_convolutions(kitchen: OpenvinoKitchen, tmp_path: Path) -> None:
-    every = len(convolutions(kitchen.calibrated(MINMAX).model))
-    none = kitchen.make(MINMAX, tmp_path / "none").spec.lineage
+def test_a_package_counts_its_float_convolutions(
+    exporter: OpenvinoRecipeExporter, tmp_path: Path
+) -> None:
+    every = len(convolutions(exporter.calibrated(MINMAX).model))
+    none = exporter.make(MINMAX, tmp_path / "none").spec.lineage
     assert none["float_convolutions"] == f"0 of {every}"
     recipe = Recipe(("heads",), calibration_method="minmax")
-    made = kitchen.make(recipe, tmp_path / "heads")
+    made = exporter.make(recipe, tmp_path / "heads")
     floated, of = map(int, made.spec.lineage["float_convolutions"].split(" of "))
-    heads = next(group for group in kitchen.groups if group.name == "heads")
+    heads = next(group for group in exporter.groups if group.name == "heads")
     assert of == every
-    assert floated >= len(set(heads.operations) & set(convolutions(kitchen._float)))
+    assert floated >= len(set(heads.operations) & set(convolutions(exporter._float)))
 
 
 @pytest.mark.slow
 def test_presets_and_bias_correction_make_other_networks(
-    kitchen: OpenvinoKitchen, images: np.ndarray, tmp_path: Path
+    exporter: OpenvinoRecipeExporter, images: np.ndarray, tmp_path: Path
 ) -> None:
     made = [
-        kitchen.make(recipe, tmp_path / recipe.calibration_key)
+        exporter.make(recipe, tmp_path / recipe.calibration_key)
         for recipe in (
             MINMAX,
             Recipe(preset="performance", calibration_method="minmax"),
@@ -147,26 +153,26 @@ def test_a_range_too_narrow_for_a_histogram_is_said(
         return quantize(*args, **kwargs)
 
     monkeypatch.setattr(nncf, "quantize", narrow_at_first)
-    with OpenvinoKitchen(package(), calibration[:2], tmp_path / "cache") as kitchen:
-        lineage = kitchen.make(Recipe(), tmp_path / "made").spec.lineage
+    with OpenvinoRecipeExporter(package(), calibration[:2], tmp_path / "cache") as exporter:
+        lineage = exporter.make(Recipe(), tmp_path / "made").spec.lineage
     assert lineage["calibration_method"] == "entropy"
     assert lineage["calibration_method_used"].startswith("nncf minmax (a layer's range")
     # what is read from the cache says it too
-    with OpenvinoKitchen(package(), calibration[:2], tmp_path / "cache") as kitchen:
-        again = kitchen.make(Recipe(), tmp_path / "again").spec.lineage
+    with OpenvinoRecipeExporter(package(), calibration[:2], tmp_path / "cache") as exporter:
+        again = exporter.make(Recipe(), tmp_path / "again").spec.lineage
     assert again == lineage
     assert len(asked) == 2
 
 
 def test_a_recipe_whose_neighbours_take_everything_along_is_no_int8_model(
-    kitchen: OpenvinoKitchen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exporter: OpenvinoRecipeExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openvino_recipes, "quantised_convolutions", lambda model: [])
     with pytest.raises(BackendError, match="leaves no convolution quantised"):
-        kitchen.make(MINMAX, tmp_path / "made")
+        exporter.make(MINMAX, tmp_path / "made")
     assert not (tmp_path / "made").exists()
 
 
-def test_the_tail_is_in_no_group(kitchen: OpenvinoKitchen) -> None:
-    tail = set(recipes.detection_tail(recipes.graph_of_openvino(kitchen._float)))
-    assert not tail & operations_of(kitchen.groups, [group.name for group in kitchen.groups])
+def test_the_tail_is_in_no_group(exporter: OpenvinoRecipeExporter) -> None:
+    tail = set(recipes.detection_tail(recipes.graph_of_openvino(exporter._float)))
+    assert not tail & operations_of(exporter.groups, [group.name for group in exporter.groups])

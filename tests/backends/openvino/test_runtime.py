@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from guardianflow.backends import catalogue
-from guardianflow.backends.openvino_runtime import OpenvinoBackend
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.openvino.runtime import OpenvinoBackend
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 

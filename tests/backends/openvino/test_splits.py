@@ -9,7 +9,7 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from guardianflow.backends.openvino_splits import join_whole
+from guardianflow.backends.openvino.splits import join_whole
 from guardianflow.contracts.results import DetectorPackage
 
 MakePackage = Callable[..., DetectorPackage]

@@ -10,8 +10,9 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from guardianflow.backends import interchange, openvino_runtime
-from guardianflow.backends.openvino_tail import streamline
+from guardianflow.backends import interchange
+from guardianflow.backends.openvino import runtime as openvino_runtime
+from guardianflow.backends.openvino.tail import streamline
 from guardianflow.contracts.results import DetectorPackage
 
 MakePackage = Callable[..., DetectorPackage]

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardianflow.backends import catalogue, interchange, openvino_runtime
+from guardianflow.backends import catalogue, interchange
+from guardianflow.backends.openvino import runtime as openvino_runtime
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
     ConfigurationError,
 )
-from guardianflow.contracts.quantisation import Recipe, RecipeKitchen, Training
+from guardianflow.contracts.quantisation import Recipe, RecipeExporter, Training
 from guardianflow.contracts.results import DetectorPackage
 
 MakePackage = Callable[..., DetectorPackage]
@@ -30,8 +31,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kitchen(package: MakePackage, calibration: list[np.ndarray], cache: Path) -> RecipeKitchen:
-    return catalogue.open_kitchen("openvino", package(), calibration, cache)
+def exporter(package: MakePackage, calibration: list[np.ndarray], cache: Path) -> RecipeExporter:
+    return catalogue.open_recipe_exporter("openvino", package(), calibration, cache)
 
 
 def compiled(model: Any) -> Any:
@@ -62,7 +63,7 @@ def test_a_quantiser_rounds_as_openvino_does(
 ) -> None:
     import torch
 
-    from guardianflow.backends.trainable_network import Quantiser
+    from guardianflow.backends.openvino.trainable_network import Quantiser
 
     steps = step * np.arange(1, channels + 1).reshape(1, -1, 1, 1)
     low, high = (-zero * steps).astype(np.float32), ((255 - zero) * steps).astype(np.float32)
@@ -79,7 +80,7 @@ def test_a_quantiser_rounds_as_openvino_does(
 
 
 def test_ranges_that_can_t_be_trained_are_refused() -> None:
-    from guardianflow.backends.trainable_network import Quantiser
+    from guardianflow.backends.openvino.trainable_network import Quantiser
 
     with pytest.raises(BackendError, match="empty or not finite"):
         Quantiser(np.zeros(1, np.float32), np.zeros(1, np.float32), 256)
@@ -94,7 +95,7 @@ def test_the_module_computes_what_the_network_computes(
     """An end-to-end head and attention; the others' operations are among its."""
     import torch
 
-    from guardianflow.backends.trainable_network import TrainableNetwork
+    from guardianflow.backends.openvino.trainable_network import TrainableNetwork
 
     interchange.to_onnx(package("yolo26n"), tmp_path / "float.onnx")
     model = openvino_runtime.convert(openvino_runtime.library(), tmp_path / "float.onnx")
@@ -138,11 +139,11 @@ def integer_convolutions(package: DetectorPackage) -> int:
 
 @pytest.mark.slow
 def test_what_was_trained_is_exported_as_int8(
-    kitchen: RecipeKitchen, images: np.ndarray, tmp_path: Path
+    exporter: RecipeExporter, images: np.ndarray, tmp_path: Path
 ) -> None:
-    plain = kitchen.make(Recipe(calibration_method="minmax"), tmp_path / "plain")
-    same = kitchen.make_trained(TRAINED, tmp_path / "same", lambda _: {}, "no steps")
-    moved = kitchen.make_trained(TRAINED, tmp_path / "moved", shift_all, "all moved")
+    plain = exporter.make(Recipe(calibration_method="minmax"), tmp_path / "plain")
+    same = exporter.make_trained(TRAINED, tmp_path / "same", lambda _: {}, "no steps")
+    moved = exporter.make_trained(TRAINED, tmp_path / "moved", shift_all, "all moved")
     assert integer_convolutions(moved) == integer_convolutions(plain) > 60
     lineage = moved.spec.lineage
     assert lineage["quantization_method"] == "qat"
@@ -159,17 +160,19 @@ def test_what_was_trained_is_exported_as_int8(
 
 
 @pytest.mark.slow
-def test_what_was_trained_once_is_not_trained_again(kitchen: RecipeKitchen, tmp_path: Path) -> None:
-    first = kitchen.make_trained(TRAINED, tmp_path / "first", shift_all, "kept")
+def test_what_was_trained_once_is_not_trained_again(
+    exporter: RecipeExporter, tmp_path: Path
+) -> None:
+    first = exporter.make_trained(TRAINED, tmp_path / "first", shift_all, "kept")
 
     def refuse(_: Any) -> Mapping[str, str]:
         raise AssertionError("trained anew")
 
-    again = kitchen.make_trained(TRAINED, tmp_path / "again", refuse, "kept")
+    again = exporter.make_trained(TRAINED, tmp_path / "again", refuse, "kept")
     weights = first.spec.weights.replace(".xml", ".bin")
     assert again.spec.files[weights] == first.spec.files[weights]
     with pytest.raises(AssertionError, match="trained anew"):
-        kitchen.make_trained(TRAINED, tmp_path / "other", refuse, "other data")
+        exporter.make_trained(TRAINED, tmp_path / "other", refuse, "other data")
 
 
 def become_nan(network: Any) -> Mapping[str, str]:
@@ -193,7 +196,7 @@ def interrupted(network: Any) -> Mapping[str, str]:
     ],
 )
 def test_a_training_that_went_wrong_leaves_nothing(
-    kitchen: RecipeKitchen,
+    exporter: RecipeExporter,
     cache: Path,
     tmp_path: Path,
     train: Callable[[Any], Mapping[str, str]],
@@ -202,7 +205,7 @@ def test_a_training_that_went_wrong_leaves_nothing(
 ) -> None:
     before = sorted(cache.iterdir())
     with pytest.raises(raised, match=words):
-        kitchen.make_trained(TRAINED, tmp_path / "made", train, "wrong")
+        exporter.make_trained(TRAINED, tmp_path / "made", train, "wrong")
     assert not list(tmp_path.iterdir())
     after = [path for path in cache.iterdir() if path not in before]
     assert not [path for path in after if "training" in path.name]
@@ -210,12 +213,12 @@ def test_a_training_that_went_wrong_leaves_nothing(
 
 @pytest.mark.slow
 def test_training_is_asked_for_where_it_can_be(
-    kitchen: RecipeKitchen, package: MakePackage, calibration: list[np.ndarray], tmp_path: Path
+    exporter: RecipeExporter, package: MakePackage, calibration: list[np.ndarray], tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError, match="made by make_trained"):
-        kitchen.make(TRAINED, tmp_path / "a")
+        exporter.make(TRAINED, tmp_path / "a")
     with pytest.raises(ConfigurationError, match="made by make, not"):
-        kitchen.make_trained(Recipe(), tmp_path / "a", shift_all, "")
-    onnx = catalogue.open_kitchen("onnx", package(), calibration, tmp_path / "cache")
+        exporter.make_trained(Recipe(), tmp_path / "a", shift_all, "")
+    onnx = catalogue.open_recipe_exporter("onnx", package(), calibration, tmp_path / "cache")
     with pytest.raises(BackendUnavailableError, match="not available for onnx, only for openvino"):
         onnx.make_trained(TRAINED, tmp_path / "a", shift_all, "")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.backends import interchange, recipes
-from guardianflow.backends.recipes import Graph, Operation
+from guardianflow.backends import interchange
+from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.quantisation.detection_tail import Graph, Operation
 from guardianflow.contracts.errors import BackendError
 from guardianflow.contracts.results import DetectorPackage
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardianflow.backends import recipes
-from guardianflow.backends.layer_groups import (
+from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.quantisation.detection_tail import Graph, Operation
+from guardianflow.backends.quantisation.layer_groups import (
     QUANTISABLE,
     layer_groups,
     operations_of,
     safely_float,
 )
-from guardianflow.backends.recipes import Graph, Operation
 from guardianflow.contracts.errors import BackendError, ConfigurationError
 from guardianflow.contracts.results import DetectorPackage
 

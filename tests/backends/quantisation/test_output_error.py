@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardianflow.backends.output_error import ANCHORS, output_error, overlaps
+from guardianflow.backends.quantisation.output_error import ANCHORS, output_error, overlaps
 from guardianflow.contracts.errors import EvaluationError
 
 FORMS = ("grid", "end_to_end")

@@ -1,4 +1,4 @@
-"""One suite for every kitchen: what `contracts.quantisation.RecipeKitchen` promises."""
+"""One suite for every exporter: what `contracts.quantisation.RecipeExporter` promises."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from guardianflow.backends import catalogue, interchange, onnx_quantisation, openvino_quantisation
+from guardianflow.backends import catalogue, interchange
+from guardianflow.backends.onnx import quantisation as onnx_quantisation
+from guardianflow.backends.openvino import quantisation as openvino_quantisation
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
     ConfigurationError,
 )
-from guardianflow.contracts.quantisation import Recipe, RecipeKitchen
+from guardianflow.contracts.quantisation import Recipe, RecipeExporter
 from guardianflow.contracts.results import DetectorPackage
 
 MakePackage = Callable[..., DetectorPackage]
-OpenKitchen = Callable[..., RecipeKitchen]
+OpenExporter = Callable[..., RecipeExporter]
 BACKENDS = ("onnx", "openvino")
 MINMAX = Recipe(calibration_method="minmax")
 
@@ -30,15 +32,15 @@ def outputs(package: DetectorPackage, images: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def open_kitchen(
+def open_recipe_exporter(
     package: MakePackage, calibration: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
-) -> OpenKitchen:
-    """(backend, architecture) → a kitchen; all share one cache, as a search's tries do."""
+) -> OpenExporter:
+    """(backend, architecture) → a exporter; all share one cache, as a search's tries do."""
     cache = tmp_path_factory.mktemp("recipes")
 
-    def opened(backend: str, architecture: str = "yolo11n", images: Any = None) -> RecipeKitchen:
+    def opened(backend: str, architecture: str = "yolo11n", images: Any = None) -> RecipeExporter:
         given = calibration if images is None else images
-        return catalogue.open_kitchen(backend, package(architecture), given, cache)
+        return catalogue.open_recipe_exporter(backend, package(architecture), given, cache)
 
     return opened
 
@@ -54,14 +56,14 @@ def no_calibrating(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_nothing_float_but_the_tail_is_what_an_export_makes(
-    open_kitchen: OpenKitchen,
+    open_recipe_exporter: OpenExporter,
     package: MakePackage,
     images: np.ndarray,
     tmp_path: Path,
     backend: str,
 ) -> None:
-    with open_kitchen(backend) as kitchen:
-        made = kitchen.make(MINMAX, tmp_path / "made")
+    with open_recipe_exporter(backend) as exporter:
+        made = exporter.make(MINMAX, tmp_path / "made")
     exported = package("yolo11n", backend, "int8", "static", "minmax")
     np.testing.assert_allclose(
         outputs(made, images), outputs(exported, images), rtol=1e-4, atol=1e-3
@@ -73,11 +75,11 @@ def test_nothing_float_but_the_tail_is_what_an_export_makes(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_package_says_how_it_was_made(
-    open_kitchen: OpenKitchen, tmp_path: Path, backend: str
+    open_recipe_exporter: OpenExporter, tmp_path: Path, backend: str
 ) -> None:
-    with open_kitchen(backend) as kitchen:
+    with open_recipe_exporter(backend) as exporter:
         recipe = Recipe(("attention", "heads"), calibration_method="minmax")
-        lineage = kitchen.make(recipe, tmp_path / "made").spec.lineage
+        lineage = exporter.make(recipe, tmp_path / "made").spec.lineage
     assert lineage["recipe_label"] == "minmax mixed, 2 groups float"
     assert lineage["recipe_digest"] == recipe.digest
     assert lineage["float_groups"] == "attention, heads"
@@ -90,40 +92,43 @@ def test_a_package_says_how_it_was_made(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_second_kitchen_calibrates_and_traces_nothing(
-    open_kitchen: OpenKitchen, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+def test_a_second_exporter_calibrates_and_traces_nothing(
+    open_recipe_exporter: OpenExporter,
+    tmp_path: Path,
+    backend: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with open_kitchen(backend) as kitchen:
-        first = kitchen.make(MINMAX, tmp_path / "first")
-        groups = kitchen.groups
+    with open_recipe_exporter(backend) as exporter:
+        first = exporter.make(MINMAX, tmp_path / "first")
+        groups = exporter.groups
     no_calibrating(monkeypatch)
     monkeypatch.setattr(interchange, "to_onnx", None)
-    with open_kitchen(backend) as kitchen:
-        assert kitchen.groups == groups
-        again = kitchen.make(MINMAX, tmp_path / "again")
-        kitchen.make(Recipe((groups[0].name,), calibration_method="minmax"), tmp_path / "other")
+    with open_recipe_exporter(backend) as exporter:
+        assert exporter.groups == groups
+        again = exporter.make(MINMAX, tmp_path / "again")
+        exporter.make(Recipe((groups[0].name,), calibration_method="minmax"), tmp_path / "other")
     assert again.spec.lineage == first.spec.lineage
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_other_images_or_another_method_are_another_calibration(
-    open_kitchen: OpenKitchen,
+    open_recipe_exporter: OpenExporter,
     calibration: list[np.ndarray],
     tmp_path: Path,
     backend: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with open_kitchen(backend) as kitchen:
-        kitchen.make(MINMAX, tmp_path / "first")
+    with open_recipe_exporter(backend) as exporter:
+        exporter.make(MINMAX, tmp_path / "first")
     no_calibrating(monkeypatch)
     for number, (images, recipe) in enumerate(
         [(calibration[:3], MINMAX), (calibration, Recipe(calibration_method="percentile"))]
     ):
         with (
-            open_kitchen(backend, images=images) as kitchen,
+            open_recipe_exporter(backend, images=images) as exporter,
             pytest.raises(BackendError, match="calibrated anew"),
         ):
-            kitchen.make(recipe, tmp_path / str(number))
+            exporter.make(recipe, tmp_path / str(number))
         assert not (tmp_path / str(number)).exists(), "complete or not at all"
 
 
@@ -137,31 +142,31 @@ def test_a_calibration_that_fails_leaves_nothing_in_the_cache(
 ) -> None:
     no_calibrating(monkeypatch)
     cache = tmp_path / "cache"
-    with catalogue.open_kitchen(backend, package(), calibration, cache) as kitchen:
+    with catalogue.open_recipe_exporter(backend, package(), calibration, cache) as exporter:
         with pytest.raises(BackendError, match="calibrated anew"):
-            kitchen.make(MINMAX, tmp_path / "made")
+            exporter.make(MINMAX, tmp_path / "made")
         assert [path.name.partition("-")[0] for path in cache.iterdir()] == ["graph"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_all_that_is_unknown_in_a_recipe_is_said_at_once(
-    open_kitchen: OpenKitchen, tmp_path: Path, backend: str
+    open_recipe_exporter: OpenExporter, tmp_path: Path, backend: str
 ) -> None:
     recipe = Recipe(("atention", "part 9 of 8"), preset="fast", calibration_method="kl")
-    with open_kitchen(backend) as kitchen, pytest.raises(ConfigurationError) as caught:
-        kitchen.make(recipe, tmp_path / "made")
+    with open_recipe_exporter(backend) as exporter, pytest.raises(ConfigurationError) as caught:
+        exporter.make(recipe, tmp_path / "made")
     assert len(caught.value.problems) == 4
     assert "did you mean 'attention'" in str(caught.value)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_recipe_must_leave_something_to_quantise(
-    open_kitchen: OpenKitchen, tmp_path: Path, backend: str
+    open_recipe_exporter: OpenExporter, tmp_path: Path, backend: str
 ) -> None:
-    with open_kitchen(backend) as kitchen:
-        names = tuple(group.name for group in kitchen.groups)
+    with open_recipe_exporter(backend) as exporter:
+        names = tuple(group.name for group in exporter.groups)
         with pytest.raises(ConfigurationError, match="export the detector as fp32 or fp16"):
-            kitchen.make(Recipe(names, calibration_method="minmax"), tmp_path / "made")
+            exporter.make(Recipe(names, calibration_method="minmax"), tmp_path / "made")
 
 
 @pytest.mark.slow
@@ -169,23 +174,23 @@ def test_a_recipe_must_leave_something_to_quantise(
     ("backend", "architecture"), [("onnx", "yolo11n"), ("openvino", "yolo26n")]
 )
 def test_sensitivity_tells_a_share_for_every_group(
-    open_kitchen: OpenKitchen, backend: str, architecture: str
+    open_recipe_exporter: OpenExporter, backend: str, architecture: str
 ) -> None:
     told: list[tuple[int, int]] = []
-    with open_kitchen(backend, architecture) as kitchen:
-        shares = kitchen.sensitivity(MINMAX, lambda done, total: told.append((done, total)))
-        groups = [group.name for group in kitchen.groups]
+    with open_recipe_exporter(backend, architecture) as exporter:
+        shares = exporter.sensitivity(MINMAX, lambda done, total: told.append((done, total)))
+        groups = [group.name for group in exporter.groups]
     assert list(shares) == groups
     assert told == [(done, len(groups)) for done in range(1, len(groups) + 1)]
     assert all(share < 1 for share in shares.values())
     assert len(set(shares.values())) > 1, "some groups harm more than others"
-    with open_kitchen(backend, architecture) as kitchen:
-        again = kitchen.sensitivity(MINMAX, lambda *_: pytest.fail("measured before"))
+    with open_recipe_exporter(backend, architecture) as exporter:
+        again = exporter.sensitivity(MINMAX, lambda *_: pytest.fail("measured before"))
     assert again == shares
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_closing_removes_work_files_and_a_kitchen_needs_images_and_pytorch(
+def test_closing_removes_work_files_and_a_exporter_needs_images_and_pytorch(
     package: MakePackage,
     calibration: list[np.ndarray],
     tmp_path: Path,
@@ -193,14 +198,16 @@ def test_closing_removes_work_files_and_a_kitchen_needs_images_and_pytorch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with catalogue.open_kitchen(backend, package(), calibration, tmp_path / "cache") as kitchen:
-        assert kitchen.groups
+    with catalogue.open_recipe_exporter(
+        backend, package(), calibration, tmp_path / "cache"
+    ) as exporter:
+        assert exporter.groups
         assert len(list(tmp_path.iterdir())) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     with pytest.raises(ConfigurationError, match="needs calibration images"):
-        catalogue.open_kitchen(backend, package(), [], tmp_path)
+        catalogue.open_recipe_exporter(backend, package(), [], tmp_path)
     with pytest.raises(ConfigurationError, match="starts from a PyTorch detector"):
-        catalogue.open_kitchen(backend, package("yolo11n", "onnx"), calibration, tmp_path)
+        catalogue.open_recipe_exporter(backend, package("yolo11n", "onnx"), calibration, tmp_path)
 
 
 def test_a_cache_that_can_t_be_written_is_named(
@@ -208,24 +215,26 @@ def test_a_cache_that_can_t_be_written_is_named(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with (
-        catalogue.open_kitchen("onnx", package(), calibration, tmp_path / "file") as kitchen,
+        catalogue.open_recipe_exporter(
+            "onnx", package(), calibration, tmp_path / "file"
+        ) as exporter,
         pytest.raises(ConfigurationError, match=r"the cache must be a directory.*name another"),
     ):
-        kitchen.make(MINMAX, tmp_path / "made")
+        exporter.make(MINMAX, tmp_path / "made")
 
 
 @pytest.mark.parametrize("backend", ["pytorch", "native", "tensorrt"])
-def test_backends_without_a_kitchen_are_refused_and_those_with_one_named(
+def test_backends_without_a_exporter_are_refused_and_those_with_one_named(
     package: MakePackage, calibration: list[np.ndarray], tmp_path: Path, backend: str
 ) -> None:
     with pytest.raises(BackendUnavailableError, match="needs one of onnx, openvino"):
-        catalogue.open_kitchen(backend, package(), calibration, tmp_path)
+        catalogue.open_recipe_exporter(backend, package(), calibration, tmp_path)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_backend_opens_its_own_kitchen(
+def test_a_backend_opens_its_own_exporter(
     package: MakePackage, calibration: list[np.ndarray], tmp_path: Path, backend: str
 ) -> None:
     opened: Any = catalogue.get_backend(backend)
-    with opened.kitchen(package(), calibration, tmp_path) as kitchen:
-        assert kitchen.backend == backend
+    with opened.exporter(package(), calibration, tmp_path) as exporter:
+        assert exporter.backend == backend

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from guardianflow.backends import checkpoints, detector_names, ultralytics_models
+from guardianflow.backends.weights import checkpoints, detector_names, ultralytics_models
 from guardianflow.contracts.errors import SourceError
 
 MakeWeights = Callable[[str], Path]

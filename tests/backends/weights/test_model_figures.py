@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.backends import model_figures, ultralytics_models
-from guardianflow.backends.model_figures import figures_from_lineage
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights import model_figures, ultralytics_models
+from guardianflow.backends.weights.model_figures import figures_from_lineage
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendError, ConfigurationError
 from guardianflow.contracts.results import DetectorPackage
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from guardianflow.backends import weight_files
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights import weight_files
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.results import DetectorPackage
 

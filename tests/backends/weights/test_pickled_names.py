@@ -17,8 +17,8 @@ from hostile_pickles import LIVE, OTHERS, archive, arguments, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guardianflow.backends import checkpoints, pickled_names, ultralytics_models
-from guardianflow.backends.pickled_names import (
+from guardianflow.backends.weights import checkpoints, pickled_names, ultralytics_models
+from guardianflow.backends.weights.pickled_names import (
     How,
     UnreadablePickleError,
     full_name,

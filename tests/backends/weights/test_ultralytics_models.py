@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.backends import ultralytics_models
+from guardianflow.backends.weights import ultralytics_models
 from guardianflow.contracts.errors import BackendError
 
 MakeWeights = Callable[[str], Path]

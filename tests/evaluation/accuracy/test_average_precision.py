@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardianflow.contracts.results import Detections, LabelledImage
-from guardianflow.evaluation.average_precision import assign, iou_matrix
-from guardianflow.evaluation.detection import evaluate_detections
+from guardianflow.evaluation.accuracy.average_precision import assign, iou_matrix
+from guardianflow.evaluation.accuracy.detection import evaluate_detections
 
 CLASSES = ("a", "b", "c")
 

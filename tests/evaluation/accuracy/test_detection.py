@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.results import Detections, LabelledImage
-from guardianflow.evaluation.detection import (
+from guardianflow.evaluation.accuracy.detection import (
     EVALUATOR,
     collect_predictions,
     evaluate_detections,

@@ -15,14 +15,14 @@ from scipy.stats import binom
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.results import Detections, LabelledImage
-from guardianflow.evaluation.average_precision import match_all, precision_at_recalls
-from guardianflow.evaluation.detection import evaluate_detections
-from guardianflow.evaluation.resampling import (
+from guardianflow.evaluation.accuracy.average_precision import match_all, precision_at_recalls
+from guardianflow.evaluation.accuracy.detection import evaluate_detections
+from guardianflow.evaluation.accuracy.resampling import (
     _points_reached,
     draw_weights,
     weighted_average_precision,
 )
-from guardianflow.evaluation.significance import (
+from guardianflow.evaluation.accuracy.significance import (
     MINIMUM_IMAGES,
     bootstrap_differences,
     bootstrap_metrics,
@@ -32,7 +32,7 @@ from guardianflow.evaluation.significance import (
 )
 
 # The benchmarks are no installed package, so their models are read from the file.
-_MADE_UP = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "made_up_models.py"))
+_MADE_UP = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "made_up_models.py"))
 CLASSES, made_up_split = _MADE_UP["CLASSES"], _MADE_UP["made_up_split"]
 # second − first of these models, over 400 000 images: benchmarks/interval_coverage.py.
 TRUE_DIFFERENCES = {"recall": 0.0434, "mAP50": 0.0513, "mAP50_95": 0.0031, "ap50.helmet": 0.0550}
@@ -187,7 +187,7 @@ def test_a_seed_gives_the_same_intervals_however_many_threads(monkeypatch):
         )
 
     many = drawn(5)
-    monkeypatch.setattr("guardianflow.evaluation.resampling._usable_cores", lambda: 1)
+    monkeypatch.setattr("guardianflow.evaluation.accuracy.resampling._usable_cores", lambda: 1)
     assert drawn(5) == many
     assert drawn(6) != many
     assert heard[:3] == [(64, 150), (128, 150), (150, 150)]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.evaluation.postprocessing import MAX_CANDIDATES, decode, suppress
-from guardianflow.evaluation.preprocessing import Letterbox
+from guardianflow.evaluation.images.postprocessing import MAX_CANDIDATES, decode, suppress
+from guardianflow.evaluation.images.preprocessing import Letterbox
 
 AS_IT_IS = Letterbox(scale=1.0, pad_left=0, pad_top=0, width=640, height=640)
 

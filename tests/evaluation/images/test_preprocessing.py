@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.evaluation.preprocessing import (
+from guardianflow.evaluation.images.preprocessing import (
     Letterbox,
     LetterboxedImages,
     letterbox,

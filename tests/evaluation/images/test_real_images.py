@@ -8,14 +8,14 @@ import pytest
 
 from guardianflow.contracts.results import DetectorSpec, LabelledImage, SessionInfo
 from guardianflow.detector import Detector
-from guardianflow.evaluation.detection import (
+from guardianflow.evaluation.accuracy.detection import (
     collect_predictions,
     evaluate_detections,
     load_predictions,
     predictions_for,
     save_predictions,
 )
-from guardianflow.evaluation.preprocessing import load_image
+from guardianflow.evaluation.images.preprocessing import load_image
 
 
 class TorchSession:

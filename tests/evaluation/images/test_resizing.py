@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import MissingDependencyError
-from guardianflow.evaluation import preprocessing
-from guardianflow.evaluation.preprocessing import letterbox, load_image
-from guardianflow.evaluation.resizing import resize_bilinear
+from guardianflow.evaluation.images import preprocessing
+from guardianflow.evaluation.images.preprocessing import letterbox, load_image
+from guardianflow.evaluation.images.resizing import resize_bilinear
 
 SIDES = st.integers(1, 90)
 

@@ -24,8 +24,8 @@ from tracking import (
 
 from guardianflow.contracts.errors import DatasetError, EvaluationError
 from guardianflow.contracts.sequences import METRIC_FIELDS
-from guardianflow.evaluation.mot import evaluate_tracks
-from guardianflow.site_data.track_results import read_truth_and_results
+from guardianflow.evaluation.mot.scores import evaluate_tracks
+from guardianflow.site_data.mot.track_results import read_truth_and_results
 
 BOX = (10.0, 10.0, 20.0, 40.0)
 ELSEWHERE = (200.0, 10.0, 20.0, 40.0)

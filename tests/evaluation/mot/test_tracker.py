@@ -13,14 +13,14 @@ from tracking import TruthTeller, rows, sequence, with_video
 
 from guardianflow.contracts.errors import EvaluationError, MissingDependencyError
 from guardianflow.contracts.results import Detections
-from guardianflow.evaluation.mot import evaluate_tracks
-from guardianflow.evaluation.object_tracking import (
+from guardianflow.evaluation.mot.scores import evaluate_tracks
+from guardianflow.evaluation.mot.tracker import (
     TRACKING_CONFIDENCE,
     ObjectTracker,
     match_classes,
     track_sequence,
 )
-from guardianflow.site_data.sequences import resolve_sequences
+from guardianflow.site_data.mot.sequences import resolve_sequences
 
 FRAME = np.zeros((200, 320, 3), dtype=np.uint8)
 BOTH = pytest.mark.parametrize("tracker", ["bytetrack", "botsort"])
@@ -193,7 +193,7 @@ def test_an_unknown_tracker_and_a_missing_library_are_named(monkeypatch):
 def test_ultralytics_leaves_no_trace(tmp_path):
     code = (
         "import os, sys\n"
-        "from guardianflow.evaluation.object_tracking import ObjectTracker\n"
+        "from guardianflow.evaluation.mot.tracker import ObjectTracker\n"
         "assert 'torch' not in sys.modules and 'ultralytics' not in sys.modules\n"
         "ObjectTracker('botsort')\n"
         "watched = lambda: {k: v for k, v in os.environ.items() if k.startswith(('YOLO', 'OMP'))}\n"

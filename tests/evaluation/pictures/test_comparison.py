@@ -11,20 +11,20 @@ import pytest
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import CameraCapacity, CameraStep, Estimate
 from guardianflow.contracts.results import Detections, LabelledImage
-from guardianflow.evaluation.comparison_pictures import (
+from guardianflow.evaluation.accuracy.confusion_matrix import (
+    _with_others,
+    confusion_matrix,
+    confusion_matrix_picture,
+)
+from guardianflow.evaluation.pictures.comparison import (
     _rows,
     _verdict_mark,
     camera_load,
     differences_forest,
     latency_distribution,
 )
-from guardianflow.evaluation.confusion_matrix import (
-    _with_others,
-    confusion_matrix,
-    confusion_matrix_picture,
-)
-from guardianflow.evaluation.drawing import GREEN, GREY, RED
-from guardianflow.evaluation.order_statistics import timing_of
+from guardianflow.evaluation.pictures.drawing import GREEN, GREY, RED
+from guardianflow.evaluation.timing.order_statistics import timing_of
 
 NAMES = ("안전모 (helmet)", "cost_$x$", "_hidden")
 BOX, OTHER, FAR = [0, 0, 10, 10], [20, 20, 30, 30], [60, 60, 70, 70]

@@ -11,17 +11,17 @@ import pytest
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import LatencyResult
 from guardianflow.contracts.results import Detections, LabelledImage
-from guardianflow.evaluation import drawing
-from guardianflow.evaluation.contact_sheet import _judge
-from guardianflow.evaluation.order_statistics import timing_of
-from guardianflow.evaluation.pictures import (
+from guardianflow.evaluation.pictures.contact_sheet import _judge
+from guardianflow.evaluation.pictures.results import (
     VariantPoint,
     average_precision_bars,
     detections_contact_sheet,
+    drawing,
     latency_by_batch_size,
     precision_recall_curve,
     variants_comparison,
 )
+from guardianflow.evaluation.timing.order_statistics import timing_of
 
 NAMES = ("안전모 (helmet)", "cost_$x$", "_hidden")
 

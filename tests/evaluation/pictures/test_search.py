@@ -9,7 +9,7 @@ from PIL import Image
 
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import Estimate
-from guardianflow.evaluation.search_picture import TryPoint, search_frontier
+from guardianflow.evaluation.pictures.search import TryPoint, search_frontier
 
 
 def test_a_search_is_drawn(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.evaluation.variants_picture import ComparedPoint, compared_variants
+from guardianflow.evaluation.pictures.variants import ComparedPoint, compared_variants
 
 POINTS = [
     ComparedPoint("openvino_int8", 2.1, 0.004, (1.9, 2.3), (0.001, 0.008), True, best=True),

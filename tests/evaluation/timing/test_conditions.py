@@ -12,10 +12,10 @@ import pytest
 
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import Conditions, Timing
-from guardianflow.evaluation import conditions, process_load
-from guardianflow.evaluation.conditions import ConditionsRecorder, conditions_tags
-from guardianflow.evaluation.order_statistics import timing_of
-from guardianflow.evaluation.process_load import MachineTime, ProcessTree, usable_cores
+from guardianflow.evaluation.timing import conditions, process_load
+from guardianflow.evaluation.timing.conditions import ConditionsRecorder, conditions_tags
+from guardianflow.evaluation.timing.order_statistics import timing_of
+from guardianflow.evaluation.timing.process_load import MachineTime, ProcessTree, usable_cores
 
 
 class Machine:

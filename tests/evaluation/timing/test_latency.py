@@ -10,8 +10,8 @@ import pytest
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.results import SessionInfo
-from guardianflow.evaluation import latency
-from guardianflow.evaluation.latency import (
+from guardianflow.evaluation.timing import latency
+from guardianflow.evaluation.timing.latency import (
     latency_metrics,
     measure_interleaved,
     measure_latency,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.evaluation.order_statistics import interval_ranks, percentile_of, timing_of
+from guardianflow.evaluation.timing.order_statistics import interval_ranks, percentile_of, timing_of
 
 TIMES = st.lists(st.floats(0.01, 1e4), min_size=1, max_size=600)
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.evaluation import gpu_counters, process_load, system_metrics
-from guardianflow.evaluation.process_load import MachineTime, ProcessTree
-from guardianflow.evaluation.system_metrics import SystemMetricsCollector, SystemSampler
+from guardianflow.evaluation.timing import gpu_counters, process_load, system_metrics
+from guardianflow.evaluation.timing.process_load import MachineTime, ProcessTree
+from guardianflow.evaluation.timing.system_metrics import SystemMetricsCollector, SystemSampler
 
 SPEC_GPU_KEYS = {
     "sys.gpu_memory_used_mb",
@@ -357,7 +357,7 @@ def test_a_sampler_that_fails_raises_nothing(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_running_sampler_keeps_no_process_alive() -> None:
     code = (
-        "from guardianflow.evaluation.system_metrics import SystemSampler\n"
+        "from guardianflow.evaluation.timing.system_metrics import SystemSampler\n"
         "SystemSampler(3600).start()\nkept = SystemSampler(0.01)\nkept.start()\nprint('done')"
     )
     done = subprocess.run(
@@ -410,7 +410,7 @@ def test_a_collector_forgets_its_warm_up_and_counts_no_failed_call() -> None:
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys, guardianflow.evaluation.system_metrics\n"
+        "import sys, guardianflow.evaluation.timing.system_metrics\n"
         "heavy = {'torch', 'pynvml', 'numpy', 'scipy', 'cv2', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

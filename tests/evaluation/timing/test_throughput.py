@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.results import SessionInfo
-from guardianflow.evaluation import cameras
-from guardianflow.evaluation.cameras import largest_that_holds, measure_cameras, try_load
-from guardianflow.evaluation.throughput import (
+from guardianflow.evaluation.timing import cameras
+from guardianflow.evaluation.timing.cameras import largest_that_holds, measure_cameras, try_load
+from guardianflow.evaluation.timing.throughput import (
     Frame,
     FrameWorkers,
     measure_file_throughput,

@@ -15,7 +15,7 @@ from checkpoints import TINY_SIDE as SIDE
 from inprocess import InProcessExecutor
 from workplace import Workplace, last_json
 
-from guardianflow.backends.onnx_runtime import OnnxBackend
+from guardianflow.backends.onnx.runtime import OnnxBackend
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
@@ -24,12 +24,13 @@ from guardianflow.contracts.errors import (
     StageFailedError,
 )
 from guardianflow.contracts.results import DetectorPackage, StageResult
-from pipelines import create_runner, stages
-from pipelines.compare import Comparison
-from pipelines.comparison_table import ComparisonTable
-from pipelines.executor import LocalExecutor
-from pipelines.plan import RunOptions
-from pipelines.stages import StageRequest
+from pipelines import create_runner
+from pipelines.compare.comparison import Comparison
+from pipelines.compare.table import ComparisonTable
+from pipelines.stage import stage as stages
+from pipelines.stage.executor import LocalExecutor
+from pipelines.stage.plan import RunOptions
+from pipelines.stage.stage import StageRequest
 from scenario import Scenario, build_scenario
 
 EXPERIMENT = "demo/seoul-plant1/full"

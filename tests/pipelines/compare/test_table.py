@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardianflow.contracts.results import StageResult
-from pipelines.comparison_table import (
+from pipelines.compare.table import (
     ComparisonTable,
     cells,
     notes,

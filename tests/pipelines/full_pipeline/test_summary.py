@@ -10,7 +10,7 @@ from pathlib import Path
 from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, VariantDecision
 from guardianflow.contracts.results import RegisteredModel, StageResult
 from guardianflow.release.decision import decide
-from pipelines.summary import cells, summarise, to_markdown, write_summary
+from pipelines.full_pipeline.summary import cells, summarise, to_markdown, write_summary
 from scenario import Scenario, load_scenario
 
 EXPERIMENT = "demo-construction/seoul-plant1/full"

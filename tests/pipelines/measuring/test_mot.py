@@ -14,17 +14,17 @@ from tracking import TruthTeller
 
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.sequences import METRIC_FIELDS
-from guardianflow.evaluation.mot import evaluate_tracks
-from guardianflow.site_data.track_results import read_truth_and_results
-from pipelines.events import EventSink, read_events
-from pipelines.settings import Settings
-from pipelines.stages import StageContext, StageRequest
-from pipelines.tracking import (
+from guardianflow.evaluation.mot.scores import evaluate_tracks
+from guardianflow.site_data.mot.track_results import read_truth_and_results
+from pipelines.measuring.timing.mot import (
     measure_tracking,
     resolve_sequences,
     tracking_identity,
     tracking_tags,
 )
+from pipelines.settings import Settings
+from pipelines.stage.events import EventSink, read_events
+from pipelines.stage.stage import StageContext, StageRequest
 from pipelines.wiring import Ports
 from scenario import build_scenario
 

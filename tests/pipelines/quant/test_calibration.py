@@ -12,8 +12,8 @@ from checkpoints import TINY_SIDE as SIDE
 from inprocess import InProcessExecutor
 
 from guardianflow.contracts.errors import StageFailedError
-from pipelines.plan import Planner, RunOptions
-from pipelines.stages import StageRequest
+from pipelines.stage.plan import Planner, RunOptions
+from pipelines.stage.stage import StageRequest
 from scenario import build_scenario
 
 CLASSES = ["helmet", "head", "vest", "person"]

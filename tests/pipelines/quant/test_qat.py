@@ -9,15 +9,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from pipelines.events import EventSink
-from pipelines.qat_variant import require_trainable
-from pipelines.quant import QuantStage
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
+from pipelines.quant.qat import require_trainable
+from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
-from pipelines.stages import StageContext, StageRequest, execute
+from pipelines.stage.events import EventSink
+from pipelines.stage.stage import StageContext, StageRequest, execute
 from pipelines.wiring import Ports
 from scenario import QuantizationParams, build_scenario
 
@@ -50,7 +50,7 @@ def write_dataset(folder: Path) -> Path:
 
 
 def untrained(file: Path) -> Path:
-    from guardianflow.backends.ultralytics_models import import_ultralytics
+    from guardianflow.backends.weights.ultralytics_models import import_ultralytics
 
     import_ultralytics()
     import torch

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.quantisation import Recipe, Training
-from pipelines.recipe_search import Attempt, Limits, Measured, RecipeSearch, judge
+from pipelines.quant.search_order import Attempt, Limits, Measured, RecipeSearch, judge
 
 LIMITS = Limits(max_drop_mAP50_95=0.01, max_drop_mAP50=0.01)
 

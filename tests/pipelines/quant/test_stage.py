@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import pytest
 
-from guardianflow.backends import recipes
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendError, EvaluationError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from pipelines.events import EventSink
-from pipelines.judging import Judged
-from pipelines.quant import QuantStage
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
+from pipelines.measuring.timing.accuracy import Judged
+from pipelines.quant.checks import refuse_broken
+from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
-from pipelines.stages import StageContext, StageRequest, execute
-from pipelines.variant_checks import require_sound
+from pipelines.stage.events import EventSink
+from pipelines.stage.stage import StageContext, StageRequest, execute
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario
 
@@ -31,12 +31,12 @@ def judged(mAP50_95: float) -> Judged:
 
 
 def test_a_collapsed_variant_is_refused_and_a_weak_one_is_not() -> None:
-    require_sound(judged(0.45), judged(0.39), "openvino_int8")  # bad, and a matter of limits
-    require_sound(judged(0.02), judged(0.0), "openvino_int8")  # nothing much to lose yet
+    refuse_broken(judged(0.45), judged(0.39), "openvino_int8")  # bad, and a matter of limits
+    refuse_broken(judged(0.02), judged(0.0), "openvino_int8")  # nothing much to lose yet
     with pytest.raises(
         BackendError, match=r"onnx_int8 is broken: .* 0\.000, the original's 0\.450"
     ):
-        require_sound(judged(0.45), judged(0.0), "onnx_int8")
+        refuse_broken(judged(0.45), judged(0.0), "onnx_int8")
 
 
 class Desk:

@@ -34,21 +34,21 @@ from guardianflow.contracts.results import (
     RunRequest,
     StageResult,
 )
-from guardianflow.release.promotion import history, rollback
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.release.promotion.promotion import history, rollback
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
 from pipelines import ModelRegistry
-from pipelines.events import EventSink
-from pipelines.plan import Planner, RunOptions
-from pipelines.release import ReleaseStage
-from pipelines.release_candidates import Candidate, of_runs, runs_below
-from pipelines.release_checks import check_release
-from pipelines.release_measuring import resamples_for
-from pipelines.release_runner import ReleaseRunner
-from pipelines.release_text import decision_lines, refusal
+from pipelines.release.candidates import Candidate, candidates_from_runs, runs_below
+from pipelines.release.checks import check_release
+from pipelines.release.measurement import resamples_for
+from pipelines.release.runner import ReleaseRunner
+from pipelines.release.stage import ReleaseStage
+from pipelines.release.text import decision_lines, refusal
 from pipelines.settings import Settings
-from pipelines.stages import StageContext, execute
+from pipelines.stage.events import EventSink
+from pipelines.stage.plan import Planner, RunOptions
+from pipelines.stage.stage import StageContext, execute
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario
 
@@ -380,7 +380,7 @@ def test_what_is_judged_anew_is_found_below_its_pipeline(site: Site, make: Make)
     site.registry.register(child, package, NAME)
     site.store.end_run(child)
     assert runs_below(site.ports, parent) == [child, quant.run_id]
-    found = of_runs(site.ports, site.scenario(GATES), [quant.run_id, child])
+    found = candidates_from_runs(site.ports, site.scenario(GATES), [quant.run_id, child])
     assert [(each.variant, each.name) for each in found] == [
         ("pytorch_fp32", NAME),
         ("onnx_int8", f"{NAME}__onnx_int8"),

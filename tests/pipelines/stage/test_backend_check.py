@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 from workplace import Workplace, last_json
 
-from guardianflow.backends.probe import ISA_VARIABLE
+from guardianflow.backends.probe.probe import ISA_VARIABLE
 from guardianflow.contracts.errors import BackendUnavailableError
-from pipelines.readiness import require_backend, verdict_tags
+from pipelines.stage.backend_check import require_backend, verdict_tags
 
 DYING = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"
 

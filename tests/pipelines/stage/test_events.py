@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import pipelines.events
+import pipelines.stage.events
 from guardianflow.contracts.results import StageResult
-from pipelines.events import (
+from pipelines.stage.events import (
     EventSink,
     Listener,
     Reporter,
@@ -125,7 +125,7 @@ def test_a_reporter_that_fails_is_told_of_once_and_the_listener_reads_on(
 
 
 def test_a_terminal_that_is_stopped_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelines.events, "SHOWING_S", 0.1)
+    monkeypatch.setattr(pipelines.stage.events, "SHOWING_S", 0.1)
     released = threading.Event()
     listener = talk(Leaving(released))
     assert listener.result == {"status": "FINISHED"}

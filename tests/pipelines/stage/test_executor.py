@@ -15,12 +15,12 @@ from workplace import Workplace, last_json
 
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import RunRecord, RunRequest, StageResult
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.console import SilentReporter
-from pipelines.events import Listener, write_outcome
-from pipelines.executor import LocalExecutor, end_abandoned
-from pipelines.stages import StageRequest
+from pipelines.stage.events import Listener, write_outcome
+from pipelines.stage.executor import LocalExecutor, end_abandoned
+from pipelines.stage.stage import StageRequest
 from pipelines.wiring import Ports
 
 EXPERIMENT = "demo-construction/seoul-plant1/full"

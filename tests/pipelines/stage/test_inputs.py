@@ -12,8 +12,8 @@ from small_detectors import small_package
 
 from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fake import InMemoryStore
-from pipelines.inputs import (
+from guardianflow.run_tracking.fakes.store import InMemoryStore
+from pipelines.stage.inputs import (
     WEIGHTS_TAG,
     fetch_registered,
     fetch_run_file,

@@ -8,10 +8,10 @@ import pytest
 
 from guardianflow.contracts.errors import SourceError, StageFailedError, TrackingError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fake import InMemoryRegistry, InMemoryStore
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
-from pipelines.chain import parent_run
-from pipelines.plan import RunOptions
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
+from pipelines.stage.parent_run import parent_run
+from pipelines.stage.plan import RunOptions
 from pipelines.wiring import Ports
 from scenario import Scenario, load_scenario
 

@@ -10,8 +10,8 @@ import pytest
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult
 from pipelines import create_runner
-from pipelines.plan import find_source, is_run_id, select_variants
-from pipelines.stages import StageRequest
+from pipelines.stage.plan import find_source, is_run_id, select_variants
+from pipelines.stage.stage import StageRequest
 from scenario import Scenario, load_scenario
 
 

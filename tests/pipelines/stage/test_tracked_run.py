@@ -11,8 +11,8 @@ import pytest
 
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fake import InMemoryStore
-from pipelines.tracked_run import ERROR_TAG, Extra, end_run, tracked_run
+from guardianflow.run_tracking.fakes.store import InMemoryStore
+from pipelines.stage.tracked_run import ERROR_TAG, Extra, end_run, tracked_run
 
 REQUEST = RunRequest("demo/seoul-plant1/full", "run")
 

@@ -16,15 +16,15 @@ from inprocess import InProcessExecutor
 from workplace import Workplace, last_json
 from wrapped_site import Site
 
-from guardianflow.backends.packages import package_from_weights
+from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import SPEC_FILE, DetectorPackage, RunRequest
-from pipelines.entry import make_parser
-from pipelines.fleet_batch import FleetOrder, load_batch, new_batch
-from pipelines.fleet_plan import request_of
-from pipelines.plan import Planner, RunOptions
+from pipelines.command_line import make_parser
 from pipelines.runner import create_runner
-from pipelines.stages import StageRequest
+from pipelines.stage.plan import Planner, RunOptions
+from pipelines.stage.stage import StageRequest
+from pipelines.wrap_batch.batch import WrapBatchOrder, load_batch, new_batch
+from pipelines.wrap_batch.plan import request_of
 from scenario import Scenario, build_scenario, load_scenario
 
 SMALL = ("-p", "dataset.path=demo://ppe?images=14&size=96", "-p", "model.input_size=96")
@@ -308,7 +308,7 @@ def test_python_and_a_batch_pass_it_on(ask: Any, tmp_path: Path) -> None:
     for trusting in (True, False):
         runner = create_runner(scenario, source_run_id="x.pt", trust_weights=trusting)
         assert [each.trust_weights for each in runner.planned()] == [trusting]
-    batch = new_batch(FleetOrder("train", "e.yaml", trust_weights=True), ["one"], tmp_path)
+    batch = new_batch(WrapBatchOrder("train", "e.yaml", trust_weights=True), ["one"], tmp_path)
     batch.folder.mkdir(parents=True)
     batch.save()
     again = load_batch(batch.batch_id, tmp_path)

@@ -21,7 +21,7 @@ from guardianflow.contracts.errors import (
     ScriptFailedError,
 )
 from guardianflow.contracts.results import RunRequest
-from pipelines.wrap_plan import WrapRequest, make_plan
+from pipelines.wrap.plan import WrapRequest, make_plan
 
 
 @pytest.fixture

@@ -22,10 +22,18 @@ from workplace import Workplace, last_json
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
 from guardianflow.contracts.results import RunRequest
-from pipelines.fleet_batch import FAILED, Batch, Entry, FleetOrder, held, load_batch, new_batch
-from pipelines.fleet_plan import check_runnable, prepare_batch, resume_batch
-from pipelines.fleet_text import PlainLines, live_table, print_batch
 from pipelines.settings import Settings
+from pipelines.wrap_batch.batch import (
+    FAILED,
+    Batch,
+    Entry,
+    WrapBatchOrder,
+    load_batch,
+    locked_batch,
+    new_batch,
+)
+from pipelines.wrap_batch.plan import check_runnable, prepare_batch, resume_batch
+from pipelines.wrap_batch.text import PlainLines, live_table, print_batch
 
 ENTRY = """
   {name}:
@@ -64,9 +72,9 @@ def make_fleet(folder: Path, scripts: dict[str, str], customer: str = "동화엔
     return registry
 
 
-def order_of(registry: Path, **asked: Any) -> FleetOrder:
+def order_of(registry: Path, **asked: Any) -> WrapBatchOrder:
     values: dict[str, Any] = {"script_type": "train", "tracking_uri": "memory", **asked}
-    return FleetOrder(experiments=str(registry), **values)
+    return WrapBatchOrder(experiments=str(registry), **values)
 
 
 # --- who belongs to it ----------------------------------------------------------------------------
@@ -124,12 +132,12 @@ def test_the_store_says_what_is_finished_even_where_the_file_does_not(
     settings, store = Settings(work_dir=tmp_path / "work"), executor.store
     batch, _ = prepare_batch(order_of(registry, tracking_uri=store.tracking_uri), settings)
     batch.entries[2].state, batch.entries[2].reason = FAILED, "exit code 3"
-    with held(batch):
+    with locked_batch(batch):
         batch.save()  # as the process that was killed left it: 'a' is not known to be finished
         for name, status in (("a", "FINISHED"), ("c", "FAILED")):
             tags = {"exp.batch": batch.batch_id, "exp.name": name}
             store.end_run(store.start_run(RunRequest("e", "r", tags=tags)), status)
-        with pytest.raises(ConcurrentChangeError, match="at work already"), held(batch):
+        with pytest.raises(ConcurrentChangeError, match="at work already"), locked_batch(batch):
             pass
     again = load_batch(batch.batch_id, settings.work_dir)
     plans = resume_batch(again, store)
@@ -155,7 +163,7 @@ def test_a_batch_keeps_no_secret_and_asks_for_it_again(
     params = {"api_key": "k3y-of-kim"}
     order = order_of(registry, tracking_uri="http://kim:tr4ck-pw@h", params=params)
     batch, _ = prepare_batch(order, settings)
-    with held(batch):
+    with locked_batch(batch):
         batch.save()
     kept = batch.folder / "batch.json"
     assert "k3y-of-kim" not in kept.read_text() and "tr4ck-pw" not in kept.read_text()
@@ -179,7 +187,7 @@ def test_a_batch_keeps_no_secret_and_asks_for_it_again(
 @pytest.mark.parametrize("asked", ["nothing", "../../etc", "20260101-000000-abcd"])
 def test_an_unknown_batch_is_told_with_the_last_ones(tmp_path: Path, asked: str) -> None:
     batch = new_batch(order_of(tmp_path), ["a"], tmp_path)
-    with held(batch):
+    with locked_batch(batch):
         batch.save()
     with pytest.raises(ConfigurationError, match=batch.batch_id):
         load_batch(asked, tmp_path)

@@ -13,13 +13,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from workplace import QUICK_TRAINER
 
-from apps.cli.status import drift_in_words, table_of
+from apps.cli.legacy.status import drift_in_words, table_of
 from experiments_adapters.legacy.drift import record_scan
 from experiments_adapters.legacy.registry import load_registry
 from guardianflow.contracts.results import RunRequest
-from pipelines.fleet_status import DirectoryStatus, fleet_status
-from pipelines.wrap import run_wrapped
-from pipelines.wrap_plan import WrapRequest, make_plan
+from pipelines.wrap.plan import WrapRequest, make_plan
+from pipelines.wrap.run import run_wrapped
+from pipelines.wrap_batch.status import DirectoryStatus, fleet_status
 
 REGISTRY = """
 experiments:

@@ -21,10 +21,16 @@ from ruamel.yaml import YAML
 
 from guardianflow.contracts.errors import BundleError, ConfigurationError
 from guardianflow.contracts.results import DetectorPackage, sha256_of
-from guardianflow.release import bundle_install, durable_files
-from guardianflow.release.bundle import Bundle, bundle_name, make_bundle
-from guardianflow.release.bundle_check import check_bundle, check_directory, is_inside, read_sums
-from guardianflow.release.bundle_install import BundleDirectory, Installed
+from guardianflow.release.bundle.build import Bundle, bundle_name, make_bundle
+from guardianflow.release.bundle.build import install as bundle_install
+from guardianflow.release.bundle.check import (
+    check_bundle,
+    check_directory,
+    is_inside,
+    read_sums,
+)
+from guardianflow.release.bundle.install import BundleDirectory, Installed
+from guardianflow.support import files as durable_files
 
 DIGEST = "1a2b3c4d" + "0" * 56
 
@@ -390,7 +396,7 @@ def test_killed_at_any_step_the_old_one_or_the_new_one_stands(
     scenario: str, in_memory: Path, repository: Path
 ) -> None:
     tmp_path = in_memory
-    paths = os.pathsep.join([str(repository), str(repository / "tests/support")])
+    paths = os.pathsep.join([str(repository), str(repository / "tests/helpers")])
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("killed_pulls.py")), tmp_path, scenario],
         env=os.environ | {"PYTHONPATH": paths, "PYTHONWARNINGS": "error"},

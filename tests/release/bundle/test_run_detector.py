@@ -28,11 +28,11 @@ from PIL import Image
 from small_detectors import NAMES, small_package
 
 from guardianflow.detector import Detector
-from guardianflow.evaluation.preprocessing import load_image
-from guardianflow.release.bundle import make_bundle
-from guardianflow.release.bundle_check import check_bundle
-from guardianflow.release.bundle_install import BundleDirectory
-from guardianflow.release.run_detector import InputError, read_image
+from guardianflow.evaluation.images.preprocessing import load_image
+from guardianflow.release.bundle.build import make_bundle
+from guardianflow.release.bundle.check import check_bundle
+from guardianflow.release.bundle.install import BundleDirectory
+from guardianflow.release.bundle.run_detector import InputError, read_image
 from guardianflow.run_tracking.runtime_copy import copy_runtime
 
 LIBRARIES = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}

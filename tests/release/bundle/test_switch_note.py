@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_bundles import made_bundle
 
-from guardianflow.release.bundle import Bundle
-from guardianflow.release.bundle_check import CURRENT, PREVIOUS, check_directory, linked_name
-from guardianflow.release.bundle_install import NOTE, BundleDirectory
+from guardianflow.release.bundle.build import Bundle
+from guardianflow.release.bundle.check import CURRENT, PREVIOUS, check_directory, linked_name
+from guardianflow.release.bundle.install import NOTE, BundleDirectory
 
 
 def pull(target: Path, bundle: Bundle) -> str:

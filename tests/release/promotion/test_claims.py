@@ -33,12 +33,11 @@ from guardianflow.contracts.errors import (
     TrackingError,
 )
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, ROLLBACK
-from guardianflow.release import claims
-from guardianflow.release.alias_changes import now
-from guardianflow.release.claims import CLAIM_PREFIX, Claim, claimed
-from guardianflow.release.process_identity import ProcessIdentity
-from guardianflow.release.promotion import history, rollback
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.release.promotion.alias_changes import now
+from guardianflow.release.promotion.claims import CLAIM_PREFIX, Claim, claimed
+from guardianflow.release.promotion.promotion import claims, history, rollback
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.support.process_identity import ProcessIdentity
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from promotions import (
 )
 
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, ROLLBACK
-from guardianflow.release.claims import CLAIM_PREFIX
-from guardianflow.release.promotion import history, recover
+from guardianflow.release.promotion.claims import CLAIM_PREFIX
+from guardianflow.release.promotion.promotion import history, recover
 
 # --- real processes on a real store --------------------------------------------------------------
 

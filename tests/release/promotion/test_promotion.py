@@ -34,10 +34,10 @@ from guardianflow.contracts.errors import (
     TrackingError,
 )
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, EVIDENCE_TAG, ROLLBACK
-from guardianflow.release.claims import CLAIM_PREFIX
-from guardianflow.release.journal import entry_tag
-from guardianflow.release.promotion import history, promote, recover, rollback
-from guardianflow.run_tracking.fake_aliases import InMemoryAliasStore
+from guardianflow.release.promotion.claims import CLAIM_PREFIX
+from guardianflow.release.promotion.journal import entry_tag
+from guardianflow.release.promotion.promotion import history, promote, recover, rollback
+from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from release_reports import make_report, verdict
 from report_pages import Reader
 
 from guardianflow.contracts.releases import FAIL, PASS
-from guardianflow.release.report import render_report
-from guardianflow.release.wording import LANGUAGES
+from guardianflow.release.report.page import render_report
+from guardianflow.release.report.wording import LANGUAGES
 from guardianflow.support.markdown import Verbatim, markdown_text
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, ReleaseLimits
-from guardianflow.release.report_figures import (
+from guardianflow.release.report.figures import (
     RULES,
     amount,
     gate_figures,
@@ -18,9 +18,9 @@ from guardianflow.release.report_figures import (
     signed,
     telling_decimals,
 )
-from guardianflow.release.report_gates import CHART_WIDTH, interval_chart
-from guardianflow.release.report_tables import difference
-from guardianflow.release.wording import Wording
+from guardianflow.release.report.gates import CHART_WIDTH, interval_chart
+from guardianflow.release.report.tables import difference
+from guardianflow.release.report.wording import Wording
 
 
 def test_every_limit_of_a_release_has_a_rule() -> None:

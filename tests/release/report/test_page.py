@@ -18,17 +18,10 @@ from guardianflow.contracts.releases import (
     UNDECIDED,
     VERDICTS,
 )
-from guardianflow.release.report import (
-    render_report,
-    report_name,
-    write_release_report,
-)
-from guardianflow.release.report_content import Lineage, ReportPicture
-from guardianflow.release.report_figures import (
-    ABSENT,
-    gate_figures,
-)
-from guardianflow.release.wording import LANGUAGES, SYMBOLS, Wording
+from guardianflow.release.report.content import Lineage, ReportPicture
+from guardianflow.release.report.figures import ABSENT, gate_figures
+from guardianflow.release.report.page import render_report, report_name, write_release_report
+from guardianflow.release.report.wording import LANGUAGES, SYMBOLS, Wording
 
 SIX = ("pytorch_fp32", "openvino_fp32", "openvino_fp16", "openvino_int8", "onnx_fp32", "onnx_int8")
 EIGHTY = tuple(f"클래스 {number} <class>" for number in range(80))

@@ -16,9 +16,9 @@ from PIL import Image
 from release_reports import make_report
 
 from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED
-from guardianflow.release.report import report_name, write_release_report
-from guardianflow.release.report_content import ReleaseReport
-from guardianflow.release.wording import LANGUAGES
+from guardianflow.release.report.content import ReleaseReport
+from guardianflow.release.report.page import report_name, write_release_report
+from guardianflow.release.report.wording import LANGUAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -20,13 +20,13 @@ from guardianflow.contracts.releases import (
     GateVerdict,
     ReleaseLimits,
 )
-from guardianflow.evaluation.conditions import _machine_warnings, _wide
-from guardianflow.release import report
+from guardianflow.evaluation.timing.conditions import _machine_warnings, _wide
 from guardianflow.release.gates import MeasuredVariant, judge_gates
-from guardianflow.release.report_content import PICTURE_ROLES
-from guardianflow.release.texts_en import ENGLISH
-from guardianflow.release.texts_ko import KOREAN
-from guardianflow.release.wording import Wording, remedy
+from guardianflow.release.report.content import PICTURE_ROLES
+from guardianflow.release.report.page import page as report
+from guardianflow.release.report.texts_en import ENGLISH
+from guardianflow.release.report.texts_ko import KOREAN
+from guardianflow.release.report.wording import Wording, remedy
 
 HANGUL = re.compile(r"[가-힣]")
 KO, EN = Wording("ko"), Wording("en")

@@ -16,9 +16,9 @@ from tracking import rows, write_info, write_rows
 
 from guardianflow.contracts.errors import DatasetError, EvaluationError
 from guardianflow.contracts.sequences import TrackingSequence, TrackRows
-from guardianflow.site_data.sequence_frames import video_frames
-from guardianflow.site_data.sequences import resolve_sequences
-from guardianflow.site_data.track_results import read_truth_and_results, write_tracks
+from guardianflow.site_data.mot.frames import video_frames
+from guardianflow.site_data.mot.sequences import resolve_sequences
+from guardianflow.site_data.mot.track_results import read_truth_and_results, write_tracks
 
 TRUTH = "1,1,10,20,30,40,1,1,1\n2,1,12,20,30,40,1,1,1\n"
 

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.support import redacted_files, redaction
-from guardianflow.support.redacted_files import (
-    redact_in_place,
-    without_secrets,
-    write_private,
-)
-from guardianflow.support.redaction import MARK
+from guardianflow.support.secrets import files as redacted_files
+from guardianflow.support.secrets import redaction
+from guardianflow.support.secrets.files import redact_in_place, without_secrets, write_private
+from guardianflow.support.secrets.redaction import MARK
 
 SECRET = "pl4nted-S3cret"
 

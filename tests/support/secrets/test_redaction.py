@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from guardianflow.support import redaction
-from guardianflow.support.redaction import MARK, Redactor, redact_text, redact_value
+from guardianflow.support.secrets import redaction
+from guardianflow.support.secrets.redaction import MARK, Redactor, redact_text, redact_value
 
 SECRET = "pl4nted-S3cret"
 GITHUB = "ghp_" + "a1B2" * 9

@@ -12,9 +12,9 @@ import click
 import pytest
 from rich.console import Console
 
-from guardianflow.support import redaction
-from guardianflow.support.redacted_streams import RedactingStream, redacted_output
-from guardianflow.support.redaction import MARK
+from guardianflow.support.secrets import redaction
+from guardianflow.support.secrets.redaction import MARK
+from guardianflow.support.secrets.streams import RedactingStream, redacted_output
 
 SECRET = "pl4nted-S3cret"
 
@@ -71,7 +71,7 @@ def test_a_stream_stays_what_it_was() -> None:
 
 def test_a_reader_that_went_away_is_told_as_before() -> None:
     code = (
-        "import sys\nfrom guardianflow.support.redacted_streams import redacted_output\n"
+        "import sys\nfrom guardianflow.support.secrets.streams import redacted_output\n"
         "with redacted_output():\n    try:\n        for _ in range(100_000): print('x' * 100)\n"
         "    except BrokenPipeError:\n        sys.stderr.write('gone'); sys.stderr.flush()\n"
         "import os; os._exit(3)\n"

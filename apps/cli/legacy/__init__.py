@@ -1,0 +1,1 @@
+"""Commands for old scripts: scan, migrate, run, status."""

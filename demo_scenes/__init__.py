@@ -1,0 +1,1 @@
+"""Draws construction scenes; knows nothing of the rest of this project."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime: runs, exports and quantises .onnx files."""

@@ -1,0 +1,1 @@
+"""OpenVINO: runs, exports, quantises and trains quantised .xml models."""

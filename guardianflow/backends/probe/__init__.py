@@ -1,0 +1,1 @@
+"""Finds out whether a backend really runs on this machine."""

@@ -1,0 +1,1 @@
+"""Weight files that a user or a trainer gives: looked at, opened, packaged."""

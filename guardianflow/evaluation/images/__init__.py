@@ -1,0 +1,1 @@
+"""Prepares images for a network and reads boxes from its output."""

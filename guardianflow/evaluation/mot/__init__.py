@@ -1,0 +1,1 @@
+"""Tracks objects through image sequences and scores the tracks."""

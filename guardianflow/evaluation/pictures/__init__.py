@@ -1,0 +1,1 @@
+"""Draws results as PNG files."""

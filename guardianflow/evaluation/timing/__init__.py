@@ -1,0 +1,1 @@
+"""Takes times, loads and memory of detectors, and the conditions they were taken under."""

@@ -1,0 +1,1 @@
+"""The edge bundle: made, checked, installed and run."""

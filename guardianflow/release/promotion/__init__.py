@@ -1,0 +1,1 @@
+"""Changes a model's aliases: proof, journal, one at a time."""

@@ -1,0 +1,1 @@
+"""Image sequences and tracks in MOTChallenge's layout."""

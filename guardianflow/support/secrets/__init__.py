@@ -1,0 +1,1 @@
+"""Keeps secrets out of parameters, tags, files, logs and what is shown."""

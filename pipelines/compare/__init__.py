@@ -1,0 +1,1 @@
+"""`guardianflow compare`: variants of one model beside each other."""

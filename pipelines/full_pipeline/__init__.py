@@ -1,0 +1,1 @@
+"""`guardianflow pipeline`: train, quantise, judge and release, as stages below one run."""

@@ -1,0 +1,1 @@
+"""`guardianflow infer`: judge a model on a split."""

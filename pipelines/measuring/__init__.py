@@ -1,0 +1,1 @@
+"""Measures accuracy, time and tracking of a detector, for every stage alike."""

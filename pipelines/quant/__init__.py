@@ -1,0 +1,1 @@
+"""`guardianflow quant`: make a quantised variant and judge it beside the original."""

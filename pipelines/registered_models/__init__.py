@@ -1,0 +1,1 @@
+"""Promotes, rolls back and pulls registered models."""

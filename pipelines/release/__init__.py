@@ -1,0 +1,1 @@
+"""`guardianflow release`: judge candidates against the champion and decide."""

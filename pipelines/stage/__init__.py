@@ -1,0 +1,1 @@
+"""What every stage shares: its order, its process, its run, its inputs."""

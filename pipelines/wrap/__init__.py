@@ -1,0 +1,1 @@
+"""`guardianflow run NAME`: run an old script unchanged, as a run of MLflow."""

@@ -1,0 +1,1 @@
+"""`guardianflow run --all`: run many old scripts, and go on where it stopped."""
