@@ -2,8 +2,8 @@
 
     decoded images → preprocess → infer (the session) → postprocess → Detections
 
-This file travels inside logged models together with contracts/, evaluation/preprocessing.py,
-evaluation/postprocessing.py and the files of one backend.
+This file travels inside logged models together with contracts/, evaluation/images/ and the files of
+one backend.
 """
 
 from __future__ import annotations

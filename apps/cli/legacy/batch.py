@@ -18,7 +18,14 @@ from pipelines.settings import load_settings
 from pipelines.wiring import connect
 from pipelines.wrap.plan import WrapPlan
 from pipelines.wrap_batch import text as fleet_text
-from pipelines.wrap_batch.batch import FAILED, KILLED, Batch, WrapBatchOrder, load_batch, locked_batch
+from pipelines.wrap_batch.batch import (
+    FAILED,
+    KILLED,
+    Batch,
+    WrapBatchOrder,
+    load_batch,
+    locked_batch,
+)
 from pipelines.wrap_batch.plan import check_runnable, prepare_batch, resume_batch
 from pipelines.wrap_batch.run import run_batch
 

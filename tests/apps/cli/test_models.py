@@ -244,8 +244,8 @@ def test_a_reader_goes_on_while_another_process_is_at_it(
     import time
     from dataclasses import replace
 
+    from guardianflow.release.promotion import claims
     from guardianflow.release.promotion.claims import Claim
-    from guardianflow.release.promotion.promotion import claims
     from guardianflow.support.process_identity import ProcessIdentity, _start
 
     monkeypatch.setattr(claims, "WAIT_S", 0.1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardianflow.backends import catalogue
+from guardianflow.backends.probe import child as probe_child
 from guardianflow.backends.probe.probe import (
     CHILD,
     ISA_CAPS,
@@ -16,7 +17,6 @@ from guardianflow.backends.probe.probe import (
     environment_for,
     probe,
 )
-from guardianflow.backends.probe.probe import child as probe_child
 from guardianflow.contracts.errors import BackendUnavailableError, ConfigurationError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -40,7 +40,7 @@ def test_loading_leaves_the_users_settings_environment_and_output_alone(
     code = f"""
 import os
 from pathlib import Path
-from guardianflow.backends import ultralytics_models
+from guardianflow.backends.weights import ultralytics_models
 before = dict(os.environ)
 ultralytics_models.load_detector(Path({str(weights("yolo11n"))!r}))
 changed = {{k for k, _ in set(os.environ.items()) ^ set(before.items())}}
@@ -56,7 +56,7 @@ assert not changed - {{"LD_LIBRARY_PATH"}}, changed  # OpenCV's doing
 def test_what_the_user_has_set_stays(tmp_path: Path) -> None:
     chosen = tmp_path / "chosen"
     code = """
-from guardianflow.backends import ultralytics_models
+from guardianflow.backends.weights import ultralytics_models
 ultralytics_models.import_ultralytics()
 from ultralytics.utils import USER_CONFIG_DIR
 print(USER_CONFIG_DIR)

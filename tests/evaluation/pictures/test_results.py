@@ -11,12 +11,12 @@ import pytest
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.measurements import LatencyResult
 from guardianflow.contracts.results import Detections, LabelledImage
+from guardianflow.evaluation.pictures import drawing
 from guardianflow.evaluation.pictures.contact_sheet import _judge
 from guardianflow.evaluation.pictures.results import (
     VariantPoint,
     average_precision_bars,
     detections_contact_sheet,
-    drawing,
     latency_by_batch_size,
     precision_recall_curve,
     variants_comparison,

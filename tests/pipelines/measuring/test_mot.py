@@ -16,7 +16,7 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.sequences import METRIC_FIELDS
 from guardianflow.evaluation.mot.scores import evaluate_tracks
 from guardianflow.site_data.mot.track_results import read_truth_and_results
-from pipelines.measuring.timing.mot import (
+from pipelines.measuring.mot import (
     measure_tracking,
     resolve_sequences,
     tracking_identity,

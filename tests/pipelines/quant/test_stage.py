@@ -14,7 +14,7 @@ from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendError, EvaluationError
 from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
-from pipelines.measuring.timing.accuracy import Judged
+from pipelines.measuring.accuracy import Evaluated
 from pipelines.quant.checks import refuse_broken
 from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
@@ -26,8 +26,8 @@ from scenario import Scenario, build_scenario
 EXPERIMENT = "demo/seoul-plant1/full"
 
 
-def judged(mAP50_95: float) -> Judged:
-    return cast(Judged, SimpleNamespace(metrics=SimpleNamespace(mAP50_95=mAP50_95)))
+def judged(mAP50_95: float) -> Evaluated:
+    return cast(Evaluated, SimpleNamespace(metrics=SimpleNamespace(mAP50_95=mAP50_95)))
 
 
 def test_a_collapsed_variant_is_refused_and_a_weak_one_is_not() -> None:

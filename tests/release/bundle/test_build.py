@@ -21,8 +21,8 @@ from ruamel.yaml import YAML
 
 from guardianflow.contracts.errors import BundleError, ConfigurationError
 from guardianflow.contracts.results import DetectorPackage, sha256_of
+from guardianflow.release.bundle import install as bundle_install
 from guardianflow.release.bundle.build import Bundle, bundle_name, make_bundle
-from guardianflow.release.bundle.build import install as bundle_install
 from guardianflow.release.bundle.check import (
     check_bundle,
     check_directory,

@@ -33,9 +33,10 @@ from guardianflow.contracts.errors import (
     TrackingError,
 )
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, ROLLBACK
+from guardianflow.release.promotion import claims
 from guardianflow.release.promotion.alias_changes import now
 from guardianflow.release.promotion.claims import CLAIM_PREFIX, Claim, claimed
-from guardianflow.release.promotion.promotion import claims, history, rollback
+from guardianflow.release.promotion.promotion import history, rollback
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 from guardianflow.support.process_identity import ProcessIdentity
 

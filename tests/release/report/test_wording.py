@@ -22,8 +22,8 @@ from guardianflow.contracts.releases import (
 )
 from guardianflow.evaluation.timing.conditions import _machine_warnings, _wide
 from guardianflow.release.gates import MeasuredVariant, judge_gates
+from guardianflow.release.report import page as report
 from guardianflow.release.report.content import PICTURE_ROLES
-from guardianflow.release.report.page import page as report
 from guardianflow.release.report.texts_en import ENGLISH
 from guardianflow.release.report.texts_ko import KOREAN
 from guardianflow.release.report.wording import Wording, remedy
