@@ -53,11 +53,12 @@ test-fast: $(VENV)/.dev-ready  ## the tests that neither train, quantise nor sta
 acceptance: $(VENV)/.dev-ready  ## the longest tests: whole pipelines, and the demo as the README promises it
 	$(BIN)/pytest -m acceptance -s
 
-lint: $(VENV)/.dev-ready  ## ruff, mypy (strict) and the layers
+lint: $(VENV)/.dev-ready  ## ruff, mypy (strict), the layers and the rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_rooms.py
 
 format: $(VENV)/.dev-ready  ## rewrite the code as ruff wants it
 	$(BIN)/ruff format .
