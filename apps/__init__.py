@@ -1,1 +1,4 @@
-"""Faces of GuardianFlow: the command line; later a dashboard and automation."""
+"""Faces of GuardianFlow.
+
+cli/  the `guardianflow` command
+"""

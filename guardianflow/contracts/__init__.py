@@ -1,12 +1,13 @@
-"""What the rooms agree on: errors, results and ports. Standard library and support/ alone.
+"""Errors, results and ports that the rooms agree on. Standard library and support/ alone.
 
 errors.py            one tree of errors
 results.py           frozen values that rooms hand to each other
 ports.py             what a room may ask of another
 detector_package.py  a detector's files, their description, and its identity
-measurements.py      what was measured, with intervals
+estimates.py         values with intervals, and how many samples an interval needs
+measurements.py      what was measured
 quantisation.py      recipes of quantisation
-releases.py          limits, verdicts, the journal of aliases
+releases.py          limits, verdicts with their causes, the journal of aliases
 sequences.py         sequences of images for tracking
 system.py            usage of processors and memory
 given.py             paths, addresses and numbers that somebody typed

@@ -1,1 +1,4 @@
-"""`guardianflow infer`: judge a model on a split."""
+"""`guardianflow infer`: judges a model on a split.
+
+stage.py  the stage
+"""

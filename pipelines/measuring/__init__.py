@@ -1,1 +1,6 @@
-"""Measures accuracy, time and tracking of a detector, for every stage alike."""
+"""Measures a detector, for every stage alike.
+
+accuracy.py  one evaluator for every format
+timing.py    latency, throughput, cameras, and their conditions
+mot.py       tracking over sequences
+"""

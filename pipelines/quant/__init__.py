@@ -1,1 +1,9 @@
-"""`guardianflow quant`: make a quantised variant and judge it beside the original."""
+"""`guardianflow quant`: makes a quantised variant and judges it beside the original.
+
+stage.py         the stage
+calibration.py   chooses the images to calibrate on
+checks.py        refuses a broken variant, warns of a strange one
+qat.py           quantisation-aware training
+search.py        makes, measures and logs recipes, and keeps the best
+search_order.py  which recipe is tried next, and which is best
+"""

@@ -1,1 +1,4 @@
-"""`guardianflow train`: train by an experiment's code and register the best model."""
+"""`guardianflow train`: trains by an experiment's code and registers the best model.
+
+stage.py  the stage
+"""

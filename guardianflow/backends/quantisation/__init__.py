@@ -1,1 +1,7 @@
-"""What quantisers of every backend share: what stays float, groups of layers, recipes."""
+"""Shared by the quantisers of all backends.
+
+detection_tail.py   finds the nodes that stay float, by the graph's structure
+layer_groups.py     groups the others, which a recipe may leave float
+recipe_exporter.py  makes packages by recipes, keeps calibrations, measures sensitivity
+output_error.py     how far a quantised network's output is from the float one's
+"""

@@ -1,1 +1,10 @@
-"""Weight files that a user or a trainer gives: looked at, opened, packaged."""
+"""Weight files that a user or a trainer gives: looked at, opened, packaged.
+
+packages.py            a weight file → a detector package
+weight_files.py        what a file says of itself: names, size, precision, output
+model_figures.py       parameters and operations of a detector
+ultralytics_models.py  opens checkpoints without Ultralytics' side effects
+checkpoints.py         looks at a checkpoint, and opens just the bytes looked at
+pickled_names.py       finds what a pickle would import and call, without running it
+detector_names.py      the names that detectors' checkpoints are made of
+"""

@@ -1,1 +1,5 @@
-"""Tracks objects through image sequences and scores the tracks."""
+"""Multi-object tracking.
+
+tracker.py  detections → tracks, by ByteTrack or BoT-SORT
+scores.py   tracks + ground truth → HOTA, MOTA, IDF1, by TrackEval
+"""

@@ -1,1 +1,11 @@
-"""Takes times, loads and memory of detectors, and the conditions they were taken under."""
+"""Takes times, loads and memory of detectors.
+
+latency.py           detector + decoded images → LatencyResult, stage by stage
+throughput.py        frames a second of a device that is kept busy
+cameras.py           how many cameras a device holds
+order_statistics.py  percentiles with intervals
+conditions.py        how quiet the machine was meanwhile
+process_load.py      CPU time of a process and its children; the cores it may use
+system_metrics.py    CPU, memory and GPU, sampled beside the work
+gpu_counters.py      NVML, as far as there is one
+"""

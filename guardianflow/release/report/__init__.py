@@ -1,1 +1,13 @@
-"""The release report: one page in English and in Korean."""
+"""The release report, in English and in Korean.
+
+page.py        writes it: one self-contained page and its Markdown
+content.py     what it says, before any language
+view.py        plain values for the templates, every text in one language
+tables.py      champion beside candidate, overall and class by class
+gates.py       the table of gates
+next_steps.py  what its reader does next
+figures.py     figures as text
+wording.py     causes and figures → sentences
+texts_en.py    the sentences in English
+texts_ko.py    the sentences in Korean
+"""

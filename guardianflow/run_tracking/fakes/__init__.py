@@ -1,1 +1,5 @@
-"""The store, registry and aliases in memory; they pass the same conformance suites as MLflow's."""
+"""The store, the registry and aliases in memory; they pass the conformance suites of MLflow's.
+
+store.py    runs and registered models
+aliases.py  aliases and tags of registered models
+"""
