@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .estimates import Estimate
+
 # --- accuracy -----------------------------------------------------------------------------------
 
 
@@ -62,20 +64,6 @@ class DetectionMetrics:
         return {prefix + key: value for key, value in flat.items()}
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its interval.
-
-    Args:
-        value: on all images.
-        low, high: bounds of the interval.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
 # --- time ---------------------------------------------------------------------------------------
 
 
@@ -96,6 +84,15 @@ class Percentile:
     @property
     def is_known(self) -> bool:
         return self.value_ms is not None
+
+    def as_metrics(self, key: str) -> dict[str, float]:
+        """`{key}_ms`, `{key}_low_ms` and `{key}_high_ms`, ready to log; absent is absent."""
+        values = {
+            f"{key}_ms": self.value_ms,
+            f"{key}_low_ms": self.low_ms,
+            f"{key}_high_ms": self.high_ms,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -185,11 +182,6 @@ class ThroughputResult:
     batch_size: int
     scope: str
     core_seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def bound_fps(self, cores: int) -> float | None:
-        """What `cores` could do if none of them ever waited; None where no CPU time was taken."""
-        total = sum(self.core_seconds.values())
-        return cores / total if total else None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import ScenarioError
+from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
@@ -17,7 +18,6 @@ from ..measuring.timing import (
     TimingConditions,
     Timings,
     camera_metrics,
-    interval_metrics,
     sampled,
     save_json,
     save_timings,
@@ -38,7 +38,6 @@ from ..stage.inputs import (
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.measurements import Estimate
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.contracts.sequences import TrackingSequence
 
@@ -118,7 +117,7 @@ class InferStage:
             watch.timings = {f"batch size {each.batch_size}": each.latency for each in latency}
         timings = Timings({"model": latency}, throughput, cameras)
         intervals = self._intervals(judged)
-        metrics = judged.metrics.as_metrics() | interval_metrics(intervals) | tracked
+        metrics = judged.metrics.as_metrics() | estimates_as_metrics(intervals, "det.") | tracked
         for each in latency:
             # sys.* speaks of one image at a time, as frames come from a camera
             metrics |= latency_metrics(each, sys_prefix="sys." if each.batch_size == 1 else None)

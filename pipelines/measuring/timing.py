@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import BackendUnavailableError
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import (
     CameraCapacity,
     CameraStep,
     Conditions,
-    Estimate,
     LatencyResult,
     Percentile,
     ThroughputResult,
@@ -240,15 +240,6 @@ def camera_metrics(capacity: CameraCapacity | None) -> dict[str, float]:
     for step in capacity.steps:
         if step.cameras == capacity.cameras and step.latency.p95.value_ms is not None:
             metrics["bench.cameras_latency_p95_ms"] = step.latency.p95.value_ms
-    return metrics
-
-
-def interval_metrics(estimates: Mapping[str, Estimate], prefix: str = "det.") -> dict[str, float]:
-    """`{prefix}{key}_low` and `_high` of each."""
-    metrics: dict[str, float] = {}
-    for key, estimate in estimates.items():
-        metrics[f"{prefix}{key}_low"] = estimate.low
-        metrics[f"{prefix}{key}_high"] = estimate.high
     return metrics
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from guardianflow.contracts.errors import BackendError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage
 
 from ..measuring.accuracy import Evaluated
@@ -50,9 +50,6 @@ def refuse_broken(before: Evaluated, after: Evaluated, name: str) -> None:
 
 
 def difference_metrics(differences: Mapping[str, Estimate]) -> dict[str, float]:
-    """Drops with their intervals: original − quantised, so the signs turn and the bounds swap."""
-    metrics: dict[str, float] = {}
-    for key, each in differences.items():
-        drop = f"comparison.accuracy_drop_{key}"
-        metrics |= {drop: -each.value, f"{drop}_low": -each.high, f"{drop}_high": -each.low}
-    return metrics
+    """Drops with their intervals: original − quantised, ready to log."""
+    drops = {key: -each for key, each in differences.items()}
+    return estimates_as_metrics(drops, "comparison.accuracy_drop_")

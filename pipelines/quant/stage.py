@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ from .qat import QatInput, make_by_qat, require_trainable
 from .search import SearchInput, VariantSearch
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.measurements import Estimate
+    from guardianflow.contracts.estimates import Estimate
     from guardianflow.contracts.ports import ImageArray
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
@@ -283,9 +284,7 @@ class QuantStage:
         return metrics | {
             "comparison.accuracy_drop_mAP50": before.metrics.mAP50 - after.metrics.mAP50,
             "comparison.accuracy_drop_mAP50_95": before.metrics.mAP50_95 - after.metrics.mAP50_95,
-            "comparison.speedup_ratio": gain.value,
-            "comparison.speedup_ratio_low": gain.low,
-            "comparison.speedup_ratio_high": gain.high,
+            **gain.as_metrics("comparison.speedup_ratio"),
             "comparison.compression_ratio": self._source.size_bytes / package.size_bytes,
         }
 
@@ -296,10 +295,7 @@ class QuantStage:
             "variant": self._name,
             "split": self._split,
             "metrics": metrics,
-            "quantized_minus_original": {
-                key: {"value": each.value, "low": each.low, "high": each.high}
-                for key, each in differences.items()
-            },
+            "quantized_minus_original": {key: asdict(each) for key, each in differences.items()},
             "calibration": {
                 "sha256": self._calibration_digest(),
                 "images": [path.name for path in self._calibration],

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .average_precision import IOU_THRESHOLDS, RECALL_POINTS, ClassMatches, Float64, Int64
+from .average_precision import RECALL_POINTS, ClassMatches, Float64, Int64
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -107,26 +107,9 @@ def draw_all(
     return [_joined(parts) for parts in zip(*portions, strict=True)]
 
 
-def weighted_average_precision(
-    matches: ClassMatches, weights: Float64, thresholds: int = len(IOU_THRESHOLDS)
-) -> Float64:
-    """Average precision of one class in each draw, at each IoU threshold.
-
-    Args:
-        matches: of a class with at least one true box.
-        weights: float64, images×R.
-        thresholds: how many of the matches' thresholds to look at.
-
-    Returns:
-        float64, thresholds×R; NaN where a draw has no true box of the class.
-    """
-    instances = weights[matches.true_image_ids].sum(axis=0)
-    return _Curve.of(matches, len(weights)).judge(weights, instances)[:thresholds]
-
-
 @dataclass(frozen=True, eq=False)
-class _Curve:
-    """One class's detections, ready to be counted.
+class Curve:
+    """One class's detections, ready to be counted in many draws.
 
     Args:
         between: S×images: detections of each image after the correct one before, up to this one.
@@ -139,7 +122,7 @@ class _Curve:
     rows: tuple[Int64, ...]
 
     @classmethod
-    def of(cls, matches: ClassMatches, images: int) -> _Curve:
+    def of(cls, matches: ClassMatches, images: int) -> Curve:
         correct = np.flatnonzero(matches.hits.any(axis=1))
         last = correct[-1] + 1 if len(correct) else 0
         segment = np.searchsorted(correct, np.arange(last))  # the correct one at or after it
@@ -150,7 +133,15 @@ class _Curve:
         )
 
     def judge(self, weights: Float64, instances: Float64) -> Float64:
-        """Average precision, float64, thresholds×draws."""
+        """Average precision of the class in each draw.
+
+        Args:
+            weights: float64, images×draws.
+            instances: float64, draws: true boxes of the class in each.
+
+        Returns:
+            float64, thresholds×draws; NaN where a draw has no true box of the class.
+        """
         result = np.zeros((len(self.rows), weights.shape[1]))
         found = (self.between @ weights).cumsum(axis=0) + np.spacing(1.0)
         drawn = weights[self.image_ids]
@@ -173,13 +164,13 @@ class _Curve:
 class _Model:
     """All classes of one model."""
 
-    curves: tuple[_Curve, ...]
+    curves: tuple[Curve, ...]
     found: csr_array[Any, Any]  # C×images: correct at IoU 0.5 and the deployed confidence
 
     @classmethod
     def of(cls, classes: Sequence[ClassMatches], images: int, conf_threshold: float) -> _Model:
         return cls(
-            curves=tuple(_Curve.of(matches, images) for matches in classes),
+            curves=tuple(Curve.of(matches, images) for matches in classes),
             found=_counts_by_image([found_images(m, conf_threshold) for m in classes], images),
         )
 

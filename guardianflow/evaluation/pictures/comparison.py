@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import CameraCapacity, CameraStep, Estimate, Percentile, Timing
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import CameraCapacity, CameraStep, Percentile, Timing
 from .drawing import (
     BLUE,
     GREEN,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...contracts.measurements import Estimate
+from ...contracts.estimates import Estimate
 from .drawing import BLUE, GREEN, GREY, RED, figure_at, light_grid, literal, require_some
 
 

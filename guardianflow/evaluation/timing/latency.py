@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Estimate, LatencyResult, Percentile
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import LatencyResult
 from ...contracts.results import SessionInfo
 from ..images.preprocessing import load_image
 from .order_statistics import timing_of
@@ -181,17 +182,9 @@ def latency_metrics(
     if bench_prefix is not None:
         batch = f"{bench_prefix}bs{result.batch_size}."
         for percentile in (result.latency.p50, result.latency.p95, result.latency.p99):
-            values |= _with_interval(f"{batch}latency_p{percentile.percent}", percentile)
+            values |= percentile.as_metrics(f"{batch}latency_p{percentile.percent}")
         values[f"{batch}fps"] = result.fps
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _with_interval(key: str, percentile: Percentile) -> dict[str, float | None]:
-    return {
-        f"{key}_ms": percentile.value_ms,
-        f"{key}_low_ms": percentile.low_ms,
-        f"{key}_high_ms": percentile.high_ms,
-    }
 
 
 @dataclass

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Estimate, ThroughputResult
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import ThroughputResult
 from ...support.child_processes import join
 from ..images.preprocessing import load_image
 from .latency import StagedDetector
@@ -277,9 +278,8 @@ def throughput_metrics(results: Iterable[ThroughputResult]) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for result in results:
         key = f"bench.throughput.{result.scope}_fps"
-        metrics[key] = result.fps
-        if result.interval is not None:
-            metrics |= {f"{key}_low": result.interval.low, f"{key}_high": result.interval.high}
+        bounds = result.interval.as_metrics(key) if result.interval is not None else {}
+        metrics |= bounds | {key: result.fps}
         if result.scope == "files":
             metrics["sys.throughput_imgs_per_sec"] = result.fps
     return metrics

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.contracts.measurements import CameraCapacity, CameraStep, Estimate
+from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import CameraCapacity, CameraStep
 from guardianflow.contracts.results import Detections, LabelledImage
 from guardianflow.evaluation.accuracy.confusion_matrix import (
     _with_others,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.evaluation.pictures.search import TryPoint, search_frontier
 
 
