@@ -166,13 +166,10 @@ class InferStage:
         save_json(outputs / "results" / "inference.json", table)
 
     def _draw(self, outputs: Path, judged: Evaluated, timings: Timings) -> None:
-        from guardianflow.evaluation.accuracy.confusion_matrix import (
-            confusion_matrix,
-            confusion_matrix_picture,
-        )
+        from guardianflow.evaluation.accuracy.confusion_matrix import confusion_matrix
         from guardianflow.evaluation.accuracy.detection import precision_recall_curves
-        from guardianflow.evaluation.pictures import comparison as comparison_pictures
-        from guardianflow.evaluation.pictures import results as pictures
+        from guardianflow.evaluation.pictures import accuracy as pictures
+        from guardianflow.evaluation.pictures import timing as timing_pictures
         from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
 
         plots, latency = outputs / "plots", timings.latency["model"]
@@ -184,16 +181,16 @@ class InferStage:
             judged.metrics.ap, judged.metrics.ap50, plots / "average_precision.png"
         )
         matrix = confusion_matrix(judged.predictions, self._images, names, conf_threshold=deployed)
-        confusion_matrix_picture(matrix, names, plots / "confusion_matrix.png")
-        pictures.latency_by_batch_size(latency, plots / "latency.png")
+        pictures.confusion_matrix_picture(matrix, names, plots / "confusion_matrix.png")
+        timing_pictures.latency_by_batch_size(latency, plots / "latency.png")
         single = next(each for each in latency if each.batch_size == 1)
-        comparison_pictures.latency_distribution(
+        timing_pictures.latency_distribution(
             {"file to boxes without decoding": single.latency, **single.stages()},
             plots / "latency_distribution.png",
             title=f"{self._source.spec.variant}: how long one image took",
         )
         if timings.cameras is not None:
-            comparison_pictures.camera_load(timings.cameras, plots / "cameras.png")
+            timing_pictures.camera_load(timings.cameras, plots / "cameras.png")
         detections_contact_sheet(
             self._images,
             judged.predictions,

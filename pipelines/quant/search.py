@@ -322,7 +322,7 @@ class VariantSearch:
     # --- what is left of it ----------------------------------------------------------------------
 
     def _save(self, outputs: Path, result: SearchResult, ranking: Mapping[str, float]) -> None:
-        from guardianflow.evaluation.pictures.search import TryPoint, search_frontier
+        from guardianflow.evaluation.pictures.tradeoff import TradeoffPoint, search_frontier
 
         seconds = time.monotonic() - self._began
         overhead = 1 - self._working_s / seconds if seconds else 0.0
@@ -337,12 +337,13 @@ class VariantSearch:
         }
         save_json(outputs / "results" / "search.json", table)
         points = [
-            TryPoint(
+            TradeoffPoint(
                 each.label,
                 each.relative_latency,
-                each.drops["mAP50_95"],
-                each.accepted,
-                each is result.best,
+                each.drop,
+                accuracy_bounds=(each.drops["mAP50_95"].low, each.drops["mAP50_95"].high),
+                within=each.accepted,
+                best=each is result.best,
             )
             for each in result.trials
             if each.is_measured

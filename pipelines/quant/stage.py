@@ -306,12 +306,12 @@ class QuantStage:
     def _draw(
         self, outputs: Path, after: Evaluated, timings: Timings, differences: dict[str, Estimate]
     ) -> None:
-        from guardianflow.evaluation.pictures.comparison import (
+        from guardianflow.evaluation.pictures.accuracy import (
+            average_precision_bars,
             differences_forest,
-            latency_distribution,
         )
         from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
-        from guardianflow.evaluation.pictures.results import average_precision_bars
+        from guardianflow.evaluation.pictures.timing import latency_distribution
 
         plots = outputs / "plots"
         average_precision_bars(

@@ -185,12 +185,12 @@ def draw(
 ) -> tuple[ReportPicture, ...]:
     """The report's pictures, below `plots`."""
     from guardianflow.evaluation.accuracy.detection import precision_recall_curves
-    from guardianflow.evaluation.pictures.comparison import (
+    from guardianflow.evaluation.pictures.accuracy import (
         differences_forest,
-        latency_distribution,
+        precision_recall_curve,
     )
     from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
-    from guardianflow.evaluation.pictures.results import precision_recall_curve
+    from guardianflow.evaluation.pictures.timing import latency_distribution
 
     pictures = []
     for each in compared:
