@@ -73,7 +73,7 @@ class VariantRow:
 
 
 def row_of(result: StageResult) -> VariantRow:
-    """What every result says of the model it made; nothing measured is in it yet."""
+    """The row of a result, as far as every result goes; nothing measured is in it yet."""
     model = result.model
     return VariantRow(
         variant=result.variant,
@@ -137,7 +137,7 @@ class VariantTable:
         return tuple(CELLS[heading](row) for heading in self.COLUMNS)
 
     def notes(self) -> list[str]:
-        """What a reader must know to read the table."""
+        """Sentences that a reader of the table must know."""
         return [BUSY_NOTE] if any(row.timed_while_busy for row in self.rows) else []
 
     def fields_of(self, row: VariantRow) -> dict[str, Any]:

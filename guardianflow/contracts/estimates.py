@@ -36,7 +36,7 @@ class Estimate:
 
     @classmethod
     def from_metrics(cls, metrics: Mapping[str, float], key: str) -> Estimate | None:
-        """What `as_metrics(key)` wrote; None where the value or a bound is absent."""
+        """Reads what `as_metrics(key)` wrote; None where the value or a bound is absent."""
         try:
             return cls(metrics[key], metrics[f"{key}_low"], metrics[f"{key}_high"])
         except KeyError:

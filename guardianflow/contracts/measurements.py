@@ -1,4 +1,4 @@
-"""What was measured, and how sure it is: frozen values, the unit in each name.
+"""Measurements, and how sure they are: frozen values, the unit in each name.
 
 Every interval is a 95 % confidence interval unless its maker was told otherwise. Absent is absent:
 what a sample can't carry is None. Arrays are numpy's, named here for type checkers alone: this
@@ -97,7 +97,7 @@ class Percentile:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one stage took in each measured call; nothing clipped, nothing left out.
+    """Times of one stage in each measured call; nothing clipped, nothing left out.
 
     Args:
         samples_ms: one per call, in their order.
@@ -159,7 +159,7 @@ class LatencyResult:
 
 @dataclass(frozen=True)
 class ThroughputResult:
-    """How many frames a second go through when the device is kept busy.
+    """Frames a second that go through when the device is kept busy.
 
     Args:
         frames: that were measured.
@@ -209,7 +209,7 @@ class CameraStep:
 
 @dataclass(frozen=True)
 class CameraCapacity:
-    """How many cameras this device holds.
+    """The number of cameras that a device holds.
 
     Args:
         cameras: the largest number that held; 0 where not even one did.
@@ -229,7 +229,7 @@ class CameraCapacity:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the numbers were measured on, and how quiet it was.
+    """The machine that numbers were measured on, and how quiet it was.
 
     Args:
         cpu: model name.

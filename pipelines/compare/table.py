@@ -106,7 +106,7 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
 
 
 def common_split(scenario: Scenario) -> str:
-    """What every variant of a comparison is judged on, the original too: as quant chooses it."""
+    """The split that every variant is judged on, the original too: as quant chooses it."""
     return scenario.dataset.split or "val"
 
 

@@ -1,4 +1,4 @@
-"""What quant and infer have in common: one evaluator for every format, on the split named."""
+"""Evaluates a detector on a split: one evaluator for every format, for infer, quant, release."""
 
 from __future__ import annotations
 

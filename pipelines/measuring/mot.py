@@ -7,7 +7,6 @@ work()     measure_tracking → results/mot/SEQ.txt, results/mot.json, plots/mot
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from guardianflow.contracts.ports import ObjectDetector
 from guardianflow.contracts.sequences import MotResult, TrackingSequence
 
 from ..stage.stage import StageContext
+from .timing import save_json
 
 LIBRARIES = ("trackeval", "lap", "ultralytics")
 """For the stage's identity: what they compute changes with their version."""
@@ -71,7 +71,7 @@ def tracking_identity(sequences: Sequence[TrackingSequence]) -> dict[str, str]:
 
 
 def tracking_tags(context: StageContext, sequences: Sequence[TrackingSequence]) -> dict[str, str]:
-    """Who tracked, who judged, on what; none where tracking is not asked for."""
+    """Tags: the tracker, the evaluator, the sequences; none where tracking is not asked for."""
     if not sequences:
         return {}
     from guardianflow.evaluation.mot.scores import evaluator_name
@@ -151,5 +151,4 @@ def _save(
         "unknown_classes": list(unknown),
         "fingerprints": tracking_identity(sequences),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    save_json(path, table)

@@ -1,6 +1,6 @@
-"""What infer and quant measure beside accuracy: time, its conditions, and what it took.
+"""Measures what infer and quant say beside accuracy: time, its conditions, and what it took.
 
-Watch                what the machine did meanwhile: conditions, usage, doubts
+TimingConditions     what the machine did meanwhile: conditions, usage, doubts
 time_batch_sizes     latency, one call at a time, for each batch size
 time_throughput      many calls at once: the network alone, and files → boxes
 count_cameras        how many cameras this device holds
@@ -98,7 +98,7 @@ class TimingConditions:
                 self.context.events.message(f"take these times with care: {warning}")
 
     def metrics(self) -> dict[str, float]:
-        """How busy the machine was, and how many doubts there are about the times."""
+        """Metrics: how busy the machine was, how many doubts there are about the times."""
         if self.conditions is None:
             return {}
         load = self.conditions.load_before / self.conditions.logical_cores
@@ -109,7 +109,7 @@ class TimingConditions:
         return found
 
     def tags(self, session: SessionInfo) -> dict[str, str]:
-        """What the session really was, and on what machine."""
+        """Tags: what the session really was, and on what machine."""
         from guardianflow.evaluation.timing.conditions import conditions_tags
 
         tags = {
@@ -207,7 +207,7 @@ def time_throughput(
 def count_cameras(
     context: StageContext, detector: Any, paths: Sequence[Path]
 ) -> CameraCapacity | None:
-    """How many cameras the device holds; None where the scenario does not ask.
+    """Find how many cameras the device holds; None where the scenario does not ask.
 
     Args:
         detector: opened for throughput.

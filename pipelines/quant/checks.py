@@ -1,4 +1,4 @@
-"""What is asked of a variant before it may be registered, and what its run says of its making."""
+"""Checks on a variant before it may be registered, and tags that say how it was made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
 
 
 def calibration_tags(package: DetectorPackage) -> dict[str, str]:
-    """What calibration was asked for and what the library really did; how it was trained on."""
+    """Tags: the calibration asked for, what the library really did, how it was trained on."""
     keys = (
         "calibration_method_used", "calibration_images", "float_nodes",
         "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images", "structure_not_found",

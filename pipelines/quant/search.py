@@ -44,7 +44,7 @@ THROUGHPUT_S = 2.0
 
 @dataclass(frozen=True)
 class SearchInput:
-    """What a search starts from.
+    """The input of a search.
 
     Args:
         trained: the trained model, and the data to train on with where the search comes to that.

@@ -222,7 +222,7 @@ class QuantStage:
         return digest.hexdigest()
 
     def _try_identity(self) -> dict[str, Any]:
-        """What a try depends on beside its recipe; the limits and the budget are not part of it."""
+        """Everything a try depends on beside its recipe; limits and budget are not part of it."""
         scenario = self._context.scenario
         return {
             "backend": self._variant.backend,

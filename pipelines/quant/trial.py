@@ -1,4 +1,4 @@
-"""One try of a search: what it came to, whether that is within the limits, and how it is kept."""
+"""One try of a search: its measurements, whether they are within the limits, how it is kept."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Trial:
         return told + ([f"and of {more} more {plural}"] if more else [])
 
     def as_metrics(self) -> dict[str, float]:
-        """What its run logs beside the metrics of accuracy."""
+        """Metrics that its run logs beside those of accuracy."""
         metrics = estimates_as_metrics(self.drops, DROP)
         metrics |= {LATENCY: self.relative_latency, SIZE: self.size_mb}
         if self.relative_throughput is not None:
@@ -103,7 +103,7 @@ class Trial:
 
     @classmethod
     def of_run(cls, recipe: Recipe | None, run: RunRecord) -> Trial:
-        """What a finished try logged."""
+        """Reads what a finished try logged."""
         metrics = run.metrics
         names = [
             key.removeprefix(DROP)

@@ -1,4 +1,4 @@
-"""What a detector would have scored on other draws of the same images, many draws at once.
+"""Scores a detector on other draws of the same images, many draws at once.
 
 A draw takes as many images as there are, with repetition: it is a weight for each image, how often
 it came. Detections are matched once; a draw only changes how often each counts. Between two
@@ -34,7 +34,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What each draw gave; R draws, C classes. NaN where a class has no true box in a draw.
+    """Values of each draw; R draws, C classes. NaN where a class has no true box in a draw.
 
     Args:
         ap, ap50, recall: float64, C×R.
@@ -46,7 +46,7 @@ class Draws:
 
 
 def draw_weights(images: int, draws: int, seed: np.random.SeedSequence) -> Float64:
-    """How often each image comes in each draw.
+    """Count how often each image comes in each draw.
 
     Returns:
         float64, images×draws: whole numbers, each column adding up to `images`.
@@ -191,7 +191,7 @@ def found_images(matches: ClassMatches, conf_threshold: float) -> Int64:
 
 
 def _points_reached(recall: Float64) -> Float64:
-    """How many of the 101 recall points lie at or below each recall."""
+    """Count the 101 recall points that lie at or below each recall."""
     below = (recall * (len(RECALL_POINTS) - 1) + ROUNDING).astype(np.int64)
     return (below + (RECALL_POINTS[below] <= recall)).astype(np.float64)
 

@@ -1,4 +1,4 @@
-"""How sure accuracy is, and whether two models really differ: the bootstrap over images.
+"""Tells how sure accuracy is, and whether two models really differ: bootstrap over images.
 
     bootstrap_metrics       one model's metrics, each with its interval
     bootstrap_differences   second model − first model on the same images, the same way
@@ -213,7 +213,7 @@ def _values(metrics: DetectionMetrics) -> dict[str, float]:
 
 
 def _drawn(draws: Draws, names: Sequence[str]) -> dict[str, Float64]:
-    """What each key was in each draw; NaN where the draw has no truth for it."""
+    """Each key's value in each draw; NaN where the draw has no truth for it."""
     drawn = {
         "mAP50": _mean_of_present(draws.ap50),
         "mAP50_95": _mean_of_present(draws.ap),

@@ -40,7 +40,7 @@ SAME_CLASS = (frozenset({"person", "pedestrian", "people", "사람", "보행자"
 
 @dataclass(frozen=True, eq=False)
 class TrackedObjects:
-    """What a tracker reports in one frame.
+    """The report of a tracker on one frame.
 
     Args:
         ids: int64, K; one object keeps its id from frame to frame.
@@ -201,7 +201,7 @@ def frames_of(sequence: TrackingSequence) -> Iterator[ImageArray]:
 
 @dataclass(frozen=True)
 class ClassMatch:
-    """Which classes a detector and the ground truth of some sequences have in common.
+    """The classes that a detector and the ground truth of some sequences have in common.
 
     Args:
         pairs: sequence name → detector's class id → class id of that sequence's ground truth.
@@ -320,7 +320,7 @@ def _quiet_environment() -> Iterator[None]:
 
 @contextmanager
 def _said_to_our_log() -> Iterator[None]:
-    """What Ultralytics logs goes to our log, not to stdout, where our results are."""
+    """Sends what Ultralytics logs to our log, not to stdout, where our results are."""
 
     def divert(record: logging.LogRecord) -> bool:
         level = record.levelno if record.levelno >= logging.WARNING else logging.DEBUG

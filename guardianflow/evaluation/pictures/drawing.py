@@ -1,4 +1,4 @@
-"""What all pictures share: fonts, colours, a figure that ends as a PNG file.
+"""Tools of all pictures: fonts, colours, a figure that ends as a PNG file.
 
 Matplotlib is imported when the first picture is drawn. Figures are drawn by the Agg canvas
 directly, so no display, no global state and no setting of the caller is touched.

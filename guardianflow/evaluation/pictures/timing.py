@@ -199,7 +199,7 @@ def _scatter_known(
 
 
 def _percentile_lines(timing: Timing) -> list[str]:
-    """What the legend says of one model: its percentiles, or why there is none."""
+    """Lines of the legend for one model: its percentiles, or why there is none."""
     lines = []
     for percentile in (timing.p50, timing.p95, timing.p99):
         if percentile.value_ms is None:

@@ -59,7 +59,7 @@ class TradeoffPoint:
 
 @dataclass(frozen=True)
 class _Wording:
-    """What a picture of drops says.
+    """The words on a picture of drops.
 
     Args:
         x, y: of the axes.

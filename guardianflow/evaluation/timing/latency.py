@@ -1,4 +1,4 @@
-"""How long a detector takes: decoded images in, boxes out, stage by stage.
+"""Times a detector: decoded images in, boxes out, stage by stage.
 
 Nothing is clipped and nothing is left out: a slow call happened. order_statistics says which
 percentiles a number of calls can carry, and how sure they are.
@@ -124,10 +124,11 @@ def measure_interleaved(
 
 
 def speedup(first: LatencyResult, second: LatencyResult) -> Estimate:
-    """How many times faster the second is: median of the first ÷ median of the second.
+    """The factor by which the second is faster: median of the first ÷ median of the second.
 
-    The interval is a bootstrap over turns, since calls of one turn share the machine's mood
-    (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
+    The interval is a bootstrap over turns, since calls of one turn see the same moment of
+    the machine (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and
+    13).
 
     Args:
         first, second: results of one measure_interleaved.

@@ -1,4 +1,4 @@
-"""How many frames a second a device gets through when it is kept busy.
+"""Measures how many frames a second a device gets through when it is kept busy.
 
     FrameWorkers              threads that take frames through the whole path, file → boxes
     measure_network_throughput   the session alone, as many calls under way as it wants
@@ -361,7 +361,7 @@ def _result(
 def _interval(stamps: Sequence[float], batch_size: int, confidence: float) -> Estimate | None:
     """Mean rate of equal windows of time, with Student's t over them; None where calls are few.
 
-    Calls that follow each other share the machine's mood, so the window is the unit, not the call
+    Calls that follow each other see the same moment of the machine, so the window is the unit
     (batch means; Law, "Simulation Modeling and Analysis", chapter 9).
     """
     from scipy.stats import t
