@@ -2,6 +2,7 @@
 
 TimingConditions     what the machine did meanwhile: conditions, usage, doubts
 time_batch_sizes     latency, one call at a time, for each batch size
+time_by_turns        latency of several detectors, to be compared
 time_throughput      many calls at once: the network alone, and files → boxes
 count_cameras        how many cameras this device holds
 save_timings         results/latency.json: every figure with its interval, every call
@@ -33,6 +34,7 @@ from guardianflow.contracts.results import DetectorPackage, LabelledImage, Sessi
 from ..stage.stage import StageContext, library_versions
 
 if TYPE_CHECKING:
+    from guardianflow.detector import Detector
     from guardianflow.evaluation.timing.conditions import ConditionsRecorder
 
 LATENCY_IMAGES = 32
@@ -166,6 +168,28 @@ def time_batch_sizes(
                 )
             )
     return results
+
+
+def time_by_turns(
+    context: StageContext, detectors: Mapping[str, Detector], images: Sequence[LabelledImage]
+) -> dict[str, LatencyResult]:
+    """Latency of open detectors by turns, one image at a time, so that they can be compared.
+
+    Args:
+        detectors: name → opened for single images.
+        images: of the split; a few of them are timed on.
+    """
+    from guardianflow.evaluation.images.preprocessing import load_image
+    from guardianflow.evaluation.timing.latency import measure_interleaved
+
+    benchmark = context.scenario.benchmark
+    return measure_interleaved(
+        detectors,
+        [load_image(path) for path in timing_paths(images)],
+        batch_size=1,
+        warmup_runs=benchmark.warmup_runs,
+        benchmark_runs=benchmark.benchmark_runs,
+    )
 
 
 def time_throughput(

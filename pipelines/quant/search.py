@@ -26,8 +26,8 @@ from guardianflow.contracts.results import (
 )
 from scenario import QuantizationParams, SearchParams
 
-from ..measuring.accuracy import Evaluated, evaluate_split
-from ..measuring.timing import save_json, timing_paths
+from ..measuring.accuracy import Evaluated, accuracy_differences, evaluate_split
+from ..measuring.timing import save_json, time_by_turns, timing_paths
 from ..stage.stage import StageContext
 from ..stage.tracked_run import tracked_run
 from .qat import QatInput, make_trained, training_of
@@ -223,11 +223,10 @@ class VariantSearch:
 
     def _measured(self, recipe: Recipe | None, child: str) -> tuple[Trial, dict[str, float]]:
         from guardianflow.detector import Detector
-        from guardianflow.evaluation.images.preprocessing import load_image
-        from guardianflow.evaluation.timing.latency import measure_interleaved, speedup
+        from guardianflow.evaluation.timing.latency import speedup
 
         context, given = self._context, self._given
-        benchmark, device = context.scenario.benchmark, context.scenario.environment.device
+        device = context.scenario.environment.device
         package = self._package(recipe, child)
         with (
             Detector.open(package, device=device) as detector,
@@ -236,13 +235,7 @@ class VariantSearch:
             judged = evaluate_split(
                 context, detector, given.images, f"judging {package.spec.variant}"
             )
-            timed = measure_interleaved(
-                {"float": reference, "try": detector},
-                [load_image(path) for path in timing_paths(given.images)],
-                batch_size=1,
-                warmup_runs=benchmark.warmup_runs,
-                benchmark_runs=benchmark.benchmark_runs,
-            )
+            timed = time_by_turns(context, {"float": reference, "try": detector}, given.images)
         gain = speedup(timed["float"], timed["try"])
         latency = Estimate(1 / gain.value, 1 / gain.high, 1 / gain.low)
         rate = self._relative_throughput(package) if self._objective_is("throughput") else None
@@ -280,20 +273,14 @@ class VariantSearch:
 
     def _drops(self, judged: Evaluated) -> dict[str, Estimate]:
         """Original − try; without an interval where images are too few for one."""
-        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
-
         given = self._given
         before, after = given.original.metrics, judged.metrics
         drops = {
             "mAP50": Estimate.exactly(before.mAP50 - after.mAP50),
             "mAP50_95": Estimate.exactly(before.mAP50_95 - after.mAP50_95),
         }
-        differences = bootstrap_differences(
-            given.original.predictions,
-            judged.predictions,
-            given.images,
-            given.source.spec.class_names,
-            conf_threshold=after.conf_threshold,
+        differences = accuracy_differences(
+            self._context, given.original, judged, given.images, given.source.spec.class_names
         )
         return drops | {key: -each for key, each in differences.items()}
 

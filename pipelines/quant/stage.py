@@ -19,8 +19,14 @@ from guardianflow.contracts.results import (
     sha256_of,
 )
 
-from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
-from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, timing_paths
+from ..measuring.accuracy import (
+    Evaluated,
+    accuracy_differences,
+    evaluate_split,
+    read_split,
+    save_judged,
+)
+from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, time_by_turns
 from ..stage.backend_check import require_backend, verdict_tags
 from ..stage.inputs import (
     check_classes,
@@ -139,7 +145,14 @@ class QuantStage:
                 timings = self._time(original, quantized)
                 watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
-        differences = self._differences(before, after)
+        differences = accuracy_differences(
+            context,
+            before,
+            after,
+            self._images,
+            self._source.spec.class_names,
+            label="how sure the difference is",
+        )
         metrics = self._metrics(before, after, timings, package)
         metrics |= difference_metrics(differences) | watch.metrics()
         save_judged(before, self._images, "original", outputs)
@@ -236,34 +249,12 @@ class QuantStage:
         }
 
     def _time(self, original: Detector, quantized: Detector) -> Timings:
-        from guardianflow.evaluation.images.preprocessing import load_image
-        from guardianflow.evaluation.timing.latency import measure_interleaved, speedup
+        from guardianflow.evaluation.timing.latency import speedup
 
-        benchmark = self._context.scenario.benchmark
-        results = measure_interleaved(
-            {"original": original, "quantized": quantized},
-            [load_image(path) for path in timing_paths(self._images)],
-            batch_size=1,
-            warmup_runs=benchmark.warmup_runs,
-            benchmark_runs=benchmark.benchmark_runs,
-        )
+        detectors = {"original": original, "quantized": quantized}
+        results = time_by_turns(self._context, detectors, self._images)
         gain = speedup(results["original"], results["quantized"])
         return Timings({name: (each,) for name, each in results.items()}, speedup=gain)
-
-    def _differences(self, before: Evaluated, after: Evaluated) -> dict[str, Estimate]:
-        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
-
-        def progress(done: int, total: int) -> None:
-            self._context.events.progress(done, total, "how sure the difference is")
-
-        return bootstrap_differences(
-            before.predictions,
-            after.predictions,
-            self._images,
-            self._source.spec.class_names,
-            conf_threshold=after.metrics.conf_threshold,
-            progress=progress,
-        )
 
     def _metrics(
         self, before: Evaluated, after: Evaluated, timings: Timings, package: DetectorPackage
