@@ -324,20 +324,5 @@ def _percentile_table(percentile: Percentile, count: int) -> dict[str, float | N
 def _camera_table(capacity: CameraCapacity | None) -> dict[str, Any] | None:
     if capacity is None:
         return None
-    return {
-        "cameras": capacity.cameras,
-        "fps": capacity.fps,
-        "latency_budget_ms": capacity.latency_budget_ms,
-        "steps": [
-            {
-                "cameras": step.cameras,
-                "frames": step.frames,
-                "latency": _timing_table(step.latency),
-                "growth_ms_per_s": step.growth_ms_per_s,
-                "done_fps": step.done_fps,
-                "holds": step.holds,
-                "reason": step.reason,
-            }
-            for step in capacity.steps
-        ],
-    }
+    steps = [asdict(step) | {"latency": _timing_table(step.latency)} for step in capacity.steps]
+    return asdict(capacity) | {"steps": steps}

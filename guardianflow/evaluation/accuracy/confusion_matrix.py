@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...contracts.results import Detections, LabelledImage
-from .average_precision import IOU_THRESHOLDS, Float64, Int64, assign, iou_matrix
+from .average_precision import IOU_THRESHOLDS, Int64, assign, iou_matrix, to_xywh
 from .detection import check_judgeable
 
 
@@ -45,7 +45,7 @@ def confusion_matrix(
     matrix = np.zeros((classes + 1, classes + 1), dtype=np.int64)
     for found, image in zip(predictions, images, strict=True):
         kept = _shown(found, conf_threshold)
-        overlaps = iou_matrix(_xywh(found.boxes_xyxy[kept]), _xywh(image.boxes_xyxy))
+        overlaps = iou_matrix(to_xywh(found.boxes_xyxy[kept]), to_xywh(image.boxes_xyxy))
         given = np.full(len(kept), -1, dtype=np.int64)
         if overlaps.size:
             given = assign(overlaps, IOU_THRESHOLDS[:1])[:, 0]
@@ -63,9 +63,3 @@ def _shown(found: Detections, conf_threshold: float) -> Int64:
     _, first = np.unique(found.boxes_xyxy[order], axis=0, return_index=True)
     kept: Int64 = order[np.sort(first)]
     return kept
-
-
-def _xywh(boxes_xyxy: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Float64:
-    boxes = boxes_xyxy.astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    return boxes

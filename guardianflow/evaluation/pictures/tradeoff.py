@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from .drawing import (
     literal,
     require_some,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")  # 7 with 8 colours: 56 different marks
 Bounds = tuple[float, float]
@@ -55,38 +59,6 @@ class TradeoffPoint:
     size_mb: float | None = None
     within: bool = False
     best: bool = False
-
-
-@dataclass(frozen=True)
-class _Wording:
-    """The words on a picture of drops.
-
-    Args:
-        x, y: of the axes.
-        best, within, beyond: of a point, in the legend.
-    """
-
-    x: str
-    y: str
-    best: str
-    within: str
-    beyond: str
-
-
-_COMPARED = _Wording(
-    x="Speed-up against the original, timed by turns (more is faster)",
-    y="mAP50-95 lost (original − variant)",
-    best="best",
-    within="within limits",
-    beyond="loses too much",
-)
-_TRIED = _Wording(
-    x="Latency relative to the float model",
-    y="mAP50-95 lost (original − quantised)",
-    best="chosen",
-    within="accepted",
-    beyond="rejected",
-)
 
 
 def accuracy_against_latency(
@@ -151,7 +123,15 @@ def compared_variants(
         limit: of the drop, drawn as a line.
         path: .png to write.
     """
-    return _draw_drops(points, limit, path, title, _COMPARED, inches=0.5, original=True)
+    require_some(points, "a picture of variants")
+    with figure_at(path, 10, max(4.6, 1.5 + 0.5 * len(points))) as figure:
+        axes = figure.add_subplot()
+        words = ("best", "within limits", "loses too much")
+        _draw_drops(axes, points, limit, words, original=True)
+        axes.set(title=title, ylabel="mAP50-95 lost (original − variant)")
+        axes.set_xlabel("Speed-up against the original, timed by turns (more is faster)")
+        axes.set_xlim(left=0)
+    return path
 
 
 def search_frontier(
@@ -164,66 +144,60 @@ def search_frontier(
         limit: of the drop.
         path: .png to write.
     """
-    return _draw_drops(points, limit, path, title, _TRIED, inches=0.42)
+    require_some(points, "a picture of a search")
+    with figure_at(path, 10, max(4.6, 1.5 + 0.42 * len(points))) as figure:
+        axes = figure.add_subplot()
+        _draw_drops(axes, points, limit, ("chosen", "accepted", "rejected"))
+        axes.set(title=title, ylabel="mAP50-95 lost (original − quantised)")
+        axes.set_xlabel("Latency relative to the float model")
+    return path
 
 
 def _draw_drops(
+    axes: Axes,
     points: Sequence[TradeoffPoint],
     limit: float,
-    path: Path,
-    title: str,
-    wording: _Wording,
+    words: tuple[str, str, str],
     *,
-    inches: float,
     original: bool = False,
-) -> Path:
+) -> None:
     """Numbered points with their intervals, a line at the limit, and the legend beside them.
 
     Args:
-        inches: of height for each point.
-        original: draw where the original stands, on an axis from 0.
+        words: for the legend, of the best point, one within the limits, and one beyond.
+        original: mark where it stands, at (1, 0).
     """
-    require_some(points, "a picture of variants")
-    with figure_at(path, 10, max(4.6, 1.5 + inches * len(points))) as figure:
-        axes = figure.add_subplot()
-        axes.axhline(limit, color=RED, ls="--", lw=1, label=f"limit {limit:g}")
-        axes.axhline(0, color=GREY, lw=0.8)
-        if original:
-            axes.axvline(1, color=GREY, lw=0.8)
-            axes.plot(1, 0, "D", color=GREY, markersize=8, label="the original", linestyle="none")
-        for number, point in enumerate(points, start=1):
-            colour, words = RED, wording.beyond
-            if point.within:
-                colour, words = BLUE, wording.within
-            if point.best:
-                colour, words = GREEN, wording.best
-            axes.errorbar(
-                point.speed,
-                point.accuracy,
-                xerr=_whiskers(point.speed, point.speed_bounds),
-                yerr=_whiskers(point.accuracy, point.accuracy_bounds),
-                fmt="*" if point.best else "o",
-                markersize=15 if point.best else 8,
-                color=colour,
-                markerfacecolor=colour if point.within else "white",
-                capsize=3,
-                lw=1,
-                label=f"{number}  {literal(point.name)}\n    {words}: "
-                f"{point.speed:.2f} ×, drop {point.accuracy:+.4f}",
-            )
-            axes.annotate(
-                str(number),
-                (point.speed, point.accuracy),
-                xytext=(8, 6),
-                textcoords="offset points",
-                fontsize=8,
-            )
-        axes.set(title=title, xlabel=wording.x, ylabel=wording.y)
-        if original:
-            axes.set_xlim(left=0)
-        light_grid(axes)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8)
-    return path
+    axes.axhline(limit, color=RED, ls="--", lw=1, label=f"limit {limit:g}")
+    axes.axhline(0, color=GREY, lw=0.8)
+    if original:
+        axes.axvline(1, color=GREY, lw=0.8)
+        axes.plot(1, 0, "D", color=GREY, markersize=8, label="the original", linestyle="none")
+    for number, point in enumerate(points, start=1):
+        kind = 0 if point.best else 1 if point.within else 2
+        colour = (GREEN, BLUE, RED)[kind]
+        axes.errorbar(
+            point.speed,
+            point.accuracy,
+            xerr=_whiskers(point.speed, point.speed_bounds),
+            yerr=_whiskers(point.accuracy, point.accuracy_bounds),
+            fmt="*" if point.best else "o",
+            markersize=15 if point.best else 8,
+            color=colour,
+            markerfacecolor=colour if point.within else "white",
+            capsize=3,
+            lw=1,
+            label=f"{number}  {literal(point.name)}\n    {words[kind]}: "
+            f"{point.speed:.2f} ×, drop {point.accuracy:+.4f}",
+        )
+        axes.annotate(
+            str(number),
+            (point.speed, point.accuracy),
+            xytext=(8, 6),
+            textcoords="offset points",
+            fontsize=8,
+        )
+    light_grid(axes)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8)
 
 
 def _whiskers(value: float, bounds: Bounds | None) -> list[list[float]] | None:
