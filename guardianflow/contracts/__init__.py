@@ -5,7 +5,6 @@ results.py           frozen values that rooms hand to each other
 ports.py             what a room may ask of another
 detector_package.py  a detector's files, their description, and its identity
 measurements.py      what was measured, with intervals
-estimates.py         a value with its interval, and what an interval takes
 quantisation.py      recipes of quantisation
 releases.py          limits, verdicts, the journal of aliases
 sequences.py         sequences of images for tracking

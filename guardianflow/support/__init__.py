@@ -11,7 +11,6 @@ Each does one thing that was, or would be, written in several rooms.
     redacted_streams.py  stdout and stderr of a process without secrets
     redacted_files.py    files without secrets: written, copied before an upload, cleaned in place
     suggestions.py       the known names that are near to one that was given
-    foreign_libraries.py what libraries print, log and read from the environment, kept in bounds
     foreign_yaml.py      YAML of others, read without harm
     markdown.py          texts of others in Markdown
     csv_files.py         tables that no spreadsheet runs

@@ -127,7 +127,14 @@ class InferStage:
         metrics |= figures_from_lineage(self._source.spec)
         save_judged(judged, self._images, "model", outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, {"model": session})
-        self._save_table(outputs, metrics, intervals, vars(session))
+        table = {
+            "variant": self._source.spec.variant,
+            "split": self._split,
+            "metrics": metrics,
+            "intervals_95": {key: [each.low, each.high] for key, each in intervals.items()},
+            "session": vars(session),
+        }
+        save_json(outputs / "results" / "inference.json", table)
         self._draw(outputs, judged, timings)
         store.log_files(run_id, outputs)
         tags = {"det.evaluator": judged.metrics.evaluator, **watch.tags(session)}
@@ -148,22 +155,6 @@ class InferStage:
             conf_threshold=judged.metrics.conf_threshold,
             progress=progress,
         )
-
-    def _save_table(
-        self,
-        outputs: Path,
-        metrics: dict[str, float],
-        intervals: dict[str, Estimate],
-        session: dict[str, object],
-    ) -> None:
-        table = {
-            "variant": self._source.spec.variant,
-            "split": self._split,
-            "metrics": metrics,
-            "intervals_95": {key: [each.low, each.high] for key, each in intervals.items()},
-            "session": session,
-        }
-        save_json(outputs / "results" / "inference.json", table)
 
     def _draw(self, outputs: Path, judged: Evaluated, timings: Timings) -> None:
         from guardianflow.evaluation.accuracy.confusion_matrix import confusion_matrix

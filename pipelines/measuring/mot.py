@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from guardianflow.contracts.errors import (
     EvaluationError,
@@ -18,7 +17,7 @@ from guardianflow.contracts.errors import (
     ScenarioError,
 )
 from guardianflow.contracts.ports import ObjectDetector
-from guardianflow.contracts.sequences import MotResult, TrackingSequence
+from guardianflow.contracts.sequences import TrackingSequence
 
 from ..stage.stage import StageContext
 from .timing import save_json
@@ -133,22 +132,12 @@ def measure_tracking(
         done += sequence.length
         write_tracks(outputs / "results" / "mot" / f"{sequence.name}.txt", tracks[sequence.name])
     result = evaluate_tracks(sequences, tracks, match.judged)
-    _save(outputs / "results" / "mot.json", result, sequences, tracker, match.unknown)
-    tracking_bars(result, outputs / "plots" / "mot.png", title=f"Tracking with {tracker}")
-    return result.as_metrics()
-
-
-def _save(
-    path: Path,
-    result: MotResult,
-    sequences: Sequence[TrackingSequence],
-    tracker: str,
-    unknown: Sequence[str],
-) -> None:
-    table: dict[str, Any] = {
+    table = {
         "tracker": tracker,
         **result.to_dict(),
-        "unknown_classes": list(unknown),
+        "unknown_classes": list(match.unknown),
         "fingerprints": tracking_identity(sequences),
     }
-    save_json(path, table)
+    save_json(outputs / "results" / "mot.json", table)
+    tracking_bars(result, outputs / "plots" / "mot.png", title=f"Tracking with {tracker}")
+    return result.as_metrics()
