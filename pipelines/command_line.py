@@ -240,28 +240,24 @@ def comparison_of(scenario: Any, result: StageResult) -> Any:
 
 
 def comparison_as_dict(table: Any) -> dict[str, Any]:
-    if table is None:
-        return {}
-    from .compare.table import to_dict
-
-    return {"comparison": to_dict(table)}
+    return {} if table is None else {"comparison": table.to_dict()}
 
 
 def show_comparison(table: Any) -> None:
-    from .console import print_comparison
+    from .console import print_table
 
-    print_comparison(table)
+    print_table(table)
     write(f"\nrun {table.run_id} in experiment {table.experiment_name}")
 
 
 def show(scenario: Any, result: StageResult) -> None:
-    from .console import print_result, print_summary
+    from .console import print_result, print_table
     from .full_pipeline.summary import summarise
 
     if result.stage == COMPARE:
         show_comparison(comparison_of(scenario, result))
     elif result.stage == FULL_PIPELINE:
-        print_summary(summarise(scenario, result.run_id, result.stages))
+        print_table(summarise(scenario, result.run_id, result.stages))
         write(f"\nrun {result.run_id} in experiment {result.experiment_name}")
     else:
         print_result(result)

@@ -27,10 +27,8 @@ from rich.text import Text
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.terminal import make_console, write
 
-from .compare import table as comparison_table
-from .compare.table import ComparisonTable
-from .full_pipeline.summary import HEADINGS, Summary, cells, notes
 from .stage.events import Reporter
+from .tables import VariantTable
 
 PLAIN_LINE_EVERY_S = 10.0
 HEADLINE_METRICS = (
@@ -184,37 +182,23 @@ def say(text: str) -> None:
         write(text, error=True)
 
 
-def print_summary(summary: Summary) -> None:
-    """The table at the end of a full pipeline, on stdout."""
-    console = make_console(width=160)
-    table = Table(title=f"{summary.scenario} {summary.version} · {summary.experiment_name}")
-    for place, heading in enumerate(HEADINGS):
-        text = place in (0, len(HEADINGS) - 1)
-        table.add_column(
-            heading, justify="left" if text else "right", overflow="fold", no_wrap=place == 0
-        )
-    for row in summary.rows:
-        table.add_row(*cells(row))
-    console.print(table)
-    for note in notes(summary):
-        console.print(note, style="dim")
+def print_table(table: VariantTable) -> None:
+    """The table at the end of a pipeline or a comparison, on stdout.
 
-
-def print_comparison(table: ComparisonTable) -> None:
-    """The table at the end of a comparison, on stdout. Widths count a Hangul syllable as two."""
-    console = make_console(width=180)
-    title = f"{table.scenario} {table.version} · {table.experiment_name}"
-    shown = Table(title=title)
-    for place, heading in enumerate(comparison_table.HEADINGS):
-        text = place in (0, len(comparison_table.HEADINGS) - 1)
+    Widths count a Hangul syllable as two.
+    """
+    console = make_console(width=table.WIDTH)
+    shown = Table(title=f"{table.scenario} {table.version} · {table.experiment_name}")
+    for place, heading in enumerate(table.COLUMNS):
+        text = place in (0, len(table.COLUMNS) - 1)
         shown.add_column(
             heading, justify="left" if text else "right", overflow="fold", no_wrap=place == 0
         )
     for row in table.rows:
         # text, not markup: '[…]' is an interval here
-        shown.add_row(*(Text(cell) for cell in comparison_table.cells(row)))
+        shown.add_row(*(Text(cell) for cell in table.cells(row)))
     console.print(shown)
-    for note in comparison_table.notes(table):
+    for note in table.notes():
         console.print(Text(note), style="dim")
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
-import io
-import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,14 +22,15 @@ from ..contracts.errors import (
     MissingDependencyError,
 )
 from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest
+from ..support.foreign_libraries import environment as environment
+from ..support.foreign_libraries import loggers_to_log as loggers_to_log
+from ..support.foreign_libraries import prints_to_log as prints_to_log
 from .quantisation.detection_tail import FLOAT_TAIL_RULE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..contracts.ports import ImageArray
-
-LOGGER = logging.getLogger(__name__)
 
 
 def require(module: str, needed_for: str, install: str) -> Any:
@@ -185,49 +183,3 @@ def int8_facts(request: ExportRequest, done: Mapping[str, str], images: int) -> 
         "calibration_images": str(images),
         "float_nodes": done["float_nodes"],
     }
-
-
-@contextlib.contextmanager
-def environment(**values: str | None) -> Iterator[None]:
-    """Set environment variables for a moment; None leaves a variable as it is, but restores it."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update({name: value for name, value in values.items() if value is not None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def loggers_to_log(*names: str) -> Iterator[None]:
-    """Send what these loggers say to ours: warnings as warnings, the rest at DEBUG."""
-
-    def divert(record: logging.LogRecord) -> bool:
-        level = record.levelno if record.levelno >= logging.WARNING else logging.DEBUG
-        LOGGER.log(level, "%s: %s", record.name, record.getMessage())
-        return False
-
-    for name in names:
-        logging.getLogger(name).addFilter(divert)
-    try:
-        yield
-    finally:
-        for name in names:
-            logging.getLogger(name).removeFilter(divert)
-
-
-@contextlib.contextmanager
-def prints_to_log() -> Iterator[None]:
-    """Send what libraries print to the log at DEBUG. Don't import a library for the first time
-    inside: its handlers would keep the stand-in for stdout."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            yield
-    finally:
-        for line in filter(None, map(str.strip, said.getvalue().splitlines())):
-            LOGGER.debug("%s", line)

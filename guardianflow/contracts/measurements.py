@@ -1,4 +1,4 @@
-"""What was measured, and how sure it is: frozen values, the unit in each name.
+"""Measurements, and how sure they are: frozen values, the unit in each name.
 
 Every interval is a 95 % confidence interval unless its maker was told otherwise. Absent is absent:
 what a sample can't carry is None. Arrays are numpy's, named here for type checkers alone: this
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from .estimates import Estimate
 
 # --- accuracy -----------------------------------------------------------------------------------
 
@@ -62,20 +64,6 @@ class DetectionMetrics:
         return {prefix + key: value for key, value in flat.items()}
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its interval.
-
-    Args:
-        value: on all images.
-        low, high: bounds of the interval.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
 # --- time ---------------------------------------------------------------------------------------
 
 
@@ -97,10 +85,19 @@ class Percentile:
     def is_known(self) -> bool:
         return self.value_ms is not None
 
+    def as_metrics(self, key: str) -> dict[str, float]:
+        """`{key}_ms`, `{key}_low_ms` and `{key}_high_ms`, ready to log; absent is absent."""
+        values = {
+            f"{key}_ms": self.value_ms,
+            f"{key}_low_ms": self.low_ms,
+            f"{key}_high_ms": self.high_ms,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one stage took in each measured call; nothing clipped, nothing left out.
+    """Times of one stage in each measured call; nothing clipped, nothing left out.
 
     Args:
         samples_ms: one per call, in their order.
@@ -162,7 +159,7 @@ class LatencyResult:
 
 @dataclass(frozen=True)
 class ThroughputResult:
-    """How many frames a second go through when the device is kept busy.
+    """Frames a second that go through when the device is kept busy.
 
     Args:
         frames: that were measured.
@@ -185,11 +182,6 @@ class ThroughputResult:
     batch_size: int
     scope: str
     core_seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def bound_fps(self, cores: int) -> float | None:
-        """What `cores` could do if none of them ever waited; None where no CPU time was taken."""
-        total = sum(self.core_seconds.values())
-        return cores / total if total else None
 
 
 @dataclass(frozen=True)
@@ -217,7 +209,7 @@ class CameraStep:
 
 @dataclass(frozen=True)
 class CameraCapacity:
-    """How many cameras this device holds.
+    """The number of cameras that a device holds.
 
     Args:
         cameras: the largest number that held; 0 where not even one did.
@@ -237,7 +229,7 @@ class CameraCapacity:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the numbers were measured on, and how quiet it was.
+    """The machine that numbers were measured on, and how quiet it was.
 
     Args:
         cpu: model name.

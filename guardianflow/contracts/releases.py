@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .measurements import Estimate
+from .estimates import Estimate
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 VERDICTS = (PASS, FAIL, UNDECIDED)

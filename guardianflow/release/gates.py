@@ -16,13 +16,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..contracts.errors import ConfigurationError
-from ..contracts.measurements import Estimate, Percentile
+from ..contracts.estimates import (
+    MINIMUM_IMAGES,
+    Estimate,
+    minimum_runs,
+    more_images,
+    rounded_up,
+)
+from ..contracts.measurements import Percentile
 from ..contracts.releases import FAIL, PASS, UNDECIDED, GateVerdict, ReleaseLimits
 
-# More test images than a plant collects and labels: "collect more" would be no advice.
-MOST_MORE_IMAGES = 100_000
-# An interval over fewer images of a class is not made: see evaluation.significance.
-MINIMUM_IMAGES = 20
 DROP_METRICS = ("mAP50", "mAP50_95")
 RECALL = "recall."
 NO_CHAMPION = (
@@ -106,18 +109,6 @@ def check_limits(limits: ReleaseLimits) -> None:
             problems.append(f"{gate} must be a number above 0 but is {amount}")
     if problems:
         raise ConfigurationError(problems)
-
-
-def minimum_runs(percent: int, confidence: float) -> int:
-    """Calls from which on a percentile has an interval: 59 for p95 at 95 %.
-
-    The fastest and the slowest of n enclose it with 1 − q^n − (1−q)^n (David and Nagaraja, "Order
-    Statistics", 3rd ed., section 7.1).
-    """
-    share, runs = percent / 100, 2
-    while 1 - share**runs - (1 - share) ** runs < confidence:
-        runs += 1
-    return runs
 
 
 # --- one gate after the other --------------------------------------------------------------------
@@ -248,7 +239,7 @@ def _cameras(limit: int, measured: MeasuredVariant) -> GateVerdict:
     outcome = PASS if count >= limit else FAIL
     held = f"the device held {count} camera{'' if count == 1 else 's'}"
     reason = f"{held}; {limit} {'is' if limit == 1 else 'are'} asked."
-    return GateVerdict(gate, outcome, limit, _exactly(count), reason, None, stored)
+    return GateVerdict(gate, outcome, limit, Estimate.exactly(count), reason, None, stored)
 
 
 def _size(limit: float, measured: MeasuredVariant) -> GateVerdict:
@@ -257,7 +248,7 @@ def _size(limit: float, measured: MeasuredVariant) -> GateVerdict:
         return GateVerdict(gate, UNDECIDED, limit, None, "size was not measured.", None, stored)
     outcome = PASS if size <= limit else FAIL
     reason = f"the model's files take {size:.4g} MB; at most {limit:g} MB are asked."
-    return GateVerdict(gate, outcome, limit, _exactly(size), reason, None, stored)
+    return GateVerdict(gate, outcome, limit, Estimate.exactly(size), reason, None, stored)
 
 
 def _unmeasured(
@@ -284,44 +275,10 @@ def _unmeasured(
     return GateVerdict(gate, UNDECIDED, limit, None, reason, more, stored)
 
 
-# --- how much more -------------------------------------------------------------------------------
-
-
-def more_images(reach: float, distance: float, images: int) -> int | None:
-    """About how many more images let an interval end before the limit.
-
-    An interval's half-width shrinks with the square root of the number of images, so it takes
-    images · (reach ÷ distance)² in all. It takes the value seen for the true one and new images
-    for ones like these.
-
-    Args:
-        reach: from the value to the interval's end on the limit's side.
-        distance: from the value to the limit.
-        images: that the interval was made of.
-
-    Returns:
-        Rounded up to two digits, at least 10; None where it is more than MOST_MORE_IMAGES.
-    """
-    if distance <= 0 or reach / distance > math.sqrt(1 + MOST_MORE_IMAGES / images):
-        return None
-    return rounded_up(images * ((reach / distance) ** 2 - 1))
-
-
-def rounded_up(count: float) -> int:
-    """To two leading digits, and not below 10: more would be a precision that isn't there."""
-    whole = max(10, math.ceil(count))
-    step = int(10 ** max(0, len(str(whole)) - 2))
-    return -(-whole // step) * step
-
-
 def _advice(more: int | None) -> str:
     if more is None:
         return "it lies at the limit, and no number of images will settle it within reason."
     return f"needs about {more} more test images."
-
-
-def _exactly(value: float) -> Estimate:
-    return Estimate(float(value), float(value), float(value))
 
 
 def _label(key: str) -> str:

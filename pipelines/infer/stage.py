@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import ScenarioError
+from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
@@ -17,7 +18,6 @@ from ..measuring.timing import (
     TimingConditions,
     Timings,
     camera_metrics,
-    interval_metrics,
     sampled,
     save_json,
     save_timings,
@@ -38,7 +38,6 @@ from ..stage.inputs import (
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.measurements import Estimate
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.contracts.sequences import TrackingSequence
 
@@ -118,7 +117,7 @@ class InferStage:
             watch.timings = {f"batch size {each.batch_size}": each.latency for each in latency}
         timings = Timings({"model": latency}, throughput, cameras)
         intervals = self._intervals(judged)
-        metrics = judged.metrics.as_metrics() | interval_metrics(intervals) | tracked
+        metrics = judged.metrics.as_metrics() | estimates_as_metrics(intervals, "det.") | tracked
         for each in latency:
             # sys.* speaks of one image at a time, as frames come from a camera
             metrics |= latency_metrics(each, sys_prefix="sys." if each.batch_size == 1 else None)
@@ -128,7 +127,14 @@ class InferStage:
         metrics |= figures_from_lineage(self._source.spec)
         save_judged(judged, self._images, "model", outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, {"model": session})
-        self._save_table(outputs, metrics, intervals, vars(session))
+        table = {
+            "variant": self._source.spec.variant,
+            "split": self._split,
+            "metrics": metrics,
+            "intervals_95": {key: [each.low, each.high] for key, each in intervals.items()},
+            "session": vars(session),
+        }
+        save_json(outputs / "results" / "inference.json", table)
         self._draw(outputs, judged, timings)
         store.log_files(run_id, outputs)
         tags = {"det.evaluator": judged.metrics.evaluator, **watch.tags(session)}
@@ -150,30 +156,11 @@ class InferStage:
             progress=progress,
         )
 
-    def _save_table(
-        self,
-        outputs: Path,
-        metrics: dict[str, float],
-        intervals: dict[str, Estimate],
-        session: dict[str, object],
-    ) -> None:
-        table = {
-            "variant": self._source.spec.variant,
-            "split": self._split,
-            "metrics": metrics,
-            "intervals_95": {key: [each.low, each.high] for key, each in intervals.items()},
-            "session": session,
-        }
-        save_json(outputs / "results" / "inference.json", table)
-
     def _draw(self, outputs: Path, judged: Evaluated, timings: Timings) -> None:
-        from guardianflow.evaluation.accuracy.confusion_matrix import (
-            confusion_matrix,
-            confusion_matrix_picture,
-        )
+        from guardianflow.evaluation.accuracy.confusion_matrix import confusion_matrix
         from guardianflow.evaluation.accuracy.detection import precision_recall_curves
-        from guardianflow.evaluation.pictures import comparison as comparison_pictures
-        from guardianflow.evaluation.pictures import results as pictures
+        from guardianflow.evaluation.pictures import accuracy as pictures
+        from guardianflow.evaluation.pictures import timing as timing_pictures
         from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
 
         plots, latency = outputs / "plots", timings.latency["model"]
@@ -185,16 +172,16 @@ class InferStage:
             judged.metrics.ap, judged.metrics.ap50, plots / "average_precision.png"
         )
         matrix = confusion_matrix(judged.predictions, self._images, names, conf_threshold=deployed)
-        confusion_matrix_picture(matrix, names, plots / "confusion_matrix.png")
-        pictures.latency_by_batch_size(latency, plots / "latency.png")
+        pictures.confusion_matrix_picture(matrix, names, plots / "confusion_matrix.png")
+        timing_pictures.latency_by_batch_size(latency, plots / "latency.png")
         single = next(each for each in latency if each.batch_size == 1)
-        comparison_pictures.latency_distribution(
+        timing_pictures.latency_distribution(
             {"file to boxes without decoding": single.latency, **single.stages()},
             plots / "latency_distribution.png",
             title=f"{self._source.spec.variant}: how long one image took",
         )
         if timings.cameras is not None:
-            comparison_pictures.camera_load(timings.cameras, plots / "cameras.png")
+            timing_pictures.camera_load(timings.cameras, plots / "cameras.png")
         detections_contact_sheet(
             self._images,
             judged.predictions,

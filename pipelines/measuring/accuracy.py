@@ -1,12 +1,14 @@
-"""What quant and infer have in common: one evaluator for every format, on the split named."""
+"""Evaluates a detector on a split: one evaluator for every format, for infer, quant, release."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import DatasetError
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import DetectionMetrics
 from guardianflow.contracts.results import Detections, LabelledImage, LocalDataset
 
@@ -54,6 +56,34 @@ def evaluate_split(
         conf_threshold=context.scenario.benchmark.conf_threshold,
     )
     return Evaluated(predictions, metrics)
+
+
+def accuracy_differences(
+    context: StageContext,
+    before: Evaluated,
+    after: Evaluated,
+    images: list[LabelledImage],
+    class_names: Sequence[str],
+    label: str = "",
+) -> dict[str, Estimate]:
+    """After − before with intervals, on the same images; no key where images are too few.
+
+    Args:
+        label: of the progress that is told; '' tells none.
+    """
+    from guardianflow.evaluation.accuracy.significance import bootstrap_differences
+
+    def progress(done: int, total: int) -> None:
+        context.events.progress(done, total, label)
+
+    return bootstrap_differences(
+        before.predictions,
+        after.predictions,
+        images,
+        class_names,
+        conf_threshold=after.metrics.conf_threshold,
+        progress=progress if label else None,
+    )
 
 
 def save_judged(judged: Evaluated, images: list[LabelledImage], name: str, folder: Path) -> None:

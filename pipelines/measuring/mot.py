@@ -7,10 +7,8 @@ work()     measure_tracking → results/mot/SEQ.txt, results/mot.json, plots/mot
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from guardianflow.contracts.errors import (
     EvaluationError,
@@ -19,9 +17,10 @@ from guardianflow.contracts.errors import (
     ScenarioError,
 )
 from guardianflow.contracts.ports import ObjectDetector
-from guardianflow.contracts.sequences import MotResult, TrackingSequence
+from guardianflow.contracts.sequences import TrackingSequence
 
 from ..stage.stage import StageContext
+from .timing import save_json
 
 LIBRARIES = ("trackeval", "lap", "ultralytics")
 """For the stage's identity: what they compute changes with their version."""
@@ -71,7 +70,7 @@ def tracking_identity(sequences: Sequence[TrackingSequence]) -> dict[str, str]:
 
 
 def tracking_tags(context: StageContext, sequences: Sequence[TrackingSequence]) -> dict[str, str]:
-    """Who tracked, who judged, on what; none where tracking is not asked for."""
+    """Tags: the tracker, the evaluator, the sequences; none where tracking is not asked for."""
     if not sequences:
         return {}
     from guardianflow.evaluation.mot.scores import evaluator_name
@@ -133,23 +132,12 @@ def measure_tracking(
         done += sequence.length
         write_tracks(outputs / "results" / "mot" / f"{sequence.name}.txt", tracks[sequence.name])
     result = evaluate_tracks(sequences, tracks, match.judged)
-    _save(outputs / "results" / "mot.json", result, sequences, tracker, match.unknown)
-    tracking_bars(result, outputs / "plots" / "mot.png", title=f"Tracking with {tracker}")
-    return result.as_metrics()
-
-
-def _save(
-    path: Path,
-    result: MotResult,
-    sequences: Sequence[TrackingSequence],
-    tracker: str,
-    unknown: Sequence[str],
-) -> None:
-    table: dict[str, Any] = {
+    table = {
         "tracker": tracker,
         **result.to_dict(),
-        "unknown_classes": list(unknown),
+        "unknown_classes": list(match.unknown),
         "fingerprints": tracking_identity(sequences),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(table, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    save_json(outputs / "results" / "mot.json", table)
+    tracking_bars(result, outputs / "plots" / "mot.png", title=f"Tracking with {tracker}")
+    return result.as_metrics()

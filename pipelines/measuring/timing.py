@@ -1,7 +1,8 @@
-"""What infer and quant measure beside accuracy: time, its conditions, and what it took.
+"""Measures what infer and quant say beside accuracy: time, its conditions, and what it took.
 
-Watch                what the machine did meanwhile: conditions, usage, doubts
+TimingConditions     what the machine did meanwhile: conditions, usage, doubts
 time_batch_sizes     latency, one call at a time, for each batch size
+time_by_turns        latency of several detectors, to be compared
 time_throughput      many calls at once: the network alone, and files → boxes
 count_cameras        how many cameras this device holds
 save_timings         results/latency.json: every figure with its interval, every call
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import BackendUnavailableError
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import (
     CameraCapacity,
     CameraStep,
     Conditions,
-    Estimate,
     LatencyResult,
     Percentile,
     ThroughputResult,
@@ -33,6 +34,7 @@ from guardianflow.contracts.results import DetectorPackage, LabelledImage, Sessi
 from ..stage.stage import StageContext, library_versions
 
 if TYPE_CHECKING:
+    from guardianflow.detector import Detector
     from guardianflow.evaluation.timing.conditions import ConditionsRecorder
 
 LATENCY_IMAGES = 32
@@ -98,7 +100,7 @@ class TimingConditions:
                 self.context.events.message(f"take these times with care: {warning}")
 
     def metrics(self) -> dict[str, float]:
-        """How busy the machine was, and how many doubts there are about the times."""
+        """Metrics: how busy the machine was, how many doubts there are about the times."""
         if self.conditions is None:
             return {}
         load = self.conditions.load_before / self.conditions.logical_cores
@@ -109,7 +111,7 @@ class TimingConditions:
         return found
 
     def tags(self, session: SessionInfo) -> dict[str, str]:
-        """What the session really was, and on what machine."""
+        """Tags: what the session really was, and on what machine."""
         from guardianflow.evaluation.timing.conditions import conditions_tags
 
         tags = {
@@ -168,6 +170,28 @@ def time_batch_sizes(
     return results
 
 
+def time_by_turns(
+    context: StageContext, detectors: Mapping[str, Detector], images: Sequence[LabelledImage]
+) -> dict[str, LatencyResult]:
+    """Latency of open detectors by turns, one image at a time, so that they can be compared.
+
+    Args:
+        detectors: name → opened for single images.
+        images: of the split; a few of them are timed on.
+    """
+    from guardianflow.evaluation.images.preprocessing import load_image
+    from guardianflow.evaluation.timing.latency import measure_interleaved
+
+    benchmark = context.scenario.benchmark
+    return measure_interleaved(
+        detectors,
+        [load_image(path) for path in timing_paths(images)],
+        batch_size=1,
+        warmup_runs=benchmark.warmup_runs,
+        benchmark_runs=benchmark.benchmark_runs,
+    )
+
+
 def time_throughput(
     context: StageContext, source: DetectorPackage, paths: Sequence[Path], usage: dict[str, float]
 ) -> tuple[list[ThroughputResult], CameraCapacity | None]:
@@ -207,7 +231,7 @@ def time_throughput(
 def count_cameras(
     context: StageContext, detector: Any, paths: Sequence[Path]
 ) -> CameraCapacity | None:
-    """How many cameras the device holds; None where the scenario does not ask.
+    """Find how many cameras the device holds; None where the scenario does not ask.
 
     Args:
         detector: opened for throughput.
@@ -240,15 +264,6 @@ def camera_metrics(capacity: CameraCapacity | None) -> dict[str, float]:
     for step in capacity.steps:
         if step.cameras == capacity.cameras and step.latency.p95.value_ms is not None:
             metrics["bench.cameras_latency_p95_ms"] = step.latency.p95.value_ms
-    return metrics
-
-
-def interval_metrics(estimates: Mapping[str, Estimate], prefix: str = "det.") -> dict[str, float]:
-    """`{prefix}{key}_low` and `_high` of each."""
-    metrics: dict[str, float] = {}
-    for key, estimate in estimates.items():
-        metrics[f"{prefix}{key}_low"] = estimate.low
-        metrics[f"{prefix}{key}_high"] = estimate.high
     return metrics
 
 
@@ -309,20 +324,5 @@ def _percentile_table(percentile: Percentile, count: int) -> dict[str, float | N
 def _camera_table(capacity: CameraCapacity | None) -> dict[str, Any] | None:
     if capacity is None:
         return None
-    return {
-        "cameras": capacity.cameras,
-        "fps": capacity.fps,
-        "latency_budget_ms": capacity.latency_budget_ms,
-        "steps": [
-            {
-                "cameras": step.cameras,
-                "frames": step.frames,
-                "latency": _timing_table(step.latency),
-                "growth_ms_per_s": step.growth_ms_per_s,
-                "done_fps": step.done_fps,
-                "holds": step.holds,
-                "reason": step.reason,
-            }
-            for step in capacity.steps
-        ],
-    }
+    steps = [asdict(step) | {"latency": _timing_table(step.latency)} for step in capacity.steps]
+    return asdict(capacity) | {"steps": steps}

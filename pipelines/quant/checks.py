@@ -1,11 +1,11 @@
-"""What is asked of a variant before it may be registered, and what its run says of its making."""
+"""Checks on a variant before it may be registered, and tags that say how it was made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from guardianflow.contracts.errors import BackendError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage
 
 from ..measuring.accuracy import Evaluated
@@ -16,7 +16,7 @@ BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
 
 
 def calibration_tags(package: DetectorPackage) -> dict[str, str]:
-    """What calibration was asked for and what the library really did; how it was trained on."""
+    """Tags: the calibration asked for, what the library really did, how it was trained on."""
     keys = (
         "calibration_method_used", "calibration_images", "float_nodes",
         "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images", "structure_not_found",
@@ -50,9 +50,6 @@ def refuse_broken(before: Evaluated, after: Evaluated, name: str) -> None:
 
 
 def difference_metrics(differences: Mapping[str, Estimate]) -> dict[str, float]:
-    """Drops with their intervals: original − quantised, so the signs turn and the bounds swap."""
-    metrics: dict[str, float] = {}
-    for key, each in differences.items():
-        drop = f"comparison.accuracy_drop_{key}"
-        metrics |= {drop: -each.value, f"{drop}_low": -each.high, f"{drop}_high": -each.low}
-    return metrics
+    """Drops with their intervals: original − quantised, ready to log."""
+    drops = {key: -each for key, each in differences.items()}
+    return estimates_as_metrics(drops, "comparison.accuracy_drop_")

@@ -33,14 +33,14 @@ def require_trainable(variant: QuantizationParams) -> None:
 
 
 def training_of(variant: QuantizationParams, seed: int) -> Training:
-    """How the scenario wants it trained."""
+    """The training that the scenario wants."""
     wanted = variant.qat or QatParams()
     return Training(wanted.epochs, wanted.batch_size, wanted.learning_rate, seed)
 
 
 @dataclass(frozen=True)
 class QatInput:
-    """What is trained on.
+    """The model and the data of a training.
 
     Args:
         source: the trained model that the network was made of.

@@ -1,6 +1,6 @@
 """The search inside a quant stage: make, measure and log each recipe, and keep the best.
 
-recipe_search decides what to try; this module tries it. Every try is a child run. A finished try of
+search_order decides what to try; this module tries it. Every try is a child run. A finished try of
 an earlier search is taken over when nothing that it depends on has changed, and calibrations stay
 in the work directory.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardianflow.contracts.errors import BackendError, GuardianFlowError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.quantisation import Recipe, RecipeExporter
 from guardianflow.contracts.results import (
     DetectorPackage,
@@ -26,25 +26,25 @@ from guardianflow.contracts.results import (
 )
 from scenario import QuantizationParams, SearchParams
 
-from ..measuring.accuracy import Evaluated, evaluate_split
-from ..measuring.timing import interval_metrics, save_json, timing_paths
+from ..measuring.accuracy import Evaluated, accuracy_differences, evaluate_split
+from ..measuring.timing import save_json, time_by_turns, timing_paths
 from ..stage.stage import StageContext
 from ..stage.tracked_run import tracked_run
 from .qat import QatInput, make_trained, training_of
-from .search_order import Attempt, Limits, Measured, RecipeSearch, SearchResult
-from .search_order import judge as judge_attempt
-from .search_rows import DROP, measured_of, point, row_of
+from .search_order import RecipeSearch, SearchResult
+from .trial import LATENCY, Trial
 
 if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
 
+T = TypeVar("T")
 TRY_TAG = "guardianflow.try"
 THROUGHPUT_S = 2.0
 
 
 @dataclass(frozen=True)
 class SearchInput:
-    """What a search starts from.
+    """The input of a search.
 
     Args:
         trained: the trained model, and the data to train on with where the search comes to that.
@@ -106,7 +106,7 @@ class VariantSearch:
             seed = context.scenario.environment.seed
             search = RecipeSearch(
                 list(ranking),
-                self._attempt,
+                self._try,
                 self._time_left,
                 self._wanted.objective,
                 base,
@@ -116,25 +116,16 @@ class VariantSearch:
             result = search.run()
             self._save(outputs, result, ranking)
             if result.best is None:
-                tried = "; ".join(f"{each.label}: {each.reason}" for each in result.attempts)
+                tried = "; ".join(f"{each.label}: {each.reason}" for each in result.trials)
                 raise BackendError(
                     f"no acceptable variant of {given.variant.variant} was found "
                     f"({result.ended}). Tried: {tried}. Allow a larger drop or more minutes in "
                     "quantization.search, or train longer"
                 )
             context.events.message(
-                f"best of {len(result.attempts)} tries: {result.best.label} ({result.ended})"
+                f"best of {len(result.trials)} tries: {result.best.label} ({result.ended})"
             )
             return self._package(result.best.recipe, self._run_id)
-
-    def _limits(self) -> Limits:
-        wanted = self._wanted
-        return Limits(
-            wanted.max_drop_mAP50_95,
-            wanted.max_drop_mAP50,
-            wanted.min_class_recall,
-            wanted.objective,
-        )
 
     def _time_left(self) -> bool:
         return self._seconds_left() >= 0
@@ -144,7 +135,7 @@ class VariantSearch:
         used = time.monotonic() - self._began
         return self._wanted.budget_minutes * 60 - used - self._longest_s
 
-    def _timed(self, work: Any) -> Any:
+    def _timed(self, work: Callable[[], T]) -> T:
         """Exporting and measuring, apart from the search's own deciding and logging."""
         began = time.monotonic()
         try:
@@ -192,7 +183,7 @@ class VariantSearch:
 
     # --- one try -------------------------------------------------------------------------------
 
-    def _attempt(self, recipe: Recipe | None) -> Attempt:
+    def _try(self, recipe: Recipe | None) -> Trial:
         context, store = self._context, self._context.ports.store
         label = "float16" if recipe is None else recipe.label
         fingerprint = self._fingerprint(recipe)
@@ -204,7 +195,7 @@ class VariantSearch:
         )
         if found and not context.request.force:
             context.events.message(f"{label}: measured before, run {found[0].run_id}")
-            return judge_attempt(recipe, measured_of(found[0]), self._limits(), found[0].run_id)
+            return Trial.of_run(recipe, found[0]).judged(self._wanted)
         began = time.monotonic()
         request = RunRequest(
             experiment_name=context.request.experiment_name,
@@ -213,32 +204,29 @@ class VariantSearch:
             parent_run_id=self._run_id,
         )
         with tracked_run(store, lambda: store.start_run(request), context.events.message) as run:
-            attempt = self._measure(recipe, run.run_id)
-            if attempt.measured is None:
-                run.status, run.reason = "FAILED", attempt.reason
-            said = {"quant.accepted": str(attempt.accepted).lower(), "quant.reason": attempt.reason}
+            trial = self._measure(recipe, run.run_id)
+            if not trial.is_measured:
+                run.status, run.reason = "FAILED", trial.reason
+            said = {"quant.accepted": str(trial.accepted).lower(), "quant.reason": trial.reason}
             store.annotate(run.run_id, tags=said)
         self._longest_s = max(self._longest_s, time.monotonic() - began)
-        context.events.message(f"{label}: {attempt.reason}")
-        return attempt
+        context.events.message(f"{label}: {trial.reason}")
+        return trial
 
-    def _measure(self, recipe: Recipe | None, child: str) -> Attempt:
+    def _measure(self, recipe: Recipe | None, child: str) -> Trial:
         try:
-            measured, metrics = self._timed(lambda: self._measured(recipe, child))
-        except KeyboardInterrupt:
-            raise
+            trial, metrics = self._timed(lambda: self._measured(recipe, child))
         except GuardianFlowError as exc:  # one recipe that can't be made is no end of the search
-            return Attempt(recipe, None, False, f"it could not be made or run: {exc}", run_id=child)
+            return Trial(recipe, reason=f"it could not be made or run: {exc}", run_id=child)
         self._context.ports.store.log_metrics(child, metrics)
-        return judge_attempt(recipe, measured, self._limits(), child)
+        return trial.judged(self._wanted)
 
-    def _measured(self, recipe: Recipe | None, child: str) -> tuple[Measured, dict[str, float]]:
+    def _measured(self, recipe: Recipe | None, child: str) -> tuple[Trial, dict[str, float]]:
         from guardianflow.detector import Detector
-        from guardianflow.evaluation.images.preprocessing import load_image
-        from guardianflow.evaluation.timing.latency import measure_interleaved, speedup
+        from guardianflow.evaluation.timing.latency import speedup
 
         context, given = self._context, self._given
-        benchmark, device = context.scenario.benchmark, context.scenario.environment.device
+        device = context.scenario.environment.device
         package = self._package(recipe, child)
         with (
             Detector.open(package, device=device) as detector,
@@ -247,36 +235,23 @@ class VariantSearch:
             judged = evaluate_split(
                 context, detector, given.images, f"judging {package.spec.variant}"
             )
-            timed = measure_interleaved(
-                {"float": reference, "try": detector},
-                [load_image(path) for path in timing_paths(given.images)],
-                batch_size=1,
-                warmup_runs=benchmark.warmup_runs,
-                benchmark_runs=benchmark.benchmark_runs,
-            )
+            timed = time_by_turns(context, {"float": reference, "try": detector}, given.images)
         gain = speedup(timed["float"], timed["try"])
-        drops = self._drops(judged)
+        latency = Estimate(1 / gain.value, 1 / gain.high, 1 / gain.low)
         rate = self._relative_throughput(package) if self._objective_is("throughput") else None
-        measured = Measured(
-            drops=drops,
+        trial = Trial(
+            recipe,
+            run_id=child,
+            drops=self._drops(judged),
             class_recall=dict(judged.metrics.class_recall),
-            relative_latency=1 / gain.value,
+            relative_latency=latency.value,
             size_mb=package.size_bytes / 1e6,
             relative_throughput=rate,
         )
-        metrics = judged.metrics.as_metrics("det.")
-        metrics |= {f"{DROP}{key}": each.value for key, each in drops.items()}
-        metrics |= interval_metrics(drops, DROP)
-        metrics |= {
-            "comparison.relative_latency": measured.relative_latency,
-            "comparison.relative_latency_low": 1 / gain.high,
-            "comparison.relative_latency_high": 1 / gain.low,
-            "sys.inference_latency_p50_ms": timed["try"].latency_p50_ms,
-            "sys.model_size_mb": measured.size_mb,
-        }
-        if rate is not None:
-            metrics["comparison.relative_throughput"] = rate
-        return measured, metrics
+        metrics = judged.metrics.as_metrics("det.") | trial.as_metrics()
+        metrics |= latency.as_metrics(LATENCY)
+        metrics["sys.inference_latency_p50_ms"] = timed["try"].latency_p50_ms
+        return trial, metrics
 
     def _objective_is(self, objective: str) -> bool:
         return self._wanted.objective == objective
@@ -298,24 +273,16 @@ class VariantSearch:
 
     def _drops(self, judged: Evaluated) -> dict[str, Estimate]:
         """Original − try; without an interval where images are too few for one."""
-        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
-
         given = self._given
         before, after = given.original.metrics, judged.metrics
         drops = {
-            "mAP50": point(before.mAP50 - after.mAP50),
-            "mAP50_95": point(before.mAP50_95 - after.mAP50_95),
+            "mAP50": Estimate.exactly(before.mAP50 - after.mAP50),
+            "mAP50_95": Estimate.exactly(before.mAP50_95 - after.mAP50_95),
         }
-        differences = bootstrap_differences(
-            given.original.predictions,
-            judged.predictions,
-            given.images,
-            given.source.spec.class_names,
-            conf_threshold=after.conf_threshold,
+        differences = accuracy_differences(
+            self._context, given.original, judged, given.images, given.source.spec.class_names
         )
-        return drops | {
-            key: Estimate(-each.value, -each.high, -each.low) for key, each in differences.items()
-        }
+        return drops | {key: -each for key, each in differences.items()}
 
     def _fingerprint(self, recipe: Recipe | None) -> str:
         identity = {
@@ -342,7 +309,7 @@ class VariantSearch:
     # --- what is left of it ----------------------------------------------------------------------
 
     def _save(self, outputs: Path, result: SearchResult, ranking: Mapping[str, float]) -> None:
-        from guardianflow.evaluation.pictures.search import TryPoint, search_frontier
+        from guardianflow.evaluation.pictures.tradeoff import TradeoffPoint, search_frontier
 
         seconds = time.monotonic() - self._began
         overhead = 1 - self._working_s / seconds if seconds else 0.0
@@ -353,19 +320,20 @@ class VariantSearch:
             "overhead_share": round(overhead, 4),
             "sensitivity": dict(ranking),
             "best": result.best.label if result.best else None,
-            "tries": [row_of(each) for each in result.attempts],
+            "tries": [each.to_row() for each in result.trials],
         }
         save_json(outputs / "results" / "search.json", table)
         points = [
-            TryPoint(
+            TradeoffPoint(
                 each.label,
-                each.measured.relative_latency,
-                each.measured.drops["mAP50_95"],
-                each.accepted,
-                each is result.best,
+                each.relative_latency,
+                each.drop,
+                accuracy_bounds=(each.drops["mAP50_95"].low, each.drops["mAP50_95"].high),
+                within=each.accepted,
+                best=each is result.best,
             )
-            for each in result.attempts
-            if each.measured is not None
+            for each in result.trials
+            if each.is_measured
         ]
         if points:
             title = f"{self._given.variant.variant}: what was tried"
@@ -374,6 +342,6 @@ class VariantSearch:
         self._context.ports.store.log_files(self._run_id, outputs)
         self._context.ports.store.log_metrics(
             self._run_id,
-            {"search.tries": float(len(result.attempts)), "search.seconds": seconds,
+            {"search.tries": float(len(result.trials)), "search.seconds": seconds,
              "search.overhead_share": overhead},
         )  # fmt: skip

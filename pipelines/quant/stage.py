@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,14 @@ from guardianflow.contracts.results import (
     sha256_of,
 )
 
-from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
-from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, timing_paths
+from ..measuring.accuracy import (
+    Evaluated,
+    accuracy_differences,
+    evaluate_split,
+    read_split,
+    save_judged,
+)
+from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, time_by_turns
 from ..stage.backend_check import require_backend, verdict_tags
 from ..stage.inputs import (
     check_classes,
@@ -39,7 +46,7 @@ from .qat import QatInput, make_by_qat, require_trainable
 from .search import SearchInput, VariantSearch
 
 if TYPE_CHECKING:
-    from guardianflow.contracts.measurements import Estimate
+    from guardianflow.contracts.estimates import Estimate
     from guardianflow.contracts.ports import ImageArray
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
@@ -138,7 +145,14 @@ class QuantStage:
                 timings = self._time(original, quantized)
                 watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
-        differences = self._differences(before, after)
+        differences = accuracy_differences(
+            context,
+            before,
+            after,
+            self._images,
+            self._source.spec.class_names,
+            label="how sure the difference is",
+        )
         metrics = self._metrics(before, after, timings, package)
         metrics |= difference_metrics(differences) | watch.metrics()
         save_judged(before, self._images, "original", outputs)
@@ -221,7 +235,7 @@ class QuantStage:
         return digest.hexdigest()
 
     def _try_identity(self) -> dict[str, Any]:
-        """What a try depends on beside its recipe; the limits and the budget are not part of it."""
+        """Everything a try depends on beside its recipe; limits and budget are not part of it."""
         scenario = self._context.scenario
         return {
             "backend": self._variant.backend,
@@ -235,34 +249,12 @@ class QuantStage:
         }
 
     def _time(self, original: Detector, quantized: Detector) -> Timings:
-        from guardianflow.evaluation.images.preprocessing import load_image
-        from guardianflow.evaluation.timing.latency import measure_interleaved, speedup
+        from guardianflow.evaluation.timing.latency import speedup
 
-        benchmark = self._context.scenario.benchmark
-        results = measure_interleaved(
-            {"original": original, "quantized": quantized},
-            [load_image(path) for path in timing_paths(self._images)],
-            batch_size=1,
-            warmup_runs=benchmark.warmup_runs,
-            benchmark_runs=benchmark.benchmark_runs,
-        )
+        detectors = {"original": original, "quantized": quantized}
+        results = time_by_turns(self._context, detectors, self._images)
         gain = speedup(results["original"], results["quantized"])
         return Timings({name: (each,) for name, each in results.items()}, speedup=gain)
-
-    def _differences(self, before: Evaluated, after: Evaluated) -> dict[str, Estimate]:
-        from guardianflow.evaluation.accuracy.significance import bootstrap_differences
-
-        def progress(done: int, total: int) -> None:
-            self._context.events.progress(done, total, "how sure the difference is")
-
-        return bootstrap_differences(
-            before.predictions,
-            after.predictions,
-            self._images,
-            self._source.spec.class_names,
-            conf_threshold=after.metrics.conf_threshold,
-            progress=progress,
-        )
 
     def _metrics(
         self, before: Evaluated, after: Evaluated, timings: Timings, package: DetectorPackage
@@ -283,9 +275,7 @@ class QuantStage:
         return metrics | {
             "comparison.accuracy_drop_mAP50": before.metrics.mAP50 - after.metrics.mAP50,
             "comparison.accuracy_drop_mAP50_95": before.metrics.mAP50_95 - after.metrics.mAP50_95,
-            "comparison.speedup_ratio": gain.value,
-            "comparison.speedup_ratio_low": gain.low,
-            "comparison.speedup_ratio_high": gain.high,
+            **gain.as_metrics("comparison.speedup_ratio"),
             "comparison.compression_ratio": self._source.size_bytes / package.size_bytes,
         }
 
@@ -296,10 +286,7 @@ class QuantStage:
             "variant": self._name,
             "split": self._split,
             "metrics": metrics,
-            "quantized_minus_original": {
-                key: {"value": each.value, "low": each.low, "high": each.high}
-                for key, each in differences.items()
-            },
+            "quantized_minus_original": {key: asdict(each) for key, each in differences.items()},
             "calibration": {
                 "sha256": self._calibration_digest(),
                 "images": [path.name for path in self._calibration],
@@ -310,12 +297,12 @@ class QuantStage:
     def _draw(
         self, outputs: Path, after: Evaluated, timings: Timings, differences: dict[str, Estimate]
     ) -> None:
-        from guardianflow.evaluation.pictures.comparison import (
+        from guardianflow.evaluation.pictures.accuracy import (
+            average_precision_bars,
             differences_forest,
-            latency_distribution,
         )
         from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
-        from guardianflow.evaluation.pictures.results import average_precision_bars
+        from guardianflow.evaluation.pictures.timing import latency_distribution
 
         plots = outputs / "plots"
         average_precision_bars(

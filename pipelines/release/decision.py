@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from guardianflow import __version__
-from guardianflow.contracts.measurements import Estimate, Percentile
+from guardianflow.contracts.measurements import Percentile
 from guardianflow.contracts.releases import JournalEntry, ReleaseDecision, VariantDecision
 from guardianflow.contracts.results import LabelledImage, LocalDataset
 from guardianflow.release.decision import decide
@@ -86,7 +86,7 @@ def measured_variant(
         accuracy=mine.intervals,
         bare=mine.judged.metrics.as_metrics(""),
         holding=holding_images(images, mine.contender.package.spec.class_names),
-        drops={key: turned(each) for key, each in compared.differences.items()},
+        drops={key: -each for key, each in compared.differences.items()},
         has_champion=compared.champion is not None,
         latency=p95_of(mine, release.confidence),
         latency_runs=mine.latency.runs if mine.latency else 0,
@@ -96,11 +96,6 @@ def measured_variant(
         missing=mine.missing,
         stored=compared.pair.stored,
     )
-
-
-def turned(difference: Estimate) -> Estimate:
-    """champion − candidate of candidate − champion: the sign turns and the bounds swap."""
-    return Estimate(-difference.value, -difference.high, -difference.low)
 
 
 def p95_of(measured: Measured, confidence: float) -> Percentile | None:
@@ -123,7 +118,7 @@ def variant_metrics(compared: Compared, confidence: float) -> dict[str, float]:
     flat = model_metrics(compared.candidate, confidence)
     for key, each in compared.differences.items():
         if key in DROPS or key.startswith(RECALL):
-            flat |= _with_bounds(f"drop.{key}", turned(each))
+            flat |= (-each).as_metrics(f"drop.{key}")
     return flat
 
 
@@ -133,18 +128,16 @@ def model_metrics(measured: Measured, confidence: float) -> dict[str, float]:
     for key, value in measured.judged.metrics.as_metrics("").items():
         if key in KEPT or key.startswith(RECALL):
             estimate = measured.intervals.get(key)
-            flat |= {key: value} if estimate is None else _with_bounds(key, estimate)
+            flat |= {key: value} if estimate is None else estimate.as_metrics(key)
     if measured.latency is not None:
         flat["latency_p50_ms"] = measured.latency.latency_p50_ms
     p95 = p95_of(measured, confidence)
-    if p95 is not None and p95.value_ms is not None:
-        bounds = {"latency_p95_low_ms": p95.low_ms, "latency_p95_high_ms": p95.high_ms}
-        flat["latency_p95_ms"] = p95.value_ms
-        flat |= {key: value for key, value in bounds.items() if value is not None}
+    if p95 is not None:
+        flat |= p95.as_metrics("latency_p95")
     if measured.throughput is not None:
         fps = fps_estimate(measured.throughput)
         value = measured.throughput.fps
-        flat |= {"fps": value} if fps is None else _with_bounds("fps", fps)
+        flat |= {"fps": value} if fps is None else fps.as_metrics("fps")
     if measured.cameras is not None:
         flat["cameras"] = float(measured.cameras.cameras)
     return flat | {"size_mb": size_mb(measured)}
@@ -162,10 +155,6 @@ def run_metrics(
             champion = model_metrics(each.champion, decision.confidence)
             flat |= {f"{prefix}champion.{key}": value for key, value in champion.items()}
     return flat | watch.metrics()
-
-
-def _with_bounds(key: str, estimate: Estimate) -> dict[str, float]:
-    return {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -196,12 +185,12 @@ def draw(
 ) -> tuple[ReportPicture, ...]:
     """The report's pictures, below `plots`."""
     from guardianflow.evaluation.accuracy.detection import precision_recall_curves
-    from guardianflow.evaluation.pictures.comparison import (
+    from guardianflow.evaluation.pictures.accuracy import (
         differences_forest,
-        latency_distribution,
+        precision_recall_curve,
     )
     from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
-    from guardianflow.evaluation.pictures.results import precision_recall_curve
+    from guardianflow.evaluation.pictures.timing import latency_distribution
 
     pictures = []
     for each in compared:

@@ -15,12 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import BackendUnavailableError
-from guardianflow.contracts.measurements import (
-    CameraCapacity,
-    Estimate,
-    LatencyResult,
-    ThroughputResult,
-)
+from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import CameraCapacity, LatencyResult, ThroughputResult
 from guardianflow.contracts.results import DetectorPackage, LabelledImage, SessionInfo
 from scenario import ReleaseParams
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,39 +53,6 @@ def test_a_directory_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()
     assert place.stat().st_mode == plain.stat().st_mode, "others may read it, as the umask says"
-
-
-def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GF_A", "before")
-    monkeypatch.delenv("GF_B", raising=False)
-    monkeypatch.setenv("GF_C", "before")
-    with exporting.environment(GF_A="now", GF_B="now", GF_C=None):
-        assert (os.environ["GF_A"], os.environ["GF_B"]) == ("now", "now")
-        os.environ["GF_C"] = "changed by a library"
-    assert os.environ["GF_A"] == os.environ["GF_C"] == "before"
-    assert "GF_B" not in os.environ
-
-
-def test_chatter_goes_to_the_log(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    library = logging.getLogger("some.library")
-    library.setLevel(logging.INFO)
-    with (
-        caplog.at_level(logging.DEBUG, logger="guardianflow"),
-        exporting.prints_to_log(),
-        exporting.loggers_to_log("some.library"),
-    ):
-        sys.stdout.write("Collecting tensor data ...\n\n")
-        library.warning("range of %s is empty", "conv1")
-        library.info("progress")
-    assert capsys.readouterr().out == ""
-    said = {(r.levelname, r.getMessage()) for r in caplog.records if "exporting" in r.name}
-    assert said == {
-        ("WARNING", "some.library: range of conv1 is empty"),
-        ("DEBUG", "some.library: progress"),
-        ("DEBUG", "Collecting tensor data ..."),
-    }
 
 
 def test_calibration_images_can_be_gone_through_again_and_again() -> None:

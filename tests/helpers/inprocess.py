@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
+
+from contexts import RememberingSink, context_of, memory_ports
 
 from guardianflow.contracts.errors import GuardianFlowError, StageFailedError
 from guardianflow.contracts.results import StageResult
 from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.settings import Settings
-from pipelines.stage.events import EventSink
-from pipelines.stage.stage import StageContext, StageRequest, execute
+from pipelines.stage.stage import StageRequest, execute
 from pipelines.wiring import Ports
 from pipelines.worker import make_stage
 from scenario import load_scenario
-
-
-class RememberingSink(EventSink):
-    """Keeps what a stage says."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.messages: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @dataclass
@@ -44,7 +32,7 @@ class InProcessExecutor:
 
     @property
     def ports(self) -> Ports:
-        return cast(Ports, SimpleNamespace(store=self.store, registry=self.registry))
+        return memory_ports(self.store, self.registry)
 
     @property
     def settings(self) -> Settings:
@@ -62,9 +50,8 @@ class InProcessExecutor:
         scratch.mkdir(parents=True)
         file = scratch / "scenario.yaml"
         file.write_text(request.scenario_yaml, encoding="utf-8")
-        sink = RememberingSink()
-        scenario, ports = load_scenario(file), self.ports
-        context = StageContext(request, scenario, self.settings, ports, sink, scratch)
+        sink = RememberingSink(self.messages)
+        context = context_of(request, load_scenario(file), scratch, self.ports, sink)
         try:
             return execute(make_stage(context), context)
         except GuardianFlowError as exc:
@@ -73,5 +60,3 @@ class InProcessExecutor:
             raise StageFailedError(
                 request.title, str(exc), run_id=made, exit_code=exc.exit_code
             ) from exc
-        finally:
-            self.messages += sink.messages

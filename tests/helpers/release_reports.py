@@ -9,13 +9,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from guardianflow.contracts.measurements import (
-    CameraCapacity,
-    Conditions,
-    Estimate,
-    Percentile,
-    Timing,
-)
+from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import CameraCapacity, Conditions, Percentile, Timing
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,

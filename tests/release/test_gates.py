@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import ConfigurationError
-from guardianflow.contracts.measurements import Estimate, Percentile
+from guardianflow.contracts.estimates import MINIMUM_IMAGES, Estimate
+from guardianflow.contracts.measurements import Percentile
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
@@ -19,15 +20,7 @@ from guardianflow.contracts.releases import (
     ReleaseLimits,
     VariantDecision,
 )
-from guardianflow.release.gates import (
-    MINIMUM_IMAGES,
-    MOST_MORE_IMAGES,
-    MeasuredVariant,
-    judge_gates,
-    minimum_runs,
-    more_images,
-    rounded_up,
-)
+from guardianflow.release.gates import MeasuredVariant, judge_gates
 
 SHARES = st.floats(0, 1)
 LIMITS = st.floats(0, 1)
@@ -145,25 +138,6 @@ def test_the_figures_of_an_example() -> None:
     assert lost.reason.startswith("mAP50-95 drops by 0.005 (-0.020 to 0.030) against the champion")
 
 
-@given(st.floats(0, 1), st.integers(1, 10_000))
-def test_at_the_limit_nothing_helps(reach: float, images: int) -> None:
-    assert more_images(reach, 0.0, images) is None
-    assert more_images(1.0, 1e-12, images) is None
-
-
-@given(st.floats(1e-6, 1), st.floats(1e-6, 1), st.integers(1, 10**6))
-def test_advice_stays_within_reason(reach: float, distance: float, images: int) -> None:
-    more = more_images(reach, distance, images)
-    assert more is None or 10 <= more <= 1.1 * MOST_MORE_IMAGES + 10
-
-
-@given(st.floats(0, 10**7))
-def test_rounding_goes_up_and_keeps_two_digits(count: float) -> None:
-    rounded = rounded_up(count)
-    assert max(10, count) <= rounded <= max(10, 1.1 * count + 1)
-    assert set(str(rounded)[2:]) <= {"0"}
-
-
 # --- what was not measured never passes ----------------------------------------------------------
 
 EVERY_GATE = ReleaseLimits(
@@ -224,19 +198,6 @@ def test_too_few_calls_ask_for_runs_and_not_for_images() -> None:
     near = latency(10, Estimate(9, 8, 11), runs=100)
     assert (near.outcome, near.more_images) == (UNDECIDED, None)
     assert "benchmark.benchmark_runs to about 400" in near.reason
-
-
-@pytest.mark.parametrize(("percent", "confidence", "runs"), [(95, 0.95, 59), (50, 0.95, 6)])
-def test_minimum_runs_is_what_order_statistics_take(
-    percent: int, confidence: float, runs: int
-) -> None:
-    from guardianflow.evaluation.timing.order_statistics import interval_ranks
-
-    assert minimum_runs(percent, confidence) == runs
-    for sure in (0.5, 0.9, confidence, 0.99):
-        least = minimum_runs(percent, sure)
-        assert interval_ranks(least, percent, sure) is not None
-        assert least == 2 or interval_ranks(least - 1, percent, sure) is None
 
 
 # --- what is counted is judged as it is ----------------------------------------------------------

@@ -8,7 +8,6 @@ set stays as the user has set it.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ...contracts.errors import BackendError, SourceError
-from ..exporting import environment, loggers_to_log, require
+from ...support.foreign_libraries import loggers_to_log, quiet_ultralytics
+from ..exporting import require
 from . import checkpoints
 from .pickled_names import is_tar
 
@@ -31,14 +31,7 @@ def import_ultralytics() -> Any:
         MissingDependencyError: it is not installed.
     """
     require("torch", "a PyTorch detector", INSTALL)
-    settings = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "guardianflow"
-    defaults = {
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_OFFLINE": "true",
-        "YOLO_CONFIG_DIR": str(settings),
-    }
-    unset = {name: value for name, value in defaults.items() if name not in os.environ}
-    with environment(OMP_NUM_THREADS=None, **unset), loggers_to_log("ultralytics"):
+    with quiet_ultralytics():
         return require("ultralytics", "a PyTorch detector", INSTALL)
 
 

@@ -130,6 +130,13 @@ def iou_matrix(boxes_xywh: Float64, other_xywh: Float64) -> Float64:
     return result
 
 
+def to_xywh(boxes_xyxy: npt.NDArray[np.floating]) -> Float64:
+    """Corners → x1, y1, width, height, in float64."""
+    boxes = boxes_xyxy.astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
+    return boxes
+
+
 def precision_at_recalls(matches: ClassMatches) -> Float64:
     """Interpolated precision at recall 0, 0.01 … 1.
 
@@ -168,13 +175,11 @@ class _Flat:
 def _flatten(
     parts: Sequence[tuple[npt.NDArray[np.float32], Int64, npt.NDArray[np.floating]]],
 ) -> _Flat:
-    boxes = np.concatenate([np.zeros((0, 4)), *(part[0] for part in parts)]).astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
     return _Flat(
         image_ids=np.repeat(np.arange(len(parts)), [len(part[1]) for part in parts]),
         class_ids=np.concatenate([np.zeros(0, np.int64), *(part[1] for part in parts)]),
         scores=np.concatenate([np.zeros(0), *(part[2] for part in parts)]),
-        boxes_xywh=boxes,
+        boxes_xywh=to_xywh(np.concatenate([np.zeros((0, 4)), *(part[0] for part in parts)])),
     )
 
 

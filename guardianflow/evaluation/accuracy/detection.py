@@ -1,8 +1,8 @@
 """Accuracy of a detector on labelled images.
 
     collect_predictions   detector + images → one Detections per image, inferred once
-    save_/load_predictions  the same on disk, so that a later comparison never infers again
     evaluate_detections   predictions + images → DetectionMetrics
+    save_predictions      the predictions as a file of the run
 
 docs/metrics.md defines every number.
 """
@@ -10,8 +10,7 @@ docs/metrics.md defines every number.
 from __future__ import annotations
 
 import os
-import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -198,52 +197,6 @@ def save_predictions(
     finally:
         unfinished.unlink(missing_ok=True)
     return path
-
-
-def load_predictions(path: Path) -> dict[str, Detections]:
-    """Read what save_predictions wrote.
-
-    Returns:
-        Image name → Detections, in the order saved; predictions_for() puts them beside images.
-
-    Raises:
-        EvaluationError: the file is missing, damaged or of another kind.
-    """
-    try:
-        # Opened here, because numpy leaves a damaged file open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            if str(stored["format"]) != _FORMAT:
-                raise ValueError(f"its format is {stored['format']}, not {_FORMAT}")
-            names, counts = stored["names"].tolist(), stored["counts"]
-            boxes, scores = stored["boxes_xyxy"], stored["scores"]
-            class_ids = stored["class_ids"].astype(np.int64)
-            if not len(boxes) == len(scores) == len(class_ids) == counts.sum():
-                raise ValueError("its arrays have different lengths")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as exc:
-        raise EvaluationError(f"{path} does not hold predictions of ours: {exc}") from exc
-    ends = counts.cumsum()
-    return {
-        name: Detections(boxes[start:end], scores[start:end], class_ids[start:end])
-        for name, start, end in zip(names, ends - counts, ends, strict=True)
-    }
-
-
-def predictions_for(
-    stored: Mapping[str, Detections], images: Sequence[LabelledImage]
-) -> list[Detections]:
-    """Put stored predictions into the order of images.
-
-    Raises:
-        EvaluationError: an image has no stored prediction.
-    """
-    names = image_names(images)
-    missing = [name for name in names if name not in stored]
-    if missing:
-        raise EvaluationError(
-            f"{len(missing)} of {len(names)} images have no stored predictions, first "
-            f"{missing[0]!r}; they were made on another data set or split: predict anew"
-        )
-    return [stored[name] for name in names]
 
 
 def image_names(images: Sequence[LabelledImage]) -> list[str]:

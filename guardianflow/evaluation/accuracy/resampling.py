@@ -1,4 +1,4 @@
-"""What a detector would have scored on other draws of the same images, many draws at once.
+"""Scores a detector on other draws of the same images, many draws at once.
 
 A draw takes as many images as there are, with repetition: it is a weight for each image, how often
 it came. Detections are matched once; a draw only changes how often each counts. Between two
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .average_precision import IOU_THRESHOLDS, RECALL_POINTS, ClassMatches, Float64, Int64
+from .average_precision import RECALL_POINTS, ClassMatches, Float64, Int64
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -34,7 +34,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What each draw gave; R draws, C classes. NaN where a class has no true box in a draw.
+    """Values of each draw; R draws, C classes. NaN where a class has no true box in a draw.
 
     Args:
         ap, ap50, recall: float64, C×R.
@@ -46,7 +46,7 @@ class Draws:
 
 
 def draw_weights(images: int, draws: int, seed: np.random.SeedSequence) -> Float64:
-    """How often each image comes in each draw.
+    """Count how often each image comes in each draw.
 
     Returns:
         float64, images×draws: whole numbers, each column adding up to `images`.
@@ -107,26 +107,9 @@ def draw_all(
     return [_joined(parts) for parts in zip(*portions, strict=True)]
 
 
-def weighted_average_precision(
-    matches: ClassMatches, weights: Float64, thresholds: int = len(IOU_THRESHOLDS)
-) -> Float64:
-    """Average precision of one class in each draw, at each IoU threshold.
-
-    Args:
-        matches: of a class with at least one true box.
-        weights: float64, images×R.
-        thresholds: how many of the matches' thresholds to look at.
-
-    Returns:
-        float64, thresholds×R; NaN where a draw has no true box of the class.
-    """
-    instances = weights[matches.true_image_ids].sum(axis=0)
-    return _Curve.of(matches, len(weights)).judge(weights, instances)[:thresholds]
-
-
 @dataclass(frozen=True, eq=False)
-class _Curve:
-    """One class's detections, ready to be counted.
+class Curve:
+    """One class's detections, ready to be counted in many draws.
 
     Args:
         between: S×images: detections of each image after the correct one before, up to this one.
@@ -139,7 +122,7 @@ class _Curve:
     rows: tuple[Int64, ...]
 
     @classmethod
-    def of(cls, matches: ClassMatches, images: int) -> _Curve:
+    def of(cls, matches: ClassMatches, images: int) -> Curve:
         correct = np.flatnonzero(matches.hits.any(axis=1))
         last = correct[-1] + 1 if len(correct) else 0
         segment = np.searchsorted(correct, np.arange(last))  # the correct one at or after it
@@ -150,7 +133,15 @@ class _Curve:
         )
 
     def judge(self, weights: Float64, instances: Float64) -> Float64:
-        """Average precision, float64, thresholds×draws."""
+        """Average precision of the class in each draw.
+
+        Args:
+            weights: float64, images×draws.
+            instances: float64, draws: true boxes of the class in each.
+
+        Returns:
+            float64, thresholds×draws; NaN where a draw has no true box of the class.
+        """
         result = np.zeros((len(self.rows), weights.shape[1]))
         found = (self.between @ weights).cumsum(axis=0) + np.spacing(1.0)
         drawn = weights[self.image_ids]
@@ -173,13 +164,13 @@ class _Curve:
 class _Model:
     """All classes of one model."""
 
-    curves: tuple[_Curve, ...]
+    curves: tuple[Curve, ...]
     found: csr_array[Any, Any]  # C×images: correct at IoU 0.5 and the deployed confidence
 
     @classmethod
     def of(cls, classes: Sequence[ClassMatches], images: int, conf_threshold: float) -> _Model:
         return cls(
-            curves=tuple(_Curve.of(matches, images) for matches in classes),
+            curves=tuple(Curve.of(matches, images) for matches in classes),
             found=_counts_by_image([found_images(m, conf_threshold) for m in classes], images),
         )
 
@@ -200,7 +191,7 @@ def found_images(matches: ClassMatches, conf_threshold: float) -> Int64:
 
 
 def _points_reached(recall: Float64) -> Float64:
-    """How many of the 101 recall points lie at or below each recall."""
+    """Count the 101 recall points that lie at or below each recall."""
     below = (recall * (len(RECALL_POINTS) - 1) + ROUNDING).astype(np.int64)
     return (below + (RECALL_POINTS[below] <= recall)).astype(np.float64)
 

@@ -1,8 +1,7 @@
-"""How sure accuracy is, and whether two models really differ: the bootstrap over images.
+"""Tells how sure accuracy is, and whether two models really differ: bootstrap over images.
 
     bootstrap_metrics       one model's metrics, each with its interval
     bootstrap_differences   second model − first model on the same images, the same way
-    required_images         about how many images would settle what is still open
 
 Images are what is drawn anew, because boxes of one image are not independent of each other: a dark
 corner hides all of them. Both models are judged on the same draws, so what makes an image hard for
@@ -19,18 +18,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import DetectionMetrics, Estimate
+from ...contracts.estimates import MINIMUM_IMAGES, Estimate
+from ...contracts.measurements import DetectionMetrics
 from ...contracts.results import Detections, LabelledImage
 from .average_precision import Bool, ClassMatches, Float64, Int64, match_all
 from .detection import evaluate_detections
 from .resampling import ROUNDING, Draws, draw_all, found_images
 
 CONFIDENCE = 0.95
-# A handful of images can't tell how much images differ, and no correction mends that.
-MINIMUM_IMAGES = 20
 # Up to so many images that change recall, draws of them say too little about how many there are.
 FEW_CHANGES = 10
-MOST_IMAGES = 10**9
 
 Progress = Callable[[int, int], None]
 
@@ -89,7 +86,7 @@ def bootstrap_metrics(
         values=_values(metrics),
         drawn=_drawn(draws, list(metrics.ap)),
         holding=_images_holding(matches, list(metrics.ap)),
-        room=_recall_room(
+        unseen=_unseen_recall_changes(
             list(metrics.ap), rises=found, falls=truth - found, truth=truth, confidence=confidence
         ),
         bounds=(0.0, 1.0),
@@ -156,44 +153,12 @@ def bootstrap_differences(
         values={key: after[key] - before[key] for key in after},
         drawn={key: drawn_after[key] - drawn_before[key] for key in after},
         holding=_images_holding(matches[0], names),
-        room=_recall_room(names, rises=gained, falls=-gained, truth=truth, confidence=confidence),
+        unseen=_unseen_recall_changes(
+            names, rises=gained, falls=-gained, truth=truth, confidence=confidence
+        ),
         bounds=(-1.0, 1.0),
         confidence=confidence,
     )
-
-
-def required_images(difference: Estimate, images: int, margin: float) -> int | None:
-    """About how many images would decide whether a model loses more than `margin`.
-
-    An interval's width shrinks with the square root of the number of images. It decides when the
-    half towards −margin no longer reaches it. An approximation: it takes the difference seen for
-    the true one and new images for ones like these. If the true difference is nearer to −margin,
-    more are needed.
-
-    Args:
-        difference: second − first, from `images` images.
-        images: that it was measured on.
-        margin: loss that would still be accepted, e.g. 0.01; 0 asks whether it is worse at all.
-
-    Returns:
-        At most `images` where the interval decides already. None where no number of images is
-        in sight: the difference lies on −margin, or so near that it would take over 10⁹.
-
-    Raises:
-        EvaluationError: images below 1, or margin below 0 or no number.
-    """
-    if images < 1:
-        raise EvaluationError(f"images must be at least 1 but is {images}")
-    if not (math.isfinite(margin) and margin >= 0):
-        raise EvaluationError(f"margin must be a loss of 0 or more but is {margin}")
-    distance = difference.value + margin
-    half = difference.value - difference.low if distance > 0 else difference.high - difference.value
-    if half <= 0:
-        return images
-    if abs(distance) * math.sqrt(MOST_IMAGES / images) < half:
-        return None
-    # Less a rounding step, or 2000 images would come out as 2001.
-    return max(1, math.ceil(images * (half / distance) ** 2 * (1 - 1e-12)))
 
 
 def most_images_bound(seen: int, images: int, confidence: float = CONFIDENCE) -> float:
@@ -248,7 +213,7 @@ def _values(metrics: DetectionMetrics) -> dict[str, float]:
 
 
 def _drawn(draws: Draws, names: Sequence[str]) -> dict[str, Float64]:
-    """What each key was in each draw; NaN where the draw has no truth for it."""
+    """Each key's value in each draw; NaN where the draw has no truth for it."""
     drawn = {
         "mAP50": _mean_of_present(draws.ap50),
         "mAP50_95": _mean_of_present(draws.ap),
@@ -286,7 +251,7 @@ def _by_image(image_ids: Sequence[Int64], images: int) -> Int64:
     return np.stack([np.bincount(ids, minlength=images) for ids in image_ids])
 
 
-def _recall_room(
+def _unseen_recall_changes(
     names: Sequence[str], *, rises: Int64, falls: Int64, truth: Int64, confidence: float
 ) -> dict[str, tuple[float, float]]:
     """Recall key → how far below and above its value the interval must reach at least.
@@ -300,10 +265,10 @@ def _recall_room(
     """
     share = 1 / truth.sum(axis=1, keepdims=True)
     rises_by, falls_by, holds = rises * share, falls * share, truth > 0
-    room = {
+    unseen = {
         f"recall.{name}": (
-            _room(falls_by[index], holds[index], confidence),
-            _room(rises_by[index], holds[index], confidence),
+            _unseen_change(falls_by[index], holds[index], confidence),
+            _unseen_change(rises_by[index], holds[index], confidence),
         )
         for index, name in enumerate(names)
     }
@@ -312,15 +277,15 @@ def _recall_room(
     if common.any():
         weight = float(common.mean())
         any_holds = np.logical_or.reduce(holds[common], axis=0)
-        room["recall"] = (
-            weight * _room(falls_by[common].mean(axis=0), any_holds, confidence),
-            weight * _room(rises_by[common].mean(axis=0), any_holds, confidence),
+        unseen["recall"] = (
+            weight * _unseen_change(falls_by[common].mean(axis=0), any_holds, confidence),
+            weight * _unseen_change(rises_by[common].mean(axis=0), any_holds, confidence),
         )
-    return room
+    return unseen
 
 
-def _room(changes: Float64, holding: Bool, confidence: float) -> float:
-    """What images like those that change the value may amount to beyond what was seen of them.
+def _unseen_change(changes: Float64, holding: Bool, confidence: float) -> float:
+    """By how much images like those that change the value may change it beyond what was seen.
 
     Args:
         changes: by how much each image changes the value; those above 0 count.
@@ -339,7 +304,7 @@ def _estimates(
     values: Mapping[str, float],
     drawn: Mapping[str, Float64],
     holding: Mapping[str, int],
-    room: Mapping[str, tuple[float, float]],
+    unseen: Mapping[str, tuple[float, float]],
     bounds: tuple[float, float],
     confidence: float,
 ) -> dict[str, Estimate]:
@@ -353,7 +318,7 @@ def _estimates(
         if holding[key] < MINIMUM_IMAGES:
             continue
         low, high = expanded_percentile_interval(drawn[key], holding[key], confidence)
-        below, above = room.get(key, (0.0, 0.0))
+        below, above = unseen.get(key, (0.0, 0.0))
         if high - low < ROUNDING:
             below = above = most_images_bound(0, holding[key], confidence)
         low, high = min(low, value - below), max(high, value + above)

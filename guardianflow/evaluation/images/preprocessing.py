@@ -71,7 +71,7 @@ def load_image(path: Path) -> ImageArray:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image was fitted into the square network input.
+    """The fit of an image into the square network input.
 
     Args:
         scale: network pixels per image pixel, before the sides are rounded to whole pixels.

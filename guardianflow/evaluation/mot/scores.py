@@ -135,7 +135,7 @@ def _class_result(
 
 
 def prepare(sequence: TrackingSequence, tracks: TrackRows, class_id: int) -> dict[str, Any]:
-    """What TrackEval's metrics take for one sequence and class.
+    """The input of TrackEval's metrics for one sequence and class.
 
     In MOTChallenge's classes a detection is matched with all ground truth of its frame, whatever
     class or mark, at IoU 0.5; one that falls to a distractor is taken out. Then ground truth of
@@ -277,7 +277,7 @@ def _check(sequences: Sequence[TrackingSequence], tracks: Mapping[str, TrackRows
 
 
 def _wrong_rows(rows: TrackRows, length: int) -> str:
-    """What is wrong with rows made in memory; files are checked where they are read."""
+    """Names what is wrong with rows made in memory; files are checked where they are read."""
     if not len(rows):
         return ""
     if rows.frames[0] < 1 or rows.frames[-1] > length or (np.diff(rows.frames) < 0).any():

@@ -8,13 +8,9 @@ reported from its second frame on.
 from __future__ import annotations
 
 import importlib
-import logging
-import os
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,13 +19,12 @@ from ...contracts.errors import EvaluationError, MissingDependencyError
 from ...contracts.ports import ObjectDetector
 from ...contracts.results import Detections
 from ...contracts.sequences import TrackingSequence, TrackRows
+from ...support.foreign_libraries import loggers_to_log, quiet_ultralytics
 from ..images.preprocessing import load_image
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
     from ...contracts.results import FloatArray, IntArray
-
-LOGGER = logging.getLogger(__name__)
 
 TRACKERS = {"bytetrack": "BYTETracker", "botsort": "BOTSORT"}
 INSTALL = {"ultralytics": "pip install ultralytics", "lap": "pip install 'lap>=0.5.12'"}
@@ -40,7 +35,7 @@ SAME_CLASS = (frozenset({"person", "pedestrian", "people", "사람", "보행자"
 
 @dataclass(frozen=True, eq=False)
 class TrackedObjects:
-    """What a tracker reports in one frame.
+    """The report of a tracker on one frame.
 
     Args:
         ids: int64, K; one object keeps its id from frame to frame.
@@ -79,7 +74,7 @@ class ObjectTracker:
         settings = utils.YAML.load(utils.ROOT / "cfg" / "trackers" / f"{tracker}.yaml")
         settings["with_reid"] = False
         self.settings: Mapping[str, Any] = settings
-        with _said_to_our_log():
+        with loggers_to_log("ultralytics"):
             self._tracker = getattr(self._trackers, TRACKERS[tracker])(
                 args=utils.IterableSimpleNamespace(**settings)
             )
@@ -103,7 +98,7 @@ class ObjectTracker:
             detections.class_ids[:, None],
         )
         table = np.concatenate(columns, axis=1).astype(np.float32)
-        with _said_to_our_log():
+        with loggers_to_log("ultralytics"):
             # Ultralytics works on BGR pictures.
             rows = self._tracker.update(Boxes(table, (height, width)), frame[..., ::-1].copy())
         # x1, y1, x2, y2, id, score, class, index of the detection
@@ -201,7 +196,7 @@ def frames_of(sequence: TrackingSequence) -> Iterator[ImageArray]:
 
 @dataclass(frozen=True)
 class ClassMatch:
-    """Which classes a detector and the ground truth of some sequences have in common.
+    """The classes that a detector and the ground truth of some sequences have in common.
 
     Args:
         pairs: sequence name → detector's class id → class id of that sequence's ground truth.
@@ -275,20 +270,16 @@ def _rows(
     )
 
 
-# --- Ultralytics, kept to tracking --------------------------------------------------------------
-
-
 def _ultralytics() -> tuple[Any, Any]:
     """`ultralytics.trackers` and `ultralytics.utils`, imported without their side effects.
 
-    Left to itself the library installs lap, asks the network, writes settings into the user's
-    configuration and sets OMP_NUM_THREADS.
+    The trackers would install lap themselves.
     """
     try:
         importlib.import_module("lap")
     except ImportError as exc:
         raise MissingDependencyError("lap", "object tracking", INSTALL["lap"]) from exc
-    with _quiet_environment(), _said_to_our_log():
+    with quiet_ultralytics():
         try:
             utils = importlib.import_module("ultralytics.utils")
             return importlib.import_module("ultralytics.trackers"), utils
@@ -296,40 +287,3 @@ def _ultralytics() -> tuple[Any, Any]:
             raise MissingDependencyError(
                 "ultralytics", "object tracking", INSTALL["ultralytics"]
             ) from exc
-
-
-@contextmanager
-def _quiet_environment() -> Iterator[None]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "guardianflow"
-    wanted = {
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_OFFLINE": "true",
-        "YOLO_CONFIG_DIR": str(cache),
-    }
-    before = {name: os.environ.get(name) for name in (*wanted, "OMP_NUM_THREADS")}
-    os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _said_to_our_log() -> Iterator[None]:
-    """What Ultralytics logs goes to our log, not to stdout, where our results are."""
-
-    def divert(record: logging.LogRecord) -> bool:
-        level = record.levelno if record.levelno >= logging.WARNING else logging.DEBUG
-        LOGGER.log(level, "%s: %s", record.name, record.getMessage())
-        return False
-
-    logger = logging.getLogger("ultralytics")
-    logger.addFilter(divert)
-    try:
-        yield
-    finally:
-        logger.removeFilter(divert)

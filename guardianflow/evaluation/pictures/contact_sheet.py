@@ -11,7 +11,7 @@ import numpy as np
 
 from ...contracts.errors import EvaluationError
 from ...contracts.results import Detections, LabelledImage
-from ..accuracy.average_precision import IOU_THRESHOLDS, Bool, Float64, assign, iou_matrix
+from ..accuracy.average_precision import IOU_THRESHOLDS, Bool, assign, iou_matrix, to_xywh
 from ..images.preprocessing import load_image
 from .drawing import BLUE, GREEN, GREY, RED, figure_at, literal, require_some
 
@@ -112,18 +112,12 @@ def _judge(image: LabelledImage, prediction: Detections, confidence: float) -> _
     for class_id in np.intersect1d(kept.class_ids, image.class_ids):
         mine = np.flatnonzero(kept.class_ids == class_id)
         truth = np.flatnonzero(image.class_ids == class_id)
-        overlaps = iou_matrix(_xywh(kept.boxes_xyxy[mine]), _xywh(image.boxes_xyxy[truth]))
+        overlaps = iou_matrix(to_xywh(kept.boxes_xyxy[mine]), to_xywh(image.boxes_xyxy[truth]))
         given = assign(overlaps, IOU_THRESHOLDS[:1])[:, 0]
         true_box[mine[given >= 0]] = truth[given[given >= 0]]
     missed = np.ones(len(image.class_ids), dtype=bool)
     missed[true_box[true_box >= 0]] = False
     return _Judged(kept, true_box, missed)
-
-
-def _xywh(boxes_xyxy: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Float64:
-    boxes = boxes_xyxy.astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    return boxes
 
 
 def _draw(axes: Axes, image: LabelledImage, judged: _Judged, class_names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What all pictures share: fonts, colours, a figure that ends as a PNG file.
+"""Tools of all pictures: fonts, colours, a figure that ends as a PNG file.
 
 Matplotlib is imported when the first picture is drawn. Figures are drawn by the Agg canvas
 directly, so no display, no global state and no setting of the caller is touched.
@@ -42,6 +42,8 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY = (
     "#56B4E9",
 )
 GREY = "#666666"
+COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D31", "#7A68A6")
+LONGEST_NAME = 36
 DOTS_PER_INCH = 130
 
 
@@ -77,6 +79,11 @@ def font_families() -> list[str]:
 def literal(text: str) -> str:
     """Text that matplotlib draws as it is: a '$' would begin a formula."""
     return text.replace("$", r"\$")
+
+
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name, drawn as it is, that leaves room for the picture."""
+    return literal(name if len(name) <= longest else f"{name[: longest - 1]}…")
 
 
 def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:

@@ -1,4 +1,4 @@
-"""How many cameras does this device hold?
+"""Finds how many cameras a device holds.
 
 Frames arrive as N cameras send them: each camera at its own even pace and its own phase, whether
 or not the device keeps up. A frame's latency runs from the moment it was due, not from the moment

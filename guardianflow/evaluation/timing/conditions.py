@@ -1,4 +1,4 @@
-"""How quiet the machine was while something was timed.
+"""Records how quiet the machine was while something was timed.
 
 A shared machine is rarely idle, and a time taken beside other work is another number. So each
 measurement says what the other processes did meanwhile, and warns where that was too much.
@@ -102,7 +102,7 @@ class ConditionsRecorder:
 
 
 def conditions_tags(conditions: Conditions) -> dict[str, str]:
-    """What a run says of the machine its figures were taken on; what is unknown has no tag.
+    """Tags of the machine that a run's figures were taken on; what is unknown has no tag.
 
     `sys.quiet` is 'true' where there is nothing to warn of, and `sys.warnings` says what it was.
     """

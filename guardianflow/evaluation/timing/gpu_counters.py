@@ -55,7 +55,7 @@ class GpuCounters:
         return [(device.name, device.uuid) for device in self._devices]
 
     def read(self) -> list[Reading]:
-        """What each GPU tells at this moment, by the names in GpuUsage; never raises."""
+        """Counters of each GPU at this moment, by the names in GpuUsage; never raises."""
         return [device.read(self._nvml) for device in self._devices]
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ def _temperature(nvml: Any, handle: Any) -> float:
 
 
 def _newer_temperature(nvml: Any, handle: Any) -> float:
-    """What takes the older function's place, which leaves with CUDA 14."""
+    """The function that replaces the older one, which leaves with CUDA 14."""
     return float(nvml.nvmlDeviceGetTemperatureV(handle, nvml.NVML_TEMPERATURE_GPU))
 
 

@@ -1,4 +1,4 @@
-"""How long a detector takes: decoded images in, boxes out, stage by stage.
+"""Times a detector: decoded images in, boxes out, stage by stage.
 
 Nothing is clipped and nothing is left out: a slow call happened. order_statistics says which
 percentiles a number of calls can carry, and how sure they are.
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Estimate, LatencyResult, Percentile
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import LatencyResult
 from ...contracts.results import SessionInfo
 from ..images.preprocessing import load_image
 from .order_statistics import timing_of
@@ -123,10 +124,11 @@ def measure_interleaved(
 
 
 def speedup(first: LatencyResult, second: LatencyResult) -> Estimate:
-    """How many times faster the second is: median of the first ÷ median of the second.
+    """The factor by which the second is faster: median of the first ÷ median of the second.
 
-    The interval is a bootstrap over turns, since calls of one turn share the machine's mood
-    (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
+    The interval is a bootstrap over turns, since calls of one turn see the same moment of
+    the machine (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and
+    13).
 
     Args:
         first, second: results of one measure_interleaved.
@@ -181,17 +183,9 @@ def latency_metrics(
     if bench_prefix is not None:
         batch = f"{bench_prefix}bs{result.batch_size}."
         for percentile in (result.latency.p50, result.latency.p95, result.latency.p99):
-            values |= _with_interval(f"{batch}latency_p{percentile.percent}", percentile)
+            values |= percentile.as_metrics(f"{batch}latency_p{percentile.percent}")
         values[f"{batch}fps"] = result.fps
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _with_interval(key: str, percentile: Percentile) -> dict[str, float | None]:
-    return {
-        f"{key}_ms": percentile.value_ms,
-        f"{key}_low_ms": percentile.low_ms,
-        f"{key}_high_ms": percentile.high_ms,
-    }
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a measurement or a training takes of its machine, sampled beside it.
+"""Samples what a measurement or a training takes of its machine, beside it.
 
     SystemSampler            a thread that reads CPU, memory and GPU counters now and then
     SystemMetricsCollector   the same, and the durations of calls: for code of one's own

@@ -1,4 +1,4 @@
-"""How many frames a second a device gets through when it is kept busy.
+"""Measures how many frames a second a device gets through when it is kept busy.
 
     FrameWorkers              threads that take frames through the whole path, file → boxes
     measure_network_throughput   the session alone, as many calls under way as it wants
@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Estimate, ThroughputResult
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import ThroughputResult
 from ...support.child_processes import join
 from ..images.preprocessing import load_image
 from .latency import StagedDetector
@@ -277,9 +278,8 @@ def throughput_metrics(results: Iterable[ThroughputResult]) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for result in results:
         key = f"bench.throughput.{result.scope}_fps"
-        metrics[key] = result.fps
-        if result.interval is not None:
-            metrics |= {f"{key}_low": result.interval.low, f"{key}_high": result.interval.high}
+        bounds = result.interval.as_metrics(key) if result.interval is not None else {}
+        metrics |= bounds | {key: result.fps}
         if result.scope == "files":
             metrics["sys.throughput_imgs_per_sec"] = result.fps
     return metrics
@@ -361,7 +361,7 @@ def _result(
 def _interval(stamps: Sequence[float], batch_size: int, confidence: float) -> Estimate | None:
     """Mean rate of equal windows of time, with Student's t over them; None where calls are few.
 
-    Calls that follow each other share the machine's mood, so the window is the unit, not the call
+    Calls that follow each other see the same moment of the machine, so the window is the unit
     (batch means; Law, "Simulation Modeling and Analysis", chapter 9).
     """
     from scipy.stats import t

@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...contracts.measurements import CameraCapacity, Estimate, Timing
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import CameraCapacity, Timing
 from ...contracts.releases import JournalEntry, ReleaseDecision
 
 PRECISION_RECALL, LATENCY, DIFFERENCES, MISSES = (

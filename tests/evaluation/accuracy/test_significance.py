@@ -8,27 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import MINIMUM_IMAGES
 from guardianflow.contracts.results import Detections, LabelledImage
 from guardianflow.evaluation.accuracy.average_precision import match_all, precision_at_recalls
 from guardianflow.evaluation.accuracy.detection import evaluate_detections
-from guardianflow.evaluation.accuracy.resampling import (
-    _points_reached,
-    draw_weights,
-    weighted_average_precision,
-)
+from guardianflow.evaluation.accuracy.resampling import Curve, _points_reached, draw_weights
 from guardianflow.evaluation.accuracy.significance import (
-    MINIMUM_IMAGES,
     bootstrap_differences,
     bootstrap_metrics,
     expanded_percentile_interval,
     most_images_bound,
-    required_images,
 )
 
 # The benchmarks are no installed package, so their models are read from the file.
@@ -72,6 +66,12 @@ def crowded_split(seed, count=12):
     return images, predictions
 
 
+def average_precision(matches, weights):
+    """Thresholds×draws, of one class."""
+    instances = weights[matches.true_image_ids].sum(axis=0)
+    return Curve.of(matches, len(weights)).judge(weights, instances)
+
+
 def without_ties(predictions, seed):
     rng = np.random.default_rng(seed)
     return [
@@ -84,7 +84,7 @@ def without_ties(predictions, seed):
 def test_all_images_once_give_the_very_average_precision(seed):
     images, predictions = crowded_split(seed)
     for matches in match_all(predictions, images, 2):
-        once = weighted_average_precision(matches, np.ones((len(images), 1)))[:, 0]
+        once = average_precision(matches, np.ones((len(images), 1)))[:, 0]
         assert once == pytest.approx(precision_at_recalls(matches).mean(axis=1), abs=1e-14)
 
 
@@ -93,10 +93,7 @@ def test_a_draw_is_what_pycocotools_says_of_the_drawn_images(pycocotools_map, se
     images, predictions = crowded_split(seed)
     predictions = without_ties(predictions, seed)
     weights = draw_weights(len(images), 3, np.random.SeedSequence(seed))
-    judged = [
-        weighted_average_precision(matches, weights)
-        for matches in match_all(predictions, images, 2)
-    ]
+    judged = [average_precision(matches, weights) for matches in match_all(predictions, images, 2)]
     for draw in range(3):
         chosen = np.repeat(np.arange(len(images)), weights[:, draw].astype(int))
         assert len(chosen) == len(images)
@@ -124,7 +121,7 @@ def test_a_class_that_a_draw_lacks_has_no_value_in_it():
     images, predictions = [image(0, [BOX]), image(1, [])], [found([BOX], [0.9]), found([], [])]
     (matches,) = match_all(predictions, images, 1)
     weights = np.array([[1.0, 0.0, 2.0], [1.0, 2.0, 0.0]])
-    average = weighted_average_precision(matches, weights, thresholds=1)[0]
+    average = average_precision(matches, weights)[0]
     assert average[[0, 2]].tolist() == pytest.approx([1, 1])
     assert math.isnan(average[1])
 
@@ -286,41 +283,6 @@ def test_intervals_hold_the_true_difference_in_95_of_100_cases():
     assert min(held.values()) >= least, held
     # Intervals far too wide would hold the truth always, in every key.
     assert sum(held.values()) < trials * len(held), held
-
-
-# --- how many images ------------------------------------------------------------------------------
-
-
-def test_twice_as_near_takes_four_times_the_images():
-    undecided = Estimate(value=0.0, low=-0.02, high=0.02)
-    assert required_images(undecided, 500, margin=0.01) == 2000
-    assert required_images(undecided, 500, margin=0.005) == 8000
-    assert required_images(undecided, 500, margin=0.04) == 125  # decided: it would do with fewer
-    assert required_images(Estimate(-0.03, -0.05, 0.01), 500, margin=0.01) == 2000  # surely worse
-
-
-def test_no_number_of_images_decides_what_lies_on_the_margin():
-    assert required_images(Estimate(-0.01, -0.03, 0.01), 500, margin=0.01) is None
-    assert required_images(Estimate(-0.01 + 1e-9, -0.03, 0.01), 500, margin=0.01) is None
-    assert required_images(Estimate(0.0, 0.0, 0.0), 500, margin=0.0) == 500
-
-
-@settings(max_examples=200)
-@given(st.floats(-0.1, 0.1), st.floats(1e-4, 0.1), st.integers(1, 100_000), st.floats(0, 0.1))
-def test_the_images_it_names_would_decide(value, half, images, margin):
-    needed = required_images(Estimate(value, value - half, value + half), images, margin)
-    if needed is None:
-        return
-    half_then = half * math.sqrt(images / needed)
-    assert half_then <= abs(value + margin) * (1 + 1e-9)
-
-
-@pytest.mark.parametrize("margin", [-0.01, math.nan, math.inf])
-def test_a_margin_is_a_loss(margin):
-    with pytest.raises(EvaluationError, match="margin must be a loss of 0 or more"):
-        required_images(Estimate(0, -1, 1), 10, margin)
-    with pytest.raises(EvaluationError, match="images must be at least 1"):
-        required_images(Estimate(0, -1, 1), 0, 0.01)
 
 
 # --- what can't be judged -------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from guardianflow.contracts.errors import EvaluationError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.results import SessionInfo
 from guardianflow.evaluation.timing import latency
 from guardianflow.evaluation.timing.latency import (

@@ -11,17 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardianflow.contracts.results import StageResult
-from pipelines.compare.table import (
-    ComparisonTable,
-    cells,
-    notes,
-    tabulate,
-    to_dict,
-    to_markdown,
-    verdict,
-    write_table,
-)
-from pipelines.console import print_comparison
+from pipelines.compare.table import ComparisonTable, tabulate, write_table
+from pipelines.console import print_table
+from pipelines.tables import verdict
 from scenario import Scenario, build_scenario
 
 FORMATS = [{"backend": b, "precision": p} for b in ("openvino", "onnx") for p in ("fp16", "int8")]
@@ -117,7 +109,7 @@ def test_what_was_not_measured_has_no_number_anywhere(tmp_path: Path) -> None:
     assert (kept["best"], kept["best_run_id"]) == ("openvino_int8", "run-openvino_int8")
     assert kept["rows"][1]["speedup_ratio"] is None
     assert (tmp_path / "comparison.png").stat().st_size > 10_000
-    text = to_markdown(made)
+    text = made.to_markdown()
     assert "| skipped: 그래픽 장치 없음 \\| no GPU |" in text
     assert "| failed: two lines |" in text
     assert [key for key in made.metrics if "tensorrt" in key or "onnx" in key] == []
@@ -167,24 +159,24 @@ def test_limits_are_the_scenarios() -> None:
 def test_a_search_that_ended_with_float16_is_told_as_that() -> None:
     made = table(finished("openvino_int8-as-fp16", 0.0, 1.5))
     assert (made.rows[0].variant, made.rows[0].made) == ("openvino_int8", "openvino_fp16")
-    assert cells(made.rows[0])[0] == "* openvino_int8 → openvino_fp16"
+    assert made.cells(made.rows[0])[0] == "* openvino_int8 → openvino_fp16"
 
 
 def test_no_best_and_a_busy_machine_are_said() -> None:
     late = finished("onnx_int8", 0.5, 3.0)
     busy = StageResult(**{**vars(late), "metrics": {**late.metrics, "sys.warnings": 1.0}})
     made = table(busy)
-    said = " ".join(notes(made))
+    said = " ".join(made.notes())
     assert "there is no best one" in said
     assert "measure again" in said
-    assert cells(made.rows[0])[4] == "3.00× [2.70 … 3.30] !"
-    assert to_dict(made)["best"] is None
+    assert made.cells(made.rows[0])[4] == "3.00× [2.70 … 3.30] !"
+    assert made.to_dict()["best"] is None
 
 
 def test_the_table_keeps_its_width_with_hangul(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.cells import cell_len
 
-    print_comparison(table(NATIVE, unmeasured("onnx_int8", "SKIPPED", "[한글] 라이브러리 없음")))
+    print_table(table(NATIVE, unmeasured("onnx_int8", "SKIPPED", "[한글] 라이브러리 없음")))
     shown = capsys.readouterr().out
     assert "[한글] 라이브러리 없음" in shown
     frame = [line for line in shown.splitlines() if line[:1] in "┏┃┡│└"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, VariantDecision
 from guardianflow.contracts.results import RegisteredModel, StageResult
 from guardianflow.release.decision import decide
-from pipelines.full_pipeline.summary import cells, summarise, to_markdown, write_summary
+from pipelines.full_pipeline.summary import Summary, summarise, write_summary
 from scenario import Scenario, load_scenario
 
 EXPERIMENT = "demo-construction/seoul-plant1/full"
@@ -28,6 +28,10 @@ def made(stage: str, variant: str, **metrics: float) -> StageResult:
     return StageResult(
         stage, f"{stage}-{variant}", "FINISHED", EXPERIMENT, "r", metrics, models, variant
     )
+
+
+def cells(summary: Summary, place: int) -> tuple[str, ...]:
+    return summary.cells(summary.rows[place])
 
 
 def results() -> list[StageResult]:
@@ -54,21 +58,21 @@ def test_rows_join_each_model_with_its_own_judgement(repository: Path) -> None:
 
 def test_what_was_not_measured_is_a_dash_and_no_metric(repository: Path) -> None:
     summary = summarise(demo(repository), "parent", results())
-    assert cells(summary.rows[1])[4] == "–"
+    assert cells(summary, 1)[4] == "–"
     assert "summary.openvino_int8.latency_p50_ms" not in summary.metrics
     assert summary.metrics["summary.pytorch_fp32.mAP50"] == 0.91
 
 
 def test_the_delta_is_negative_where_the_variant_is_worse(repository: Path) -> None:
     summary = summarise(demo(repository), "parent", results())
-    assert cells(summary.rows[1])[3] == "-0.010"
+    assert cells(summary, 1)[3] == "-0.010"
 
 
 def test_the_report_holds_names_runs_and_a_picture(repository: Path, tmp_path: Path) -> None:
     summary = summarise(demo(repository), "parent", results())
     write_summary(summary, tmp_path)
     text = (tmp_path / "summary.md").read_text("utf-8")
-    assert text == to_markdown(summary)
+    assert text == summary.to_markdown()
     assert "shown/openvino_int8 v3" in text
     assert "| infer-openvino_int8 |" in text
     rows = json.loads((tmp_path / "summary.json").read_text("utf-8"))["rows"]
@@ -78,21 +82,21 @@ def test_the_report_holds_names_runs_and_a_picture(repository: Path, tmp_path: P
 
 def test_times_taken_on_a_busy_machine_are_marked(repository: Path) -> None:
     quiet = summarise(demo(repository), "parent", results())
-    assert "busy" not in to_markdown(quiet)
+    assert "busy" not in quiet.to_markdown()
     loaded = [*results()]
     loaded[1] = made(
         "quant", "openvino_int8", **{"comparison.speedup_ratio": 72.0, "sys.warnings": 1.0}
     )
     busy = summarise(demo(repository), "parent", loaded)
-    assert cells(busy.rows[1])[6] == "72.00× !"
-    assert "!" not in "".join(cells(busy.rows[0]))
-    assert "do not rely on these times" in to_markdown(busy)
+    assert cells(busy, 1)[6] == "72.00× !"
+    assert "!" not in "".join(cells(busy, 0))
+    assert "do not rely on these times" in busy.to_markdown()
 
 
 def test_a_zero_difference_has_no_minus_sign(repository: Path) -> None:
     same = results()
     same[3] = made("infer", "openvino_int8", **{"det.mAP50": 0.91, "det.mAP50_95": 0.5999})
-    assert cells(summarise(demo(repository), "parent", same).rows[1])[3] == "+0.000"
+    assert cells(summarise(demo(repository), "parent", same), 1)[3] == "+0.000"
 
 
 def test_the_decision_stands_below_the_table(repository: Path) -> None:
@@ -106,11 +110,11 @@ def test_the_decision_stands_below_the_table(repository: Path) -> None:
     release = StageResult("release", "rel", "FINISHED", EXPERIMENT, "r", decision=decision)
     summary = summarise(demo(repository), "parent", [*results(), release])
     assert len(summary.rows) == 2
-    text = to_markdown(summary)
+    text = summary.to_markdown()
     assert "Release: PASS (77 images of test, 0.95 confidence). pytorch_fp32 passed" in text
     assert "- openvino_int8: FAIL min_mAP50: mAP50 is 0.9." in text
     assert "- make it champion: guardianflow promote shown/ppe --version 3" in text
-    assert "## Release" not in to_markdown(summarise(demo(repository), "parent", results()))
+    assert "## Release" not in summarise(demo(repository), "parent", results()).to_markdown()
 
 
 HOSTILE = "<img src=x onerror=alert(1)>|`*[a](javascript:alert(1))"
@@ -132,7 +136,7 @@ def test_names_of_others_are_no_markup_in_the_summary(repository: Path) -> None:
         rows=rows,
         release=decision.to_dict() | {"reason": HOSTILE},
     )
-    text = to_markdown(hostile)
+    text = hostile.to_markdown()
     assert "<img" not in text and not re.search(r"(?<!\\)]\(", text)
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1

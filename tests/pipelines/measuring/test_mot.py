@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from contexts import context_of, request_of
 from tracking import TruthTeller
 
 from guardianflow.contracts.errors import ConfigurationError
@@ -22,10 +23,8 @@ from pipelines.measuring.mot import (
     tracking_identity,
     tracking_tags,
 )
-from pipelines.settings import Settings
 from pipelines.stage.events import EventSink, read_events
-from pipelines.stage.stage import StageContext, StageRequest
-from pipelines.wiring import Ports
+from pipelines.stage.stage import StageContext
 from scenario import build_scenario
 
 CLASSES = ("helmet", "person")
@@ -65,19 +64,8 @@ def make_context(tmp_path: Path, shared_work_dir: Path, told: Told) -> Any:
                 "benchmark": {"use_tracking": True, "sequences": list(sequences), **benchmark},
             }
         )
-        request = StageRequest(
-            stage="infer",
-            title="infer",
-            run_name="run",
-            experiment_name="demo/seoul-plant1/full",
-            scenario_yaml="",
-            base_dir=str(tmp_path / "scenarios"),
-            tracking_uri="",
-            work_dir=str(shared_work_dir),
-        )
-        settings = Settings(work_dir=shared_work_dir)
-        sink = EventSink(told.descriptor)
-        return StageContext(request, scenario, settings, cast(Ports, None), sink, tmp_path)
+        request = request_of("infer", tmp_path / "scenarios", shared_work_dir)
+        return context_of(request, scenario, tmp_path, events=EventSink(told.descriptor))
 
     return make
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
+from contexts import EXPERIMENT, QuantDesk
 
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import ScenarioError
-from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.quant.qat import require_trainable
-from pipelines.quant.stage import QuantStage
-from pipelines.settings import Settings
-from pipelines.stage.events import EventSink
-from pipelines.stage.stage import StageContext, StageRequest, execute
-from pipelines.wiring import Ports
-from scenario import QuantizationParams, build_scenario
+from scenario import QuantizationParams
 
-EXPERIMENT = "demo/seoul-plant1/full"
 SIDE = 96
 NAMES = ("helmet", "head")
 
@@ -66,61 +58,16 @@ def untrained(file: Path) -> Path:
     return file
 
 
-class Desk:
-    """A store and a registry in memory that hold a detector, and quant stages on them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = InMemoryStore()
-        self.registry = InMemoryRegistry(self.store)
-        self.folder = folder
-        self._data = write_dataset(folder / "data")
-        source = package_from_weights(
-            untrained(folder / "weights.pt"), folder / "source", input_size=SIDE
-        )
-        self.trained = self.store.start_run(RunRequest(EXPERIMENT, "ppe-yolo11n-train-v1"))
-        self.registry.register(self.trained, source, f"{EXPERIMENT}/ppe")
-        self.store.end_run(self.trained)
-        self._count = 0
-
-    def run(self, **quantization: object) -> Any:
-        self._count += 1
-        scratch = self.folder / f"stage{self._count}"
-        scratch.mkdir()
-        scenario = build_scenario(
-            {
-                "name": "demo",
-                "site": {"customer": "demo", "region": "seoul"},
-                "task": {"type": "ppe"},
-                "model": {"architecture": "yolo11n", "input_size": SIDE},
-                "dataset": {"path": str(self._data)},
-                "environment": {"device": "cpu"},
-                "benchmark": {"warmup_runs": 1, "benchmark_runs": 10},
-                "quantization": {"calibration_size": 4, **quantization},
-            }
-        )
-        variant = scenario.quantization_variants[0]
-        request = StageRequest(
-            stage="quant",
-            title="quant",
-            run_name=f"quant-{variant.variant}",
-            experiment_name=EXPERIMENT,
-            scenario_yaml="",
-            base_dir=str(self.folder),
-            tracking_uri="",
-            work_dir=str(self.folder / "work"),
-            source=f"runs:/{self.trained}",
-            variant=variant.model_dump(mode="json"),
-            variant_name=variant.variant,
-        )
-        context = StageContext(
-            request,
-            scenario,
-            Settings(work_dir=self.folder / "work"),
-            cast(Ports, SimpleNamespace(store=self.store, registry=self.registry)),
-            EventSink(None),
-            scratch,
-        )
-        return execute(QuantStage(context), context)
+def make_desk(folder: Path) -> QuantDesk:
+    weights = untrained(folder / "weights.pt")
+    return QuantDesk(
+        folder,
+        package_from_weights(weights, folder / "source", input_size=SIDE),
+        write_dataset(folder / "data"),
+        calibration_size=4,
+        environment={"device": "cpu"},
+        benchmark={"warmup_runs": 1, "benchmark_runs": 10},
+    )
 
 
 @pytest.mark.slow
@@ -128,7 +75,7 @@ class Desk:
 def test_a_trained_variant_is_registered_and_says_how_it_was_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk(tmp_path)
+    desk = make_desk(tmp_path)
     logged: list[tuple[int | None, dict[str, float]]] = []
     log = desk.store.log_metrics
 

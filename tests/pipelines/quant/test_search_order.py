@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.quantisation import Recipe, Training
-from pipelines.quant.search_order import Attempt, Limits, Measured, RecipeSearch, judge
+from guardianflow.contracts.results import RunRecord
+from pipelines.quant.search_order import RecipeSearch
+from pipelines.quant.trial import Trial
+from scenario import SearchParams
 
-LIMITS = Limits(max_drop_mAP50_95=0.01, max_drop_mAP50=0.01)
+LIMITS = SearchParams(max_drop_mAP50_95=0.01, max_drop_mAP50=0.01)
 
 
-def exactly(value: float) -> Estimate:
-    return Estimate(value, value, value)
+exactly = Estimate.exactly
+
+
+def tried(recipe, drops, class_recall, relative_latency, size_mb, throughput=None, limits=LIMITS):
+    cost = {"relative_latency": relative_latency, "size_mb": size_mb}
+    made = Trial(
+        recipe, drops=drops, class_recall=class_recall, relative_throughput=throughput, **cost
+    )
+    return made.judged(limits)
 
 
 class Network:
@@ -31,16 +43,14 @@ class Network:
         self.tried.append(recipe)
         self.left -= 1
         if recipe is None:
-            return judge(
-                None, Measured({k: exactly(0) for k in ("mAP50", "mAP50_95")}, {}, 0.9, 5), LIMITS
-            )
+            return tried(None, {k: exactly(0) for k in ("mAP50", "mAP50_95")}, {}, 0.9, 5)
         quantised = [name for name in self.harms if name not in recipe.float_groups]
         drop = sum(self.harms[name] for name in quantised)
         drop += self.method_harm.get(recipe.calibration_method, 0)
         faster = 0.05 if recipe.preset == "performance" else 0
         latency = 1 - 0.5 * len(quantised) / len(self.harms) - faster
         drops = {"mAP50": exactly(drop / 2), "mAP50_95": exactly(drop)}
-        return judge(recipe, Measured(drops, {}, latency, latency * 4), LIMITS)
+        return tried(recipe, drops, {}, latency, latency * 4)
 
     def search(self, **options):
         return RecipeSearch(self.ranking, self.attempt, lambda: self.left > 0, **options).run()
@@ -77,16 +87,14 @@ def test_the_fewest_groups_that_will_do_stay_float(harms):
     assert len(result.best.recipe.float_groups) == needed
     assert set(result.best.recipe.float_groups) == set(network.ranking[:needed])
     assert len(network.tried) <= 8
-    assert all(
-        each.accepted == (each.measured.drops["mAP50_95"].value <= 0.01) for each in result.attempts
-    )
+    assert all(each.accepted == (each.drop <= 0.01) for each in result.trials)
 
 
 def test_a_bad_calibration_is_replaced_by_another():
     harms = {f"part {i}": 0.001 for i in range(4)}
     result = Network(harms, method_harm={"entropy": 0.5}).search()
     assert result.best.recipe.calibration_method == "percentile"
-    rejected = [each for each in result.attempts if not each.accepted]
+    rejected = [each for each in result.trials if not each.accepted]
     assert {each.recipe.calibration_method for each in rejected} == {"entropy"}
 
 
@@ -94,14 +102,14 @@ def test_float16_is_what_remains_and_the_reasons_are_told():
     result = Network({"a": 0.5, "b": 0.5}).search()
     assert result.best.recipe is None
     assert result.best.label == "float16"
-    assert "mAP50_95 drops by 0.5" in next(each.reason for each in result.attempts)
+    assert "mAP50_95 drops by 0.5" in next(each.reason for each in result.trials)
 
 
 def test_the_budget_ends_the_search_with_the_best_so_far():
     harms = {f"part {i}": 0.002 for i in range(16)}
     result = Network(harms, minutes=2).search()
     assert result.ended == "the time budget is used up"
-    assert len(result.attempts) <= 3
+    assert len(result.trials) <= 3
     nothing = Network({"a": 0.5, "b": 0.5}, minutes=1).search()
     assert nothing.best.recipe is None
     assert nothing.ended == "the time budget is used up"
@@ -112,7 +120,7 @@ def test_the_objective_chooses_among_those_accepted():
         size = 2.0 if recipe.preset == "mixed" else 3.0
         latency = 0.6 if recipe.preset == "mixed" else 0.5
         drops = {"mAP50": exactly(0), "mAP50_95": exactly(0)}
-        return judge(recipe, Measured(drops, {}, latency, size, 2.0 - latency), LIMITS)
+        return tried(recipe, drops, {}, latency, size, 2.0 - latency)
 
     def best(objective):
         return RecipeSearch(["a"], attempt, lambda: True, objective).run().best.recipe.preset
@@ -126,16 +134,16 @@ def test_the_objective_chooses_among_those_accepted():
 
 def test_a_drop_is_judged_by_what_was_measured_and_said_to_be_unsure():
     drops = {"mAP50": exactly(0.0), "mAP50_95": Estimate(0.008, -0.01, 0.03)}
-    passed = judge(Recipe(), Measured(drops, {"helmet": 0.95}, 0.5, 3.0), LIMITS)
+    passed = tried(Recipe(), drops, {"helmet": 0.95}, 0.5, 3.0)
     assert passed.accepted
     assert not passed.certain
     assert "not certain" in passed.reason
-    strict = Limits(0.01, 0.01, min_class_recall=0.97)
-    refused = judge(Recipe(), Measured(drops, {"helmet": 0.95}, 0.5, 3.0), strict)
+    strict = LIMITS.model_copy(update={"min_class_recall": 0.97})
+    refused = tried(Recipe(), drops, {"helmet": 0.95}, 0.5, 3.0, limits=strict)
     assert not refused.accepted
     assert "recall of helmet is 0.950, 0.97 is wanted" in refused.reason
     many = {f"class {n}": n / 100 for n in range(80)}
-    told = judge(Recipe(), Measured(drops, many, 0.5, 3.0), strict).reason
+    told = tried(Recipe(), drops, many, 0.5, 3.0, limits=strict).reason
     assert told.startswith("recall of class 0 is 0.000")
     assert "class 3" not in told
     assert "of 77 more classes" in told
@@ -153,7 +161,7 @@ class Trainable(Network):
             return super().attempt(recipe)
         if self.heals is None:
             self.tried.append(recipe)
-            return Attempt(recipe, None, False, "training would take about 90 minutes")
+            return Trial(recipe, reason="training would take about 90 minutes")
         sick, self.harms = self.harms, {k: v * self.heals for k, v in self.harms.items()}
         try:
             return super().attempt(recipe)
@@ -205,3 +213,29 @@ def test_training_starts_from_the_calibration_that_came_closest():
     network = Trainable(HARMS, heals=0.001, method_harm={"entropy": 0.5, "minmax": 0.001})
     result = network.search(training=TRAINING)
     assert result.best.recipe.calibration_method == "percentile"
+
+
+def test_a_trial_is_read_back_from_what_its_run_logged():
+    drops = {"mAP50": Estimate(0.001, -0.002, 0.004), "mAP50_95": Estimate(0.008, -0.01, 0.03)}
+    made = tried(Recipe(), drops, {"helmet": 0.95}, 0.5, 3.0, throughput=1.7)
+    metrics = {**made.as_metrics(), "det.recall.helmet": 0.95, "det.recall": 0.95}
+    run = RunRecord("r1", "e", "try", "FINISHED", 0, 1, {}, {}, metrics)
+    assert Trial.of_run(Recipe(), run).judged(LIMITS) == replace(made, run_id="r1")
+    without = {key: value for key, value in metrics.items() if not key.endswith(("_low", "_high"))}
+    again = Trial.of_run(Recipe(), replace(run, metrics=without))
+    assert again.drops["mAP50"] == Estimate.exactly(0.001)
+
+
+def test_a_row_says_nothing_of_what_was_not_measured():
+    refused = Trial(None, reason="it could not be made or run: no space", run_id="r2")
+    assert refused.to_row() == {
+        "label": "float16",
+        "accepted": False,
+        "certain": True,
+        "reason": "it could not be made or run: no space",
+        "run_id": "r2",
+    }
+    drops = {"mAP50": exactly(0.0), "mAP50_95": exactly(0.004)}
+    row = tried(Recipe(float_groups=("a",)), drops, {"helmet": 0.9}, 0.5, 3.0).to_row()
+    assert list(row)[-3:] == ["drops", "relative_latency", "size_mb"]
+    assert row["drops"]["mAP50_95"] == {"value": 0.004, "low": 0.004, "high": 0.004}

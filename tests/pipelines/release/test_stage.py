@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from contexts import RememberingSink, context_of
 from recalling_detector import recalling_detector
 
 from guardianflow.contracts.errors import (
@@ -46,9 +47,8 @@ from pipelines.release.runner import ReleaseRunner
 from pipelines.release.stage import ReleaseStage
 from pipelines.release.text import decision_lines, refusal
 from pipelines.settings import Settings
-from pipelines.stage.events import EventSink
 from pipelines.stage.plan import Planner, RunOptions
-from pipelines.stage.stage import StageContext, execute
+from pipelines.stage.stage import execute
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario
 
@@ -138,11 +138,8 @@ class Site:
         self._count += 1
         scratch = self._folder / f"release{self._count}"
         scratch.mkdir()
-        sink = EventSink(None)
-        sink.message = self.said.append  # type: ignore[method-assign]
-        context = StageContext(
-            request, scenario.as_single(), self.settings, self.ports, sink, scratch
-        )
+        sink = RememberingSink(self.said)
+        context = context_of(request, scenario.as_single(), scratch, self.ports, sink)
         return execute(ReleaseStage(context), context)
 
     def version_tags(self, version: str, name: str = NAME) -> dict[str, str]:

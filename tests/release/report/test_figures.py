@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, ReleaseLimits
 from guardianflow.release.report.figures import (
     RULES,

@@ -11,7 +11,7 @@ from release_reports import CLASSES, MODEL, SITE, make_report, verdict
 from report_pages import Reader, shown
 
 from guardianflow.contracts.errors import ConfigurationError, EvaluationError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from release_reports import make_report, verdict
 
-from guardianflow.contracts.measurements import Estimate, Percentile, Timing
+from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import Percentile, Timing
 from guardianflow.contracts.releases import (
     FAIL,
     OBJECTIVES,

@@ -1,7 +1,7 @@
-"""Pictures of what is sure and what is not: differences, call times, cameras.
+"""Draws times: of calls by batch size, of single calls, and latency under a load of cameras.
 
-As in pictures.py: each function takes values and the path to write and returns that path; with
-nothing to draw it raises EvaluationError. Names may be Hangul.
+Each function takes values and the path to write and returns that path; with nothing to draw it
+raises EvaluationError. Names may be Hangul.
 """
 
 from __future__ import annotations
@@ -13,83 +13,81 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import CameraCapacity, CameraStep, Estimate, Percentile, Timing
+from ...contracts.measurements import (
+    CameraCapacity,
+    CameraStep,
+    LatencyResult,
+    Percentile,
+    Timing,
+)
 from .drawing import (
     BLUE,
+    COLOURS,
     GREEN,
     GREY,
     ORANGE,
-    PINK,
     RED,
     SKY,
     figure_at,
     light_grid,
     literal,
     require_some,
+    shortened,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-OVERALL = ("mAP50_95", "mAP50", "recall")
-SHOWN_ROWS = 30
-LONGEST_NAME = 36
-COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D31", "#7A68A6")
 PERCENTILE_MARKS = {50: "o", 95: "D", 99: "^"}
 # From this ratio of the longest to the shortest on, a linear axis would press most into a corner.
 WIDE_SPREAD = 8.0
-BETTER, WORSE, UNDECIDED = "better", "worse", "undecided: the interval holds 0"
 
 
-def differences_forest(
-    estimates: Mapping[str, Estimate],
-    path: Path,
-    *,
-    title: str = "Second model − first model",
+def latency_by_batch_size(
+    results: Sequence[LatencyResult], path: Path, *, title: str = "Latency and throughput"
 ) -> Path:
-    """Each difference with its 95 % interval beside a line at 0, the overall ones on top.
-
-    With more than 30 only the overall ones and the classes with the lowest differences are shown,
-    and the picture says so.
+    """Latency of a call (median, p95 and p99 where measured) and images a second.
 
     Args:
-        estimates: key → second − first, as significance.bootstrap_differences gives them.
+        results: one per batch size.
         path: .png to write.
     """
-    require_some(estimates, "a picture of differences")
-    overall, classes = _rows(estimates)
-    shown = overall + classes[: SHOWN_ROWS - len(overall)]
-    left_out = len(overall) + len(classes) - len(shown)
-    with figure_at(path, 9, 1.7 + 0.3 * len(shown)) as figure:
-        axes = figure.add_subplot()
-        axes.axvline(0, color="black", lw=1)
-        heights = np.arange(len(shown))[::-1]
-        for height, key in zip(heights, shown, strict=True):
-            estimate = estimates[key]
-            colour, marker = _verdict_mark(estimate)
-            axes.plot([estimate.low, estimate.high], [height, height], color=colour, lw=2)
-            size = 8 if key in overall else 5.5
-            axes.plot(estimate.value, height, marker=marker, color=colour, ms=size, ls="none")
-            text = f"{estimate.value:+.3f}  [{estimate.low:+.3f}, {estimate.high:+.3f}]"
-            axes.annotate(
-                text.replace("-", "−"),
-                (1.01, height),
-                xycoords=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=8,
-                color=GREY,
-                annotation_clip=False,
-            )
-        if overall and classes:
-            axes.axhline(len(shown) - len(overall) - 0.5, color=GREY, lw=0.6, ls=":")
-        axes.set_yticks(heights, [_shown_name(_row_name(key)) for key in shown])
-        said = f"\nof classes the {len(shown) - len(overall)} lowest of {len(classes)} values"
-        said = said if left_out else ""
-        axes.set(title=literal(title) + said, ylim=(-0.7, len(shown) - 0.3))
-        axes.set_xlabel("Difference and its 95 % interval; right of 0 the second model is better")
-        light_grid(axes, "x")
-        _verdict_legend(axes, [estimates[key] for key in shown])
+    require_some(results, "a picture of latency")
+    ordered = sorted(results, key=lambda result: result.batch_size)
+    columns = np.arange(len(ordered))
+    with figure_at(path, 9, 4.2) as figure:
+        figure.suptitle(title)
+        left, right = figure.subplots(1, 2)
+        medians = [result.latency_p50_ms for result in ordered]
+        left.bar(columns, medians, width=0.6, color=BLUE, label="median")
+        _scatter_known(left, [r.latency.p95.value_ms for r in ordered], "p95", "D", ORANGE)
+        _scatter_known(left, [r.latency.p99.value_ms for r in ordered], "p99", "^", RED)
+        left.set(xlabel="Batch size and median", ylabel="Latency of a call, ms")
+        rates = [result.fps for result in ordered]
+        right.bar(columns, rates, width=0.6, color=GREEN)
+        right.set(xlabel="Batch size and throughput", ylabel="Images a second")
+        sides = max(len(ordered), 4) / 2  # one bar alone need not fill the picture
+        for axes, values, unit in ((left, medians, " ms"), (right, rates, "/s")):
+            # The figures stand below: above the bars are the marks of p95 and p99.
+            names = [
+                f"{result.batch_size}\n{value:.1f}{unit}"
+                for result, value in zip(ordered, values, strict=True)
+            ]
+            axes.set_xticks(columns, names)
+            middle = (len(ordered) - 1) / 2
+            axes.set_xlim(middle - sides, middle + sides)
+            light_grid(axes, "y")
+        handles, labels = left.get_legend_handles_labels()
+        by_label = dict(zip(labels, handles, strict=True))
+        shown = [label for label in ("median", "p95", "p99") if label in by_label]
+        figure.legend(
+            [by_label[label] for label in shown],
+            shown,
+            loc="outside lower left",
+            ncols=3,
+            frameon=False,
+        )
     return path
 
 
@@ -113,7 +111,7 @@ def latency_distribution(
             colour = COLOURS[index % len(COLOURS)]
             style = "-" if index < len(COLOURS) else "--"
             times = np.sort(timing.samples_ms)
-            label = "\n".join([_shown_name(name), *_percentile_lines(timing)])
+            label = "\n".join([shortened(name), *_percentile_lines(timing)])
             axes.ecdf(times, color=colour, lw=1.6, ls=style, label=label)
             for percentile in (timing.p50, timing.p95, timing.p99):
                 _mark_percentile(axes, percentile, colour)
@@ -190,53 +188,18 @@ def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Pat
     return path
 
 
-def _rows(estimates: Mapping[str, Estimate]) -> tuple[list[str], list[str]]:
-    """Overall keys in their order, the others from the lowest difference up."""
-    overall = [key for key in OVERALL if key in estimates]
-    others = [key for key in estimates if key not in overall]
-    return overall, sorted(others, key=lambda key: estimates[key].value)
-
-
-def _row_name(key: str) -> str:
-    """'recall.helmet' → 'helmet: recall'."""
-    kinds = {"ap": "AP50-95", "ap50": "AP50", "recall": "recall"}
-    overall = {"mAP50": "mAP50", "mAP50_95": "mAP50-95", "recall": "recall, mean"}
-    kind, _, name = key.partition(".")
-    if not name or kind not in kinds:
-        return overall.get(key, key)
-    room = LONGEST_NAME - len(kinds[kind]) - 2
-    return f"{name if len(name) <= room else name[: room - 1] + '…'}: {kinds[kind]}"
-
-
-def _shown_name(name: str) -> str:
-    """A name that leaves room for the picture."""
-    return literal(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
-
-
-def _verdict_mark(estimate: Estimate) -> tuple[str, str]:
-    """Colour and shape: neither needs the other to be understood."""
-    if estimate.low > 0:
-        return GREEN, "^"
-    return (RED, "v") if estimate.high < 0 else (GREY, "o")
-
-
-def _verdict_legend(axes: Axes, shown: Sequence[Estimate]) -> None:
-    from matplotlib.lines import Line2D
-
-    marks = {(GREEN, "^"): BETTER, (RED, "v"): WORSE, (GREY, "o"): UNDECIDED}
-    present = {_verdict_mark(estimate) for estimate in shown}
-    handles = [
-        Line2D([], [], color=colour, marker=marker, lw=2, label=said)
-        for (colour, marker), said in marks.items()
-        if (colour, marker) in present
-    ]
-    figure = axes.get_figure(root=True)
-    if figure is not None:
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+def _scatter_known(
+    axes: Axes, values: Sequence[float | None], label: str, marker: str, colour: str
+) -> None:
+    """Marks above the bars that have a value; none and no legend entry where no bar has."""
+    known = [(column, value) for column, value in enumerate(values) if value is not None]
+    if known:
+        columns, heights = zip(*known, strict=True)
+        axes.scatter(columns, heights, marker=marker, color=colour, label=label, zorder=3)
 
 
 def _percentile_lines(timing: Timing) -> list[str]:
-    """What the legend says of one model: its percentiles, or why there is none."""
+    """Lines of the legend for one model: its percentiles, or why there is none."""
     lines = []
     for percentile in (timing.p50, timing.p95, timing.p99):
         if percentile.value_ms is None:
