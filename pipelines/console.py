@@ -1,21 +1,24 @@
-"""How a run looks on a terminal: a bar a stage where somebody watches, plain lines elsewhere.
+"""What people see of a run: progress on stderr, what came of it on stdout.
 
-All of it goes to stderr; stdout is for results.
+A stage is a bar where somebody watches, and plain lines elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -30,9 +33,11 @@ from guardianflow.support.terminal import make_console, write
 from .compare import table as comparison_table
 from .compare.table import ComparisonTable
 from .full_pipeline.summary import HEADINGS, Summary, cells, notes
+from .release.text import decision_lines
 from .stage.events import Reporter
 
 PLAIN_LINE_EVERY_S = 10.0
+PROGRESS_LINE_EVERY_S = 5.0
 HEADLINE_METRICS = (
     ("det.mAP50", "mAP50", ".3f"),
     ("det.mAP50_95", "mAP50-95", ".3f"),
@@ -42,6 +47,51 @@ HEADLINE_METRICS = (
     ("comparison.speedup_ratio", "speed-up", ".2f"),
     ("bench.bs1.latency_p50_ms", "latency p50 ms", ".2f"),
 )
+
+
+class StderrProgress:
+    """Call it with what is done and what there is in all; a context, which takes the bar away.
+
+    Args:
+        doing: before the bar: 'reading'.
+        columns: behind the bar.
+        line: (done, in all) → what a log is told.
+    """
+
+    def __init__(
+        self, doing: str, columns: tuple[ProgressColumn, ...], line: Callable[[int, int], str]
+    ) -> None:
+        self._doing, self._columns, self._line = doing, columns, line
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif time.monotonic() - self._told >= PROGRESS_LINE_EVERY_S:
+            self._told = time.monotonic()
+            say(self._line(done, total))
+
+    def _draw(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn(self._doing),
+                BarColumn(bar_width=24),
+                *self._columns,
+                console=make_console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._doing, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
 
 
 class SilentReporter:
@@ -157,9 +207,7 @@ class RichReporter:
         self._progress.stop()
 
 
-def make_reporter(*, silent: bool = False) -> Reporter:
-    if silent:
-        return SilentReporter()
+def make_reporter() -> Reporter:
     return RichReporter() if sys.stderr.isatty() else PlainReporter()
 
 
@@ -234,3 +282,62 @@ def print_result(result: StageResult) -> None:
     for note in result.notes:
         table.add_row("note", Text(note))
     console.print(table, highlight=False)
+
+
+def print_comparison_run(table: ComparisonTable) -> None:
+    """The table of a comparison and where its run is."""
+    print_comparison(table)
+    write(f"\nrun {table.run_id} in experiment {table.experiment_name}")
+
+
+def print_everything(
+    result: StageResult, table: ComparisonTable | Summary | None, where: str
+) -> None:
+    """What came of a command, on stdout.
+
+    Args:
+        table: of a comparison or a full pipeline.
+        where: how to look at the store.
+    """
+    if isinstance(table, ComparisonTable):
+        print_comparison_run(table)
+    elif table is not None:
+        print_summary(table)
+        write(f"\nrun {result.run_id} in experiment {result.experiment_name}")
+    else:
+        print_result(result)
+    if result.decision:
+        write("\n" + "\n".join(decision_lines(result.decision)))
+    write(where)
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    write(plan["scenario"])
+    write("# planned stages")
+    for stage in plan["stages"]:
+        source = f"  from {stage['source']}" if stage["source"] else ""
+        write(f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}")
+
+
+def print_json(value: object) -> None:
+    """One object, or an array, as the last line of stdout."""
+    write(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def result_as_dict(result: StageResult) -> dict[str, Any]:
+    """The object that --json ends stdout with."""
+    return {
+        "run_id": result.run_id,
+        "status": result.status,
+        **({"reason": result.reason} if result.reason else {}),
+        **({"notes": list(result.notes)} if result.notes else {}),
+        **({"release": dict(result.decision)} if result.decision else {}),
+        "stage": result.stage,
+        "variant": result.variant,
+        "reused": result.reused,
+        "experiment_name": result.experiment_name,
+        "run_name": result.run_name,
+        "metrics": dict(result.metrics),
+        "models": [{**vars(model), "uri": model.uri} for model in result.models],
+        "stages": [result_as_dict(stage) for stage in result.stages],
+    }

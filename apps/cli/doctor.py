@@ -6,7 +6,6 @@ process costs a row of the table and nothing more. Nothing of theirs is imported
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -31,7 +30,10 @@ from guardianflow.contracts.results import ProbeVerdict
 from guardianflow.evaluation.timing.process_load import usable_cores
 from guardianflow.run_tracking.connection import resolve_tracking_uri, shown_uri, sqlite_path
 from guardianflow.support.terminal import make_console, write
+from pipelines.console import print_json
 from pipelines.settings import load_settings
+
+from .options import DoctorCommand
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "amx_int8")
 SERVER_TIMEOUT_S = 5.0
@@ -41,6 +43,10 @@ MEMORY_BOUNDS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+
+
+def show_doctor(asked: DoctorCommand) -> int:
+    return examine(fresh=asked.fresh, as_json=asked.as_json)
 
 
 def examine(*, fresh: bool, as_json: bool) -> int:
@@ -60,14 +66,15 @@ def examine(*, fresh: bool, as_json: bool) -> int:
     verdicts = probe_all(probes_dir, fresh=fresh)
     store = store_state(settings.tracking_uri)
     if as_json:
-        found = {
-            "guardianflow": __version__,
-            "machine": machine,
-            "backends": [asdict(verdict) for verdict in verdicts],
-            "store": asdict(store),
-            "work_dir": asdict(work_dir),
-        }
-        write(json.dumps(found, ensure_ascii=False))
+        print_json(
+            {
+                "guardianflow": __version__,
+                "machine": machine,
+                "backends": [asdict(verdict) for verdict in verdicts],
+                "store": asdict(store),
+                "work_dir": asdict(work_dir),
+            }
+        )
     else:
         show(machine, verdicts, store, work_dir)
     return 0 if any(verdict.runs for verdict in verdicts) else 1

@@ -1,7 +1,7 @@
 """Runs the scripts of many directories, each wrapped in a process of its own.
 
 N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly. Who belongs to the batch
-was found out before, by pipelines/wrap_batch/plan.py.
+was found out before, by pipelines/wrap_batch/batch.py.
 
     batch ──► python -m pipelines.wrap_batch.child ──► its run in MLflow
                   │ what its wrapper says → NAME.log
@@ -38,8 +38,7 @@ from ..settings import PROJECT_ROOT
 from ..stage.events import Listener
 from ..stage.executor import cure_for, end_abandoned, hand_over
 from ..wrap.plan import WrapPlan, WrapRequest
-from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
-from .plan import request_of
+from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry, request_of
 
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 60.0

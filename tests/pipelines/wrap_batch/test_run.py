@@ -28,11 +28,13 @@ from pipelines.wrap_batch.batch import (
     Batch,
     Entry,
     WrapBatchOrder,
+    check_runnable,
     load_batch,
     locked_batch,
     new_batch,
+    prepare_batch,
+    resume_batch,
 )
-from pipelines.wrap_batch.plan import check_runnable, prepare_batch, resume_batch
 from pipelines.wrap_batch.text import PlainLines, live_table, print_batch
 
 ENTRY = """
