@@ -218,8 +218,7 @@ class _Work:
             )
             return
         if error is not None:
-            told = error["message"].partition("\n  run: ")[0]
-            entry.reason = told.removeprefix(f"the script of '{entry.name}' failed: ")
+            entry.reason = error["message"]
         elif code in (130, -signal.SIGINT):
             entry.reason = "interrupted"
         else:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +11,12 @@ import pytest
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.quant.qat import require_trainable
 from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
 from pipelines.stage.events import EventSink
 from pipelines.stage.stage import StageContext, StageRequest, execute
-from pipelines.wiring import Ports
+from pipelines.wiring import in_memory
 from scenario import QuantizationParams, build_scenario
 
 EXPERIMENT = "demo/seoul-plant1/full"
@@ -70,8 +68,8 @@ class Desk:
     """A store and a registry in memory that hold a detector, and quant stages on them."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = InMemoryStore()
-        self.registry = InMemoryRegistry(self.store)
+        self.ports = in_memory()
+        self.store, self.registry = self.ports.store, self.ports.registry
         self.folder = folder
         self._data = write_dataset(folder / "data")
         source = package_from_weights(
@@ -116,7 +114,7 @@ class Desk:
             request,
             scenario,
             Settings(work_dir=self.folder / "work"),
-            cast(Ports, SimpleNamespace(store=self.store, registry=self.registry)),
+            self.ports,
             EventSink(None),
             scratch,
         )

@@ -13,14 +13,13 @@ from guardianflow.backends.quantisation import detection_tail as recipes
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendError, EvaluationError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.measuring.accuracy import Evaluated
 from pipelines.quant.checks import refuse_broken
 from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
 from pipelines.stage.events import EventSink
 from pipelines.stage.stage import StageContext, StageRequest, execute
-from pipelines.wiring import Ports
+from pipelines.wiring import in_memory
 from scenario import Scenario, build_scenario
 
 EXPERIMENT = "demo/seoul-plant1/full"
@@ -43,8 +42,8 @@ class Desk:
     """A store and a registry in memory that hold a real detector, and a quant stage on them."""
 
     def __init__(self, shared_data: Path, folder: Path) -> None:
-        self.store = InMemoryStore()
-        self.registry = InMemoryRegistry(self.store)
+        self.ports = in_memory()
+        self.store, self.registry = self.ports.store, self.ports.registry
         self._folder = folder
         self._data = shared_data / "coco128" / "coco128.yaml"
         source = package_from_weights(
@@ -78,7 +77,7 @@ class Desk:
             request,
             scenario,
             Settings(work_dir=self._folder / "work"),
-            cast(Ports, SimpleNamespace(store=self.store, registry=self.registry)),
+            self.ports,
             EventSink(None),
             scratch,
         )
