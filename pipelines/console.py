@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rich.progress import (
@@ -194,17 +193,6 @@ class RichReporter:
             ("" if result is None else f"  {headline(result)}", "dim"),
         )
         self._console.print(line)
-
-    def __enter__(self) -> RichReporter:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
 
 
 def make_reporter() -> Reporter:

@@ -75,6 +75,11 @@ def switch(flag: str, text: str, **more: Any) -> Any:
     return option(flag, text, default=False, **more)
 
 
+def number(flag: str, text: str = "", **more: Any) -> Any:
+    """A field that is None until a number is given."""
+    return option(flag, text, default=None, **more)
+
+
 def options_of(kind: type, names: Sequence[str] = ()) -> list[Option]:
     """The options of a family's dataclass, or those of these names, in their order."""
     hints = get_type_hints(kind)
@@ -130,9 +135,7 @@ class RunCommand:
     task: str = option("--task", "ppe, fall, fire, collision, stuck or own.", sets="task.type={}")
     data: str = option("-d --data", "data.yaml, directory or demo://ppe.", sets="dataset.path={}")
     device: str = option("--device", "auto, cpu, cuda or 0.", sets="environment.device={}")
-    imgsz: int | None = option(
-        "--imgsz", "Side of the network input.", default=None, sets="model.input_size={}"
-    )
+    imgsz: int | None = number("--imgsz", "Side of the network input.", sets="model.input_size={}")
     no_register: bool = switch("--no-register", "Log models, register none.")
     force: bool = switch("--force", "Don't reuse a finished run.")
     trust_weights: bool = switch(
@@ -165,19 +168,13 @@ class RunCommand:
         texts={"infer": "Train or quant run."},
         module_text="run whose model to start from",
     )
-    epochs: int | None = option("--epochs", default=None, sets="training.epochs={}")
-    batch: int | None = option(
-        "--batch", "Batch size.", default=None, sets="training.batch_size={}"
+    epochs: int | None = number("--epochs", sets="training.epochs={}")
+    batch: int | None = number("--batch", "Batch size.", sets="training.batch_size={}")
+    lr: float | None = number("--lr", "Learning rate.", sets="training.learning_rate={}")
+    warmup: int | None = number(
+        "--warmup", "Calls before the measured ones.", sets="benchmark.warmup_runs={}"
     )
-    lr: float | None = option(
-        "--lr", "Learning rate.", default=None, sets="training.learning_rate={}"
-    )
-    warmup: int | None = option(
-        "--warmup", "Calls before the measured ones.", default=None, sets="benchmark.warmup_runs={}"
-    )
-    runs: int | None = option(
-        "--runs", "Measured calls.", default=None, sets="benchmark.benchmark_runs={}"
-    )
+    runs: int | None = number("--runs", "Measured calls.", sets="benchmark.benchmark_runs={}")
     batch_sizes: str = option("--batch-sizes", "e.g. 1,4,8,16", sets="benchmark.batch_sizes=[{}]")
     backend: str = option(
         "--backend",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
@@ -196,8 +197,6 @@ def create_runner(
 
 
 def check_single(scenario: Scenario, stage: str) -> None:
-    from guardianflow.contracts.errors import ScenarioError
-
     if scenario.design != "single":
         raise ScenarioError(
             f"scenario '{scenario.name}' is a {scenario.design} but '{stage}' was asked of it; "
@@ -206,8 +205,6 @@ def check_single(scenario: Scenario, stage: str) -> None:
 
 
 def check_untyped(scenario: Scenario) -> None:
-    from guardianflow.contracts.errors import ScenarioError
-
     if scenario.experiment_type is not None:
         raise ScenarioError(
             f"full_pipeline runs train, quant and infer, but scenario '{scenario.name}' is for "

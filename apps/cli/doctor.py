@@ -46,15 +46,7 @@ MEMORY_BOUNDS = (
 
 
 def show_doctor(asked: DoctorCommand) -> int:
-    return examine(fresh=asked.fresh, as_json=asked.as_json)
-
-
-def examine(*, fresh: bool, as_json: bool) -> int:
     """Probe, print, and say by the exit code whether anything runs.
-
-    Args:
-        fresh: try every backend anew instead of believing kept verdicts.
-        as_json: one object on stdout instead of tables.
 
     Returns:
         0 when at least one backend runs at one precision, else 1.
@@ -63,9 +55,9 @@ def examine(*, fresh: bool, as_json: bool) -> int:
     work_dir = disk_state(settings.work_dir)
     probes_dir = settings.probes_dir if work_dir.writable else None
     machine = describe_machine()
-    verdicts = probe_all(probes_dir, fresh=fresh)
+    verdicts = probe_all(probes_dir, fresh=asked.fresh)
     store = store_state(settings.tracking_uri)
-    if as_json:
+    if asked.as_json:
         print_json(
             {
                 "guardianflow": __version__,

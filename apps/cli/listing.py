@@ -21,14 +21,8 @@ def show_list(asked: ListCommand) -> int:
     ports = connect(load_settings().tracking_uri)
     make_rows = {"experiments": experiments, "runs": runs, "models": models}[asked.what]
     rows = make_rows(ports, asked.customer, asked.limit)
-    if asked.as_json:
-        print_json(rows)
-    elif rows:
-        print_rows(rows)
-    else:
-        whose = f" of {asked.customer}" if asked.customer else ""
-        write(f"no {asked.what}{whose} in {ports.store.tracking_uri}")
-    return 0
+    whose = f" of {asked.customer}" if asked.customer else ""
+    return show_rows(rows, asked.as_json, f"no {asked.what}{whose} in {ports.store.tracking_uri}")
 
 
 def belongs(name: str, customer: str) -> bool:
@@ -120,6 +114,17 @@ def models(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
 
 def when(milliseconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+
+
+def show_rows(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
+    """Print rows as JSON or as a table; where there are none, what to say then."""
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_rows(rows)
+    else:
+        write(nothing)
+    return 0
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:

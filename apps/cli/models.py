@@ -21,7 +21,7 @@ from guardianflow.support.terminal import write
 from pipelines.console import print_json
 from pipelines.registered_models.registry import ModelRegistry
 
-from .listing import print_rows, when
+from .listing import show_rows, when
 from .options import ModelCommand
 
 Row = dict[str, Any]
@@ -51,7 +51,7 @@ def show_models(asked: ModelCommand) -> int:
         for what in (pattern and f"like '{pattern}'", customer and f"of {customer}")
         if what
     )
-    return show(rows, asked.as_json, f"there is no registered model{wanted}")
+    return show_rows(rows, asked.as_json, f"there is no registered model{wanted}")
 
 
 def show_versions(asked: ModelCommand) -> int:
@@ -65,7 +65,7 @@ def show_versions(asked: ModelCommand) -> int:
         del row["model"], row["uri"]
         row["aliases"] = ", ".join(f"@{alias}" for alias in row["aliases"])
         row["judged_against"] = against(row)
-    return show(rows, asked.as_json, f"model '{asked.name}' has no version")
+    return show_rows(rows, asked.as_json, f"model '{asked.name}' has no version")
 
 
 def version_row(model: RegisteredModel) -> Row:
@@ -148,7 +148,7 @@ def show_history(asked: ModelCommand) -> int:
         for entry in entries
     ]
     shown = asked.name.replace(".", "/")
-    return show(rows, asked.as_json, f"the aliases of {shown} have not been moved yet")
+    return show_rows(rows, asked.as_json, f"the aliases of {shown} have not been moved yet")
 
 
 def moved(entry: JournalEntry) -> str:
@@ -171,14 +171,4 @@ def show_uri(asked: ModelCommand) -> int:
         )
     else:
         write(model.uri)
-    return 0
-
-
-def show(rows: list[Row], as_json: bool, nothing: str) -> int:
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_rows(rows)
-    else:
-        write(nothing)
     return 0

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from experiments_adapters.legacy.registry import ExperimentRegistry, load_registry
+from experiments_adapters.legacy.registry import ExperimentRegistry, LegacyExperiment, load_registry
 from experiments_adapters.legacy.registry_schema import ScriptType
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError, Problem
 from guardianflow.support.secrets.files import make_private_folder, write_private
@@ -232,18 +232,30 @@ def prepare_batch(order: WrapBatchOrder, settings: Settings) -> tuple[Batch, dic
             experiment at all.
     """
     registry = load_registry(order.experiments)
-    chosen = registry.find_by_customer(order.customer) if order.customer else registry.list_all()
-    if not chosen:
-        customers = sorted({each.site.customer for each in registry})
-        hint = did_you_mean(order.customer, customers) or f"; there are {', '.join(customers)}"
+    if not len(registry):
         raise ConfigurationError(
-            f"--customer must be one of {order.experiments} but got '{order.customer}'{hint}"
-            if order.customer and len(registry)
-            else f"{order.experiments} holds no experiment; add some with: guardianflow scan DIR "
+            f"{order.experiments} holds no experiment; add some with: guardianflow scan DIR "
             "--update"
         )
+    chosen = select_customer(registry, order.customer, order.experiments)
     batch = new_batch(order, [each.name for each in chosen], settings.work_dir)
     return batch, _plans(batch, registry)
+
+
+def select_customer(
+    registry: ExperimentRegistry, customer: str, file: Path | str
+) -> list[LegacyExperiment]:
+    """The experiments of a customer; of all for ''.
+
+    Raises:
+        ConfigurationError: the file knows no such customer; the nearest is named.
+    """
+    chosen = registry.find_by_customer(customer) if customer else registry.list_all()
+    if customer and not chosen:
+        customers = sorted({each.site.customer for each in registry})
+        hint = did_you_mean(customer, customers) or f"; there are {', '.join(customers)}"
+        raise ConfigurationError(f"--customer must be one of {file} but got '{customer}'{hint}")
+    return chosen
 
 
 def resume_batch(

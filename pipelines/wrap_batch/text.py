@@ -6,7 +6,6 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
 
 from rich.live import Live
 from rich.table import Table
@@ -44,12 +43,7 @@ class LiveTable:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
 
