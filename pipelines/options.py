@@ -40,7 +40,7 @@ class Option:
         required: must be given; or the commands it must be given to.
         sets: the scenario's field that it overrides, `{}` for the value.
         module_flags: of `python -m`; '' the first long one of `flags`.
-        module_text: what `python -m … --help` says; None the same with a small letter, '' nothing.
+        module: what `python -m … --help` says; None the same with a small letter, '' nothing.
     """
 
     flags: str
@@ -53,7 +53,7 @@ class Option:
     required: bool | tuple[str, ...] = False
     sets: str = ""
     module_flags: str = ""
-    module_text: str | None = None
+    module: str | None = None
     # of the field
     name: str = ""
     type: type = str
@@ -112,9 +112,7 @@ class RunCommand:
     """
 
     stage: str
-    scenario: str = option(
-        "scenario", required=("release",), module_text="scenario YAML, path or URI"
-    )
+    scenario: str = option("scenario", required=("release",), module="scenario YAML, path or URI")
     overrides: tuple[str, ...] = option(
         "-p --param",
         "Override a field of the scenario: -p training.epochs=5. Repeatable.",
@@ -128,7 +126,7 @@ class RunCommand:
         "Default: the built-in YOLO experiment.",
         metavar="PATH",
         module_flags="--code-path --experiment-code-path",
-        module_text="directory with train.py, a file, or git+https://…@ref (default: %(default)s)",
+        module="directory with train.py, a file, or git+https://…@ref (default: %(default)s)",
     )
     name: str = option("--name", "Scenario name (without a scenario file).", sets="name={}")
     customer: str = option("--customer", "Customer, e.g. donghwa-entec.", sets="site.customer={}")
@@ -141,16 +139,16 @@ class RunCommand:
     trust_weights: bool = switch(
         "--trust-weights",
         "Open weights whatever they hold: they may run anything. See docs/trust.md.",
-        module_text="open weights that name more than detectors need: they may run anything",
+        module="open weights that name more than detectors need: they may run anything",
     )
     dry_run: bool = switch(
         "--dry-run",
         "Show scenario and plan; touch nothing.",
         texts={"release": "Show scenario and candidates; touch nothing."},
-        module_text="show the plan, touch nothing",
+        module="show the plan, touch nothing",
     )
     as_json: bool = switch(
-        "--json", "End stdout with one object.", module_text="end stdout with one JSON object"
+        "--json", "End stdout with one object.", module="end stdout with one JSON object"
     )
     verbose: bool = switch(
         "--verbose",
@@ -166,7 +164,7 @@ class RunCommand:
         "-s --source-run-id --source-run",
         "Train run.",
         texts={"infer": "Train or quant run."},
-        module_text="run whose model to start from",
+        module="run whose model to start from",
     )
     epochs: int | None = number("--epochs", sets="training.epochs={}")
     batch: int | None = number("--batch", "Batch size.", sets="training.batch_size={}")
@@ -187,27 +185,27 @@ class RunCommand:
         "Formats, instead of the scenario's.",
         metavar="JSON",
         sets="comparison.quantization_variants={}",
-        module_text="JSON list of formats to compare",
+        module="JSON list of formats to compare",
     )
     resume: str = option(
         "--resume",
         "Go on with a pipeline run that failed.",
         texts={"compare": "Go on with a comparison that failed."},
-        module_text="run id of the parent run that failed",
+        module="run id of the parent run that failed",
     )
     fail_on_gate: bool = switch("--fail-on-gate", "Exit 1 when the release does not pass.")
     judged_run: str = option(
         "--run",
         "The pipeline to judge.",
         metavar="ID",
-        module_text="the pipeline whose models are judged",
+        module="the pipeline whose models are judged",
     )
     judged_sources: tuple[str, ...] = option(
         "-s --source-run-id",
         "Train or quant run.",
         default=(),
         metavar="ID",
-        module_text="train and quant runs to judge",
+        module="train and quant runs to judge",
     )
 
     @property
@@ -230,7 +228,7 @@ class WrapCommand:
         written: fields whose options stood on the command line.
     """
 
-    name: str = option("name", module_text="experiment in the registry file")
+    name: str = option("name", module="experiment in the registry file")
     everything: bool = switch("--all", "Every experiment of the registry.")
     customer: str = option("--customer", "Every experiment of this customer.")
     resume: str = option("--resume", "Go on with a fleet's batch.", metavar="BATCH")
@@ -244,13 +242,13 @@ class WrapCommand:
         default="train",
         choices=("train", "infer", "quant"),
         show_default=True,
-        module_text="train, infer or quant",
+        module="train, infer or quant",
     )
     version: str = option(
         "--version",
         "The script of this version: v3, 1214, 최종.",
         module_flags="--script-version",
-        module_text="v3, 1214 or 최종",
+        module="v3, 1214 or 최종",
     )
     script: str = option("--script", "A script below the directory.", metavar="FILE")
     params: tuple[str, ...] = option(
@@ -260,18 +258,16 @@ class WrapCommand:
         metavar="NAME=VALUE",
     )
     experiments: str = option(
-        "--experiments", "The registry file.", metavar="FILE", module_text="registry file"
+        "--experiments", "The registry file.", metavar="FILE", module="registry file"
     )
-    no_register: bool = switch("--no-register", "Register no model.", module_text="")
+    no_register: bool = switch("--no-register", "Register no model.", module="")
     trust_weights: bool = switch(
         "--trust-weights",
         "Open the script's weights whatever they hold: they may run anything.",
-        module_text="",
+        module="",
     )
-    dry_run: bool = switch(
-        "--dry-run", "Show command, run and tags; start nothing.", module_text=""
-    )
-    as_json: bool = switch("--json", "End stdout with one object.", module_text="")
+    dry_run: bool = switch("--dry-run", "Show command, run and tags; start nothing.", module="")
+    as_json: bool = switch("--json", "End stdout with one object.", module="")
     written: frozenset[str] = frozenset()
 
 
@@ -339,7 +335,7 @@ def parse_module(
             metavar=flags[0].removeprefix("--").replace("-", "_").upper(),
             required=each.is_argument,
             default=each.default,
-            help=(text if each.module_text is None else each.module_text) or None,
+            help=(text if each.module is None else each.module) or None,
             **more,
         )
     parser.set_defaults(**fixed)
@@ -370,22 +366,17 @@ def overrides_from(rest: Sequence[str]) -> list[str]:
     Raises:
         ScenarioError: a flag that is no field of a scenario, or one without a value.
     """
-    problems, pairs, place = [], [], 0
-    while place < len(rest):
-        word = rest[place]
+    problems, pairs, words = [], [], iter(rest)
+    for word in words:
         name, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not name:
             problems.append(f"expected --section.field VALUE but got '{word}'")
-            place += 1
         elif equals:
             pairs.append(f"{name}={value}")
-            place += 1
-        elif place + 1 < len(rest):
-            pairs.append(f"{name}={rest[place + 1]}")
-            place += 2
+        elif (following := next(words, None)) is not None:
+            pairs.append(f"{name}={following}")
         else:
             problems.append(f"'{word}' has no value; write {word} VALUE")
-            place += 1
     if problems:
         raise ScenarioError(problems)
     return pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
 
@@ -25,8 +25,7 @@ class Command:
         text: what it does.
         epilog: examples, as they are to be shown.
         options: those it takes; () all.
-        fixed: fields of `kind` that are no options.
-        known_as: its name in the options' `texts` and `required`; '' takes `name`.
+        stage: what it runs of a scenario; '' where it runs none.
     """
 
     name: str
@@ -35,8 +34,7 @@ class Command:
     text: str
     epilog: str
     options: tuple[str, ...] = ()
-    fixed: Mapping[str, str] = field(default_factory=dict)
-    known_as: str = ""
+    stage: str = ""
 
     def find_work(self) -> Any:
         """Import the function that does the work."""
@@ -47,14 +45,15 @@ class Command:
         def run(**given: Any) -> None:
             from pipelines.command_line import run_guarded
 
-            asked = self.kind(**given, **self.fixed, **_written(self.kind, given))
+            stage = {"stage": self.stage} if self.stage else {}
+            asked = self.kind(**given, **stage, **_written(self.kind, given))
             sys.exit(run_guarded(lambda: self.find_work()(asked), as_json=asked.as_json))
 
-        known_as = self.known_as or self.name
+        options = options_of(self.kind, self.options)
         return click.Command(
             self.name,
             callback=run,
-            params=[parameter_of(each, known_as) for each in options_of(self.kind, self.options)],
+            params=[parameter_of(each, self.stage or self.name) for each in options],
             help=self.text,
             epilog=f"\b\nExamples:\n{self.epilog}",
         )

@@ -32,17 +32,8 @@ Examples:
 
 def run_command(name: str, text: str, epilog: str, stage: str = "") -> Command:
     """A command that runs a scenario."""
-    stage = stage or name
-    return Command(
-        name,
-        "apps.cli.run_scenario:run_scenario",
-        RunCommand,
-        text,
-        epilog,
-        options=ON_COMMANDS[stage],
-        fixed={"stage": stage},
-        known_as=stage,
-    )
+    work, stage = "apps.cli.run_scenario:run_scenario", stage or name
+    return Command(name, work, RunCommand, text, epilog, ON_COMMANDS[stage], stage)
 
 
 COMMANDS = (

@@ -92,8 +92,10 @@ def run_wrap_batch(asked: WrapCommand) -> int:
     """
     environment = dict(os.environ)  # the user's own, before .env and mlflow's defaults come in
     settings = load_settings()
-    if asked.dry_run:
-        return _dry_run(asked)
+    if asked.dry_run and asked.resume:
+        raise ConfigurationError(
+            "--dry-run must not be given with --resume: what is finished is known from the store"
+        )
     # Bad input is said before the store is opened, which takes seconds.
     if asked.resume:
         batch = load_batch(asked.resume, settings.work_dir)
@@ -105,6 +107,8 @@ def run_wrap_batch(asked: WrapCommand) -> int:
             return _carry_out(batch, plans, asked, environment)
     batch, plans = prepare_batch(_order(asked), settings)
     check_runnable(batch, strict=asked.strict)
+    if asked.dry_run:
+        return _show_plans(batch, plans, as_json=asked.as_json)
     store = connect(settings.tracking_uri).store
     store.list_experiments()  # makes a new store: two children at once would race for it
     batch.order = replace(batch.order, tracking_uri=store.tracking_uri)
@@ -145,15 +149,8 @@ def resume_command(batch: Batch, jobs: int) -> str:
     return shown_command(command)
 
 
-def _dry_run(asked: WrapCommand) -> int:
-    settings = load_settings()
-    if asked.resume:
-        raise ConfigurationError(
-            "--dry-run must not be given with --resume: what is finished is known from the store"
-        )
-    batch, plans = prepare_batch(_order(asked), settings)
-    check_runnable(batch, strict=asked.strict)
-    if asked.as_json:
+def _show_plans(batch: Batch, plans: dict[str, WrapPlan], *, as_json: bool) -> int:
+    if as_json:
         print_json(
             [
                 {"name": each.name, "reason": each.reason or None}

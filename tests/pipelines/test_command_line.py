@@ -28,25 +28,6 @@ from pipelines.options import RunCommand, overrides_from
 from pipelines.stage.plan import RunOptions
 
 
-def test_mlflow_appends_undeclared_parameters_as_name_and_value() -> None:
-    assert overrides_from(["--training.epochs", "5", "--tags.site=b"]) == [
-        "training.epochs=5",
-        "tags.site=b",
-    ]
-
-
-def test_a_value_may_be_negative_or_hold_an_equals_sign() -> None:
-    assert overrides_from(["--a.b", "-1", "--c.d=x=y"]) == ["a.b=-1", "c.d=x=y"]
-
-
-def test_every_stray_word_is_named() -> None:
-    with pytest.raises(ScenarioError) as caught:
-        overrides_from(["epochs", "--training.epochs"])
-    assert len(caught.value.problems) == 2
-    assert "'epochs'" in str(caught.value)
-    assert "'--training.epochs' has no value" in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("error", "code"),
     [
