@@ -1,4 +1,4 @@
-"""What happens around a run on any command line: what is asked is run, errors get exit codes.
+"""Runs what a command line asks for, shows what came of it, and gives errors an exit code.
 
     0    done
     1    a failure at work; with --fail-on-gate a release that did not pass
@@ -87,7 +87,7 @@ def load_asked(asked: RunCommand, overrides: Sequence[str] = ()) -> Scenario:
 
 
 def flag_overrides(asked: RunCommand) -> list[str]:
-    """Who asks for a comparison runs one, whatever the file's design."""
+    """The fields that flags set. Asking for a comparison makes one of any file's design."""
     return ["design=comparison"] * (asked.stage == COMPARE) + asked.field_overrides()
 
 

@@ -1,4 +1,4 @@
-"""What people see of a run: progress on stderr, what came of it on stdout.
+"""Shows people a run: its progress on stderr, its results on stdout.
 
 A stage is a bar where somebody watches, and plain lines elsewhere.
 """
@@ -255,7 +255,7 @@ def print_comparison(table: ComparisonTable) -> None:
 
 
 def print_result(result: StageResult) -> None:
-    """What a single stage made, on stdout."""
+    """Print what a single stage made, on stdout."""
     console = make_console()
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("run", f"{result.run_name}  ({result.run_id}){' reused' * result.reused}")
@@ -281,7 +281,7 @@ def print_comparison_run(table: ComparisonTable) -> None:
 def print_everything(
     result: StageResult, table: ComparisonTable | Summary | None, where: str
 ) -> None:
-    """What came of a command, on stdout.
+    """Print what came of a command, on stdout.
 
     Args:
         table: of a comparison or a full pipeline.

@@ -102,7 +102,7 @@ def options_of(kind: type, names: Sequence[str] = ()) -> list[Option]:
 
 @dataclass(frozen=True)
 class RunCommand:
-    """What is asked of train, infer, quant, full_pipeline, compare or release.
+    """The options of train, infer, quant, full_pipeline, compare or release.
 
     Args:
         stage: which of them.
@@ -221,7 +221,7 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class WrapCommand:
-    """What is asked of the wrapper: one experiment by `name`, or a batch.
+    """The options of the wrapper: one experiment by `name`, or a batch.
 
     Args:
         params: NAME=VALUE each, for placeholders of args_template.

@@ -36,7 +36,7 @@ from .wiring import Ports, connect
 
 
 class Runner(Protocol):
-    """What create_runner gives."""
+    """Runs a scenario; create_runner makes it."""
 
     def planned(self) -> list[StageRequest]: ...
 
@@ -214,5 +214,5 @@ def check_untyped(scenario: Scenario) -> None:
 
 
 def plan_as_dict(runner: Runner, scenario_text: str) -> dict[str, object]:
-    """What --dry-run shows: the resolved scenario and the stages, nothing touched."""
+    """The plan that --dry-run shows: the resolved scenario and the stages, nothing touched."""
     return {"scenario": scenario_text, "stages": describe(runner.planned())}

@@ -9,7 +9,7 @@ from guardianflow.contracts.ports import AliasStore, DetectorRegistry, RunReader
 
 
 class Store(RunTracker, RunReader, Protocol):
-    """What pipelines need of a store beyond the two ports."""
+    """A store with what pipelines need beyond the two ports."""
 
     @property
     def tracking_uri(self) -> str: ...

@@ -76,7 +76,7 @@ def show_doctor(asked: DoctorCommand) -> int:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What decides how fast a detector runs here; instruction sets None where unknown."""
+    """The facts that decide a detector's speed here; instruction sets None where unknown."""
     flags, memory = cpu_flags(), psutil.virtual_memory()
     return {
         "cpu": cpu_model(),
@@ -94,7 +94,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def memory_limit_gb(total: int) -> float | None:
-    """What a container may take, where that is less than the machine has."""
+    """The memory that a container may take, where that is less than the machine has."""
     for place in MEMORY_BOUNDS:
         try:
             bound = place.read_text(encoding="utf-8").strip()
@@ -178,7 +178,7 @@ def _server_state(uri: str) -> tuple[bool, str]:
 
 @dataclass(frozen=True)
 class DiskState:
-    """Where runs do their work: data sets, checkouts, models being made."""
+    """The directory where runs do their work: data sets, checkouts, models being made."""
 
     path: str
     free_gb: float
@@ -192,7 +192,7 @@ def disk_state(path: Path) -> DiskState:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether a directory can be written, or made."""
+    """Tell whether a directory can be written, or made."""
     parent = existing_parent(path)
     return parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
 

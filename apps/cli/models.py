@@ -1,4 +1,4 @@
-"""What the commands about registered models print."""
+"""Does what the commands about registered models ask, and prints it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def roll_back(asked: ModelCommand) -> int:
 
 
 def show_change(asked: ModelCommand, entry: JournalEntry) -> int:
-    """What is at the site now, and how to go back."""
+    """Print what is at the site now, and how to go back."""
     dotted, shown = asked.name.replace("/", "."), asked.name.replace(".", "/")
     uri = f"models:/{dotted}@{CHAMPION}"
     if asked.as_json:

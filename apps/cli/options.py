@@ -58,7 +58,7 @@ class ReportCommand:
 
 @dataclass(frozen=True)
 class ModelCommand:
-    """What is asked of models, versions, promote, rollback, history or uri."""
+    """The options of models, versions, promote, rollback, history or uri."""
 
     name: str = option("name", required=True)
     pattern: str = option("--name", "Part of the name, or *.", metavar="PATTERN")

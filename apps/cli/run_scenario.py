@@ -69,7 +69,7 @@ def model_overrides(asked: RunCommand) -> list[str]:
 
 
 def flag_values(asked: RunCommand) -> dict[str, Any]:
-    """What flags leave open gets a plain default, so that a first try needs only --data."""
+    """Plain defaults for what flags leave open, so that a first try needs only --data."""
     return {
         "name": "command-line",
         "site": {"customer": "local", "region": "here"},

@@ -1,4 +1,4 @@
-"""What came of a wrapped run, and its words; those of a dry run too."""
+"""The outcome of a wrapped run, and its words; those of a dry run too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_METRICS = 12
 
 @dataclass(frozen=True)
 class WrapOutcome:
-    """What came of a wrapped run.
+    """The outcome of a wrapped run.
 
     Args:
         status: 'FINISHED', 'FAILED' or 'KILLED'.

@@ -28,7 +28,7 @@ from ..settings import Settings
 from ..stage.tracked_run import Extra, end_run, tracked_run
 from ..wiring import Ports
 from .artifacts import ArtifactKeeper
-from .live_upload import RunWatch
+from .live_upload import LiveUpload
 from .outcome import WrapOutcome
 from .plan import WrapPlan
 from .weights import register_model
@@ -171,8 +171,8 @@ class _WrappedRun:
             files=plan.experiment.metrics.files,
             patterns=plan.experiment.metrics.patterns,
         )
-        watch = RunWatch(store, run_id, log, self._scratch)
-        watch.start()
+        upload = LiveUpload(store, run_id, log, self._scratch)
+        upload.start()
         live.start()
         try:
             result = run_script(
@@ -183,9 +183,9 @@ class _WrappedRun:
                 terminal=plan.request.terminal,
             )
             summary = live.stop()
-            self._end_watch(watch)
+            self._end_upload(upload)
         except BaseException:
-            watch.abandon()
+            upload.abandon()
             live.abandon()
             raise
         finally:
@@ -200,9 +200,9 @@ class _WrappedRun:
             self._note(note)
         return result, summary
 
-    def _end_watch(self, watch: RunWatch) -> None:
+    def _end_upload(self, upload: LiveUpload) -> None:
         try:
-            watch.stop()
+            upload.stop()
         except (TrackingError, OSError) as exc:  # what the script made is kept all the same
             self._note(f"its output or the machine's load could not be brought to the run: {exc}")
 

@@ -7,7 +7,7 @@
 Every run of a batch carries its id as tag `exp.batch`: the store, not this file, says what is
 finished, so a batch survives even when whoever ran it was killed.
 
-    prepare_batch   a new one, from the registry: who belongs to it, who can't run and why
+    prepare_batch   a new one, from the registry: its experiments, and why some can't run
     resume_batch    what is finished stays, all else is looked at anew
 """
 
@@ -70,7 +70,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class WrapBatchOrder:
-    """What is asked for, once for all.
+    """An order for a batch, the same for all of its experiments.
 
     Args:
         script_type: 'train', 'infer' or 'quant'.
@@ -218,11 +218,11 @@ def locked_batch(batch: Batch) -> Iterator[None]:
         yield
 
 
-# --- who belongs to it ----------------------------------------------------------------------------
+# --- its experiments ------------------------------------------------------------------------------
 
 
 def prepare_batch(order: WrapBatchOrder, settings: Settings) -> tuple[Batch, dict[str, WrapPlan]]:
-    """Who belongs to the batch, and what each would run.
+    """Find the experiments of a batch, and what each would run.
 
     Returns:
         The batch, not written yet: who can't run is SKIPPED with the reason; the plans of others.

@@ -1,7 +1,7 @@
 """Runs the scripts of many directories, each wrapped in a process of its own.
 
-N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly. Who belongs to the batch
-was found out before, by pipelines/wrap_batch/batch.py.
+N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly. The batch's
+experiments were found before, by pipelines/wrap_batch/batch.py.
 
     batch ──► python -m pipelines.wrap_batch.child ──► its run in MLflow
                   │ what its wrapper says → NAME.log
@@ -132,7 +132,7 @@ class _Work:
 
     @property
     def gave_up(self) -> bool:
-        """Whether they were told twice to stop, and have had their time since."""
+        """Tell whether they were asked twice to stop, and have had their time since."""
         return len(self._asked_at) > 1 and time.monotonic() - self._asked_at[1] > PATIENCE_S
 
     def save(self) -> None:

@@ -1,4 +1,4 @@
-"""Where each directory of old scripts stands: last run, its numbers, its model, what changed."""
+"""Tells where each directory of old scripts stands: last run, its numbers, its model, changes."""
 
 from __future__ import annotations
 

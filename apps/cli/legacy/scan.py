@@ -153,7 +153,7 @@ def _list(console: Console, title: str, lines: Iterable[str], most: int = SHOWN_
 
 
 def _refuse_early(file: Path | None, update: bool) -> None:
-    """What would fail after a long scan fails before it."""
+    """Raise before a long scan what would fail after it."""
     if file is None:
         return
     if file.is_dir():
