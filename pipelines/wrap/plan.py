@@ -213,7 +213,7 @@ def _where(experiment: LegacyExperiment) -> str:
 
 
 def _options_tag(entry: EntryPoint | None, script: Path) -> dict[str, str]:
-    """The tag that says whose options the script got: all but the default version have their own."""
+    """The tag that says whose options the script got: but for the default version, its own."""
     if entry is None or not entry.args_template:
         return {}
     own = entry_of_script(entry, script) is not entry
