@@ -11,6 +11,7 @@ wrap/               runs an old script unchanged
 wrap_batch/         runs many of them, and goes on where it stopped
 stage/              what stages share: order, process, run, inputs
 measuring/          accuracy, time and tracking, taken alike by every stage
+options.py          one table of options for both command lines
 runner.py           create_runner: which runner a scenario needs
 command_line.py     options in, results out, exit codes
 console.py          how a run looks on a terminal

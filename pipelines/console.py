@@ -1,21 +1,23 @@
-"""How a run looks on a terminal: a bar a stage where somebody watches, plain lines elsewhere.
+"""Shows people a run: its progress on stderr, its results on stdout.
 
-All of it goes to stderr; stdout is for results.
+A stage is a bar where somebody watches, and plain lines elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -27,10 +29,12 @@ from rich.text import Text
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.terminal import make_console, write
 
+from .release.text import decision_lines
 from .stage.events import Reporter
 from .tables import VariantTable
 
 PLAIN_LINE_EVERY_S = 10.0
+PROGRESS_LINE_EVERY_S = 5.0
 HEADLINE_METRICS = (
     ("det.mAP50", "mAP50", ".3f"),
     ("det.mAP50_95", "mAP50-95", ".3f"),
@@ -40,6 +44,51 @@ HEADLINE_METRICS = (
     ("comparison.speedup_ratio", "speed-up", ".2f"),
     ("bench.bs1.latency_p50_ms", "latency p50 ms", ".2f"),
 )
+
+
+class StderrProgress:
+    """Call it with what is done and what there is in all; a context, which takes the bar away.
+
+    Args:
+        doing: before the bar: 'reading'.
+        columns: behind the bar.
+        line: (done, in all) → what a log is told.
+    """
+
+    def __init__(
+        self, doing: str, columns: tuple[ProgressColumn, ...], line: Callable[[int, int], str]
+    ) -> None:
+        self._doing, self._columns, self._line = doing, columns, line
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif time.monotonic() - self._told >= PROGRESS_LINE_EVERY_S:
+            self._told = time.monotonic()
+            say(self._line(done, total))
+
+    def _draw(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn(self._doing),
+                BarColumn(bar_width=24),
+                *self._columns,
+                console=make_console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._doing, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
 
 
 class SilentReporter:
@@ -143,21 +192,8 @@ class RichReporter:
         )
         self._console.print(line)
 
-    def __enter__(self) -> RichReporter:
-        return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-
-def make_reporter(*, silent: bool = False) -> Reporter:
-    if silent:
-        return SilentReporter()
+def make_reporter() -> Reporter:
     return RichReporter() if sys.stderr.isatty() else PlainReporter()
 
 
@@ -203,7 +239,7 @@ def print_table(table: VariantTable) -> None:
 
 
 def print_result(result: StageResult) -> None:
-    """What a single stage made, on stdout."""
+    """Print what a single stage made, on stdout."""
     console = make_console()
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("run", f"{result.run_name}  ({result.run_id}){' reused' * result.reused}")
@@ -218,3 +254,57 @@ def print_result(result: StageResult) -> None:
     for note in result.notes:
         table.add_row("note", Text(note))
     console.print(table, highlight=False)
+
+
+def print_run_table(table: VariantTable) -> None:
+    """Print the table of a comparison or a pipeline, and where its run is."""
+    print_table(table)
+    write(f"\nrun {table.run_id} in experiment {table.experiment_name}")
+
+
+def print_everything(result: StageResult, table: VariantTable | None, where: str) -> None:
+    """Print what came of a command, on stdout.
+
+    Args:
+        table: of a comparison or a full pipeline.
+        where: how to look at the store.
+    """
+    if table is not None:
+        print_run_table(table)
+    else:
+        print_result(result)
+    if result.decision:
+        write("\n" + "\n".join(decision_lines(result.decision)))
+    write(where)
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    write(plan["scenario"])
+    write("# planned stages")
+    for stage in plan["stages"]:
+        source = f"  from {stage['source']}" if stage["source"] else ""
+        write(f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}")
+
+
+def print_json(value: object) -> None:
+    """One object, or an array, as the last line of stdout."""
+    write(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def result_as_dict(result: StageResult) -> dict[str, Any]:
+    """The object that --json ends stdout with."""
+    return {
+        "run_id": result.run_id,
+        "status": result.status,
+        **({"reason": result.reason} if result.reason else {}),
+        **({"notes": list(result.notes)} if result.notes else {}),
+        **({"release": dict(result.decision)} if result.decision else {}),
+        "stage": result.stage,
+        "variant": result.variant,
+        "reused": result.reused,
+        "experiment_name": result.experiment_name,
+        "run_name": result.run_name,
+        "metrics": dict(result.metrics),
+        "models": [{**vars(model), "uri": model.uri} for model in result.models],
+        "stages": [result_as_dict(stage) for stage in result.stages],
+    }

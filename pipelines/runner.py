@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
@@ -35,7 +36,7 @@ from .wiring import Ports, connect
 
 
 class Runner(Protocol):
-    """What create_runner gives."""
+    """Runs a scenario; create_runner makes it."""
 
     def planned(self) -> list[StageRequest]: ...
 
@@ -196,8 +197,6 @@ def create_runner(
 
 
 def check_single(scenario: Scenario, stage: str) -> None:
-    from guardianflow.contracts.errors import ScenarioError
-
     if scenario.design != "single":
         raise ScenarioError(
             f"scenario '{scenario.name}' is a {scenario.design} but '{stage}' was asked of it; "
@@ -206,8 +205,6 @@ def check_single(scenario: Scenario, stage: str) -> None:
 
 
 def check_untyped(scenario: Scenario) -> None:
-    from guardianflow.contracts.errors import ScenarioError
-
     if scenario.experiment_type is not None:
         raise ScenarioError(
             f"full_pipeline runs train, quant and infer, but scenario '{scenario.name}' is for "
@@ -217,5 +214,5 @@ def check_untyped(scenario: Scenario) -> None:
 
 
 def plan_as_dict(runner: Runner, scenario_text: str) -> dict[str, object]:
-    """What --dry-run shows: the resolved scenario and the stages, nothing touched."""
+    """The plan that --dry-run shows: the resolved scenario and the stages, nothing touched."""
     return {"scenario": scenario_text, "stages": describe(runner.planned())}

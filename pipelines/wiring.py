@@ -1,4 +1,4 @@
-"""The one place that joins rooms: MLflow behind the ports, backends to the registry."""
+"""Joins rooms: MLflow, or the fakes in memory, behind the ports; backends to the registry."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from guardianflow.contracts.ports import AliasStore, DetectorRegistry, RunReader
 
 
 class Store(RunTracker, RunReader, Protocol):
-    """What pipelines need of a store beyond the two ports."""
+    """A store with what pipelines need beyond the two ports."""
 
     @property
     def tracking_uri(self) -> str: ...
-
-    def run_url(self, run_id: str) -> str | None: ...
 
     def link_launcher(self, run_id: str) -> None:
         """Point the run that `mlflow run` made to `run_id`; nothing where there is none."""
@@ -49,3 +47,13 @@ def connect(tracking_uri: str | None = None) -> Ports:
         MlflowRegistry(store.tracking_uri, requirements_for=requirements_for),
         MlflowAliasStore(store.tracking_uri),
     )
+
+
+def in_memory() -> Ports:
+    """The shipped fakes as one: an empty store with its registry, gone with the process."""
+    from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+    from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
+
+    store = InMemoryStore()
+    registry = InMemoryRegistry(store)
+    return Ports(store, registry, InMemoryAliasStore(registry))

@@ -1,15 +1,17 @@
 """The `guardianflow` command. Only click is imported before a command is chosen.
 
-main.py            the commands, each a thin face on pipelines
-sections.py        lists commands in the order of the work
-flags.py           the flags of scenarios, compiled to a scenario
-doctor.py          what this machine is, and which backends run on it
-listing.py         experiments, runs and models of the store
-model_commands.py  models, promote, rollback, history
-models.py          prints what those find
-pull.py            a registered detector into a box's directory, and its check
-report.py          a release's report into a file
-mot.py             judges result files of any tracker
-progress.py        a bar for people, a line now and then for logs
-legacy/            commands about old scripts
+main.py             the commands, and what runs a scenario
+model_commands.py   models, versions, promote, rollback, history, uri
+legacy_commands.py  scan, status, migrate, run, wrap
+options.py          the options of commands that `python -m pipelines.X` has not
+flags.py            makes click's commands from those tables
+sections.py         lists commands in the order of the work
+run_scenario.py     compiles flags to a scenario and runs it
+doctor.py           what this machine is, and which backends run on it
+listing.py          experiments, runs and models of the store
+models.py           prints what the commands about models find
+pull.py             a registered detector into a box's directory, and its check
+report.py           a release's report into a file
+mot.py              judges result files of any tracker
+legacy/             scan, status and migrate at work
 """

@@ -6,7 +6,6 @@ process costs a row of the table and nothing more. Nothing of theirs is imported
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -31,7 +30,10 @@ from guardianflow.contracts.results import ProbeVerdict
 from guardianflow.evaluation.timing.process_load import usable_cores
 from guardianflow.run_tracking.connection import resolve_tracking_uri, shown_uri, sqlite_path
 from guardianflow.support.terminal import make_console, write
+from pipelines.console import print_json
 from pipelines.settings import load_settings
+
+from .options import DoctorCommand
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "amx_int8")
 SERVER_TIMEOUT_S = 5.0
@@ -43,12 +45,8 @@ MEMORY_BOUNDS = (
 )
 
 
-def examine(*, fresh: bool, as_json: bool) -> int:
+def show_doctor(asked: DoctorCommand) -> int:
     """Probe, print, and say by the exit code whether anything runs.
-
-    Args:
-        fresh: try every backend anew instead of believing kept verdicts.
-        as_json: one object on stdout instead of tables.
 
     Returns:
         0 when at least one backend runs at one precision, else 1.
@@ -57,17 +55,18 @@ def examine(*, fresh: bool, as_json: bool) -> int:
     work_dir = disk_state(settings.work_dir)
     probes_dir = settings.probes_dir if work_dir.writable else None
     machine = describe_machine()
-    verdicts = probe_all(probes_dir, fresh=fresh)
+    verdicts = probe_all(probes_dir, fresh=asked.fresh)
     store = store_state(settings.tracking_uri)
-    if as_json:
-        found = {
-            "guardianflow": __version__,
-            "machine": machine,
-            "backends": [asdict(verdict) for verdict in verdicts],
-            "store": asdict(store),
-            "work_dir": asdict(work_dir),
-        }
-        write(json.dumps(found, ensure_ascii=False))
+    if asked.as_json:
+        print_json(
+            {
+                "guardianflow": __version__,
+                "machine": machine,
+                "backends": [asdict(verdict) for verdict in verdicts],
+                "store": asdict(store),
+                "work_dir": asdict(work_dir),
+            }
+        )
     else:
         show(machine, verdicts, store, work_dir)
     return 0 if any(verdict.runs for verdict in verdicts) else 1
@@ -77,7 +76,7 @@ def examine(*, fresh: bool, as_json: bool) -> int:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What decides how fast a detector runs here; instruction sets None where unknown."""
+    """The facts that decide a detector's speed here; instruction sets None where unknown."""
     flags, memory = cpu_flags(), psutil.virtual_memory()
     return {
         "cpu": cpu_model(),
@@ -95,7 +94,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def memory_limit_gb(total: int) -> float | None:
-    """What a container may take, where that is less than the machine has."""
+    """The memory that a container may take, where that is less than the machine has."""
     for place in MEMORY_BOUNDS:
         try:
             bound = place.read_text(encoding="utf-8").strip()
@@ -179,7 +178,7 @@ def _server_state(uri: str) -> tuple[bool, str]:
 
 @dataclass(frozen=True)
 class DiskState:
-    """Where runs do their work: data sets, checkouts, models being made."""
+    """The directory where runs do their work: data sets, checkouts, models being made."""
 
     path: str
     free_gb: float
@@ -193,7 +192,7 @@ def disk_state(path: Path) -> DiskState:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether a directory can be written, or made."""
+    """Tell whether a directory can be written, or made."""
     parent = existing_parent(path)
     return parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
 

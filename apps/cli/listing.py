@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from rich.table import Table
 
 from guardianflow.support.terminal import make_console, write
+from pipelines.console import print_json
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
 from scenario.naming import experiment_name
 
+from .options import ListCommand
 
-def show_list(what: str, customer: str, limit: int, as_json: bool) -> int:
+
+def show_list(asked: ListCommand) -> int:
     """Print one of the lists; newest first."""
     ports = connect(load_settings().tracking_uri)
-    rows = {"experiments": experiments, "runs": runs, "models": models}[what](
-        ports, customer, limit
-    )
-    if as_json:
-        write(json.dumps(rows, ensure_ascii=False))
-    elif rows:
-        print_rows(rows)
-    else:
-        write(f"no {what}{f' of {customer}' if customer else ''} in {ports.store.tracking_uri}")
-    return 0
+    make_rows = {"experiments": experiments, "runs": runs, "models": models}[asked.what]
+    rows = make_rows(ports, asked.customer, asked.limit)
+    whose = f" of {asked.customer}" if asked.customer else ""
+    return show_rows(rows, asked.as_json, f"no {asked.what}{whose} in {ports.store.tracking_uri}")
 
 
 def belongs(name: str, customer: str) -> bool:
@@ -118,6 +114,17 @@ def models(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
 
 def when(milliseconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+
+
+def show_rows(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
+    """Print rows as JSON or as a table; where there are none, what to say then."""
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_rows(rows)
+    else:
+        write(nothing)
+    return 0
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:

@@ -1,9 +1,8 @@
-"""What the commands about registered models print."""
+"""Does what the commands about registered models ask, and prints it."""
 
 from __future__ import annotations
 
 import fnmatch
-import json
 import shlex
 from dataclasses import asdict
 from typing import Any
@@ -19,9 +18,11 @@ from guardianflow.contracts.releases import (
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.promotion.alias_changes import now
 from guardianflow.support.terminal import write
+from pipelines.console import print_json
 from pipelines.registered_models.registry import ModelRegistry
 
-from .listing import print_rows, when
+from .listing import show_rows, when
+from .options import ModelCommand
 
 Row = dict[str, Any]
 
@@ -30,8 +31,9 @@ def opened() -> ModelRegistry:
     return ModelRegistry(tell=lambda text: write(f"note: {text}", error=True))
 
 
-def show_models(pattern: str, customer: str, *, as_json: bool) -> int:
+def show_models(asked: ModelCommand) -> int:
     """One row a model, the newest first."""
+    pattern, customer = asked.pattern, asked.customer
     wild = any(sign in pattern for sign in "*?[")
     found = opened().list_models("" if wild else pattern, customer)
     rows: list[Row] = [
@@ -44,18 +46,18 @@ def show_models(pattern: str, customer: str, *, as_json: bool) -> int:
         for model in found
         if not wild or fnmatch.fnmatchcase(model.name, pattern.replace(".", "/"))
     ]
-    asked = "".join(
+    wanted = "".join(
         f" {what}"
         for what in (pattern and f"like '{pattern}'", customer and f"of {customer}")
         if what
     )
-    return show(rows, as_json, f"there is no registered model{asked}")
+    return show_rows(rows, asked.as_json, f"there is no registered model{wanted}")
 
 
-def show_versions(name: str, *, as_json: bool) -> int:
+def show_versions(asked: ModelCommand) -> int:
     """One row a version, the newest first."""
-    found = list(reversed(opened().list_versions(name)))
-    if as_json:
+    found = list(reversed(opened().list_versions(asked.name)))
+    if asked.as_json:
         print_json([version_row(model) | {"tags": dict(model.tags)} for model in found])
         return 0
     rows = [version_row(model) for model in found]
@@ -63,7 +65,7 @@ def show_versions(name: str, *, as_json: bool) -> int:
         del row["model"], row["uri"]
         row["aliases"] = ", ".join(f"@{alias}" for alias in row["aliases"])
         row["judged_against"] = against(row)
-    return show(rows, as_json, f"model '{name}' has no version")
+    return show_rows(rows, asked.as_json, f"model '{asked.name}' has no version")
 
 
 def version_row(model: RegisteredModel) -> Row:
@@ -85,25 +87,25 @@ def against(row: Row) -> str | None:
     return f"v{row['judged_against']}" if row["judged_against"] else "no champion"
 
 
-def promote_model(
-    name: str, version: str | None, force: bool, reason: str, *, as_json: bool
-) -> int:
+def promote_model(asked: ModelCommand) -> int:
     decided_at = now()  # before the libraries load, which takes seconds
-    entry = opened().promote(name, version, reason=reason, force=force, decided_at=decided_at)
-    return show_change(name, entry, as_json)
+    entry = opened().promote(
+        asked.name, asked.version, reason=asked.reason, force=asked.force, decided_at=decided_at
+    )
+    return show_change(asked, entry)
 
 
-def roll_back(name: str, reason: str, *, as_json: bool) -> int:
+def roll_back(asked: ModelCommand) -> int:
     decided_at = now()
-    entry = opened().rollback(name, reason=reason, decided_at=decided_at)
-    return show_change(name, entry, as_json)
+    entry = opened().rollback(asked.name, reason=asked.reason, decided_at=decided_at)
+    return show_change(asked, entry)
 
 
-def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
-    """What is at the site now, and how to go back."""
-    dotted, shown = name.replace("/", "."), name.replace(".", "/")
+def show_change(asked: ModelCommand, entry: JournalEntry) -> int:
+    """Print what is at the site now, and how to go back."""
+    dotted, shown = asked.name.replace("/", "."), asked.name.replace(".", "/")
     uri = f"models:/{dotted}@{CHAMPION}"
-    if as_json:
+    if asked.as_json:
         print_json({"model": shown, "uri": uri, "entry": asdict(entry)})
         return 0
     old = entry.before.get(CHAMPION)
@@ -125,10 +127,10 @@ def show_change(name: str, entry: JournalEntry, as_json: bool) -> int:
     return 0
 
 
-def show_history(name: str, *, as_json: bool) -> int:
+def show_history(asked: ModelCommand) -> int:
     """One row a change, the oldest first."""
-    entries = opened().history(name)
-    if as_json:
+    entries = opened().history(asked.name)
+    if asked.as_json:
         print_json([asdict(entry) for entry in entries])
         return 0
     rows: list[Row] = [
@@ -145,7 +147,8 @@ def show_history(name: str, *, as_json: bool) -> int:
         }
         for entry in entries
     ]
-    return show(rows, as_json, f"the aliases of {name.replace('.', '/')} have not been moved yet")
+    shown = asked.name.replace(".", "/")
+    return show_rows(rows, asked.as_json, f"the aliases of {shown} have not been moved yet")
 
 
 def moved(entry: JournalEntry) -> str:
@@ -153,14 +156,14 @@ def moved(entry: JournalEntry) -> str:
     return f"{f'v{old}' if old else 'none'} → {f'v{new}' if new else 'none'}"
 
 
-def show_uri(name: str, alias: str, *, as_json: bool) -> int:
+def show_uri(asked: ModelCommand) -> int:
     """The resolved URI alone on stdout, for scripts."""
-    uri, model = opened().resolve(name, alias)
-    if as_json:
+    uri, model = opened().resolve(asked.name, asked.alias)
+    if asked.as_json:
         print_json(
             {
                 "model": model.display_name,
-                "alias": alias,
+                "alias": asked.alias,
                 "version": model.version,
                 "uri": uri,
                 "resolved": model.uri,
@@ -169,17 +172,3 @@ def show_uri(name: str, alias: str, *, as_json: bool) -> int:
     else:
         write(model.uri)
     return 0
-
-
-def show(rows: list[Row], as_json: bool, nothing: str) -> int:
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_rows(rows)
-    else:
-        write(nothing)
-    return 0
-
-
-def print_json(value: object) -> None:
-    write(json.dumps(value, ensure_ascii=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from rich import box
@@ -12,7 +11,10 @@ from guardianflow.contracts.given import given_path
 from guardianflow.contracts.sequences import MotResult
 from guardianflow.evaluation.mot.scores import evaluate_tracks
 from guardianflow.site_data.mot.track_results import read_truth_and_results
-from guardianflow.support.terminal import make_console, write
+from guardianflow.support.terminal import make_console
+from pipelines.console import print_json
+
+from .options import MotCommand
 
 RATES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")
 COUNTS = ("IDSW", "Frag", "MT", "PT", "ML", "CLR_FP", "CLR_FN")
@@ -20,18 +22,13 @@ LEFT_OUT_FIRST = ("PT", "Frag", "AssA", "DetA")
 """In a terminal too narrow for all."""
 
 
-def show_mot(truth: str, results: str, as_json: bool) -> int:
-    """Print scores per sequence, per class where there are several, and combined.
-
-    Args:
-        truth: directory of one sequence or several.
-        results: directory with NAME.txt for each.
-        as_json: one object instead of tables; rates in 0…1 there.
-    """
-    sequences, tracks = read_truth_and_results(given_path(truth), given_path(results))
+def show_mot(asked: MotCommand) -> int:
+    """Print scores per sequence, per class where there are several, and combined."""
+    truth, results = given_path(asked.truth), given_path(asked.results)
+    sequences, tracks = read_truth_and_results(truth, results)
     result = evaluate_tracks(sequences, tracks)
-    if as_json:
-        write(json.dumps(result.to_dict(), ensure_ascii=False))
+    if asked.as_json:
+        print_json(result.to_dict())
     else:
         print_result(result)
     return 0

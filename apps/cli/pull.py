@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,14 @@ from guardianflow.release.bundle.check import (
 )
 from guardianflow.release.bundle.install import Installed
 from guardianflow.support.terminal import write
-from pipelines.console import say
+from pipelines.console import StderrProgress, print_json, say
 
-from .progress import StderrProgress
+from .options import PullCommand
 
 SHOWN_FILES = 20
 
 
-def show_pull(reference: str, target: str, check: str, as_json: bool) -> int:
+def show_pull(asked: PullCommand) -> int:
     """Pull, or check: what the flags ask for.
 
     Returns:
@@ -36,14 +35,14 @@ def show_pull(reference: str, target: str, check: str, as_json: bool) -> int:
     Raises:
         ConfigurationError: flags that don't go together.
     """
-    if check and not reference and not target:
-        return check_bundles(given_path(check), as_json)
-    if check or not reference or not target:
+    if asked.check and not asked.model and not asked.target:
+        return check_bundles(given_path(asked.check), asked.as_json)
+    if asked.check or not asked.model or not asked.target:
         raise ConfigurationError(
             "pull needs a model and a directory (guardianflow pull NAME@champion --to DIR), or a "
             "directory to verify (guardianflow pull --check DIR)"
         )
-    return pull(reference, given_path(target), as_json)
+    return pull(asked.model, given_path(asked.target), asked.as_json)
 
 
 def pull(reference: str, target: Path, as_json: bool) -> int:
@@ -56,7 +55,7 @@ def pull(reference: str, target: Path, as_json: bool) -> int:
     with write_progress() as progress:
         model, installed = pull_model(reference, target, ports, say=say, progress=progress)
     if as_json:
-        write(json.dumps(pulled_as_dict(model, installed), ensure_ascii=False))
+        print_json(pulled_as_dict(model, installed))
     else:
         write("\n".join(pulled_lines(model, installed)))
     return 0
@@ -69,7 +68,7 @@ def check_bundles(target: Path, as_json: bool) -> int:
     if as_json:
         status = "INTACT" if found.intact else "DAMAGED"
         whole = {"status": status, "directory": str(target), "previous": previous}
-        write(json.dumps({**whole, **found.to_dict()}, ensure_ascii=False))
+        print_json({**whole, **found.to_dict()})
     else:
         write("\n".join(check_lines(target, found, previous)))
     return 0 if found.intact else 1

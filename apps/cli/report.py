@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -12,42 +11,40 @@ from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.release.report.page import FORMATS, report_name
 from guardianflow.support.terminal import write
+from pipelines.console import print_json
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
+
+from .options import ReportCommand
 
 FOLDER = "report"
 
 
-def show_report(run: str, language: str, to: str, as_json: bool) -> int:
+def show_report(asked: ReportCommand) -> int:
     """Fetch the report and say where it lies.
-
-    Args:
-        run: a release run or its pipeline; its id, or 'runs:/ID' with or without a path.
-        language: 'en' or 'ko'.
-        to: file (.html or .md) or directory; '' for release-ID.html here.
-        as_json: one object instead of a sentence.
 
     Raises:
         ConfigurationError: a file of another kind, a directory that is missing, not writable.
         SourceError: an unknown run, a run without a release report.
         TrackingError: the store can't be reached.
     """
-    run_id = run_id_of(run)
-    target = target_of(to, run_id, language)
+    run_id, language = run_id_of(asked.run), asked.language
+    target = target_of(asked.to, run_id, language)
     form = target.suffix.removeprefix(".")
     artifact = f"{FOLDER}/{report_name(language, form)}"
     with tempfile.TemporaryDirectory(prefix="guardianflow-report-") as scratch:
         ports = connect(load_settings().tracking_uri)
         put(fetch(ports, run_id, artifact, Path(scratch)), target)
-    if as_json:
-        said = {
-            "run_id": run_id,
-            "language": language,
-            "format": form,
-            "file": str(target),
-            "source": f"runs:/{run_id}/{artifact}",
-        }
-        write(json.dumps(said, ensure_ascii=False))
+    if asked.as_json:
+        print_json(
+            {
+                "run_id": run_id,
+                "language": language,
+                "format": form,
+                "file": str(target),
+                "source": f"runs:/{run_id}/{artifact}",
+            }
+        )
     else:
         write(f"release report of run {run_id}: {target}")
     return 0

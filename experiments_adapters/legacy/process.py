@@ -18,20 +18,18 @@ import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
 import psutil
 
 from guardianflow.contracts.errors import ConfigurationError, signal_name
 from guardianflow.support.child_processes import wait_for
-from guardianflow.support.stop_signals import SIGNALS
+from guardianflow.support.stop_signals import NotedSignals
 
 from .output_log import LineAssembler, OutputLog
 
@@ -128,7 +126,7 @@ def run_script(
         ConfigurationError: it can't be started at all.
     """
     mark = uuid.uuid4().hex
-    with _Signals() as signals:
+    with NotedSignals() as signals:
         began = time.monotonic()
         process = _start(command, mark)
         try:
@@ -285,34 +283,6 @@ class _Pipe:
 
 
 # --- signals and ends ----------------------------------------------------------------------------
-
-
-class _Signals:
-    """SIGINT, SIGTERM and SIGHUP to us, taken down instead of raised, while a script runs."""
-
-    def __init__(self) -> None:
-        self.first = ""
-        self._waiting: list[int] = []
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's is respected
-                    self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.first = self.first or signal.Signals(number).name
-        self._waiting.append(number)
-
-    def take(self) -> list[int]:
-        taken, self._waiting = self._waiting, []
-        return taken
 
 
 class _Ending:

@@ -117,7 +117,7 @@ class ScriptFailedError(GuardianFlowError):
     def __init__(
         self, name: str, reason: str, *, exit_code: int, run_id: str, log: str | None = None
     ) -> None:
-        self.exit_code, self.run_id, self.log = exit_code, run_id, log
+        self.reason, self.exit_code, self.run_id, self.log = reason, exit_code, run_id, log
         lines = [f"the script of '{name}' failed: {reason}", f"  run: {run_id}"]
         super().__init__("\n".join(lines + ([f"  log: {log}"] if log else [])))
 

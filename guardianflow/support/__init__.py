@@ -10,6 +10,7 @@ files.py             writes files whole or not at all, and durably
 locks.py             lets one process at a time do something
 undo.py              undoes what was made before a failure
 suggestions.py       finds the known names that are near to one that was given
+foreign_libraries.py  keeps libraries' prints, logs and settings to themselves
 foreign_yaml.py      reads YAML of others without harm
 markdown.py          shows texts of others in Markdown
 csv_files.py         writes tables that no spreadsheet runs

@@ -4,6 +4,7 @@
                        KeyboardInterrupt; those that come while it stops only ask it to hurry
     held_back()        around a step that must not be cut in two: a signal waits for its end
     let_through()      around the part of such a step that may be
+    NotedSignals()     around a loop that waits for children: nothing is raised, the loop asks
 
 Python raises KeyboardInterrupt between any two instructions, also in the `finally` that ends a run.
 With this, an impatient second Ctrl-C can't leave a run RUNNING. A process that is still not done
@@ -22,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -157,3 +158,36 @@ def let_through() -> Iterator[None]:
             yield
         finally:
             signals._holds = holds
+
+
+class NotedSignals:
+    """SIGINT, SIGTERM and SIGHUP, noted instead of raised inside; one that is ignored stays so.
+
+    Args:
+        first: the name of the one that came first; '' while none came.
+    """
+
+    def __init__(self) -> None:
+        self.first = ""
+        self._waiting: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's is respected
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.first = self.first or signal.Signals(number).name
+        self._waiting.append(number)
+
+    def take(self) -> list[int]:
+        """Those that came since the last call."""
+        taken, self._waiting = self._waiting, []
+        return taken

@@ -1,5 +1,6 @@
 """`guardianflow run NAME`: runs an old script unchanged, as a run of MLflow.
 
+command.py          the command, and `python -m pipelines.wrap`
 run.py              runs it
 plan.py             what will run, found out before anything starts
 outcome.py          what came of it, and both in words

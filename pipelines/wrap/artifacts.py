@@ -1,4 +1,4 @@
-"""What a wrapped script wrote, brought to its run."""
+"""Brings what a wrapped script wrote to its run."""
 
 from __future__ import annotations
 

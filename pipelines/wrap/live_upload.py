@@ -1,4 +1,4 @@
-"""What a wrapped run shows while it runs beside its metrics: its output, and the machine's load."""
+"""Uploads a wrapped script's output and the machine's load while the script runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE_EVERY_S = 2.0
 OUTPUT = "output.log"
 
 
-class RunWatch:
+class LiveUpload:
     """Brings the log and `sys.*` to the run now and then, and a last time when it is stopped.
 
     The steps of `sys.*` are seconds since the start.
@@ -37,7 +37,7 @@ class RunWatch:
         self._stopped = threading.Event()
         self._began = time.monotonic()
         self._brought = -1
-        self._thread = threading.Thread(target=self._keep_bringing, name="run-watch", daemon=True)
+        self._thread = threading.Thread(target=self._keep_bringing, name="live-upload", daemon=True)
 
     def start(self) -> None:
         self._sampler.start()

@@ -1,16 +1,56 @@
-"""A wrapped run in words: what would run, and what came of it."""
+"""The outcome of a wrapped run, and its words; those of a dry run too."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    from .plan import WrapPlan
-    from .run import WrapOutcome
+from experiments_adapters.legacy.process import ScriptResult
+from guardianflow.contracts.results import RegisteredModel
+
+from .plan import WrapPlan
 
 FIRST_SHOWN = ("det.mAP50", "det.mAP50_95", "det.precision", "det.recall")
 MOST_METRICS = 12
+
+
+@dataclass(frozen=True)
+class WrapOutcome:
+    """The outcome of a wrapped run.
+
+    Args:
+        status: 'FINISHED', 'FAILED' or 'KILLED'.
+        artifacts: path in the run of each file that was kept.
+        notes: what people should know.
+    """
+
+    run_id: str
+    experiment_name: str
+    run_name: str
+    status: str
+    result: ScriptResult
+    metrics: Mapping[str, float]
+    model: RegisteredModel | None
+    artifacts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "stage": "wrap",
+            "experiment_name": self.experiment_name,
+            "run_name": self.run_name,
+            "exit_code": self.result.exit_code,
+            "seconds": round(self.result.seconds, 3),
+            "metrics": dict(self.metrics),
+            "models": [{**vars(self.model), "uri": self.model.uri}] if self.model else [],
+            "artifacts": list(self.artifacts),
+            "notes": list(self.notes),
+        }
 
 
 def plan_lines(plan: WrapPlan) -> str:

@@ -1,4 +1,4 @@
-"""What a wrapped run will be, found out before anything starts: `--dry-run` prints it."""
+"""Plans a wrapped run before anything starts; `--dry-run` prints the plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WrapRequest:
-    """What the user asked for.
+    """A request to run one script.
 
     Args:
         name: of the experiment in the registry file.
@@ -55,7 +55,7 @@ class WrapRequest:
 
 @dataclass(frozen=True)
 class WrapPlan:
-    """What will run, and how its run will be called.
+    """The script that will run, and how its run will be called.
 
     Args:
         script: absolute; `arguments` names it as seen from `working_directory`.
@@ -213,7 +213,7 @@ def _where(experiment: LegacyExperiment) -> str:
 
 
 def _options_tag(entry: EntryPoint | None, script: Path) -> dict[str, str]:
-    """Whose options the script was given: another version than the default has its own."""
+    """The tag that says whose options the script got: but for the default version, its own."""
     if entry is None or not entry.args_template:
         return {}
     own = entry_of_script(entry, script) is not entry

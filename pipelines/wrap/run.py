@@ -1,26 +1,18 @@
-"""Run a script that nobody may change, and keep all that comes of it in MLflow.
+"""Runs a script that nobody may change, and keeps all that comes of it in MLflow.
 
-    make_plan          the experiment's entry, the script, its arguments; nothing is started yet
-    lock, snapshot     one run at a time in a directory; what lay there before
-    run_script         its own process; metrics, output and load are live in the run
-    find_changes       what it wrote → artifacts; the best weights → a registered candidate
-
-python -m pipelines.wrap --name donghwa-entec-ppe --type train [--epochs 100]
-
-Exit codes: the script's own; 128 + the signal that ended it; 124 for its timeout; 130 when
-interrupted; 2 for bad input before anything started; 1 where keeping its results failed.
+make_plan          the experiment's entry, the script, its arguments; nothing is started yet
+lock, snapshot     one run at a time in a directory; what lay there before
+run_script         its own process; metrics, output and load are live in the run
+find_changes       what it wrote → artifacts; the best weights → a registered candidate
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from experiments_adapters.legacy.changes import Snapshot, find_changes, take_snapshot
 from experiments_adapters.legacy.directory_lock import DirectoryLock, locked
@@ -31,55 +23,17 @@ from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run
 from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
 from guardianflow.support.secrets.files import make_private_folder, write_private
-from guardianflow.support.secrets.streams import keeping_secrets
-from guardianflow.support.terminal import ArgumentParser, write
 
-from ..settings import Settings, load_settings
+from ..settings import Settings
 from ..stage.tracked_run import Extra, end_run, tracked_run
-from ..wiring import Ports, connect
+from ..wiring import Ports
 from .artifacts import ArtifactKeeper
-from .live_upload import RunWatch
-from .plan import WrapPlan, WrapRequest, make_plan
+from .live_upload import LiveUpload
+from .outcome import WrapOutcome
+from .plan import WrapPlan
 from .weights import register_model
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class WrapOutcome:
-    """What came of a wrapped run.
-
-    Args:
-        status: 'FINISHED', 'FAILED' or 'KILLED'.
-        artifacts: path in the run of each file that was kept.
-        notes: what people should know.
-    """
-
-    run_id: str
-    experiment_name: str
-    run_name: str
-    status: str
-    result: ScriptResult
-    metrics: Mapping[str, float]
-    model: RegisteredModel | None
-    artifacts: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For --json."""
-        return {
-            "run_id": self.run_id,
-            "status": self.status,
-            "stage": "wrap",
-            "experiment_name": self.experiment_name,
-            "run_name": self.run_name,
-            "exit_code": self.result.exit_code,
-            "seconds": round(self.result.seconds, 3),
-            "metrics": dict(self.metrics),
-            "models": [{**vars(self.model), "uri": self.model.uri}] if self.model else [],
-            "artifacts": list(self.artifacts),
-            "notes": list(self.notes),
-        }
 
 
 def run_wrapped(
@@ -217,8 +171,8 @@ class _WrappedRun:
             files=plan.experiment.metrics.files,
             patterns=plan.experiment.metrics.patterns,
         )
-        watch = RunWatch(store, run_id, log, self._scratch)
-        watch.start()
+        upload = LiveUpload(store, run_id, log, self._scratch)
+        upload.start()
         live.start()
         try:
             result = run_script(
@@ -229,9 +183,9 @@ class _WrappedRun:
                 terminal=plan.request.terminal,
             )
             summary = live.stop()
-            self._end_watch(watch)
+            self._end_upload(upload)
         except BaseException:
-            watch.abandon()
+            upload.abandon()
             live.abandon()
             raise
         finally:
@@ -246,9 +200,9 @@ class _WrappedRun:
             self._note(note)
         return result, summary
 
-    def _end_watch(self, watch: RunWatch) -> None:
+    def _end_upload(self, upload: LiveUpload) -> None:
         try:
-            watch.stop()
+            upload.stop()
         except (TrackingError, OSError) as exc:  # what the script made is kept all the same
             self._note(f"its output or the machine's load could not be brought to the run: {exc}")
 
@@ -292,74 +246,3 @@ def _status(result: ScriptResult) -> str:
     if result.interrupted_by:
         return "KILLED"
     return "FINISHED" if result.exit_code == 0 else "FAILED"
-
-
-# --- the command ----------------------------------------------------------------------------------
-
-
-def wrap(request: WrapRequest, *, dry_run: bool = False, as_json: bool = False) -> int:
-    """Run one script of one experiment, and print what came of it; errors go up to `guarded`."""
-    environment = dict(os.environ)  # the user's own, before .env and mlflow's defaults come in
-    settings = load_settings()
-    plan = make_plan(request)
-    if dry_run:
-        from .outcome import plan_lines
-
-        shown = json.dumps(plan.as_dict(), ensure_ascii=False) if as_json else plan_lines(plan)
-        write(shown)
-        return 0
-    from ..console import say
-
-    outcome = run_wrapped(
-        plan,
-        settings,
-        connect(settings.tracking_uri),
-        environment=environment,
-        tell=lambda text: say(f"[{plan.experiment.name}] {text}"),
-    )
-    if as_json:
-        write("\n" + json.dumps(outcome.as_dict(), ensure_ascii=False, default=str))
-    else:
-        from .outcome import outcome_lines
-
-        say(outcome_lines(outcome))
-    return 0
-
-
-@keeping_secrets()
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m pipelines.wrap`, which the MLproject's entry point calls."""
-    from ..command_line import overrides_from, parse_switch, run_guarded
-
-    parser = ArgumentParser(
-        prog="python -m pipelines.wrap",
-        description="Run a script of an experiments' directory untouched. Any value of its "
-        "args_template can be given: --epochs 5",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--name", required=True, help="experiment in the registry file")
-    parser.add_argument("--type", default="train", help="train, infer or quant")
-    parser.add_argument("--script-version", default="", help="v3, 1214 or 최종")
-    parser.add_argument("--script", default="", help="a script below the directory")
-    parser.add_argument("--experiments", default="", help="registry file")
-    for name in ("no-register", "trust-weights", "dry-run", "json"):
-        parser.add_argument(f"--{name}", nargs="?", const=True, default=False, type=parse_switch)
-    given, rest = parser.parse_known_args(argv)
-
-    def work() -> int:
-        from experiments_adapters.legacy.arguments import parse_given
-
-        request = WrapRequest(
-            name=given.name,
-            script_type=given.type,
-            version=given.script_version,
-            script=given.script,
-            params=parse_given(overrides_from(rest)),
-            experiments=Path(given.experiments) if given.experiments else None,
-            register=not given.no_register,
-            trust_weights=given.trust_weights,
-            launcher=True,
-        )
-        return wrap(request, dry_run=given.dry_run, as_json=given.json)
-
-    return run_guarded(work, as_json=given.json)

@@ -6,6 +6,9 @@
 
 Every run of a batch carries its id as tag `exp.batch`: the store, not this file, says what is
 finished, so a batch survives even when whoever ran it was killed.
+
+    prepare_batch   a new one, from the registry: its experiments, and why some can't run
+    resume_batch    what is finished stays, all else is looked at anew
 """
 
 from __future__ import annotations
@@ -17,15 +20,22 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+from experiments_adapters.legacy.registry import ExperimentRegistry, LegacyExperiment, load_registry
+from experiments_adapters.legacy.registry_schema import ScriptType
+from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError, Problem
 from guardianflow.support.secrets.files import make_private_folder, write_private
-from guardianflow.support.secrets.redaction import holds_mark, redact_value
+from guardianflow.support.secrets.redaction import holds_mark, redact_text, redact_value
+from guardianflow.support.suggestions import did_you_mean
+
+from ..settings import Settings
+from ..wiring import Store
+from ..wrap.plan import WrapPlan, WrapRequest, plan_for
 
 WAITING, RUNNING, FINISHED = "WAITING", "RUNNING", "FINISHED"
 FAILED, KILLED, SKIPPED = "FAILED", "KILLED", "SKIPPED"
@@ -60,7 +70,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class WrapBatchOrder:
-    """What is asked for, once for all.
+    """An order for a batch, the same for all of its experiments.
 
     Args:
         script_type: 'train', 'infer' or 'quant'.
@@ -206,3 +216,132 @@ def locked_batch(batch: Batch) -> Iterator[None]:
                 f"batch {batch.batch_id} is at work already; wait for it, or end it with Ctrl-C"
             ) from exc
         yield
+
+
+# --- its experiments ------------------------------------------------------------------------------
+
+
+def prepare_batch(order: WrapBatchOrder, settings: Settings) -> tuple[Batch, dict[str, WrapPlan]]:
+    """Find the experiments of a batch, and what each would run.
+
+    Returns:
+        The batch, not written yet: who can't run is SKIPPED with the reason; the plans of others.
+
+    Raises:
+        ConfigurationError: the registry's problems; a customer that it does not know; no
+            experiment at all.
+    """
+    registry = load_registry(order.experiments)
+    if not len(registry):
+        raise ConfigurationError(
+            f"{order.experiments} holds no experiment; add some with: guardianflow scan DIR "
+            "--update"
+        )
+    chosen = select_customer(registry, order.customer, order.experiments)
+    batch = new_batch(order, [each.name for each in chosen], settings.work_dir)
+    return batch, _plans(batch, registry)
+
+
+def select_customer(
+    registry: ExperimentRegistry, customer: str, file: Path | str
+) -> list[LegacyExperiment]:
+    """The experiments of a customer; of all for ''.
+
+    Raises:
+        ConfigurationError: the file knows no such customer; the nearest is named.
+    """
+    chosen = registry.find_by_customer(customer) if customer else registry.list_all()
+    if customer and not chosen:
+        customers = sorted({each.site.customer for each in registry})
+        hint = did_you_mean(customer, customers) or f"; there are {', '.join(customers)}"
+        raise ConfigurationError(f"--customer must be one of {file} but got '{customer}'{hint}")
+    return chosen
+
+
+def resume_batch(
+    batch: Batch, store: Store, given: Mapping[str, str] | None = None
+) -> dict[str, WrapPlan]:
+    """Take a batch up again: what the store has as FINISHED stays, all else is looked at anew.
+
+    Args:
+        given: the parameters that its file does not keep, as they are secrets.
+
+    Raises:
+        ConfigurationError: the registry's problems; its runs are in another store; a secret that
+            is missing, or a parameter that is none.
+    """
+    given = given or {}
+    missing, wrong = set(batch.secret_params) - set(given), set(given) - set(batch.secret_params)
+    if missing or wrong:
+        raise ConfigurationError(
+            [
+                *(Problem(f"-p {each}=… must be given again: secrets are not kept")
+                  for each in sorted(missing)),
+                *(Problem(f"-p {each} must not be given for a resumed batch, which keeps its own")
+                  for each in sorted(wrong)),
+            ]
+        )  # fmt: skip
+    if batch.order.tracking_uri != redact_text(store.tracking_uri):
+        raise ConfigurationError(
+            f"the runs of batch {batch.batch_id} are in {batch.order.tracking_uri} but this store "
+            f"is {store.tracking_uri}; set MLFLOW_TRACKING_URI, or go to the directory it was "
+            "started in"
+        )
+    params = {**batch.order.params, **given}
+    batch.order = replace(batch.order, params=params, tracking_uri=store.tracking_uri)
+    done = {
+        run.tags.get("exp.name"): run
+        for run in store.find_runs(tags={TAG: batch.batch_id}, status="FINISHED", limit=10_000)
+    }
+    for place, each in enumerate(batch.entries):
+        if run := done.get(each.name):
+            each.state, each.reason, each.run_id = FINISHED, "", run.run_id
+            each.metrics = each.metrics or dict(run.metrics)
+        elif each.state != FINISHED:
+            batch.entries[place] = Entry(each.name)
+    return _plans(batch, load_registry(batch.order.experiments))
+
+
+def request_of(batch: Batch, name: str) -> WrapRequest:
+    order = batch.order
+    return WrapRequest(
+        name=name,
+        script_type=order.script_type,
+        version=order.version,
+        params=order.params,
+        experiments=Path(order.experiments),
+        register=order.register,
+        trust_weights=order.trust_weights,
+        tags={TAG: batch.batch_id},
+        terminal=False,
+    )
+
+
+def _plans(batch: Batch, registry: ExperimentRegistry) -> dict[str, WrapPlan]:
+    plans: dict[str, WrapPlan] = {}
+    for entry in batch.in_state(WAITING):
+        try:
+            experiment = registry.get(entry.name)
+            points = experiment.entry_points
+            if getattr(points, cast(ScriptType, batch.order.script_type), None) is None:
+                entry.state, entry.applies = SKIPPED, False
+                entry.reason = f"it has no entry point '{batch.order.script_type}'"
+                continue
+            plans[entry.name] = plan_for(experiment, request_of(batch, entry.name))
+        except ConfigurationError as exc:
+            entry.state, entry.reason = SKIPPED, "; ".join(map(str, exc.problems))
+    return plans
+
+
+def check_runnable(batch: Batch, *, strict: bool) -> None:
+    """Refuse a batch of which nothing can run; with `strict` one of which something can't.
+
+    Raises:
+        ConfigurationError: every experiment that can't run, with its reasons.
+    """
+    faults = [each for each in batch.in_state(SKIPPED) if each.applies]
+    nothing = not batch.count(WAITING, FINISHED)
+    if nothing or (strict and faults):
+        shown = faults or batch.in_state(SKIPPED)
+        error = ConfigurationError([Problem(each.reason, each.name) for each in shown])
+        raise error

@@ -1,6 +1,6 @@
 """One experiment of a batch, wrapped in a process of its own.
 
-    fleet_child DESCRIPTOR < ORDER
+    python -m pipelines.wrap_batch.child DESCRIPTOR < ORDER
 
 The order comes by stdin: it may hold secrets, which belong into no file. What the script prints
 goes to its run alone; what people should know goes to our own output, which is the batch's log of
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from guardianflow.contracts.errors import GuardianFlowError
+from guardianflow.contracts.errors import GuardianFlowError, ScriptFailedError
 from guardianflow.contracts.results import MetricPoint, RunRequest
 from guardianflow.support.secrets.redaction import learn_mapping
 
@@ -89,7 +89,9 @@ def main(argv: Sequence[str]) -> int:
         try:
             return carry_out(order, sink, environment)
         except GuardianFlowError as exc:
-            sink.emit("error", type=type(exc).__name__, message=str(exc), exit_code=exc.exit_code)
+            # Which script, run and log it is stands beside it in the batch's table.
+            reason = exc.reason if isinstance(exc, ScriptFailedError) else str(exc)
+            sink.emit("error", type=type(exc).__name__, message=reason, exit_code=exc.exit_code)
             raise
         except KeyboardInterrupt:
             sink.emit("error", type="interrupted", message="interrupted", exit_code=INTERRUPTED)

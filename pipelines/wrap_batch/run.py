@@ -1,7 +1,7 @@
 """Runs the scripts of many directories, each wrapped in a process of its own.
 
-N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly. Who belongs to the batch
-was found out before, by pipelines/wrap_batch/plan.py.
+N at a time; one that fails ends no other; Ctrl-C ends them all, cleanly. The batch's
+experiments were found before, by pipelines/wrap_batch/batch.py.
 
     batch ──► python -m pipelines.wrap_batch.child ──► its run in MLflow
                   │ what its wrapper says → NAME.log
@@ -18,28 +18,25 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import psutil
 
 from guardianflow.contracts.errors import NativeCrashError
-from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import wait_for
 from guardianflow.support.secrets.files import PRIVATE_FILE
+from guardianflow.support.stop_signals import NotedSignals
 
-from ..console import say
+from ..console import SilentReporter, say
 from ..settings import PROJECT_ROOT
 from ..stage.events import Listener
 from ..stage.executor import cure_for, end_abandoned, hand_over
 from ..wrap.plan import WrapPlan, WrapRequest
-from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry
-from .plan import request_of
+from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry, request_of
 
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 60.0
@@ -67,17 +64,11 @@ class _Child:
     began: float
 
 
-class _Progress:
+class _Progress(SilentReporter):
     """Takes a child's events into its entry; in a thread of the child's own."""
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
-
-    def opened(self, title: str, run_id: str) -> None: ...
-
-    def started(self, title: str, log: Path) -> None: ...
-
-    def ended(self, title: str, result: StageResult | None) -> None: ...
 
     def event(self, title: str, event: dict[str, Any]) -> None:  # noqa: ARG002 - of Reporter
         if event["kind"] == "run":
@@ -111,17 +102,18 @@ def run_batch(
     work = _Work(batch, plans, environment)
     batch.save()
     try:
-        with _Signals() as signals:
+        with NotedSignals() as signals:
             while True:
-                signals.pass_on(work.interrupt)
-                if not signals.count:
+                for _ in signals.take():
+                    work.interrupt()
+                if not signals.first:
                     work.start_waiting(jobs)
-                work.look(give_up=signals.gave_up)
+                work.look(give_up=work.gave_up)
                 view.show(batch)
                 if not work.children:
                     break
                 time.sleep(LOOK_EVERY_S)
-            return not signals.count
+            return not signals.first
     finally:
         work.abandon()
         work.save()
@@ -135,7 +127,13 @@ class _Work:
     ) -> None:
         self._batch, self._plans, self._environment = batch, plans, environment
         self.children: list[_Child] = []
+        self._asked_at: list[float] = []
         self._unsaved = False
+
+    @property
+    def gave_up(self) -> bool:
+        """Tell whether they were asked twice to stop, and have had their time since."""
+        return len(self._asked_at) > 1 and time.monotonic() - self._asked_at[1] > PATIENCE_S
 
     def save(self) -> None:
         """Write down how far it is; a disk that is full meanwhile ends no script."""
@@ -193,6 +191,7 @@ class _Work:
                 self.save()
 
     def interrupt(self) -> None:
+        self._asked_at.append(time.monotonic())
         for child in self.children:
             with contextlib.suppress(ProcessLookupError):
                 child.process.send_signal(signal.SIGINT)
@@ -219,8 +218,7 @@ class _Work:
             )
             return
         if error is not None:
-            told = error["message"].partition("\n  run: ")[0]
-            entry.reason = told.removeprefix(f"the script of '{entry.name}' failed: ")
+            entry.reason = error["message"]
         elif code in (130, -signal.SIGINT):
             entry.reason = "interrupted"
         else:
@@ -257,50 +255,10 @@ _PYTHON = (
 
 
 def _plain(request: WrapRequest) -> dict[str, Any]:
-    values = dict(vars(request))
-    values.pop("terminal")
-    return {
-        **values,
-        "experiments": str(request.experiments),
-        "params": dict(request.params),
-        "tags": dict(request.tags),
-    }
+    values = asdict(request) | {"experiments": str(request.experiments)}
+    del values["terminal"]
+    return values
 
 
 def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
-
-
-class _Signals:
-    """SIGINT, SIGTERM and SIGHUP, taken down instead of raised while the batch runs."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._passed = 0
-        self._second_at: float | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's is respected
-                    self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-
-    def pass_on(self, interrupt: Callable[[], None]) -> None:
-        while self._passed < self.count:
-            self._passed += 1
-            if self._passed == 2:
-                self._second_at = time.monotonic()
-            interrupt()
-
-    @property
-    def gave_up(self) -> bool:
-        return self._second_at is not None and time.monotonic() - self._second_at > PATIENCE_S

@@ -1,4 +1,4 @@
-"""Where a fleet stands: each directory's last run, its numbers, its model, what changed in it."""
+"""Tells where each directory of old scripts stands: last run, its numbers, its model, changes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class DirectoryStatus:
         }
 
 
-def fleet_status(
+def directory_statuses(
     experiments: Iterable[LegacyExperiment], registry: Path, ports: Ports
 ) -> list[DirectoryStatus]:
     """Look at each experiment, in the given order.

@@ -6,7 +6,6 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
 
 from rich.live import Live
 from rich.table import Table
@@ -44,12 +43,7 @@ class LiveTable:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
 
@@ -87,7 +81,7 @@ def make_view() -> LiveTable | PlainLines:
 
 
 def live_table(batch: Batch, rows: int) -> Table:
-    """What fits on the screen: those at work first, then what needs a look, then the rest."""
+    """The rows that fit on the screen: those at work, then what needs a look, then the rest."""
     order = {RUNNING: 0, FAILED: 1, KILLED: 1, WAITING: 2, FINISHED: 3, SKIPPED: 4}
     chosen = sorted(batch.entries, key=lambda each: order[each.state])[: max(rows, 3)]
     kept = [each for each in batch.entries if each in chosen]
@@ -127,7 +121,7 @@ def print_plans(batch: Batch, plans: Mapping[str, WrapPlan]) -> None:
 
 
 def tell_skipped(batch: Batch) -> None:
-    """Who can't run and why, before anything starts."""
+    """Say which experiments can't run and why, before anything starts."""
     skipped = batch.in_state(SKIPPED)
     if skipped:
         say(f"{len(skipped)} of {len(batch.entries)} experiments are skipped:")

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-import click
 import pytest
+from command_tree import leaves
 from git_server import commit_all
 from git_server import serving as serving_git
 from mlflow_server import start_server
@@ -290,14 +290,6 @@ def day(tmp_path: Path, repository: Path) -> Iterator[Day]:
             "MY_SERVICE_TOKEN": SERVICE,
         }
         yield Day(place, git_address)
-
-
-def leaves(group: click.Group, before: str = "") -> Iterator[str]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from leaves(command, f"{before}{name} ")
-        else:
-            yield before + name
 
 
 def forms(secret: str) -> set[str]:

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from guardianflow.contracts.results import DetectorPackage, RunRequest, StageResult
-from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
 from pipelines.stage.events import EventSink
 from pipelines.stage.stage import StageContext, StageRequest, execute
-from pipelines.wiring import Ports
+from pipelines.wiring import Ports, in_memory
 from scenario import Scenario, build_scenario
 
 EXPERIMENT = "demo/seoul-plant1/full"
@@ -27,11 +25,6 @@ class RememberingSink(EventSink):
 
     def message(self, text: str) -> None:
         self.messages.append(text)
-
-
-def memory_ports(store: InMemoryStore, registry: InMemoryRegistry) -> Ports:
-    """The shipped fakes as the ports of a stage."""
-    return Ports(cast(Any, store), registry, InMemoryAliasStore(registry))
 
 
 def context_of(
@@ -86,8 +79,8 @@ class QuantDesk:
         calibration_size: int,
         **sections: Any,
     ) -> None:
-        self.store = InMemoryStore()
-        self.registry = InMemoryRegistry(self.store)
+        self.ports = in_memory()
+        self.store, self.registry = self.ports.store, self.ports.registry
         self.trained = self.store.start_run(RunRequest(EXPERIMENT, "ppe-yolo11n-train-v1"))
         self.registry.register(self.trained, source, f"{EXPERIMENT}/ppe")
         self.store.end_run(self.trained)
@@ -119,8 +112,7 @@ class QuantDesk:
             variant=variant.model_dump(mode="json"),
             variant_name=variant.variant,
         )
-        ports = memory_ports(self.store, self.registry)
-        context = context_of(request, scenario, scratch, ports)
+        context = context_of(request, scenario, scratch, self.ports)
         return execute(QuantStage(context), context)
 
     def names(self) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contexts import RememberingSink, context_of, memory_ports
+from contexts import RememberingSink, context_of
 
 from guardianflow.contracts.errors import GuardianFlowError, StageFailedError
+from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.results import StageResult
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.settings import Settings
 from pipelines.stage.stage import StageRequest, execute
-from pipelines.wiring import Ports
+from pipelines.wiring import Ports, Store, in_memory
 from pipelines.worker import make_stage
 from scenario import load_scenario
 
@@ -23,16 +23,17 @@ class InProcessExecutor:
 
     folder: Path
     work_dir: Path
-    store: InMemoryStore = field(default_factory=InMemoryStore)
+    ports: Ports = field(default_factory=in_memory)
     requests: list[StageRequest] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.registry = InMemoryRegistry(self.store)
+    @property
+    def store(self) -> Store:
+        return self.ports.store
 
     @property
-    def ports(self) -> Ports:
-        return memory_ports(self.store, self.registry)
+    def registry(self) -> DetectorRegistry:
+        return self.ports.registry
 
     @property
     def settings(self) -> Settings:

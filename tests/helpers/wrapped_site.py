@@ -9,8 +9,9 @@ from typing import Any
 
 from inprocess import InProcessExecutor
 
+from pipelines.wrap.outcome import WrapOutcome
 from pipelines.wrap.plan import WrapRequest, make_plan
-from pipelines.wrap.run import WrapOutcome, run_wrapped
+from pipelines.wrap.run import run_wrapped
 
 EXPERIMENT = "동화엔텍/busan-plant1/full"
 REGISTRY = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -19,31 +20,12 @@ from pipelines.command_line import (
     gate_code,
     invocation,
     main,
-    make_parser,
-    overrides_from,
+    parse_stage,
     run_guarded,
     where_to_look,
 )
+from pipelines.options import RunCommand, overrides_from
 from pipelines.stage.plan import RunOptions
-
-
-def test_mlflow_appends_undeclared_parameters_as_name_and_value() -> None:
-    assert overrides_from(["--training.epochs", "5", "--tags.site=b"]) == [
-        "training.epochs=5",
-        "tags.site=b",
-    ]
-
-
-def test_a_value_may_be_negative_or_hold_an_equals_sign() -> None:
-    assert overrides_from(["--a.b", "-1", "--c.d=x=y"]) == ["a.b=-1", "c.d=x=y"]
-
-
-def test_every_stray_word_is_named() -> None:
-    with pytest.raises(ScenarioError) as caught:
-        overrides_from(["epochs", "--training.epochs"])
-    assert len(caught.value.problems) == 2
-    assert "'epochs'" in str(caught.value)
-    assert "'--training.epochs' has no value" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +85,15 @@ def test_a_release_that_does_not_pass_fails_only_who_asked_for_it(
 
 
 def test_mlflow_s_parameter_for_the_gate_is_a_switch() -> None:
-    parser = make_parser("full_pipeline")
-    asked = parser.parse_args(["--scenario", "s.yaml", "--fail-on-gate", "true"])
+    asked, _ = parse_stage("full_pipeline", ["--scenario", "s.yaml", "--fail-on-gate", "true"])
     assert asked.fail_on_gate is True
-    several = make_parser("release").parse_args(
-        ["--scenario", "s.yaml", "--source-run-id", "a", "b"]
-    )
-    assert several.source_run_id == ["a", "b"]
+    several, _ = parse_stage("release", ["--scenario", "s.yaml", "--source-run-id", "a", "b"])
+    assert several.judged_sources == ("a", "b")
+
+
+def asked_of(stage: str, words: list[str]) -> RunCommand:
+    asked, rest = parse_stage(stage, words)
+    return replace(asked, overrides=tuple(overrides_from(rest)))
 
 
 ODD = "my file; rm -rf $HOME 'x'.yaml"
@@ -124,14 +108,14 @@ def test_the_command_to_write_again_can_be_pasted(
     more = ["--quant-variants", variants] if stage == "compare" else []
     rest = ["--training.options.note", "a b;c", "--name=$(x)"]
     given = ["--scenario", ODD, *more, *rest]
-    again = shlex.split(invocation(stage, *make_parser(stage).parse_known_args(given)))
+    again = shlex.split(invocation(asked_of(stage, given)))
     assert again[:3] == ["python", "-m", f"pipelines.{stage}"]
-    arguments, left = make_parser(stage).parse_known_args(again[3:])
-    assert arguments.scenario == ODD
-    assert overrides_from(left) == ["training.options.note=a b;c", "name=$(x)"]
-    assert getattr(arguments, "quant_variants", variants) == variants
+    asked = asked_of(stage, again[3:])
+    assert asked.scenario == ODD
+    assert asked.overrides == ("training.options.note=a b;c", "name=$(x)")
+    assert asked.quant_variants == (variants if stage == "compare" else "")
     monkeypatch.setenv("MLFLOW_RUN_ID", "r")
-    words = shlex.split(invocation(stage, *make_parser(stage).parse_known_args(given)))
+    words = shlex.split(invocation(asked_of(stage, given)))
     assert words[:5] == ["mlflow", "run", ".", "-e", stage]
     assert words[5:9] == ["-P", f"scenario_path={ODD}", "-P", "training.options.note=a b;c"]
 

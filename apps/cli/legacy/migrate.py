@@ -9,25 +9,25 @@ from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.support.terminal import write
-from pipelines.command_line import print_json
+from pipelines.console import print_json
+
+from .options import MigrateCommand
 
 DEFAULT_TARGET = Path("experiments")
 
 
-def show_migration(
-    name: str, target: str, version: str, script: str, experiments: str, as_json: bool
-) -> int:
+def show_migration(asked: MigrateCommand) -> int:
     """Write the draft, and say what is left to do.
 
     Raises:
         ConfigurationError: all that is in the way; nothing is written then.
     """
-    file = given_path(experiments) if experiments else DEFAULT_FILE
-    experiment = load_registry(file).get(name)
-    folder = given_path(target) if target else DEFAULT_TARGET / experiment.name
-    draft = make_draft(experiment, folder.absolute(), version or None, script or None)
+    file = given_path(asked.experiments) if asked.experiments else DEFAULT_FILE
+    experiment = load_registry(file).get(asked.name)
+    folder = given_path(asked.target) if asked.target else DEFAULT_TARGET / experiment.name
+    draft = make_draft(experiment, folder.absolute(), asked.version or None, asked.script or None)
     write_draft(draft)
-    if as_json:
+    if asked.as_json:
         print_json(as_dict(draft))
     else:
         write("\n".join(lines_of(draft)))

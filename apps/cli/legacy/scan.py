@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,16 +19,17 @@ from experiments_adapters.legacy.scan.update import Changes, update_file, write_
 from experiments_adapters.legacy.scan.write import entries_of, todos_of
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.given import given_path
-from guardianflow.support.terminal import make_console, write
+from guardianflow.support.terminal import make_console
+from pipelines.console import StderrProgress, print_json
 from pipelines.settings import PROJECT_ROOT
 
-from ..progress import StderrProgress
+from .options import ScanCommand
 
 SCENARIOS = Path("configs/scenarios")
 SHOWN_PROBLEMS = 20
 
 
-def show_scan(directory: str, output: str, update: bool, single: bool, as_json: bool) -> int:
+def show_scan(asked: ScanCommand) -> int:
     """Scan, show what was found, and write it where that was asked for.
 
     Returns:
@@ -38,21 +38,21 @@ def show_scan(directory: str, output: str, update: bool, single: bool, as_json: 
     Raises:
         ConfigurationError: no such directory, or a file that is there, broken or not writable.
     """
-    file = given_path(output) if output else DEFAULT_FILE if update else None
-    _refuse_early(file, update)
+    default = DEFAULT_FILE if asked.update else None
+    file = given_path(asked.output) if asked.output else default
+    _refuse_early(file, asked.update)
+    folder = given_path(asked.directory)
     with scan_progress() as progress:
-        scan = scan_fleet(
-            given_path(directory), known_sites(file), single=single, progress=progress
-        )
+        scan = scan_fleet(folder, known_sites(file), single=asked.single, progress=progress)
     changes = None
     if file is not None:
-        if update and file.exists():
+        if asked.update and file.exists():
             changes = update_file(scan, file)
         else:
             write_new(scan, file)
         record_scan(file, [each.path for each in scan.directories])
-    if as_json:
-        write(json.dumps(as_dict(scan, file, changes), ensure_ascii=False))
+    if asked.as_json:
+        print_json(as_dict(scan, file, changes))
     else:
         show(scan, file, changes)
     return 0
@@ -153,7 +153,7 @@ def _list(console: Console, title: str, lines: Iterable[str], most: int = SHOWN_
 
 
 def _refuse_early(file: Path | None, update: bool) -> None:
-    """What would fail after a long scan fails before it."""
+    """Raise before a long scan what would fail after it."""
     if file is None:
         return
     if file.is_dir():

@@ -8,14 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
-from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
-from guardianflow.support.suggestions import did_you_mean
 from guardianflow.support.terminal import make_console, write
-from pipelines.command_line import print_json
+from pipelines.console import print_json
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
-from pipelines.wrap_batch.status import DirectoryStatus, fleet_status
+from pipelines.wrap_batch.batch import select_customer
+from pipelines.wrap_batch.status import DirectoryStatus, directory_statuses
+
+from .options import StatusCommand
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
@@ -23,21 +24,16 @@ STYLES = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "
 EARLIER = "* of an earlier run than the last one"
 
 
-def show_status(customer: str, experiments: str, as_json: bool) -> int:
+def show_status(asked: StatusCommand) -> int:
     """Print a row for each directory.
 
     Raises:
         ConfigurationError: the registry's problems, or a customer that it does not know.
     """
-    file = given_path(experiments) if experiments else DEFAULT_FILE
-    registry = load_registry(file)
-    chosen = registry.find_by_customer(customer) if customer else registry.list_all()
-    if customer and not chosen:
-        customers = sorted({each.site.customer for each in registry})
-        hint = did_you_mean(customer, customers) or f"; there are {', '.join(customers)}"
-        raise ConfigurationError(f"--customer must be one of {file} but got '{customer}'{hint}")
-    rows = fleet_status(chosen, file, connect(load_settings().tracking_uri))
-    if as_json:
+    file = given_path(asked.experiments) if asked.experiments else DEFAULT_FILE
+    chosen = select_customer(load_registry(file), asked.customer, file)
+    rows = directory_statuses(chosen, file, connect(load_settings().tracking_uri))
+    if asked.as_json:
         print_json([each.as_dict() for each in rows])
     elif rows:
         show_table(rows)

@@ -6,30 +6,25 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
+import click
 import pytest
 from click.testing import CliRunner
+from command_tree import find_command, leaves
 
+from apps.cli.flags import Command
+from apps.cli.legacy_commands import LEGACY_COMMANDS
+from apps.cli.main import COMMANDS as COMMANDS_OF_MAIN
 from apps.cli.main import cli
+from apps.cli.model_commands import MODEL_COMMANDS
 
-COMMANDS = [
-    "train",
-    "infer",
-    "quant",
-    "pipeline",
-    "list",
-    "mot",
-    "doctor",
-    "models",
-    "versions",
-    "promote",
-    "rollback",
-    "history",
-    "uri",
-    "report",
-    "pull",
-    "scan",
-]
+COMMANDS = list(leaves(cli))
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db"
 
 
 def call(*words: str) -> tuple[int, str]:
@@ -39,10 +34,47 @@ def call(*words: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_examples(command: str) -> None:
-    code, text = call(command, "--help")
+    code, text = call(*command.split(), "--help")
     assert code == 0
     assert "Examples:" in text
-    assert f"guardianflow {command}" in text
+    assert f"guardianflow {command}" in text or command == "wrap"  # the other name of run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_option_is_bad_input(command: str) -> None:
+    code, text = call(*command.split(), "--no-such-option")
+    assert code == 2
+    assert "No such option" in text
+    assert "--no-such-option" in text
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "doctor"])  # test_doctor
+def test_every_command_answers_programs_with_json_on_its_last_line(
+    command: str, empty_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What must be given is given, and is not there: a list, or the error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDIANFLOW_WORK_DIR", str(tmp_path / "work"))
+    monkeypatch.setenv("GUARDIANFLOW_TRACKING_URI", empty_store)
+    words = [*command.split(), "--json"]
+    for each in find_command(cli, command).params:
+        if each.required:
+            words += [] if isinstance(each, click.Argument) else [each.opts[0]]
+            words.append("not-there")
+    result = CliRunner().invoke(cli, words)
+    value = json.loads(result.stdout.strip().splitlines()[-1])
+    if result.exit_code == 0:
+        assert isinstance(value, list)
+    else:
+        assert value["error"]["exit_code"] == result.exit_code == 2
+        assert f"error: {value['error']['message']}" in result.stderr
+
+
+@pytest.mark.parametrize("each", [*COMMANDS_OF_MAIN, *MODEL_COMMANDS, *LEGACY_COMMANDS])
+def test_what_does_a_command_s_work_takes_its_options(each: Command) -> None:
+    hints = get_type_hints(each.find_work())
+    assert hints.pop("return") is int
+    assert list(hints.values()) == [each.kind]
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -60,7 +92,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_every_command_is_in_both_readmes(repository: Path) -> None:
     for name in ("README.md", "README.ko.md"):
         text = (repository / name).read_text(encoding="utf-8")
-        for command in COMMANDS:
+        for command in set(COMMANDS) - {"wrap"}:  # the other name of run
             assert f"guardianflow {command}" in text
 
 

@@ -265,10 +265,10 @@ def test_a_container_s_bound_on_memory_is_shown(
 def test_nothing_heavy_is_loaded_to_find_out() -> None:
     code = (
         "import sys\n"
-        "from apps.cli import doctor\n"
+        "from apps.cli import doctor, options\n"
         "from guardianflow.contracts.results import ProbeVerdict\n"
         "doctor.probe = lambda b, p, **_: ProbeVerdict(b, p, True, 'ok')\n"
-        "assert doctor.examine(fresh=False, as_json=False) == 0\n"
+        "assert doctor.show_doctor(options.DoctorCommand()) == 0\n"
         "heavy = {'mlflow', 'torch', 'numpy', 'openvino', 'onnx', 'onnxruntime', 'ultralytics'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

@@ -28,9 +28,8 @@ from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.releases import EVIDENCE_TAG
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RunRequest
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines import ModelRegistry
-from pipelines.wiring import Ports, connect
+from pipelines.wiring import Ports, connect, in_memory
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -267,10 +266,8 @@ def test_a_reader_goes_on_while_another_process_is_at_it(
 
 
 @pytest.fixture
-def ports(tmp_path: Path) -> Ports:
-    store = InMemoryStore()
-    registry = InMemoryRegistry(store)
-    return Ports(store, registry, InMemoryAliasStore(registry))
+def ports() -> Ports:
+    return in_memory()
 
 
 def test_the_registry_from_python(ports: Ports, tmp_path: Path) -> None:

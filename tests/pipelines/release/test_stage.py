@@ -36,8 +36,6 @@ from guardianflow.contracts.results import (
     StageResult,
 )
 from guardianflow.release.promotion.promotion import history, rollback
-from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
 from pipelines import ModelRegistry
 from pipelines.release.candidates import Candidate, candidates_from_runs, runs_below
@@ -49,7 +47,7 @@ from pipelines.release.text import decision_lines, refusal
 from pipelines.settings import Settings
 from pipelines.stage.plan import Planner, RunOptions
 from pipelines.stage.stage import execute
-from pipelines.wiring import Ports
+from pipelines.wiring import in_memory
 from scenario import Scenario, build_scenario
 
 DATA = "demo://ppe?images=120&size=96"
@@ -98,10 +96,9 @@ class Site:
     """A store and registry in memory, and releases on them as a pipeline orders them."""
 
     def __init__(self, folder: Path, work_dir: Path) -> None:
-        self.store = InMemoryStore()
-        self.registry = InMemoryRegistry(self.store)
-        self.aliases = InMemoryAliasStore(self.registry)
-        self.ports = Ports(cast(Any, self.store), self.registry, self.aliases)
+        self.ports = in_memory()
+        self.store, self.registry = self.ports.store, self.ports.registry
+        self.aliases = self.ports.aliases
         self.settings = Settings(work_dir=work_dir)
         self.said: list[str] = []
         self._folder, self._count = folder, 0

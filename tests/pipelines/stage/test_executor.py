@@ -15,13 +15,11 @@ from workplace import Workplace, last_json
 
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import RunRecord, RunRequest, StageResult
-from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.console import SilentReporter
 from pipelines.stage.events import Listener, write_outcome
 from pipelines.stage.executor import LocalExecutor, end_abandoned
 from pipelines.stage.stage import StageRequest
-from pipelines.wiring import Ports
+from pipelines.wiring import in_memory
 
 EXPERIMENT = "demo-construction/seoul-plant1/full"
 SMALL = ("-p", "dataset.path=demo://ppe?images=40&size=96", "-p", "model.input_size=96")
@@ -141,14 +139,13 @@ def test_an_error_whose_event_was_lost_is_read_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ended", ["FINISHED", "FAILED", "KILLED", ""])
 def test_a_run_that_has_ended_is_left_as_it_is(tmp_path: Path, ended: str) -> None:
-    store = InMemoryStore()
-    registry = InMemoryRegistry(store)
+    ports = in_memory()
+    store = ports.store
     run_id = store.start_run(RunRequest(EXPERIMENT, "search"))
     below = store.start_run(RunRequest(EXPERIMENT, "try", parent_run_id=run_id))
     if ended:
         store.end_run(below, "FINISHED")
         store.end_run(run_id, ended)
-    ports = Ports(store, registry, InMemoryAliasStore(registry))
     end_abandoned("memory:", run_id, "it was killed", tmp_path / "no.log", "FAILED", ports=ports)
     run = store.get_run(run_id)
     assert run.status == (ended or "FAILED")

@@ -8,11 +8,9 @@ import pytest
 
 from guardianflow.contracts.errors import SourceError, StageFailedError, TrackingError
 from guardianflow.contracts.results import RunRequest
-from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
-from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.stage.parent_run import parent_run
 from pipelines.stage.plan import RunOptions
-from pipelines.wiring import Ports
+from pipelines.wiring import Ports, in_memory
 from scenario import Scenario, load_scenario
 
 OPTIONS = RunOptions(resumable=True, invocation="guardianflow pipeline demo.yaml")
@@ -38,9 +36,7 @@ def scenario(repository: Path) -> Scenario:
 
 @pytest.fixture
 def ports() -> Ports:
-    store = InMemoryStore()
-    registry = InMemoryRegistry(store)
-    return Ports(store, registry, InMemoryAliasStore(registry))
+    return in_memory()
 
 
 def child(ports: Ports, scenario: Scenario, parent: str) -> str:

@@ -19,12 +19,11 @@ from wrapped_site import Site
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import SPEC_FILE, DetectorPackage, RunRequest
-from pipelines.command_line import make_parser
+from pipelines.command_line import parse_stage
 from pipelines.runner import create_runner
 from pipelines.stage.plan import Planner, RunOptions
 from pipelines.stage.stage import StageRequest
-from pipelines.wrap_batch.batch import WrapBatchOrder, load_batch, new_batch
-from pipelines.wrap_batch.plan import request_of
+from pipelines.wrap_batch.batch import WrapBatchOrder, load_batch, new_batch, request_of
 from scenario import Scenario, build_scenario, load_scenario
 
 SMALL = ("-p", "dataset.path=demo://ppe?images=14&size=96", "-p", "model.input_size=96")
@@ -293,13 +292,13 @@ def test_the_flag_of_the_command(
 @pytest.mark.parametrize("stage", ["train", "infer", "quant", "full_pipeline", "compare"])
 def test_mlflow_run_passes_it_on(stage: str) -> None:
     """`-P trust-weights=true` arrives as `--trust-weights true`."""
-    parser = make_parser(stage)
     for words, expected in (
         (["--trust-weights", "true"], True),
         (["--trust-weights"], True),
         ([], False),
     ):
-        assert parser.parse_args(["--scenario", "s.yaml", *words]).trust_weights is expected
+        asked, _ = parse_stage(stage, ["--scenario", "s.yaml", *words])
+        assert asked.trust_weights is expected
 
 
 def test_python_and_a_batch_pass_it_on(ask: Any, tmp_path: Path) -> None:

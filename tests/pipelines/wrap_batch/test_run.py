@@ -28,11 +28,13 @@ from pipelines.wrap_batch.batch import (
     Batch,
     Entry,
     WrapBatchOrder,
+    check_runnable,
     load_batch,
     locked_batch,
     new_batch,
+    prepare_batch,
+    resume_batch,
 )
-from pipelines.wrap_batch.plan import check_runnable, prepare_batch, resume_batch
 from pipelines.wrap_batch.text import PlainLines, live_table, print_batch
 
 ENTRY = """
@@ -284,7 +286,7 @@ def test_failures_stay_alone_and_only_they_are_run_again(workplace: Workplace) -
     }  # fmt: skip
     assert answer["status"] == "FAILED"
     assert found["좋은 것"]["metrics"]["det.mAP50"] == 0.5
-    assert "exit code 3" in found["bad"]["reason"]
+    assert found["bad"]["reason"] == "it ended with exit code 3"
     assert "SIGKILL" in found["orphan"]["reason"]
     assert is_gone((workplace.root / "orphan/pid.txt").read_text())
     runs = workplace.store.find_runs(tags={"exp.batch": answer["batch"]})

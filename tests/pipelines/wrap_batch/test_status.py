@@ -19,7 +19,7 @@ from experiments_adapters.legacy.registry import load_registry
 from guardianflow.contracts.results import RunRequest
 from pipelines.wrap.plan import WrapRequest, make_plan
 from pipelines.wrap.run import run_wrapped
-from pipelines.wrap_batch.status import DirectoryStatus, fleet_status
+from pipelines.wrap_batch.status import DirectoryStatus, directory_statuses
 
 REGISTRY = """
 experiments:
@@ -56,7 +56,7 @@ def rows(tmp_path: Path, executor: InProcessExecutor) -> dict[str, DirectoryStat
     store.end_run(failed, "FAILED")
     (home / "학습.py").write_text("print(2)", "utf-8")
     (home / "새것.py").write_text("", "utf-8")
-    found = fleet_status(load_registry(registry), registry, executor.ports)
+    found = directory_statuses(load_registry(registry), registry, executor.ports)
     return {each.name: each for each in found}
 
 
@@ -130,7 +130,7 @@ def test_the_model_is_shown_with_the_aliases_it_has_now(
             environment=dict(os.environ),
             tell=lambda text: None,
         )
-    first, *_ = fleet_status(load_registry(registry), registry, executor.ports)
+    first, *_ = directory_statuses(load_registry(registry), registry, executor.ports)
     assert first.last is not None
     assert first.last.tags["exp.type"] == "infer"
     assert first.mAP50 == 0.25

@@ -1,0 +1,74 @@
+"""The options of the commands that `guardianflow` alone has; see pipelines/options.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.options import option, switch
+
+OBJECT = "End stdout with one object."
+ARRAY = "One JSON array instead of a table."
+CUSTOMER = "Only this customer's."
+
+
+@dataclass(frozen=True)
+class ListCommand:
+    what: str = option("what", default="experiments", choices=("experiments", "runs", "models"))
+    customer: str = option("--customer", CUSTOMER)
+    limit: int = option("--limit", "Rows at most.", default=20, show_default=True)
+    as_json: bool = switch("--json", ARRAY)
+
+
+@dataclass(frozen=True)
+class MotCommand:
+    truth: str = option("--gt", "Ground truth.", metavar="DIR", required=True)
+    results: str = option("--results", "Result files of a tracker.", metavar="DIR", required=True)
+    as_json: bool = switch("--json", "End stdout with one object, rates in 0…1.")
+
+
+@dataclass(frozen=True)
+class DoctorCommand:
+    fresh: bool = switch("--fresh", "Try every backend anew; believe no kept verdict.")
+    as_json: bool = switch("--json", OBJECT)
+
+
+@dataclass(frozen=True)
+class PullCommand:
+    model: str = option("model")
+    target: str = option("--to", "Directory of the box's bundles.", metavar="DIR")
+    check: str = option("--check", "Verify DIR/current; needs no store.", metavar="DIR")
+    as_json: bool = switch("--json", OBJECT)
+
+
+@dataclass(frozen=True)
+class ReportCommand:
+    """`run`: a release run or its pipeline; its id, or 'runs:/ID' with or without a path."""
+
+    run: str = option("run", required=True)
+    language: str = option(
+        "--lang", "Language.", default="en", choices=("en", "ko"), show_default=True
+    )
+    to: str = option(
+        "--to",
+        "File ending with .html or .md, or a directory. Default: release-ID.html here.",
+        metavar="FILE",
+    )
+    as_json: bool = switch("--json", OBJECT)
+
+
+@dataclass(frozen=True)
+class ModelCommand:
+    """The options of models, versions, promote, rollback, history or uri."""
+
+    name: str = option("name", required=True)
+    pattern: str = option("--name", "Part of the name, or *.", metavar="PATTERN")
+    customer: str = option("--customer", CUSTOMER)
+    version: str | None = option("--version", "Instead of the candidate.", default=None)
+    force: bool = switch("--force", "Without a passed verdict; wants --reason.")
+    reason: str = option("--reason", "Kept in the journal.", metavar="TEXT")
+    alias: str = option(
+        "--alias", "candidate, rollback, own.", default="champion", show_default=True
+    )
+    as_json: bool = switch(
+        "--json", OBJECT, texts=dict.fromkeys(("models", "versions", "history"), ARRAY)
+    )
