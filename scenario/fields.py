@@ -32,6 +32,10 @@ RESERVED_TAGS = (
 )  # fmt: skip
 
 
+ONE, SEVERAL = "<one>", "<several>"
+"""Marks of a union's alternatives in pydantic's location of an error; explain.py takes them out."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """Completes the sentence 'X must be …'."""

@@ -23,6 +23,7 @@ from . import explain
 from .files import find_scenario_file, read_scenario_text
 from .overrides import Override, Overrides, apply_override, read_overrides
 from .schema import EXPERIMENT_TYPES, Scenario, type_problem
+from .sections import HOMES
 from .yaml_tree import Document, read_document
 
 
@@ -150,7 +151,7 @@ def _checked(
         if readable:
             scenario = Scenario.model_validate(document.values)
     except ValidationError as error:
-        found = explain.explain(Scenario, error, document.values)
+        found = explain.explain(Scenario, error, document.values, HOMES)
         problems += [Problem(f.message, places.where(f.path, f.of_key)) for f in found]
     if problems:
         ordered = sorted(dict.fromkeys(problems), key=lambda each: _line_of(each, origin))

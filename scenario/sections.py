@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.releases import ReleaseLimits
 
 from . import fields as kind
 from . import naming
+from .conflicts import GATES
+from .explain import explain
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 else:
     ModelMetaclass = type(BaseModel)
 
+_PACKAGE = __name__.partition(".")[0]
 Precision = Literal["fp32", "fp16", "int8"]
 VARIANT_LIKE = "a mapping like {backend: openvino, precision: int8}"
 
@@ -34,9 +38,8 @@ class _SectionMeta(ModelMetaclass):
         try:
             return super().__call__(*args, **values)
         except ValidationError as error:
-            from .explain import explain
-
-            found = explain(cls, error, values)  # type: ignore[arg-type]
+            homes = HOMES if cls.__module__.partition(".")[0] == _PACKAGE else {}
+            found = explain(cls, error, values, homes)  # type: ignore[arg-type]
             raise ScenarioError([Problem(f.message, cls.__name__) for f in found]) from None
 
 
@@ -211,6 +214,29 @@ class ComparisonVariant(Section):
     calibration_size: kind.Positive | None = None
     calibration_method: Literal["entropy", "minmax", "percentile"] | None = None
 
+    def resolved(self, quantization: Sequence[QuantizationParams]) -> QuantizationParams:
+        """What is to be made for this variant.
+
+        What it leaves open comes from the variant of `quantization` that has its backend and
+        precision; where there is none, calibration comes from what its int8 variants agree on.
+        """
+        own = {name: value for name, value in self if value is not None}
+        values: dict[str, Any] = {}
+        for each in quantization:
+            if (each.backend, each.precision) == (self.backend, self.precision):
+                values = dict(each)
+                break
+        else:
+            int8 = [each for each in quantization if each.precision == "int8"]
+            for name in ("calibration_size", "calibration_method"):
+                found = {getattr(each, name) for each in int8}
+                if len(found) == 1:
+                    values[name] = found.pop()
+        if own.get("method", "static") != "static":
+            values.pop("search", None)  # a search is for static recipes
+        made = NativeParams if self.backend == "pytorch" else QuantizationParams
+        return made(**(values | own))
+
 
 class ComparisonConfig(Section):
     """What to compare, and how much a variant may lose to be called the best."""
@@ -242,6 +268,29 @@ class ReleaseParams(Section):
     objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
     auto_promote: Literal["never", "on_pass"] = "never"
 
+    def limits(self) -> ReleaseLimits:
+        """The section as the gates take it."""
+        return ReleaseLimits(**{name: getattr(self, name) for name in (*GATES, "confidence")})
+
+
+HOMES: Mapping[str, Collection[str]] = {
+    "": (
+        *("name", "version", "experiment_type", "design", "site", "task", "model", "dataset"),
+        *("environment", "source_run_id", "tags", "training", "benchmark", "quantization"),
+        *("comparison", "release"),
+    ),
+    "site": SiteConfig.model_fields,
+    "task": TaskConfig.model_fields,
+    "model": ModelConfig.model_fields,
+    "dataset": DatasetConfig.model_fields,
+    "environment": EnvironmentConfig.model_fields,
+    "training": TrainingParams.model_fields,
+    "benchmark": InferenceBenchmarkParams.model_fields,
+    "quantization": QuantizationParams.model_fields,
+    "comparison": ComparisonConfig.model_fields,
+    "release": ReleaseParams.model_fields,
+}
+"""Where a key of a scenario may stand: '' is the top, which schema.py lays out."""
 
 _PREFIXES = {
     "ModelConfig": "model",

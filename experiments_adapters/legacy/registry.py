@@ -324,7 +324,7 @@ def parse_registry(text: str, file: Path) -> ExperimentRegistry:
         try:
             checked = RegistryFile.model_validate(document.values)
         except ValidationError as error:
-            found = explain(RegistryFile, error, document.values)
+            found = explain(RegistryFile, error, document.values, homes={})
             problems += [
                 Problem(f.message, _place(document, file, f.path, f.of_key)) for f in found
             ]
