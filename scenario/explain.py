@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from guardianflow.support.suggestions import did_you_mean, nearest
+from guardianflow.support.text import shortened
 
 from .conflicts import LATER_COMPARISONS, conflicts
 from .fields import ONE, SEVERAL, Expected
@@ -73,13 +74,13 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return f"a mapping with {_few(map(str, value), 'key')}"
     if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}" if len(value) > 8 else _short(_listed(value))
+        return f"a list of {len(value)}" if len(value) > 8 else short(_listed(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return _short(str(getattr(value, "source_text", value)))
+        return short(str(getattr(value, "source_text", value)))
     if isinstance(value, str):
-        return _short(json.dumps(value[: SHOWN_LENGTH * 2], ensure_ascii=False))
+        return short(json.dumps(value[: SHOWN_LENGTH * 2], ensure_ascii=False))
     return f"a {type(value).__name__}"
 
 
@@ -107,7 +108,7 @@ def _findings(
             yield Finding(path, _missing(path, annotation, expected))
         elif of_key:
             hint = _reason(each.get("ctx"))
-            message = f"'{_short(str(path[-1]))}' can't be a key of '{_dotted(path[:-1])}'{hint}"
+            message = f"'{short(str(path[-1]))}' can't be a key of '{_dotted(path[:-1])}'{hint}"
             yield Finding(path, message, of_key=True)
         else:
             got = _value_at(values, path)
@@ -131,7 +132,7 @@ def _as_written(path: KeyPath, values: Mapping[str, object]) -> KeyPath:
 def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath, homes: Homes) -> str:
     key, parent = path[-1], path[:-1]
     where = f" in '{_dotted(written[:-1])}'" if parent else ""
-    start = f"unknown key '{_short(str(key))}'{where}"
+    start = f"unknown key '{short(str(key))}'{where}"
     if not parent and key in LATER:
         return f"{start}: this version runs single scenarios and comparisons, without '{key}'"
     if parent == ("comparison",) and key in LATER_COMPARISONS:
@@ -178,7 +179,7 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
 def _reason(context: Mapping[str, Any] | None) -> str:
     """What our own validator said about this value."""
     said = str((context or {}).get("error", ""))
-    return f"; {_short(said, 200)}" if said else ""
+    return f"; {shortened(said, 200)}" if said else ""
 
 
 # --- the schema ---------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ def _is_number(text: str) -> bool:
 
 
 def _dotted(path: KeyPath) -> str:
-    return ".".join(_short(str(part)) for part in path)
+    return ".".join(short(str(part)) for part in path)
 
 
 def _listed(values: Sequence[object]) -> str:
@@ -284,12 +285,13 @@ def _listed(values: Sequence[object]) -> str:
 
 
 def _few(names: Iterable[str], noun: str) -> str:
-    every = [_short(name) for name in names]
+    every = [short(name) for name in names]
     if not every:
         return f"no {noun}s"
     more = f" and {len(every) - 8} more" if len(every) > 8 else ""
     return f"the {noun}{'s' if len(every) > 1 else ''} {', '.join(every[:8])}{more}"
 
 
-def _short(text: str, length: int = SHOWN_LENGTH) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def short(text: str) -> str:
+    """A text as a message shows it."""
+    return shortened(text, SHOWN_LENGTH)

@@ -27,7 +27,7 @@ from scenario import fields as kind
 from scenario.explain import explain
 from scenario.files import read_scenario_text
 from scenario.sections import Section
-from scenario.yaml_tree import Document, FileKind, KeyPath, read_document
+from scenario.yaml_tree import FileKind, in_order, read_document
 
 from .registry_schema import (
     SCRIPT_TYPES,
@@ -325,16 +325,13 @@ def parse_registry(text: str, file: Path) -> ExperimentRegistry:
             checked = RegistryFile.model_validate(document.values)
         except ValidationError as error:
             found = explain(RegistryFile, error, document.values, homes={})
-            problems += [
-                Problem(f.message, _place(document, file, f.path, f.of_key)) for f in found
-            ]
+            problems += [document.problem(f.message, str(file), f.path, f.of_key) for f in found]
     if problems:
-        unique = list(dict.fromkeys(problems))
-        raise ConfigurationError([*sorted(unique, key=_line_of)])
+        raise ConfigurationError(in_order(problems))
     for name, experiment in checked.experiments.items():
         experiment._name = name
         experiment._home = Path(os.path.abspath(file.parent))  # noqa: PTH100
-        experiment._where = _place(document, file, ("experiments", name), of_key=True)
+        experiment._where = document.problem("", str(file), ("experiments", name), True).where
     return ExperimentRegistry(list(checked.experiments.values()), file)
 
 
@@ -360,21 +357,6 @@ def expand(text: str, what: str) -> str:
 
 
 # --- small things -------------------------------------------------------------------------------
-
-
-def _place(document: Document, file: Path, path: KeyPath, of_key: bool = False) -> str:
-    """Where a value stands, else its key, else the section that should hold it."""
-    for length in range(len(path), -1, -1):
-        place = document.places.get(path[:length])
-        if place:
-            exact = length == len(path) and not of_key
-            line, column = place.value if exact else place.key
-            return f"{file}:{line}:{column}"
-    return str(file)
-
-
-def _line_of(problem: Problem) -> tuple[int, ...]:
-    return tuple(int(part) for part in problem.where.split(":")[-2:] if part.isdecimal())
 
 
 def _todos(section: Section, prefix: str = "") -> Iterator[str]:

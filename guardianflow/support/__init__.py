@@ -11,6 +11,7 @@ Each does one thing that was, or would be, written in several rooms.
     redacted_streams.py  stdout and stderr of a process without secrets
     redacted_files.py    files without secrets: written, copied before an upload, cleaned in place
     suggestions.py       the known names that are near to one that was given
+    text.py              text made fit for a message or a line
     foreign_yaml.py      YAML of others, read without harm
     markdown.py          texts of others in Markdown
     csv_files.py         tables that no spreadsheet runs

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from guardianflow.support.text import on_one_line, shortened
+
 from .reading import Reading, TrainCall
 from .values import Fields
 
@@ -115,13 +117,11 @@ def _note(line: int, code: str) -> str:
 
 def in_docstring(text: str) -> str:
     """Whatever a path or a line of code holds, the docstring ends where it should."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown.replace("\\", "\\\\").replace('"', '\\"')
+    return on_one_line(text, "?").replace("\\", "\\\\").replace('"', '\\"')
 
 
 def one_line(text: str, most: int = 160) -> str:
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shortened(on_one_line(text, " "), most)
 
 
 def _wrapped(code: str, width: int = 92) -> list[str]:

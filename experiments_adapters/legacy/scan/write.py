@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from guardianflow.support.text import on_one_line, shortened
+
 from ..registry_schema import TODO
 from .results import FleetScan, FoundDirectory, FoundEntry, Value
 
@@ -132,8 +134,7 @@ def _escaped(character: str) -> str:
 
 def comment(text: str) -> str:
     """One line for a comment, whatever a file's name holds."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= 160 else f"{shown[:159]}…"
+    return shortened(on_one_line(text, "?"), 160)
 
 
 def _entry_point(entry: FoundEntry) -> Iterator[str]:
