@@ -13,8 +13,9 @@ from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
 
-from .registry_schema import EntryPoint, is_todo
+from .registry_schema import EntryPoint
 from .scan.options import read_options, template_of
+from .scan.results import is_todo
 from .scan.source import read_source
 
 # Ways to read a command line that the scan does not follow.

@@ -17,6 +17,7 @@ from typing import Any
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
 
+from .registry_update import write_atomically
 from .scan.walk import find_scripts
 from .scan.write import portable
 
@@ -56,8 +57,6 @@ def record_scan(registry: Path, directories: Iterable[Path]) -> None:
     Raises:
         ConfigurationError: the file can't be written.
     """
-    from .scan.update import write_atomically
-
     known = dict(_read(registry))
     now = round(time.time(), 3)
     for directory in directories:

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
@@ -42,13 +42,11 @@ from .registry_schema import (
     ScriptType,
     TimeLimit,
     check_no_twins,
-    is_todo,
     seconds_of,
 )
-from .script_names import same_version
-
-if TYPE_CHECKING:
-    from .scan import FleetScan
+from .scan import FoundDirectories, scan_directories
+from .scan.results import is_todo
+from .scan.script_names import same_version
 
 DEFAULT_FILE = Path("configs/experiments.yaml")
 DEFAULT_BASE = "~/experiments"
@@ -293,11 +291,9 @@ class ExperimentRegistry:
         return [each for each in self if each.site.customer == wanted]
 
     @staticmethod
-    def scan(directory: str | Path) -> FleetScan:
+    def scan(directory: str | Path) -> FoundDirectories:
         """Read what the directories below this one hold; nothing is run or written."""
-        from .scan import scan_fleet
-
-        return scan_fleet(given_path(directory))
+        return scan_directories(given_path(directory))
 
 
 def load_registry(path: str | Path = DEFAULT_FILE) -> ExperimentRegistry:

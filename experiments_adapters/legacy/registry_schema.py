@@ -17,16 +17,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from scenario import fields as kind
 from scenario.sections import Section
 
+from .scan.results import TODO
+
 ScriptType = Literal["train", "infer", "quant"]
 SCRIPT_TYPES: tuple[ScriptType, ...] = ("train", "infer", "quant")
-TODO = "TODO"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-
-
-def is_todo(value: object) -> bool:
-    """Whether a value still waits for somebody to fill it in."""
-    return isinstance(value, str) and value.strip().upper() == TODO
 
 
 def check_experiment_name(value: str) -> str:

@@ -19,11 +19,11 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from scenario.files import read_scenario_text
 
-from ..registry import KIND, MAX_BYTES, ExperimentRegistry, LegacyExperiment, parse_registry
-from ..registry_schema import SCRIPT_TYPES, is_todo
-from .results import FleetScan, FoundDirectory, FoundEntry
-from .versions import matches, patterns_for
-from .write import SUM, entries_of, entry_text, patterns_line, sum_of, to_yaml
+from .registry import KIND, MAX_BYTES, ExperimentRegistry, LegacyExperiment, parse_registry
+from .registry_schema import SCRIPT_TYPES
+from .scan.results import FoundDirectories, FoundDirectory, FoundEntry, is_todo
+from .scan.versions import matches, patterns_for
+from .scan.write import SUM, entries_of, entry_text, patterns_line, sum_of, to_yaml
 
 GONE = "# gone: "
 
@@ -50,7 +50,7 @@ class Changes:
         return bool(self.added or self.extended or self.gone or self.back)
 
 
-def write_new(scan: FleetScan, file: Path) -> None:
+def write_new(scan: FoundDirectories, file: Path) -> None:
     """Write a registry where there is none.
 
     Raises:
@@ -67,7 +67,7 @@ def write_new(scan: FleetScan, file: Path) -> None:
     write_atomically(file, text)
 
 
-def update_file(scan: FleetScan, file: Path) -> Changes:
+def update_file(scan: FoundDirectories, file: Path) -> Changes:
     """Add to a registry what is new.
 
     Raises:
@@ -80,7 +80,7 @@ def update_file(scan: FleetScan, file: Path) -> Changes:
     return changes
 
 
-def updated_text(text: str, scan: FleetScan, file: Path) -> tuple[str, Changes]:
+def updated_text(text: str, scan: FoundDirectories, file: Path) -> tuple[str, Changes]:
     """The text of the registry with what is new, and what that is."""
     registry = parse_registry(text, file)
     changes = Changes()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from guardianflow.contracts.results import MetricPoint
 
-from .readings import PRINTED, Reading
+from .metric_keys import PRINTED, Reading
 
 MOST_KEYS = 300
 PRINTED_POINTS_A_LOG = 400

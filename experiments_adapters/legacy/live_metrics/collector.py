@@ -16,8 +16,8 @@ from guardianflow.support.child_processes import join
 
 from ..walk import FoundFile, found_file, glob_pattern, walk
 from .buffer import MetricBuffer
+from .metric_keys import Reading
 from .printed import PrintedMetrics
-from .readings import Reading
 from .tables import CsvFollower, JsonFollower
 from .tensorboard import EventFileFollower
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .readings import DECLARED, TABLE, Reading
+from .metric_keys import DECLARED, TABLE, Reading
 
 STEP_COLUMNS = ("epoch", "global_step", "step", "iteration", "iter")
 BYTES_A_POLL = 4_000_000

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .readings import TABLE, Reading
+from .metric_keys import TABLE, Reading
 
 HEADER = struct.Struct("<QI")
 FOOTER_BYTES = 4

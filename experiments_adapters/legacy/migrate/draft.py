@@ -18,13 +18,14 @@ from scenario import load_scenario
 
 from ..environment import find_python
 from ..registry import LegacyExperiment
-from ..registry_schema import EntryPoint, is_todo, placeholders
-from ..scan.facts import read_facts
+from ..registry_schema import EntryPoint, placeholders
+from ..scan.code_facts import read_facts
 from ..scan.options import read_options
+from ..scan.results import is_todo
 from ..scan.source import read_source
-from .reading import UNKNOWN, Reading, TrainCall, read_training
 from .scenario_text import scenario_text
 from .script_text import script_text
+from .train_calls import UNKNOWN, Reading, TrainCall, read_training
 from .ultralytics_text import ultralytics_text
 from .values import fields_of_call, fields_of_script
 

@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..registry_schema import EntryPoint, is_todo, placeholders
+from ..registry_schema import EntryPoint, placeholders
+from ..scan.results import is_todo
 from .ultralytics_text import in_docstring, one_line
 from .values import OPTION_NAMES
 

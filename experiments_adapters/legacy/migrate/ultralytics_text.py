@@ -10,7 +10,7 @@ from pathlib import Path
 
 from guardianflow.support.text import on_one_line, shortened
 
-from .reading import Reading, TrainCall
+from .train_calls import Reading, TrainCall
 from .values import Fields
 
 HEAD = '''\

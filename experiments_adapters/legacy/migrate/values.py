@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .reading import UNKNOWN, Argument, TrainCall
+from .train_calls import UNKNOWN, Argument, TrainCall
 
 # Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
 EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01

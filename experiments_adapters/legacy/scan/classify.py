@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..script_names import NameFacts, read_name
 from .evidence import MODULE, Evidence, Facts
 from .results import KINDS, Kind
+from .script_names import NameFacts, read_name
 from .source import Source
 
 MENDED, UNPARSED, BY_NAME = 0.6, 0.5, 0.4

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from .calls import DETECTORS, STARTERS, meaning_of, meaning_of_command
+from .call_meanings import DETECTORS, STARTERS, meaning_of, meaning_of_command
 from .evidence import MODULE, Evidence, Facts
 from .source import Source
 from .text_facts import facts_of_text

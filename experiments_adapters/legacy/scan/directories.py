@@ -14,10 +14,10 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError
 
 from .classify import Neighbours, classify
+from .code_facts import read_facts
 from .evidence import Facts
-from .facts import read_facts
 from .options import read_options
-from .results import FleetScan, FoundDirectory, Kind, Script
+from .results import FoundDirectories, FoundDirectory, Kind, Script
 from .sites import KnownSites
 from .source import MAX_BYTES, Source, read_source
 from .versions import propose
@@ -34,13 +34,13 @@ _WORTH_PARSING = re.compile(
 _IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(.*)$", re.M)
 
 
-def scan_fleet(
+def scan_directories(
     directory: Path,
     known: KnownSites | None = None,
     *,
     single: bool = False,
     progress: Progress | None = None,
-) -> FleetScan:
+) -> FoundDirectories:
     """Read what the directories below this one hold. Nothing is run, imported or written.
 
     Args:
@@ -74,7 +74,7 @@ def scan_fleet(
                 problems += [f"{one.name}: {problem}" for problem in one.problems]
     if progress is not None:
         progress(len(paths), len(paths))
-    return FleetScan(root, tuple(found), tuple(empty), tuple(loose), tuple(problems))
+    return FoundDirectories(root, tuple(found), tuple(empty), tuple(loose), tuple(problems))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .calls import Meaning
+from .call_meanings import Meaning
 
 MODULE = ""
 """The name of the place outside every function."""

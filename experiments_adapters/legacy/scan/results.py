@@ -9,6 +9,13 @@ from typing import Any, Literal
 Kind = Literal["train", "infer", "quant", "other"]
 KINDS: tuple[Kind, ...] = ("train", "infer", "quant", "other")
 Value = bool | int | float | str
+TODO = "TODO"
+"""Stands where the scan could not know."""
+
+
+def is_todo(value: object) -> bool:
+    """Whether a value still waits for somebody to fill it in."""
+    return isinstance(value, str) and value.strip().upper() == TODO
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ class FoundDirectory:
 
 
 @dataclass(frozen=True)
-class FleetScan:
+class FoundDirectories:
     """Everything below one directory.
 
     Args:

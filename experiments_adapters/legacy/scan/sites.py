@@ -16,8 +16,7 @@ from guardianflow.contracts.errors import ConfigurationError
 from scenario.files import read_scenario_text
 from scenario.yaml_tree import read_document
 
-from ..registry_schema import TODO, is_todo
-from .results import FoundSite
+from .results import TODO, FoundSite, is_todo
 
 TASKS = {
     "ppe": ("ppe", "helmet", "hardhat", "vest", "안전모", "보호구", "안전장비", "안전조끼"),

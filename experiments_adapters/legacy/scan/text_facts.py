@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .calls import meaning_of, meaning_of_command
+from .call_meanings import meaning_of, meaning_of_command
 from .evidence import Evidence, Facts
 from .source import Source
 

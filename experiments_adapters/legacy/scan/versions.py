@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from ..script_names import NameFacts, read_name
 from .options import template_of
 from .results import FoundEntry, Kind, Script
+from .script_names import NameFacts, read_name
 
 _LEADING_WORD = re.compile(r"[^\W\d_]+")
 RULES = (

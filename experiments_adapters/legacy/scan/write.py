@@ -15,8 +15,7 @@ from pathlib import Path
 
 from guardianflow.support.text import on_one_line, shortened
 
-from ..registry_schema import TODO
-from .results import FleetScan, FoundDirectory, FoundEntry, Value
+from .results import TODO, FoundDirectories, FoundDirectory, FoundEntry, Value
 
 HEADER = """\
 # Directories of scripts that run as they are. Every key: docs/legacy.md.
@@ -29,12 +28,12 @@ _PLAIN = re.compile(r"[A-Za-z가-힣_/~.$][\w가-힣./~${} -]*")
 _LOOKS_LIKE_ANOTHER = re.compile(r"(?:true|false|yes|no|on|off|null|~|\.inf|\.nan|[-+.\d].*)", re.I)
 
 
-def to_yaml(scan: FleetScan) -> str:
+def to_yaml(scan: FoundDirectories) -> str:
     """The whole file for a fleet."""
     return HEADER + "".join(f"\n{entry_text(each)}" for each in entries_of(scan))
 
 
-def entries_of(scan: FleetScan) -> list[FoundDirectory]:
+def entries_of(scan: FoundDirectories) -> list[FoundDirectory]:
     """The directories that get an entry: those with a script of some type."""
     return [each for each in scan.directories if each.entries]
 

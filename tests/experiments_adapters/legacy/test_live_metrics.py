@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from experiments_adapters.legacy.changes import take_snapshot
 from experiments_adapters.legacy.live_metrics import LiveMetrics
 from experiments_adapters.legacy.live_metrics.buffer import MetricBuffer
+from experiments_adapters.legacy.live_metrics.metric_keys import PRINTED, TABLE, Reading, metric_key
 from experiments_adapters.legacy.live_metrics.printed import PrintedMetrics
-from experiments_adapters.legacy.live_metrics.readings import PRINTED, TABLE, Reading, metric_key
 from experiments_adapters.legacy.live_metrics.tables import CsvFollower, JsonFollower
 from experiments_adapters.legacy.live_metrics.tensorboard import EventFileFollower, masked_crc
 from guardianflow.contracts.errors import TrackingError
