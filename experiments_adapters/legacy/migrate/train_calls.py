@@ -62,21 +62,21 @@ class TrainCall:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TrainCalls:
     """What a script's code shows of its training.
 
     Args:
         calls: of `train` on Ultralytics' YOLO.
-        others: (line, code) of what else it does with a detector.
+        others: (line, method, code) of what else it does with a detector.
         saved: paths it gives to torch.save.
     """
 
     calls: tuple[TrainCall, ...]
-    others: tuple[tuple[int, str], ...]
+    others: tuple[tuple[int, str, str], ...]
     saved: tuple[str, ...]
 
 
-def read_training(tree: ast.Module, values: Mapping[str, object]) -> Reading:
+def read_training(tree: ast.Module, values: Mapping[str, object]) -> TrainCalls:
     """Find the calls.
 
     Args:
@@ -100,7 +100,7 @@ class _Reader:
             for target, value in _assignments(node):
                 self._set.setdefault((self._function(node), _plain(target)), []).append(value)
 
-    def read(self) -> Reading:
+    def read(self) -> TrainCalls:
         calls, others, saved = [], [], []
         for node in ast.walk(self._tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
@@ -109,11 +109,11 @@ class _Reader:
             if node.func.attr == "train" and self._is_training(node, made):
                 calls.append(self._train_call(node, made))
             elif node.func.attr in MODEL_CALLS and self._is_yolo(made):
-                others.append((node.lineno, ast.unparse(node)))
+                others.append((node.lineno, node.func.attr, ast.unparse(node)))
             elif ast.unparse(node.func) == "torch.save" and len(node.args) > 1:
                 path = self._value(node.args[1])
                 saved.append(path if isinstance(path, str) else ast.unparse(node.args[1]))
-        return Reading(
+        return TrainCalls(
             tuple(sorted(calls, key=lambda call: call.line)),
             tuple(sorted(others)),
             tuple(dict.fromkeys(saved)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from guardianflow.support.text import on_one_line, shortened
 
-from .train_calls import Reading, TrainCall
+from .train_calls import TrainCall, TrainCalls
 from .values import Fields
 
 HEAD = '''\
@@ -91,7 +91,7 @@ JUDGED = {
 
 
 def ultralytics_text(
-    name: str, script: Path, sha256: str, reading: Reading, call: TrainCall, fields: Fields
+    name: str, script: Path, sha256: str, reading: TrainCalls, call: TrainCall, fields: Fields
 ) -> str:
     """The file.
 
@@ -103,16 +103,13 @@ def ultralytics_text(
     head = head.replace("@LINE@", str(call.line)).replace("@NAME@", in_docstring(name))
     head = head.replace("@CALL@", "".join(f"    {in_docstring(x)}\n" for x in _wrapped(call.code)))
     source = 'self.model_config.weights_path or f"{self.model_config.architecture}.yaml"'
-    notes = [_note(line, code) for line, code in reading.others]
+    notes = [
+        one_line(f"# Line {line}, {code}: {JUDGED.get(method, 'not part of a training')}")
+        for line, method, code in reading.others
+    ]
     notes += [f"# Line {call.line}: {each}" for each in fields.not_taken]
     others = "".join(f"        {each}\n" for each in notes)
     return head + BODY.replace("@SOURCE@", source).replace("@OTHERS@", others)
-
-
-def _note(line: int, code: str) -> str:
-    method = code.partition("(")[0].rpartition(".")[2]
-    why = JUDGED.get(method, "not part of a training")
-    return one_line(f"# Line {line}, {code}: {why}")
 
 
 def in_docstring(text: str) -> str:

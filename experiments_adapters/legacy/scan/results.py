@@ -29,6 +29,7 @@ class Option:
         required: the script ends without it.
         type: 'int', 'float', 'str', or what the script calls it.
         left_out: why it is not in the template; '' where it is.
+        switch: it takes no value of its own: argparse's name for what it does, else 'flag'.
     """
 
     name: str
@@ -37,9 +38,11 @@ class Option:
     required: bool = False
     type: str = "str"
     left_out: str = ""
+    switch: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if value not in ("", None)}
+        told = {key: value for key, value in vars(self).items() if key != "switch"}
+        return {key: value for key, value in told.items() if value not in ("", None)}
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,18 @@ class Script:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What the person who fills in the registry should know of an entry point.
+
+    Args:
+        todo: it must be seen to, or the script does not run.
+    """
+
+    text: str
+    todo: bool = False
+
+
+@dataclass(frozen=True)
 class FoundEntry:
     """One entry point the scan proposes.
 
@@ -108,7 +123,7 @@ class FoundEntry:
     patterns: tuple[str, ...]
     args_template: str = ""
     defaults: tuple[tuple[str, Value], ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -118,7 +133,7 @@ class FoundEntry:
             "patterns": list(self.patterns),
             "args_template": self.args_template,
             "defaults": dict(self.defaults),
-            "notes": list(self.notes),
+            "notes": [note.text for note in self.notes],
         }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from .options import template_of
-from .results import FoundEntry, Kind, Script
+from .results import FoundEntry, Kind, Note, Script
 from .script_names import NameFacts, read_name
 
 _LEADING_WORD = re.compile(r"[^\W\d_]+")
@@ -163,21 +163,20 @@ def _is_sure(rule: str, best: Script, second: Script) -> bool:
     return False
 
 
-def _notes(script: Script) -> list[str]:
+def _notes(script: Script) -> Iterator[Note]:
     """What the person who fills in the registry should know of the default."""
-    notes = []
     if script.doubt:
-        notes.append(f"{script.path}: {script.doubt}; Python 3 will not run it as it is")
+        yield Note(f"{script.path}: {script.doubt}; Python 3 will not run it as it is", todo=True)
     if script.options_note:
-        notes.append(f"{script.path}: {script.options_note}")
+        yield Note(f"{script.path}: {script.options_note}", todo=True)
     missing = [each.flag or each.name for each in script.options if each.required]
     if missing:
-        notes.append(f"{', '.join(missing)} must be given: no default in the script")
-    left = [f"{each.flag or each.name} ({each.left_out})" for each in script.options
-            if each.left_out]  # fmt: skip
+        yield Note(f"{', '.join(missing)} must be given: no default in the script", todo=True)
+    left = [
+        f"{each.flag or each.name} ({each.left_out})" for each in script.options if each.left_out
+    ]
     if left:
-        notes.append(f"not in the template: {', '.join(left[:6])}{' …' if len(left) > 6 else ''}")
+        yield Note(f"not in the template: {', '.join(left[:6])}{' …' if len(left) > 6 else ''}")
     for label, paths in (("data", script.data), ("weights", script.weights)):
         if paths:
-            notes.append(f"{label} in its code: {', '.join(paths[:3])}")
-    return notes
+            yield Note(f"{label} in its code: {', '.join(paths[:3])}")

@@ -70,8 +70,8 @@ def todos_of(found: FoundDirectory) -> Iterator[str]:
         elif not entry.sure:
             yield f"{at}.default: is {entry.default} right? ({entry.why})"
         for note in entry.notes:
-            if "must be given" in note or "by hand" in note or "will not run" in note:
-                yield f"{at}: {note}"
+            if note.todo:
+                yield f"{at}: {note.text}"
 
 
 def patterns_line(patterns: Sequence[str]) -> str:
@@ -150,7 +150,7 @@ def _entry_point(entry: FoundEntry) -> Iterator[str]:
         inner = ", ".join(f"{key(name)}: {_flow(value)}" for name, value in entry.defaults)
         yield f"  defaults: {{{inner}}}"
     for note in entry.notes:
-        yield f"  # {comment(note)}"
+        yield f"  # {comment(note.text)}"
 
 
 def _flow(value: Value) -> str:

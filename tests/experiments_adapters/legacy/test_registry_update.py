@@ -16,7 +16,7 @@ from experiments_adapters.legacy.registry_update import (
     write_new,
 )
 from experiments_adapters.legacy.scan import FoundDirectories, scan_directories
-from experiments_adapters.legacy.scan.results import FoundDirectory, FoundEntry, FoundSite
+from experiments_adapters.legacy.scan.results import FoundDirectory, FoundEntry, FoundSite, Note
 from experiments_adapters.legacy.scan.write import portable, scalar, to_yaml
 from guardianflow.contracts.errors import ConfigurationError
 
@@ -198,7 +198,7 @@ def test_any_name_and_hint_makes_a_file_that_reads_back(name: str, notes: list[s
         name = check_experiment_name(name)
     except ValueError:
         return
-    entry = FoundEntry("train", "t.py", name, True, ("t.py",), notes=tuple(notes))
+    entry = FoundEntry("train", "t.py", name, True, ("t.py",), notes=tuple(map(Note, notes)))
     site = FoundSite("TODO", "TODO", "plant1", "full", "TODO", (("customer", name),))
     found = FoundDirectory(name, Path("/x"), (), (entry,), site)
     text = to_yaml(FoundDirectories(Path("/"), (found,)))
