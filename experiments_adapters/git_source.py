@@ -131,19 +131,9 @@ def _is_whole(reference: GitReference, clone: Path, commit: str) -> bool:
     """
     if not os.path.lexists(clone):
         return False
+    place = clone if clone.is_dir() else clone.parent
     checks = (["rev-parse", "--show-prefix", "HEAD"], ["status", "--porcelain", "-uno"])
-    said = [
-        subprocess.run(
-            ["git", *check],
-            cwd=clone if clone.is_dir() else clone.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CLONE_SECONDS,
-            env=_environment(reference),
-        )
-        for check in checks
-    ]
+    said = [_run(reference, check, place) for check in checks]
     # An empty prefix: the repository begins here, it is not one that lies around the cache.
     begins_here = said[0].stdout.split("\n")[:2] == ["", commit]
     unchanged = not said[1].stdout.strip()
@@ -199,15 +189,8 @@ def _clone(reference: GitReference, shelf: Path) -> Path:
 def _resolve(reference: GitReference, working: Path) -> str:
     ref = reference.ref or "HEAD"
     for candidate in (f"refs/tags/{ref}", f"refs/remotes/origin/{ref}", ref):
-        found = subprocess.run(
-            ["git", "rev-parse", "--quiet", "--verify", f"{candidate}^{{commit}}"],
-            cwd=working,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CLONE_SECONDS,
-            env=_environment(reference),
-        )
+        asked = ["rev-parse", "--quiet", "--verify", f"{candidate}^{{commit}}"]
+        found = _run(reference, asked, working)
         if found.returncode == 0:
             return found.stdout.strip()
     branches = _git(reference, ["branch", "--remotes", "--format=%(refname:lstrip=3)"], working)
@@ -221,15 +204,7 @@ def _resolve(reference: GitReference, working: Path) -> str:
 def _git(reference: GitReference, arguments: list[str], working: Path | None = None) -> str:
     """Run git with list arguments; its own words, without credentials, in the error."""
     try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=working,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CLONE_SECONDS,
-            env=_environment(reference),
-        )
+        done = _run(reference, arguments, working)
     except subprocess.TimeoutExpired as exc:
         raise ExperimentCodeError(
             f"experiment code '{reference.shown}': git gave no answer in {_CLONE_SECONDS} s; "
@@ -243,6 +218,20 @@ def _git(reference: GitReference, arguments: list[str], working: Path | None = N
             "it yourself and give the directory"
         )
     return done.stdout
+
+
+def _run(
+    reference: GitReference, arguments: list[str], working: Path | None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=working,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_CLONE_SECONDS,
+        env=_environment(reference),
+    )
 
 
 def _environment(reference: GitReference) -> dict[str, str]:

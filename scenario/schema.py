@@ -91,7 +91,11 @@ class BaseScenario(Section):
 
     _source_path: Path | None = PrivateAttr(default=None)
 
-    @field_validator("site", "task", "model", "dataset", "environment", mode="before")
+    @field_validator(
+        *("site", "task", "model", "dataset", "environment", "training", "benchmark"),
+        mode="before",
+        check_fields=False,  # some are a subclass's
+    )
     @classmethod
     def _null_is_empty(cls, value: object) -> object:
         return kind.null_is_empty(value)
@@ -179,11 +183,6 @@ class Scenario(BaseScenario):
     quantization: Quantization = Field(default_factory=QuantizationParams)
     comparison: ComparisonConfig | None = None
     release: ReleaseParams | None = None
-
-    @field_validator("training", "benchmark", mode="before")
-    @classmethod
-    def _params_null_is_empty(cls, value: object) -> object:
-        return kind.null_is_empty(value)
 
     @property
     def quantization_variants(self) -> tuple[QuantizationParams, ...]:

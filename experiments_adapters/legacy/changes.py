@@ -10,11 +10,12 @@ wrote the same bytes again, does not count. Data sets are neither looked into no
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+from guardianflow.contracts.results import sha256_of
 
 from .walk import FoundFile, glob_pattern, walk
 
@@ -167,14 +168,10 @@ def _is_unchanged(root: Path, now: FoundFile, before: Snapshot) -> bool:
 
 def _digest(path: Path) -> str:
     """sha256; '' for a file that can't be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 ORDER = (WEIGHTS, RESULTS, CONFIGS, PLOTS, OTHER)

@@ -6,7 +6,6 @@ for `experiments.yaml`: the directories themselves stay as they are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.results import sha256_of
 
 from .registry_update import write_atomically
 from .scan.walk import Walk, find_scripts
 from .scan.write import portable
-
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _hashes(walk: Walk) -> dict[str, str]:
     hashes = {}
     for script in walk.scripts:
         try:
-            hashes[script.name] = _sha256(script.path)
+            hashes[script.name] = sha256_of(Path(script.path))
         except OSError as error:
             walk.cannot_read(script.name, error)
     return hashes
@@ -137,11 +135,3 @@ def _read(registry: Path) -> dict[str, Any]:
         )
         raise ConfigurationError(Problem(message, str(file))) from exc
     return dict(content)
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:  # noqa: PTH123 - a path whose name may be no UTF-8
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -47,6 +47,7 @@ from .registry_schema import (
 from .scan import FoundDirectories, scan_directories
 from .scan.results import is_todo
 from .scan.script_names import same_version
+from .scan.versions import escaped
 
 DEFAULT_FILE = Path("configs/experiments.yaml")
 DEFAULT_BASE = "~/experiments"
@@ -90,7 +91,7 @@ class LegacyExperiment(Section):
         Raises:
             ConfigurationError: `path` is TODO or names a variable that is not set.
         """
-        self._require("path", self.path)
+        self._refuse_todos(path=self.path)
         path = given_path(expand(self.path, f"{self._label('path')}"))
         return Path(os.path.abspath((self._home or Path.cwd()) / path))  # noqa: PTH100 - keeps links
 
@@ -110,12 +111,12 @@ class LegacyExperiment(Section):
         Raises:
             ConfigurationError: which fields are still TODO.
         """
-        self._refuse_todos("site", dict(self.site))
+        self._refuse_todos(**{f"site.{key}": value for key, value in self.site})
         return SiteConfig(**dict(self.site))
 
     def require_task(self) -> TaskConfig:
         """The task. Raises ConfigurationError when its type is still TODO."""
-        self._refuse_todos("task", {"type": self.task.type})
+        self._refuse_todos(**{"task.type": self.task.type})
         return TaskConfig.model_validate(
             {"type": self.task.type, "classes": self.task.classes or None}
         )
@@ -149,7 +150,7 @@ class LegacyExperiment(Section):
         entry = self.entry_point(script_type)
         names = [*entry.patterns]
         if entry.default and not is_todo(entry.default):
-            names.append(_escaped(entry.default))
+            names.append(escaped(entry.default))
         found = {path for name in names for path in _glob(self.directory, name)}
         return sorted(found)
 
@@ -178,7 +179,7 @@ class LegacyExperiment(Section):
             raise ConfigurationError(
                 f"{self._label(field)} is not set: fill it in, or name a script"
             )
-        self._require(field, entry.default)
+        self._refuse_todos(**{field: entry.default})
         return self._named_script(entry.default)
 
     # --- inner -----------------------------------------------------------------------------------
@@ -225,18 +226,14 @@ class LegacyExperiment(Section):
             )
         return asked
 
-    def _refuse_todos(self, section: str, values: dict[str, object]) -> None:
-        missing = [f"{section}.{key}" for key, value in values.items() if is_todo(value)]
-        if missing:
-            raise ConfigurationError(
-                [Problem(f"{field} of '{self.name}' must be filled in but is TODO", self.where)
-                 for field in missing]
-            )  # fmt: skip
-
-    def _require(self, field: str, value: object) -> None:
-        if is_todo(value):
-            message = f"{field} of '{self.name}' must be filled in but is TODO"
-            raise ConfigurationError(Problem(message, self.where))
+    def _refuse_todos(self, **values: object) -> None:
+        problems = [
+            Problem(f"{name} of '{self.name}' must be filled in but is TODO", self.where)
+            for name, value in values.items()
+            if is_todo(value)
+        ]
+        if problems:
+            raise ConfigurationError(problems)
 
     def _label(self, field: str) -> str:
         at = f"{self.where}: " if self.where else ""
@@ -369,7 +366,3 @@ def _glob(directory: Path, pattern: str) -> Iterator[Path]:
     for form in {unicodedata.normalize(f, pattern) for f in ("NFC", "NFD")}:
         if not PurePosixPath(form).is_absolute():
             yield from (path for path in directory.glob(form) if path.is_file())
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", name)

@@ -122,23 +122,18 @@ def check_metric_pattern(value: str) -> str:
     return value
 
 
+Strict = Annotated[str, kind.STRICT]
 ExperimentName = Annotated[
-    str,
-    kind.STRICT,
-    AfterValidator(check_experiment_name),
-    kind.Expected("the name of an experiment"),
+    Strict, AfterValidator(check_experiment_name), kind.Expected("the name of an experiment")
 ]
 InsidePath = Annotated[
-    str,
-    BeforeValidator(kind.as_text),
-    kind.STRICT,
+    kind.Written,
     AfterValidator(kind.check_text),
     AfterValidator(check_inside),
     kind.Expected("a path relative to the experiment's path"),
 ]
 Pattern = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(kind.check_text),
     AfterValidator(check_inside),
     kind.Expected('a file name or glob like "train*.py", relative to the experiment\'s path'),
@@ -149,13 +144,12 @@ Patterns = Annotated[
     kind.Expected('a list of different patterns like ["train*.py"]'),
 ]
 Template = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(check_template),
     kind.Expected('arguments with placeholders like "--epochs {epochs}"'),
 ]
 PlaceholderName = Annotated[
-    str, kind.STRICT, AfterValidator(check_placeholder_name), kind.Expected("a placeholder's name")
+    Strict, AfterValidator(check_placeholder_name), kind.Expected("a placeholder's name")
 ]
 Scalar = Annotated[
     bool | int | float | str,
@@ -168,14 +162,12 @@ Defaults = Annotated[
     kind.Expected("a mapping of placeholders to values like {epochs: 100}"),
 ]
 TimeLimit = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(check_time),
     kind.Expected("a time > 0 with its unit, s, m, h or d, like 24h"),
 ]
 MetricPattern = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(check_metric_pattern),
     kind.Expected("a regular expression with named groups like 'mAP50=(?P<mAP50>[0-9.]+)'"),
 ]
