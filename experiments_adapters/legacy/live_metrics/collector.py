@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
@@ -16,7 +15,7 @@ from guardianflow.support.child_processes import join
 
 from ..walk import FoundFile, found_file, glob_pattern, walk
 from .buffer import MetricBuffer
-from .metric_keys import Reading
+from .metric_keys import Follower
 from .printed import PrintedMetrics
 from .tables import CsvFollower, JsonFollower
 from .tensorboard import EventFileFollower
@@ -32,14 +31,6 @@ EVENT_FILE = "events.out.tfevents."
 
 Log = Callable[[Sequence[MetricPoint]], None]
 Tell = Callable[[str], None]
-
-
-class Follower(Protocol):
-    path: Path
-    series: str
-    problem: str
-
-    def poll(self) -> list[Reading]: ...
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..scan.source import is_made_of, plain_name
+
 UNKNOWN = object()
 """A value that only running the script tells."""
 MODEL_CALLS = ("val", "predict", "track", "export", "benchmark", "tune", "add_callback", "load")
@@ -98,7 +100,7 @@ class _Reader:
         self._set: dict[tuple[_Function | None, str], list[ast.expr]] = {}
         for node in ast.walk(tree):
             for target, value in _assignments(node):
-                self._set.setdefault((self._function(node), _plain(target)), []).append(value)
+                self._set.setdefault((self._function(node), plain_name(target)), []).append(value)
 
     def read(self) -> TrainCalls:
         calls, others, saved = [], [], []
@@ -164,7 +166,7 @@ class _Reader:
             if isinstance(node.func, ast.Attribute) and node.func.attr in ("load", "to", "cuda"):
                 return self._made_by(node.func.value, depth + 1)
             return node
-        given = [each for each in self._all_set(node) if not _begins_with(each, _plain(node))]
+        given = [each for each in self._all_set(node) if not is_made_of(each, plain_name(node))]
         return self._made_by(given[-1], depth + 1) if given else None
 
     def _imported(self, node: ast.expr) -> str:
@@ -176,7 +178,7 @@ class _Reader:
 
     def _all_set(self, node: ast.expr) -> list[ast.expr]:
         """Everything a variable is set to, and what is passed where it is a parameter."""
-        name, function = _plain(node), self._function(node)
+        name, function = plain_name(node), self._function(node)
         if not name:
             return []
         if name.startswith("self."):  # set in one method, used in another
@@ -367,24 +369,6 @@ def _defaults(function: _Function) -> Iterator[tuple[str, ast.expr]]:
     for argument, maybe in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
         if maybe is not None:
             yield argument.arg, maybe
-
-
-def _plain(node: ast.expr) -> str:
-    """'model', 'self.model'; '' for what is no plain name."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{node.value.id}.{node.attr}"
-    return ""
-
-
-def _begins_with(node: ast.AST, name: str) -> bool:
-    """`model = model.to(device)` does not change what it is."""
-    while isinstance(node, (ast.Call, ast.Attribute, ast.Subscript)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-        if isinstance(node, (ast.Name, ast.Attribute)) and _plain(node) == name:
-            return True
-    return False
 
 
 def _is_number(value: object) -> bool:
