@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.support.secrets.redaction import learn_mapping
 
 from . import explain
@@ -82,7 +82,7 @@ def build_scenario(
         try:
             apply_override(document.values, Override(path, value, origin))
         except ValueError as error:
-            document.problems.append(Problem(str(error), origin))
+            document.problems.add(str(error), origin)
     return _checked(document, origin, overrides, experiment_type)
 
 
@@ -125,8 +125,8 @@ class _Places:
 def _checked(
     document: Document, origin: str, given: Overrides, experiment_type: str | None
 ) -> Scenario:
-    overrides, problems = read_overrides(given)
-    problems = document.problems + problems
+    overrides, wrong_overrides = read_overrides(given)
+    problems = Problems(document.problems + wrong_overrides)
     readable = bool(document.values) or not document.problems
     places = _Places(document, origin)
     for override in overrides:
@@ -134,7 +134,7 @@ def _checked(
             for path in apply_override(document.values, override):
                 places.override(path, override.where)
         except ValueError as error:
-            problems.append(Problem(str(error), override.where))
+            problems.add(str(error), override.where)
     learn_mapping(document.values)  # before a message quotes them
     declared = document.values.get("experiment_type")
     if experiment_type is not None and (wrong := type_problem(declared, experiment_type)):

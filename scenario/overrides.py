@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.contracts.given import whole_number
 
 from .explain import KeyPath, short, shown
@@ -52,7 +52,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
         given: 'KEY=VALUE' texts, or a mapping of keys to values that are taken as they are.
     """
     overrides: list[Override] = []
-    problems: list[Problem] = []
+    problems = Problems()
     if isinstance(given, str):
         given = [given]
     if isinstance(given, Mapping):
@@ -65,7 +65,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
                 pairs.append((key if equals else "", read_value(text), item))
             except ValueError as error:
                 message = f"{error}; quote the value if it is text: {short(key)}='\"…\"'"
-                problems.append(Problem(message, _named(item)))
+                problems.add(message, _named(item))
     for key, value, item in pairs:
         parts = [part.strip() for part in key.split(".")]
         if all(parts):
@@ -76,7 +76,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
             )
             overrides.append(Override(path, value, _named(item)))
         else:
-            problems.append(Problem("must be KEY=VALUE like training.epochs=5", _named(item)))
+            problems.add("must be KEY=VALUE like training.epochs=5", _named(item))
     return overrides, problems
 
 

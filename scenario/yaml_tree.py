@@ -17,7 +17,7 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from guardianflow.contracts.errors import Problem
+from guardianflow.contracts.errors import Problem, Problems
 from guardianflow.support.text import shortened
 
 MAX_VALUES = 20_000
@@ -61,7 +61,7 @@ class Document:
 
     values: dict[str, object] = field(default_factory=dict)
     places: dict[KeyPath, Place] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     def problem(self, message: str, file: str, path: KeyPath, of_key: bool = False) -> Problem:
         """A problem of a value, told where it stands, else its key, else what should hold it.
@@ -113,7 +113,7 @@ def read_document(text: str, file: str, kind: FileKind = SCENARIO) -> Document:
         return document
     if root is None:
         message = f"the file is empty; {kind.noun} has {kind.needs}"
-        document.problems.append(Problem(message, file))
+        document.problems.add(message, file)
     elif not isinstance(root, MappingNode):
         came = "a list" if isinstance(root, SequenceNode) else "a single value"
         message = f"{kind.noun} must be a mapping like 'name: …' at its top but is {came}"
@@ -144,7 +144,7 @@ def read_value(text: str) -> object:
 # --- composing ----------------------------------------------------------------------------------
 
 
-def _compose(yaml: YAML, text: str, file: str, problems: list[Problem]) -> Node | None:
+def _compose(yaml: YAML, text: str, file: str, problems: Problems) -> Node | None:
     try:
         with warnings.catch_warnings():
             # Giving an anchor's name a second time is allowed; the later one counts from there.
@@ -154,7 +154,7 @@ def _compose(yaml: YAML, text: str, file: str, problems: list[Problem]) -> Node 
     except MarkedYAMLError as error:
         problems.append(_syntax_problem(error, text, file))
     except RecursionError:
-        problems.append(Problem("it is nested too deep to be read", file))
+        problems.add("it is nested too deep to be read", file)
     except YAMLError as error:
         problems.append(_character_problem(error, text, file))
     return None

@@ -52,6 +52,14 @@ class Problem:
         return f"{self.where}: {self.message}" if self.where else self.message
 
 
+class Problems(list[Problem]):
+    """Problems as they are found, to be told all at once."""
+
+    def add(self, message: str, where: object = "") -> None:
+        """One more; `where` as of a Problem, or a path."""
+        self.append(Problem(message, str(where)))
+
+
 class ConfigurationError(GuardianFlowError):
     """The caller's input can't be used as it is. Collects every problem found in one pass."""
 

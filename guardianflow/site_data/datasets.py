@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contracts.errors import DatasetError, Problem
+from ..contracts.errors import DatasetError, Problem, Problems
 from ..contracts.given import given_path
 from ..contracts.results import LabelledImage, LocalDataset
 from ..support.suggestions import did_you_mean
@@ -65,7 +65,7 @@ def resolve_dataset(
     else:
         data_yaml, layout, tracked_by = _local(reference, base_dir)
         name = data_yaml.stem if data_yaml.stem != "data" else data_yaml.parent.name
-    problems = list(layout.problems)
+    problems = Problems(layout.problems)
     problems += _class_problems(layout, expected_classes)
     checked = _check_files(layout, cache_dir, problems)
     if problems:
@@ -189,7 +189,7 @@ class _Checked:
     label_hashes: Mapping[Path, str]
 
 
-def _check_files(layout: Layout, cache_dir: Path, problems: list[Problem]) -> _Checked:
+def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checked:
     """Look at every image and label once; what is wrong is added to `problems`."""
     images = sorted({image for split in layout.images.values() for image in split})
     key = hashlib.sha256(str(layout.data_yaml).encode()).hexdigest()[:16]
@@ -204,7 +204,7 @@ def _check_files(layout: Layout, cache_dir: Path, problems: list[Problem]) -> _C
         except FileNotFoundError:  # a background image
             continue
         except OSError as exc:
-            problems.append(Problem(f"can't be read: {exc.strerror}", str(label)))
+            problems.add(f"can't be read: {exc.strerror}", label)
             continue
         label_hashes[image] = hashlib.sha256(content).hexdigest()
         rows = parse_labels(content, label, max(1, len(layout.class_names)))
@@ -218,27 +218,23 @@ def _unlabelled(
     layout: Layout, label_hashes: Mapping[Path, str], objects: Mapping[Path, int]
 ) -> list[Problem]:
     """An image without a label file is background; a split without a label folder is a mistake."""
-    problems = []
+    problems = Problems()
     for split, images in layout.images.items():
         if not images or any(image in label_hashes for image in images):
             continue
         folders = {label_path_of(image).parent for image in images}
         if not any(folder.is_dir() for folder in folders):
-            problems.append(
-                Problem(
-                    f"'{split}': none of its {len(images)} images has labels: there is no folder "
-                    f"{min(folders)}; make it, empty, if they are all background",
-                    str(layout.data_yaml),
-                )
+            problems.add(
+                f"'{split}': none of its {len(images)} images has labels: there is no folder "
+                f"{min(folders)}; make it, empty, if they are all background",
+                layout.data_yaml,
             )
     train = layout.images.get("train", ())
     if train and not problems and not any(objects.get(image) for image in train):
-        problems.append(
-            Problem(
-                f"'train': its {len(train)} images have no labelled object to learn from "
-                f"(looked for e.g. {label_path_of(train[0])})",
-                str(layout.data_yaml),
-            )
+        problems.add(
+            f"'train': its {len(train)} images have no labelled object to learn from "
+            f"(looked for e.g. {label_path_of(train[0])})",
+            layout.data_yaml,
         )
     return problems
 
@@ -298,13 +294,13 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
         raise DatasetError(
             f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
         )
-    problems: list[Problem] = []
+    problems = Problems()
     labelled = []
     for image in images:
         try:
             width, height = image_size(image)
         except (ValueError, OSError) as exc:
-            problems.append(Problem(str(exc), str(image)))
+            problems.add(str(exc), image)
             continue
         rows = _rows_of(image, len(dataset.class_names), problems)
         boxes = to_pixels(rows.boxes_cxcywh, width, height)
@@ -314,7 +310,7 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
     return labelled
 
 
-def _rows_of(image: Path, class_count: int, problems: list[Problem]) -> LabelRows:
+def _rows_of(image: Path, class_count: int, problems: Problems) -> LabelRows:
     label = label_path_of(image)
     content = label.read_bytes() if label.is_file() else b""
     rows = parse_labels(content, label, class_count)
@@ -349,7 +345,7 @@ def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) ->
     shuffled = [train[i] for i in order]
     if size >= len(shuffled):
         return tuple(shuffled)
-    problems: list[Problem] = []
+    problems = Problems()
     classes = {
         image: set(_rows_of(image, len(dataset.class_names), problems).class_ids.tolist())
         for image in shuffled
