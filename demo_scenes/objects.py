@@ -1,4 +1,4 @@
-"""What stands about on a site: cones, barrels, pallets, scaffolds, machines, fences.
+"""Things on a site: cones, barrels, pallets, scaffolds, machines, fences.
 
 Each kind is a function that draws itself at (x, z) from its own seeded generator, so that it
 looks the same in every frame of a sequence.

@@ -1,4 +1,4 @@
-"""What contradicts itself in a scenario, across its fields and sections.
+"""Contradictions in a scenario, across its fields and sections.
 
 Reads what a file holds as well as checked sections, and passes over what has the wrong type: so
 contradictions are told together with wrong fields, not after those are mended.
@@ -115,7 +115,7 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
 
 
 def _qat_problem(variant: object) -> str:
-    """What contradicts itself about QAT in one variant of `quantization`; '' where nothing does."""
+    """The contradiction about QAT in one variant of `quantization`; '' where there is none."""
     backend = _look(variant, "backend") or "openvino"
     precision = _look(variant, "precision") or "int8"
     asked = _look(variant, "method") == "qat"

@@ -177,7 +177,7 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
 
 
 def _reason(context: Mapping[str, Any] | None) -> str:
-    """What our own validator said about this value."""
+    """The words of our own validator about this value."""
     said = str((context or {}).get("error", ""))
     return f"; {shortened(said, 200)}" if said else ""
 

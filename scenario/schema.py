@@ -75,7 +75,7 @@ Quantization = Annotated[
 
 
 class BaseScenario(Section):
-    """What every kind of scenario says."""
+    """The part that every kind of scenario has."""
 
     name: kind.NamePart
     version: kind.NamePart = "v1"
@@ -278,7 +278,7 @@ SCENARIO_TYPES: Mapping[str, type[Scenario]] = {
 
 
 def type_problem(declared: object, asked: str) -> str:
-    """Why a scenario that declares one type can't be taken as another; '' when it can."""
+    """The reason why a scenario of one type can't be taken as another; '' when it can."""
     if asked not in SCENARIO_TYPES:
         return f"experiment_type must be one of {', '.join(SCENARIO_TYPES)} but '{asked}' was asked"
     if declared == asked or not isinstance(declared, str) or declared not in SCENARIO_TYPES:

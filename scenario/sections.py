@@ -49,13 +49,13 @@ class Section(BaseModel, metaclass=_SectionMeta):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def to_params(self) -> dict[str, str | int | float]:
-        """What is set, as flat parameters under the section's prefix ('train.epochs')."""
+        """The values as flat parameters under the section's prefix ('train.epochs')."""
         prefix = _PREFIXES[type(self).__name__]
         return dict(_flat(prefix, dict(self)))
 
 
 class SiteConfig(Section):
-    """Whose plant, and where in it."""
+    """The plant, and the place in it."""
 
     customer: kind.NamePart
     region: kind.NamePart
@@ -70,7 +70,7 @@ class SiteConfig(Section):
 
 
 class TaskConfig(Section):
-    """What is to be detected: ppe, fall, fire, collision, stuck or a name of one's own.
+    """The task of the detector: ppe, fall, fire, collision, stuck or a name of one's own.
 
     `classes` in the order of their ids; empty means those that the data set names itself.
     """
@@ -112,7 +112,7 @@ class DatasetConfig(Section):
 
 
 class EnvironmentConfig(Section):
-    """What the work runs on."""
+    """The machine's part: device, precision, seed."""
 
     device: kind.Device = "auto"
     precision: Precision = "fp32"
@@ -120,7 +120,7 @@ class EnvironmentConfig(Section):
 
 
 class TrainingParams(Section):
-    """How to train. `early_stopping`: epochs without gain before stopping; 0 never stops.
+    """The training. `early_stopping`: epochs without gain before stopping; 0 never stops.
 
     `options` go to the trainer as they are.
     """
@@ -135,14 +135,14 @@ class TrainingParams(Section):
 
 
 class CameraParams(Section):
-    """What a camera sends and how soon its frames must be worked off."""
+    """The stream of a camera, and the time within which its frames must be worked off."""
 
     fps: kind.PositiveNumber = 15.0
     latency_budget_ms: kind.PositiveNumber = 200.0
 
 
 class InferenceBenchmarkParams(Section):
-    """How to measure a detector. `cameras`: also find out how many the device holds."""
+    """The measurement of a detector. `cameras`: also find out how many the device holds."""
 
     batch_sizes: kind.BatchSizes = (1, 8, 16, 32)
     warmup_runs: kind.NotNegative = 10
@@ -156,7 +156,7 @@ class InferenceBenchmarkParams(Section):
 
 
 class SearchParams(Section):
-    """How much a quantised model may lose, and how long to look for the best one that does not."""
+    """Limits of a search: what a quantised model may lose, and how long to look for the best."""
 
     budget_minutes: kind.PositiveNumber = 30.0
     max_drop_mAP50_95: kind.Fraction = 0.01  # noqa: N815 - the field's own spelling
@@ -167,7 +167,7 @@ class SearchParams(Section):
 
 
 class QatParams(Section):
-    """How to train on with fake quantisation; for `method: qat`, or a search that may use it."""
+    """The further training with fake quantisation: for `method: qat`, or a search that may."""
 
     epochs: kind.Positive = 3
     batch_size: kind.Positive = 8
@@ -215,7 +215,7 @@ class ComparisonVariant(Section):
     calibration_method: Literal["entropy", "minmax", "percentile"] | None = None
 
     def resolved(self, quantization: Sequence[QuantizationParams]) -> QuantizationParams:
-        """What is to be made for this variant.
+        """The format that is to be made for this variant.
 
         What it leaves open comes from the variant of `quantization` that has its backend and
         precision; where there is none, calibration comes from what its int8 variants agree on.
@@ -239,7 +239,7 @@ class ComparisonVariant(Section):
 
 
 class ComparisonConfig(Section):
-    """What to compare, and how much a variant may lose to be called the best."""
+    """The formats to compare, and how much a variant may lose to be called the best."""
 
     quantization_variants: Annotated[
         tuple[Annotated[ComparisonVariant, kind.Expected(VARIANT_LIKE)], ...],
@@ -250,7 +250,7 @@ class ComparisonConfig(Section):
 
 
 class ReleaseParams(Section):
-    """What a model must keep to replace the one in use. None or empty: not asked.
+    """The limits a model must keep to replace the one in use. None or empty: not asked.
 
     Each limit is judged on an interval of `confidence`; see docs/release.md. `objective`: which
     of the variants that pass wins. `auto_promote`: make the winner champion.

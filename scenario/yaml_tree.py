@@ -51,7 +51,7 @@ class Place:
 
 @dataclass
 class Document:
-    """What a text holds.
+    """The content of a text.
 
     Args:
         values: mappings, lists and scalars; {} where the text could not be read.
@@ -88,7 +88,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file is, for the words of its problems.
+    """The kind of a file, for the words of its problems.
 
     Args:
         noun: 'scenario'.

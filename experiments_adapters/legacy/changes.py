@@ -1,4 +1,4 @@
-"""What a script wrote: its directory before and after, compared by content.
+"""The files that a script wrote: its directory before and after, compared by content.
 
     before = take_snapshot(root)
     …the script runs…
@@ -56,7 +56,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Rules:
-    """Which changes are kept.
+    """Rules for the changes that are kept.
 
     Args:
         include, exclude: globs below the root; an empty include takes every known category.
@@ -89,7 +89,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What was found: files to keep, and (path, reason) of those that are not."""
+    """Files to keep, and (path, reason) of those that are not."""
 
     kept: tuple[Change, ...]
     left_out: tuple[tuple[str, str], ...]

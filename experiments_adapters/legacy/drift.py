@@ -1,4 +1,4 @@
-"""What changed in a directory since it was scanned: scripts added, removed, with other content.
+"""Changes in a directory since it was scanned: scripts added, removed, with other content.
 
 The scan keeps the hashes of all scripts it saw beside the registry, in `.experiments.scan.json`
 for `experiments.yaml`: the directories themselves stay as they are.
@@ -65,7 +65,7 @@ def record_scan(registry: Path, directories: Iterable[Path]) -> None:
 
 
 def find_drift(registry: Path, directories: Iterable[Path]) -> dict[Path, Drift]:
-    """What changed in each directory since its scan.
+    """Finds the changes in each directory since its scan.
 
     Args:
         registry: the registry file.

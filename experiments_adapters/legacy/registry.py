@@ -126,7 +126,7 @@ class LegacyExperiment(Section):
         return list(_todos(self))
 
     def entry_point(self, script_type: ScriptType) -> EntryPoint:
-        """How train, infer or quant is started.
+        """The entry point that starts train, infer or quant.
 
         Raises:
             ConfigurationError: the directory has none of that type.

@@ -179,7 +179,7 @@ Variables = Annotated[
 
 
 class LegacySite(Section):
-    """Whose plant the directory's detector is for; TODO where nobody has said it yet."""
+    """The plant that the directory's detector is for; TODO where nobody has said it yet."""
 
     customer: kind.NamePart = TODO
     region: kind.NamePart = TODO
@@ -188,7 +188,7 @@ class LegacySite(Section):
 
 
 class LegacyTask(Section):
-    """What it detects. `classes` in the order of their ids; empty: those of the model."""
+    """The task and its `classes` in the order of their ids; empty: those of the model."""
 
     type: kind.NamePart = TODO
     classes: Annotated[
@@ -200,7 +200,7 @@ class LegacyTask(Section):
 
 
 class EntryPoint(Section):
-    """How one kind of work is started.
+    """The start of one kind of work.
 
     `default`: the script that runs when none is named. `patterns`: those that may be named by a
     version. `args_template`: split like a shell's words, {placeholders} filled from `defaults` and
@@ -218,7 +218,7 @@ class EntryPoint(Section):
 
 
 class EntryPoints(Section):
-    """What the directory can do; None: it has no script for that."""
+    """The kinds of work of a directory; None: it has no script for that."""
 
     train: EntryPoint | None = None
     infer: EntryPoint | None = None
@@ -236,7 +236,7 @@ class LegacyEnvironment(Section):
 
 
 class LegacyArtifacts(Section):
-    """Which of the files a script wrote are kept."""
+    """Rules for the files of a script that are kept."""
 
     include: Patterns = ()
     exclude: Patterns = ()

@@ -30,7 +30,7 @@ GONE = "# gone: "
 
 @dataclass
 class Changes:
-    """What an update did and what it left to people.
+    """The changes of an update, and the notes on what it left to people.
 
     Args:
         added: names of new entries.

@@ -84,7 +84,7 @@ def _suffix(name: str) -> str:
 
 
 def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:
-    """Why a directory is not looked into; '' for no need to say, None where it is."""
+    """The reason not to look into a directory; '' for no need to say, None where it is."""
     name = entry.name
     if name in MACHINERY or os.path.lexists(os.path.join(entry.path, "pyvenv.cfg")):  # noqa: PTH118
         return ""
@@ -94,7 +94,7 @@ def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:
 
 
 def found_file(root: Path, file: Path) -> FoundFile:
-    """What the system says of one file below `root`. Raises OSError where it is gone."""
+    """One file below `root` as the system has it. Raises OSError where it is gone."""
     return _as_found(file.relative_to(root).as_posix(), file.stat())
 
 

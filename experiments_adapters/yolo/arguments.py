@@ -41,7 +41,7 @@ def plan_training(
     environment: EnvironmentConfig | None,
     save_dir: Path,
 ) -> tuple[str, dict[str, Any]]:
-    """What Ultralytics builds the model from, and the keyword arguments of its `train`.
+    """The source that Ultralytics builds the model from, and the keyword arguments of its `train`.
 
     Args:
         environment: None means device auto and seed 42.

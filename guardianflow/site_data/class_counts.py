@@ -1,4 +1,4 @@
-"""How many images show each class."""
+"""Counts the images that show each class."""
 
 from __future__ import annotations
 

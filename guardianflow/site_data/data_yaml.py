@@ -31,7 +31,7 @@ _NOT_LABELS = frozenset({"classes.txt"})  # labelling tools leave it among the l
 
 @dataclass
 class Layout:
-    """What a data.yaml says, looked up on disk.
+    """The content of a data.yaml, looked up on disk.
 
     Args:
         data_yaml: the file.

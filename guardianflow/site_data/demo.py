@@ -40,7 +40,7 @@ LIMITS = {"images": (10, 100_000), "size": (96, 1280), "seed": (0, 2**31 - 1)}
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What may be asked of a demo set.
+    """The options of a demo set.
 
     Args:
         images: in all splits together: 22 % test, 7 % val, the rest train.

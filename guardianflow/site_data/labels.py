@@ -69,7 +69,7 @@ def parse_labels(content: bytes, path: Path, class_count: int) -> LabelRows:
 
 
 def _row_problem(words: list[str], class_count: int) -> str:
-    """What is wrong with one row; '' when nothing is."""
+    """The fault of one row; '' when it has none."""
     if len(words) != COLUMNS:
         more = (
             " (a polygon? convert segmentation labels to boxes)"

@@ -35,7 +35,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class LiveSummary:
-    """What came of it.
+    """The result of following a script.
 
     Args:
         logged: points in the run.
@@ -256,8 +256,8 @@ class LiveMetrics:
                 f"{self._printed.lines_left_out} printed lines came too fast to be read one by "
                 "one: of lines alike the last one of an interval counts"
             )
-        if buffer.given_way:
-            notes.append(f"{buffer.given_way} values gave way to a later one of the same metric")
+        if buffer.overwritten:
+            notes.append(f"{buffer.overwritten} values gave way to a later one of the same metric")
         if buffer.refused_keys:
             some = ", ".join(list(buffer.refused_keys)[:5])
             notes.append(f"too many metrics: {len(buffer.refused_keys)} were not logged ({some} …)")

@@ -88,7 +88,7 @@ class Follower(ABC):
         self.problem = ""
 
     def poll(self) -> list[Reading]:
-        """What is new since the last time; where reading fails, what came before that."""
+        """The readings since the last time; where reading fails, those before that."""
         found: list[Reading] = []
         try:
             for reading in self._new():

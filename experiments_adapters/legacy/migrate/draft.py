@@ -1,4 +1,4 @@
-"""What `guardianflow migrate` writes: train.py and scenario.yaml, both or none."""
+"""The draft that `guardianflow migrate` writes: train.py and scenario.yaml, both or none."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class TrainCall:
 
 @dataclass(frozen=True)
 class TrainCalls:
-    """What a script's code shows of its training.
+    """The calls and paths of a training that a script's code shows.
 
     Args:
         calls: of `train` on Ultralytics' YOLO.
@@ -293,7 +293,7 @@ class _Reader:
         return self._value(given[0], depth) if len(given) == 1 else UNKNOWN
 
     def _origins(self, node: ast.expr) -> list[ast.expr]:
-        """What a variable was made by, also where it came in as a parameter."""
+        """The expressions that made a variable, also where it came in as a parameter."""
         found, seen = self._all_set(node), 0
         while len(found) == 1 and isinstance(found[0], ast.Name) and seen < _DEEPEST:
             found, seen = self._all_set(found[0]), seen + 1
@@ -302,7 +302,7 @@ class _Reader:
     def _parameter(
         self, function: _Function, name: str, given: list[ast.expr], depth: int
     ) -> object:
-        """What every call passes; else the option's value of click, typer, fire, or the default."""
+        """The value that every call passes; else that of the option, or the default."""
         calls = self._calls_of(function)
         if given:
             same = len(given) == 1 and len(calls) <= 1

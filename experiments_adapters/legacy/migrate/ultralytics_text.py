@@ -36,7 +36,7 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 DEVICES = {"auto": None, "tensorrt": None, "openvino": None, "cuda": "0"}
 
 '''
-BODY = """
+CONSTRUCTOR = """\
 class Trainer(BaseTrainer):
     def __init__(
         self,
@@ -47,12 +47,15 @@ class Trainer(BaseTrainer):
         work_dir=None,
     ):
         super().__init__(model_config, training_config, dataset_config)
+@CHECKS@\
         if "TODO" in (model_config.architecture, model_config.weights_path):
             raise ValueError("fill in the TODOs of model: in scenario.yaml")
         self.device = environment_config.device if environment_config else "auto"
         self.seed = environment_config.seed if environment_config else 0
         self.work_dir = Path(work_dir or tempfile.mkdtemp())
-
+"""
+BODY = """
+@CONSTRUCTOR@
     def train(self):
         training = self.training_config
 @OTHERS@\
@@ -109,7 +112,8 @@ def ultralytics_text(
     ]
     notes += [f"# Line {call.line}: {each}" for each in fields.not_taken]
     others = "".join(f"        {each}\n" for each in notes)
-    return head + BODY.replace("@SOURCE@", source).replace("@OTHERS@", others)
+    body = BODY.replace("@CONSTRUCTOR@", CONSTRUCTOR.replace("@CHECKS@", ""))
+    return head + body.replace("@SOURCE@", source).replace("@OTHERS@", others)
 
 
 def in_docstring(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a script trains with → the fields of a scenario, each with where it comes from.
+"""The values a script trains with → fields of a scenario, each with its origin.
 
 A field whose value the script leaves to Ultralytics gets Ultralytics' own default, written down.
 What can't be known gets a value that lets the file be read, and a TODO beside it.

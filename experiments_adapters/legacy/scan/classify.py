@@ -39,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What the other scripts of the directory say about this one.
+    """Facts about a script from the other scripts of its directory.
 
     Args:
         imported_by: names of scripts that import it.
@@ -51,7 +51,7 @@ class Neighbours:
 
 
 def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) -> Verdict:
-    """What one script does.
+    """Decides on the kind of one script.
 
     Args:
         name: its file name.
@@ -86,7 +86,7 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
 
 
 def _own(facts: Facts, notebook: bool) -> list[Evidence]:
-    """What runs when the script does; all of it where names can't tell."""
+    """The evidence that runs when the script does; all of it where names can't tell."""
     reachable = facts.reachable()
     alive = [each for each in facts.evidence if each.place in reachable]
     return alive if alive or (facts.acts and not notebook) else list(facts.evidence)
@@ -110,7 +110,7 @@ def _complete(found: list[Evidence], modules: frozenset[str]) -> list[Evidence]:
 
 
 def _through_helpers(facts: Facts, neighbours: Neighbours) -> Iterator[Evidence]:
-    """What happens in the functions that it takes from its neighbours."""
+    """The evidence in the functions that it takes from its neighbours."""
     for module, helper in (neighbours.helpers or {}).items():
         used = facts.uses.get(module, frozenset())
         places = {place for place in used if place in helper.places}

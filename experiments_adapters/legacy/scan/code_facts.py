@@ -22,7 +22,7 @@ _DATA_FOLDER = re.compile(r"(?:^|/)(?:data|datasets?|images?|데이터|데이터
 
 
 def read_facts(source: Source) -> Facts:
-    """What a script shows; of one without a syntax tree what its text shows."""
+    """Reads the facts of a script; of one without a syntax tree from its text."""
     if source.tree is None:
         return facts_of_text(source)
     walk = _Walk()
@@ -218,7 +218,7 @@ class _Walk:
         return "?"
 
     def _origin(self, name: str, place: str) -> ast.expr | None:
-        """What a variable was made by: in the same function, else at the top."""
+        """The expression that made a variable: in the same function, else at the top."""
         return self.made_by.get((place, name)) or self.made_by.get((MODULE, name))
 
     def _made_elsewhere(self, called: ast.expr) -> str:

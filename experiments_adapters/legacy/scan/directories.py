@@ -1,4 +1,4 @@
-"""Every directory of a fleet: its scripts, what they do, and the entry points to propose."""
+"""Reads every directory below one: its scripts, their kinds, and the entry points to propose."""
 
 from __future__ import annotations
 

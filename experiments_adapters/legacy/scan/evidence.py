@@ -1,4 +1,4 @@
-"""What a script's code shows, however it was read."""
+"""The facts of a script's code, however it was read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a script's code shows.
+    """The facts of a script's code.
 
     Args:
         modules: dotted names of what it imports; relative ones without their dots.

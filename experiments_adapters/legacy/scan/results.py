@@ -1,4 +1,4 @@
-"""What a scan finds. Everything is frozen and turns into JSON by `to_dict`."""
+"""The findings of a scan. Everything is frozen and turns into JSON by `to_dict`."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Note:
-    """What the person who fills in the registry should know of an entry point.
+    """A note on an entry point, for the person who fills in the registry.
 
     Args:
         todo: it must be seen to, or the script does not run.
@@ -139,7 +139,7 @@ class FoundEntry:
 
 @dataclass(frozen=True)
 class FoundSite:
-    """What the directory's name says. 'TODO' where it says nothing that is known.
+    """The site that a directory's name says. 'TODO' where it says nothing that is known.
 
     Args:
         hints: field → what might stand there, for the person who fills it in.
@@ -158,7 +158,7 @@ class FoundSite:
 
 @dataclass(frozen=True)
 class FoundDirectory:
-    """One directory of the fleet.
+    """One experiment's directory.
 
     Args:
         scripts: by path.

@@ -78,7 +78,7 @@ class KnownSites:
         return known
 
     def read(self, name: str) -> FoundSite:
-        """What a directory's name says."""
+        """Reads a directory's name."""
         words = _words(name)
         customer, rest = self._customer(words)
         mine = [each for each in self.sites if each.customer == customer]

@@ -1,4 +1,4 @@
-"""Which of several versions of a script is the default, and which patterns name them all."""
+"""Chooses the default among versions of a script, and the patterns that name them all."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _is_sure(rule: str, best: Script, second: Script) -> bool:
 
 
 def _notes(script: Script) -> Iterator[Note]:
-    """What the person who fills in the registry should know of the default."""
+    """Notes on the default, for the person who fills in the registry."""
     if script.doubt:
         yield Note(f"{script.path}: {script.doubt}; Python 3 will not run it as it is", todo=True)
     if script.options_note:

@@ -43,7 +43,7 @@ class ScriptFile:
 
 @dataclass
 class Walk:
-    """What one directory holds: scripts, directories that were not searched, what went wrong."""
+    """The scripts of one directory, the directories not searched, and what went wrong."""
 
     scripts: list[ScriptFile] = field(default_factory=list)
     passed_by: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ def find_scripts(directory: Path) -> Walk:
 
 
 def top_directories(directory: Path) -> tuple[list[Path], list[str], list[str]]:
-    """The experiments below a fleet's directory, the scripts beside them, and what went wrong.
+    """The experiments' directories below one, the scripts beside them, and what went wrong.
 
     A link to a directory that stands here by its own name too is that one, not a second.
     """

@@ -1,4 +1,4 @@
-"""What a scan found → configs/experiments.yaml, the reasons beside it as comments.
+"""The findings of a scan → configs/experiments.yaml, the reasons beside it as comments.
 
 The text is laid out by hand, so that an entry reads the same in a new file and in one that gets it
 added.
@@ -29,7 +29,7 @@ _LOOKS_LIKE_ANOTHER = re.compile(r"(?:true|false|yes|no|on|off|null|~|\.inf|\.na
 
 
 def to_yaml(scan: FoundDirectories) -> str:
-    """The whole file for a fleet."""
+    """The whole file."""
     return HEADER + "".join(f"\n{entry_text(each)}" for each in entries_of(scan))
 
 
@@ -55,7 +55,7 @@ def entry_text(found: FoundDirectory, indent: str = "  ") -> str:
 
 
 def todos_of(found: FoundDirectory) -> Iterator[str]:
-    """What a person must fill in or look at, one sentence each."""
+    """The fields that a person must fill in or look at, one sentence each."""
     hints = dict(found.site.hints)
     values = {"site.customer": found.site.customer, "site.region": found.site.region,
               "task.type": found.site.task}  # fmt: skip

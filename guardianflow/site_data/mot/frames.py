@@ -25,7 +25,7 @@ SHOWN_NAMES = 5
 
 @dataclass(frozen=True)
 class Pictures:
-    """What there is to see, in order.
+    """The pictures of a sequence, in order.
 
     Args:
         paths: image files; empty for a video.
@@ -106,7 +106,7 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _order(files: list[Path], length: int | None, folder: Path) -> str:
-    """Why these image files are not frames 1, 2, 3 …; '' when they are."""
+    """The reason why these image files are not frames 1, 2, 3 …; '' when they are."""
     if not files:
         return f"holds no image; frames are expected as {folder.name}/000001.jpg …"
     if all(path.stem.isdecimal() for path in files):

@@ -151,7 +151,7 @@ def states_its_length(directory: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Info:
-    """What seqinfo.ini says; None for what it doesn't."""
+    """The content of seqinfo.ini; None for what it does not say."""
 
     image_folder: str = "img1"
     length: int | None = None

@@ -123,7 +123,7 @@ def _is_header(words: list[str]) -> bool:
 
 
 def _row_problem(words: list[str], numbers: list[float] | None, expected: int) -> str:
-    """What is wrong with one row; '' when nothing is."""
+    """The fault of one row; '' when it has none."""
     if not FEWEST <= len(words) <= MOST:
         return (
             f"a row must have {FEWEST} to {MOST} columns, frame, id, left, top, width, height …, "

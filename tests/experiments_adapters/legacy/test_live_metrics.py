@@ -323,7 +323,7 @@ def test_values_without_a_step_are_counted_and_floods_are_bounded() -> None:
     buffer.add(Reading("loss", float(i), None, PRINTED) for i in range(30_000))
     points = buffer.take()
     assert [(p.key, p.value, p.step) for p in points] == [("script.loss", 29_999.0, 30_000)]
-    assert buffer.given_way == 29_999
+    assert buffer.overwritten == 29_999
     buffer.add(Reading(f"k{i}", 1.0, 1, PRINTED) for i in range(2_000))
     assert len(buffer.keys) == 300
     assert sum(buffer.refused_keys.values()) == 1_701
