@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ..contracts.errors import DatasetError, Problems
 from ..contracts.results import LocalDataset
-from .labels import label_path_of, parse_labels
+from .labels import read_labels
 
 
 def images_by_class(dataset: LocalDataset, split: str) -> dict[str, int]:
@@ -25,20 +23,7 @@ def images_by_class(dataset: LocalDataset, split: str) -> dict[str, int]:
     counts = np.zeros(len(dataset.class_names), dtype=np.int64)
     problems = Problems()
     for image in images:
-        counts[np.unique(_class_ids(label_path_of(image), len(counts), problems))] += 1
+        counts[np.unique(read_labels(image, len(counts), problems)[0].class_ids)] += 1
     if problems:
         raise DatasetError(problems)
     return dict(zip(dataset.class_names, counts.tolist(), strict=True))
-
-
-def _class_ids(label: Path, class_count: int, problems: Problems) -> np.ndarray:
-    try:
-        content = label.read_bytes()
-    except FileNotFoundError:  # a background image
-        content = b""
-    except OSError as exc:
-        problems.add(f"can't be read: {exc.strerror}", label)
-        content = b""
-    rows = parse_labels(content, label, class_count)
-    problems += rows.problems
-    return rows.class_ids

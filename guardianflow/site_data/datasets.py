@@ -24,7 +24,7 @@ from . import dvc
 from .data_yaml import Layout, absolute, read_layout
 from .demo import SCHEME, demo_data_set, make_once, parse_demo
 from .fingerprint import ImageMemory, fingerprint
-from .labels import LabelRows, image_size, label_path_of, parse_labels, to_pixels
+from .labels import image_size, label_path_of, read_labels, to_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -198,18 +198,10 @@ def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checke
     label_hashes: dict[Path, str] = {}
     objects: dict[Path, int] = {}
     for image in images:
-        label = label_path_of(image)
-        try:
-            content = label.read_bytes()
-        except FileNotFoundError:  # a background image
-            continue
-        except OSError as exc:
-            problems.add(f"can't be read: {exc.strerror}", label)
-            continue
-        label_hashes[image] = hashlib.sha256(content).hexdigest()
-        rows = parse_labels(content, label, max(1, len(layout.class_names)))
-        problems += rows.problems
-        objects[image] = len(rows.class_ids) + len(rows.problems)
+        rows, content = read_labels(image, max(1, len(layout.class_names)), problems)
+        if content is not None:
+            label_hashes[image] = hashlib.sha256(content).hexdigest()
+            objects[image] = len(rows.class_ids) + len(rows.problems)
     problems += _unlabelled(layout, label_hashes, objects)
     return _Checked({path: fact.sha256 for path, fact in facts.items()}, label_hashes)
 
@@ -302,20 +294,12 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
         except (ValueError, OSError) as exc:
             problems.add(str(exc), image)
             continue
-        rows = _rows_of(image, len(dataset.class_names), problems)
+        rows, _ = read_labels(image, len(dataset.class_names), problems)
         boxes = to_pixels(rows.boxes_cxcywh, width, height)
         labelled.append(LabelledImage(image, width, height, boxes, rows.class_ids))
     if problems:
         raise DatasetError(problems)
     return labelled
-
-
-def _rows_of(image: Path, class_count: int, problems: Problems) -> LabelRows:
-    label = label_path_of(image)
-    content = label.read_bytes() if label.is_file() else b""
-    rows = parse_labels(content, label, class_count)
-    problems += rows.problems
-    return rows
 
 
 def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) -> tuple[Path, ...]:
@@ -346,8 +330,9 @@ def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) ->
     if size >= len(shuffled):
         return tuple(shuffled)
     problems = Problems()
+    class_count = len(dataset.class_names)
     classes = {
-        image: set(_rows_of(image, len(dataset.class_names), problems).class_ids.tolist())
+        image: set(read_labels(image, class_count, problems)[0].class_ids.tolist())
         for image in shuffled
     }
     if problems:

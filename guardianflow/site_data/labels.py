@@ -40,6 +40,26 @@ def label_path_of(image: Path) -> Path:
     return path.with_suffix(".txt")
 
 
+def read_labels(
+    image: Path, class_count: int, problems: Problems
+) -> tuple[LabelRows, bytes | None]:
+    """The rows of an image's label file, and its content; None: there is none, or it can't be read.
+
+    An image without a label file is background. What is wrong is added to `problems`.
+    """
+    label = label_path_of(image)
+    content = None
+    try:
+        content = label.read_bytes()
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        problems.add(f"can't be read: {exc.strerror}", label)
+    rows = parse_labels(content or b"", label, class_count)
+    problems += rows.problems
+    return rows, content
+
+
 def parse_labels(content: bytes, path: Path, class_count: int) -> LabelRows:
     """Read a label file's rows. Rows that occur twice count once, as in Ultralytics' loader.
 
