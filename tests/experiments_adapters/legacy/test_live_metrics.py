@@ -142,14 +142,13 @@ def test_of_too_many_lines_the_last_of_each_shape_counts_and_a_rare_one_is_seen(
     assert reader.lines_left_out >= 49_990
 
 
-def test_a_hundred_thousand_lines_a_second_cost_a_fraction_of_one() -> None:
+def test_of_a_hundred_thousand_lines_between_two_looks_few_are_read() -> None:
     reader = PrintedMetrics()
     block = "".join(f"iter {i} loss={i / 8:.4f} lr=0.01\n" for i in range(2_000)).encode()
-    began = time.thread_time()
     for _ in range(50):
         reader.feed(block)
-    reader.poll()
-    assert time.thread_time() - began < 0.5
+    assert {each.key for each in reader.poll()} == {"script.loss", "script.lr"}
+    assert reader.lines_left_out > 99_900
 
 
 @given(st.binary(max_size=300))
