@@ -50,7 +50,7 @@ class Section(BaseModel, metaclass=_SectionMeta):
 
     def to_params(self) -> dict[str, str | int | float]:
         """The values as flat parameters under the section's prefix ('train.epochs')."""
-        prefix = _PREFIXES[type(self).__name__]
+        prefix = next(prefix for kind_of, prefix in _SECTIONS.values() if isinstance(self, kind_of))
         return dict(_flat(prefix, dict(self)))
 
 
@@ -273,39 +273,29 @@ class ReleaseParams(Section):
         return ReleaseLimits(**{name: getattr(self, name) for name in (*GATES, "confidence")})
 
 
+_SECTIONS: Mapping[str, tuple[type[Section], str]] = {
+    "site": (SiteConfig, "site"),
+    "task": (TaskConfig, "task"),
+    "model": (ModelConfig, "model"),
+    "dataset": (DatasetConfig, "data"),
+    "environment": (EnvironmentConfig, "env"),
+    "training": (TrainingParams, "train"),
+    "benchmark": (InferenceBenchmarkParams, "bench"),
+    "quantization": (QuantizationParams, "quant"),
+    "comparison": (ComparisonConfig, "comparison"),
+    "release": (ReleaseParams, "release"),
+}
+"""Key in a scenario → the section that stands there, and the prefix of its parameters."""
+_TOP_KEYS = (
+    *("name", "version", "experiment_type", "design", "site", "task", "model", "dataset"),
+    *("environment", "source_run_id", "tags", "training", "benchmark", "quantization"),
+    *("comparison", "release"),
+)
 HOMES: Mapping[str, Collection[str]] = {
-    "": (
-        *("name", "version", "experiment_type", "design", "site", "task", "model", "dataset"),
-        *("environment", "source_run_id", "tags", "training", "benchmark", "quantization"),
-        *("comparison", "release"),
-    ),
-    "site": SiteConfig.model_fields,
-    "task": TaskConfig.model_fields,
-    "model": ModelConfig.model_fields,
-    "dataset": DatasetConfig.model_fields,
-    "environment": EnvironmentConfig.model_fields,
-    "training": TrainingParams.model_fields,
-    "benchmark": InferenceBenchmarkParams.model_fields,
-    "quantization": QuantizationParams.model_fields,
-    "comparison": ComparisonConfig.model_fields,
-    "release": ReleaseParams.model_fields,
+    "": _TOP_KEYS,
+    **{key: section.model_fields for key, (section, _) in _SECTIONS.items()},
 }
 """Where a key of a scenario may stand: '' is the top, which schema.py lays out."""
-
-_PREFIXES = {
-    "ModelConfig": "model",
-    "EnvironmentConfig": "env",
-    "TrainingParams": "train",
-    "InferenceBenchmarkParams": "bench",
-    "QuantizationParams": "quant",
-    "ReleaseParams": "release",
-    "NativeParams": "quant",
-    "ComparisonConfig": "comparison",
-    "SiteConfig": "site",
-    "TaskConfig": "task",
-    "DatasetConfig": "data",
-}
-
 
 _NOT_FOR_MLFLOW = re.compile(r"[^\w.\- :]")
 """What MLflow does not admit in the name of a parameter."""

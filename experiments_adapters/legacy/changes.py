@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from guardianflow.contracts.results import sha256_of
 
-from .walk import FoundFile, glob_pattern, walk
+from .scan.versions import glob_pattern
+from .walk import FoundFile, walk
 
 WEIGHTS, RESULTS, PLOTS, CONFIGS, OTHER = "weights", "results", "plots", "config", "files"
 CATEGORIES = {

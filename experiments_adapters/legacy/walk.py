@@ -7,7 +7,6 @@ directories are not followed, so that a loop ends and nothing outside is taken f
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,20 +99,3 @@ def found_file(root: Path, file: Path) -> FoundFile:
 
 def _as_found(path: str, status: os.stat_result) -> FoundFile:
     return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A glob below a directory as a regular expression: `**/` is any number of directories."""
-    parts = []
-    for piece in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", glob):
-        if piece == "**/":
-            parts.append("(?:.*/)?")
-        elif piece == "**":
-            parts.append(".*")
-        elif piece in ("*", "?"):
-            parts.append("[^/]" + ("*" if piece == "*" else ""))
-        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
-            parts.append("[" + piece[1:-1].replace("!", "^", 1) + "]")
-        else:
-            parts.append(re.escape(piece))
-    return re.compile("".join(parts))

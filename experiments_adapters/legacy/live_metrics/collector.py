@@ -13,7 +13,8 @@ from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
 from guardianflow.support.child_processes import join
 
-from ..walk import FoundFile, found_file, glob_pattern, walk
+from ..scan.versions import glob_pattern
+from ..walk import FoundFile, found_file, walk
 from .buffer import MetricBuffer
 from .metric_keys import Follower
 from .printed import PrintedMetrics

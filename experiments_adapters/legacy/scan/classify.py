@@ -8,7 +8,7 @@ nothing calls count little. The name is a hint where the code leaves a choice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .evidence import MODULE, Evidence, Facts
 from .results import KINDS, Kind
@@ -75,10 +75,9 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
     if borrowed:
         found = _complete(list(_through_helpers(facts, neighbours)), frozenset())
     verdict = _decide(found, named) if found else _without_evidence(facts, source, named)
-    if borrowed and found:
-        verdict = Verdict(verdict.kind, verdict.confidence * 0.9, verdict.why)
-    if found and neighbours.imported_by:
-        verdict = Verdict(verdict.kind, verdict.confidence * 0.9, verdict.why)
+    for doubtful in (borrowed, neighbours.imported_by):
+        if found and doubtful:
+            verdict = replace(verdict, confidence=verdict.confidence * 0.9)
     return _doubted(verdict, source)
 
 
@@ -87,7 +86,7 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
 
 def _own(facts: Facts, notebook: bool) -> list[Evidence]:
     """The evidence that runs when the script does; all of it where names can't tell."""
-    reachable = facts.reachable()
+    reachable = facts.reachable(facts.mentioned) | {MODULE}
     alive = [each for each in facts.evidence if each.place in reachable]
     return alive if alive or (facts.acts and not notebook) else list(facts.evidence)
 
@@ -113,12 +112,7 @@ def _through_helpers(facts: Facts, neighbours: Neighbours) -> Iterator[Evidence]
     """The evidence in the functions that it takes from its neighbours."""
     for module, helper in (neighbours.helpers or {}).items():
         used = facts.uses.get(module, frozenset())
-        places = {place for place in used if place in helper.places}
-        waiting = list(places)
-        while waiting:
-            more = [p for p in helper.places.get(waiting.pop(), ()) if p in helper.places]
-            waiting += [place for place in more if place not in places]
-            places |= set(more)
+        places = helper.reachable(used)
         everything = "*" in used
         yield from (e for e in helper.evidence if e.place in places or everything)
 

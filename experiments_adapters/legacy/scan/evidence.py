@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .call_meanings import Meaning
@@ -50,10 +51,10 @@ class Facts:
     data: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
 
-    def reachable(self) -> frozenset[str]:
-        """The places that run when the script does, as far as names tell."""
-        seen: set[str] = {MODULE}
-        waiting = [name for name in self.mentioned if name in self.places]
+    def reachable(self, names: Iterable[str]) -> frozenset[str]:
+        """The places that run when those of the names do, as far as names tell."""
+        seen: set[str] = set()
+        waiting = [name for name in names if name in self.places]
         while waiting:
             name = waiting.pop()
             if name not in seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from .options import template_of
 from .results import FoundEntry, Kind, Note, Script
@@ -102,16 +102,26 @@ def patterns_for(chosen: Sequence[Script], scripts: Sequence[Script]) -> tuple[s
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a pattern of the registry names a script; `*` stays inside one directory."""
-    parts, names = pattern.split("/"), path.split("/")
-    if "**" in parts:
-        at = parts.index("**")
-        head, tail = parts[:at], parts[at + 1 :]
-        return (
-            len(names) >= len(head) + len(tail)
-            and all(map(fnmatchcase, names[:at], head))
-            and all(map(fnmatchcase, names[len(names) - len(tail) :], tail))
-        )
-    return len(parts) == len(names) and all(map(fnmatchcase, names, parts))
+    return glob_pattern(pattern).fullmatch(path) is not None
+
+
+@lru_cache(maxsize=4096)
+def glob_pattern(glob: str) -> re.Pattern[str]:
+    """A glob below a directory as a regular expression: `**/` is any number of directories."""
+    parts = []
+    for piece in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", glob):
+        if piece == "**/":
+            parts.append("(?:.*/)?")
+        elif piece == "**":
+            parts.append(".*")
+        elif piece in ("*", "?"):
+            parts.append("[^/]" + ("*" if piece == "*" else ""))
+        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
+            inside = re.sub(r"([\\\[&|~])", r"\\\1", piece[1:-1])
+            parts.append(f"[{re.sub('^!', '^/', inside)}]")
+        else:
+            parts.append(re.escape(piece))
+    return re.compile("".join(parts), re.S)
 
 
 def escaped(name: str) -> str:
