@@ -1,19 +1,21 @@
 """Reads from their code what directories of scripts hold. Nothing is run or imported.
 
-directories.py    scan_directories: every directory below one
-walk.py           finds the scripts; passes by data, weights, runs and environments
-source.py         bytes → code: encodings, notebooks, Python 2, merge markers
-code_facts.py     syntax tree → what a script calls, and with what
-text_facts.py     the same of code that has no syntax tree
-evidence.py       those facts, and which of a script's functions run
-call_meanings.py  which calls train, infer or quantise
-options.py        its command line → args_template and defaults
-classify.py       facts → train, infer, quant or other, how sure, and why
-script_names.py   versions, dates and words in scripts' names, in Hangul and English
-versions.py       which of several versions is the default
-sites.py          a directory's name → customer, region, task
-results.py        the answers of all this
-write.py          → YAML with the reasons as comments
+    directories.py    scan_directories: every directory below one
+    walk.py           finds the scripts; passes by data, weights, runs and environments
+    source.py         bytes → code: encodings, notebooks, Python 2, merge markers
+    code_facts.py     syntax tree → what a script calls, and with what
+    text_facts.py     the same of code that has no syntax tree
+    evidence.py       those facts, and which of a script's functions run
+    call_meanings.py  which calls train, infer or quantise
+    options.py        its command line → args_template and defaults
+    classify.py       facts → train, infer, quant or other, how sure, and why
+    script_names.py   versions, dates and words in scripts' names, in Hangul and English
+    versions.py       which of several versions is the default
+    sites.py          a directory's name → customer, region, task
+    results.py        the answers of all this
+    write.py          → YAML with the reasons as comments
+
+Whatever the bytes of a script are, reading them never raises.
 """
 
 from __future__ import annotations
