@@ -21,7 +21,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.verdict import Goal, conclude_all
-from experiments_adapters.legacy.scan import scan_fleet
+from experiments_adapters.legacy.scan import scan_directories
 from experiments_adapters.legacy.scan.write import to_yaml
 
 MAKER = Path(__file__).resolve().parents[1] / "examples/legacy/make_fleet.py"
@@ -57,7 +57,7 @@ def make_large_fleet(home: Path, directories: int) -> int:
 
 def scan_seconds(home: Path) -> float:
     start = time.perf_counter()
-    text = to_yaml(scan_fleet(home))
+    text = to_yaml(scan_directories(home))
     seconds = time.perf_counter() - start
     if text.count("\n    path:") < 0.9 * len(os.listdir(home)):  # noqa: PTH208
         raise RuntimeError("the scan found fewer experiments than there are")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import Canvas, Pixels, Rgb, fractal_noise, warp_onto
+from .canvas import Canvas, Floats, Pixels, Rgb, fractal_noise, warp_onto
 
 GROUNDS: dict[str, Rgb] = {
     "concrete": (172, 168, 160),
@@ -39,6 +39,11 @@ def _finish(texture: npt.NDArray[np.float32]) -> Pixels:
     return bytes_
 
 
+def _corners(half: float, top: tuple[float, float], foot: tuple[float, float]) -> Floats:
+    """A plane `half` metres to either side, from its upper left corner on; each edge (y, z)."""
+    return np.array([[-half, *top], [half, *top], [half, *foot], [-half, *foot]])
+
+
 def draw_ground(canvas: Canvas, rng: np.random.Generator, *, indoors: bool) -> None:
     """Cover the sheet with ground: grain, stains, joints, tyre tracks, painted lines."""
     kinds = FLOORS if indoors else GROUNDS
@@ -55,14 +60,7 @@ def draw_ground(canvas: Canvas, rng: np.random.Generator, *, indoors: bool) -> N
     near = max(canvas.camera.ground_at(0.5, 1.0)[1] * 0.8, 1.2)
     middle = canvas.camera.ground_at(0.5, 0.5)[1]
     side = max(GROUND_M, middle * 1.2)
-    corners = np.array(
-        [
-            [-side / 2, 0.0, near + side],
-            [side / 2, 0.0, near + side],
-            [side / 2, 0.0, near],
-            [-side / 2, 0.0, near],
-        ]
-    )
+    corners = _corners(side / 2, (0.0, near + side), (0.0, near))
     # What lies beyond the texture is the far ground in one colour.
     canvas.image[:] = np.clip(texture.mean(axis=(0, 1)), 0, 255).astype(np.uint8)
     warp_onto(canvas, _finish(texture), corners)
@@ -124,14 +122,7 @@ def draw_backdrop(canvas: Canvas, rng: np.random.Generator, *, indoors: bool, da
         texture = _corrugated(rng, windows=indoors or rng.random() < 0.5)
     else:
         texture = (_frame, _bricks, _hoarding)[kind - 1](rng)
-    corners = np.array(
-        [
-            [-half, high, distance],
-            [half, high, distance],
-            [half, 0.0, distance],
-            [-half, 0.0, distance],
-        ]
-    )
+    corners = _corners(half, (high, distance), (0.0, distance))
     share = canvas.haze * min(1.0, distance / 40)
     hazed = texture * (1 - share) + np.array(canvas.haze_colour, np.float32) * share
     warp_onto(canvas, _finish(hazed), corners)

@@ -71,7 +71,7 @@ class Camera:
 
 @dataclass
 class Canvas:
-    """What is drawn, and whose pixel it is.
+    """The sheet: its picture, and whose pixel each one is.
 
     Args:
         camera: how the world falls on the sheet.

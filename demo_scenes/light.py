@@ -101,7 +101,7 @@ def develop(sheet: Pixels, camera: Camera, light: Light, *, seed: int, frame: in
 
 
 def _lamps(camera: Camera, light: Light, size: int) -> npt.NDArray[np.float32]:
-    """How bright each picture pixel is lit by lamps, relative to no lamps at all."""
+    """Brightness of each picture pixel by the lamps, relative to no lamps at all."""
     field = np.ones((size, size), np.float32)
     gain = {"night": 1.2, "dusk": 0.5, "hall": 0.25}.get(light.kind, 0.0)
     columns, rows = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size))

@@ -1,4 +1,4 @@
-"""What stands about on a site: cones, barrels, pallets, scaffolds, machines, fences.
+"""Things on a site: cones, barrels, pallets, scaffolds, machines, fences.
 
 Each kind is a function that draws itself at (x, z) from its own seeded generator, so that it
 looks the same in every frame of a sequence.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -45,10 +45,10 @@ class Thing:
         return KINDS[self.kind].height
 
     def draw(self, canvas: Canvas) -> None:
-        KINDS[self.kind].draw(canvas, self, np.random.default_rng(self.seed))
+        KINDS[self.kind].draw(_Place(canvas, self), np.random.default_rng(self.seed))
 
 
-Draw = Callable[[Canvas, Thing, np.random.Generator], None]
+Draw = Callable[["_Place", np.random.Generator], None]
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,34 @@ def _paint(rng: np.random.Generator, choices: tuple[Rgb, ...], amount: float = 1
     return float(r), float(g), float(b)
 
 
-def _upright(canvas: Canvas, thing: Thing, outline: Floats) -> Floats:
-    """A flat shape (right, up; metres) that faces the camera → sheet points."""
-    offsets = np.insert(outline, 2, 0.0, axis=1)
-    return canvas.camera.project(around(thing.x, thing.z, 0.0, offsets))
+@dataclass(frozen=True)
+class _Place:
+    """The sheet, and the spot of a thing on it; offsets from there are right, up, away (metres)."""
+
+    canvas: Canvas
+    thing: Thing
+
+    def points(self, offsets: Sequence[Sequence[float]] | Floats) -> Floats:
+        return around(self.thing.x, self.thing.z, self.thing.yaw, offsets)
+
+    def upright(self, outline: Floats) -> Floats:
+        """A flat shape (right, up) that faces the camera → sheet points."""
+        offsets = np.insert(outline, 2, 0.0, axis=1)
+        return self.canvas.camera.project(around(self.thing.x, self.thing.z, 0.0, offsets))
+
+    def polygon(self, points: Floats, colour: Rgb, factor: float = 1.0) -> None:
+        self.canvas.polygon(points, self.canvas.tinted(colour, self.thing.z, factor))
+
+    def block(self, block: Block) -> None:
+        draw_block(self.canvas, self.thing.x, self.thing.z, self.thing.yaw, block)
+
+    def rod(self, start: Sequence[float], end: Sequence[float], radius: float, colour: Rgb) -> None:
+        ends = self.points([start, end])
+        self.canvas.rod(ends[0], ends[1], radius, colour)
 
 
-def _cone(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
-    draw_block(canvas, thing.x, thing.z, thing.yaw, Block(0.42, 0.04, 0.42, (60, 52, 50)))
+def _cone(at: _Place, rng: np.random.Generator) -> None:
+    at.block(Block(0.42, 0.04, 0.42, (60, 52, 50)))
     orange = _paint(rng, ((235, 88, 30),), 10)
     for low, high, colour in (
         (0.04, 0.28, orange), (0.28, 0.42, (236, 236, 232)),
@@ -83,9 +103,9 @@ def _cone(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
     ):  # fmt: skip
         wide, slim = 0.18 * (1 - low / 0.86), 0.18 * (1 - high / 0.86)
         outline = np.array([[-wide, low], [wide, low], [slim, high], [-slim, high]])
-        canvas.polygon(_upright(canvas, thing, outline), canvas.tinted(colour, thing.z))
+        at.polygon(at.upright(outline), colour)
         outline[:, 0] = np.maximum(outline[:, 0], wide * 0.2)
-        canvas.polygon(_upright(canvas, thing, outline), canvas.tinted(colour, thing.z, 0.82))
+        at.polygon(at.upright(outline), colour, 0.82)
 
 
 def _cylinder(
@@ -104,161 +124,140 @@ def _cylinder(
     canvas.polygon(canvas.camera.project(lid), canvas.tinted(colour, z, 1.12))
 
 
-def _barrels(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _barrels(at: _Place, rng: np.random.Generator) -> None:
     spots = [(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.4, 0.4))) for _ in range(2)]
     for right, away in sorted(spots[: rng.integers(1, 3)], key=lambda spot: -spot[1]):
         colour = _paint(rng, PAINTS)
         for low, high in ((0.0, 0.28), (0.3, 0.6), (0.62, 0.9)):
-            _cylinder(canvas, thing.x + right, thing.z + away, 0.29, low, high, colour)
+            _cylinder(at.canvas, at.thing.x + right, at.thing.z + away, 0.29, low, high, colour)
 
 
-def _pallet(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
-    draw_block(canvas, thing.x, thing.z, thing.yaw, Block(1.2, 0.14, 1.0, WOOD, courses=3))
+def _pallet(at: _Place, rng: np.random.Generator) -> None:
+    at.block(Block(1.2, 0.14, 1.0, WOOD, courses=3))
     cargo = rng.integers(4)
     colour = _paint(rng, ((164, 86, 62), (186, 178, 164), (190, 160, 118), (150, 152, 150)))
     layers = int(rng.integers(1, 5))
     if cargo == 0:  # bricks
         block = Block(1.05, 0.26 * layers, 0.9, colour, 0.14, courses=3 * layers, ribs=5)
-        draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+        at.block(block)
     elif cargo == 1:  # bags
         for layer in range(layers):
             width = 1.1 - 0.06 * layer
             block = Block(width, 0.15, 0.9, colour, 0.14 + 0.16 * layer, ribs=2)
-            draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+            at.block(block)
     elif cargo == 2:  # cartons
         for right in (-0.28, 0.28):
             high = float(rng.uniform(0.4, 1.0))
             block = Block(0.52, high, 0.85, _paint(rng, (WOOD,)), 0.14, right=right, courses=2)
-            draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+            at.block(block)
     else:  # boards, longer than the pallet
         block = Block(2.0, 0.12 * layers, 0.8, WOOD, 0.14, courses=2 * layers)
-        draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+        at.block(block)
 
 
-def _container(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _container(at: _Place, rng: np.random.Generator) -> None:
     block = Block(5.6, 2.5, 2.4, _paint(rng, PAINTS), ribs=22)
-    draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+    at.block(block)
 
 
-def _scaffold(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _scaffold(at: _Place, rng: np.random.Generator) -> None:
     bays, levels = int(rng.integers(1, 4)), int(rng.integers(1, 4))
     steel = _paint(rng, (STEEL, (120, 126, 140), (176, 150, 60)), 10)
     rights = [2.2 * (i - bays / 2) for i in range(bays + 1)]
-
-    def at(right: float, up: float, away: float) -> Floats:
-        corner: Floats = around(thing.x, thing.z, thing.yaw, [(right, up, away)])[0]
-        return corner
 
     for away in (0.45, -0.45):
         if away < 0:
             for level in range(1, levels + 1):
                 deck = Block(2.2 * bays, 0.06, 0.9, WOOD, base=1.95 * level)
-                draw_block(canvas, thing.x, thing.z, thing.yaw, deck)
+                at.block(deck)
         for right in rights:
-            canvas.rod(at(right, 0, away), at(right, 1.95 * levels + 1.0, away), 0.035, steel)
+            at.rod((right, 0, away), (right, 1.95 * levels + 1.0, away), 0.035, steel)
         for level in range(1, levels + 1):
             for up in (1.95 * level, 1.95 * level + 0.9):
-                canvas.rod(at(rights[0], up, away), at(rights[-1], up, away), 0.025, steel)
+                at.rod((rights[0], up, away), (rights[-1], up, away), 0.025, steel)
         for bay in range(bays):
             for level in range(levels):
                 if rng.random() < 0.55:
-                    foot = at(rights[bay], 1.95 * level, away)
-                    canvas.rod(foot, at(rights[bay + 1], 1.95 * (level + 1), away), 0.02, steel)
+                    foot, head = rights[bay], rights[bay + 1]
+                    top = (head, 1.95 * (level + 1), away)
+                    at.rod((foot, 1.95 * level, away), top, 0.02, steel)
 
 
-def _excavator(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _excavator(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, MACHINES)
-    place = canvas, thing.x, thing.z, thing.yaw
     for away in (0.85, -0.85):
-        draw_block(*place, Block(2.9, 0.75, 0.5, (54, 52, 50), away=away, ribs=7))
-    draw_block(*place, Block(2.5, 0.95, 1.9, colour, base=0.8, right=-0.2))
-    draw_block(*place, Block(1.0, 1.0, 0.9, (66, 84, 96), base=1.75, right=0.3, away=0.4))
-    draw_block(*place, Block(1.05, 0.12, 0.95, colour, base=2.75, right=0.3, away=0.4))
-    joints = around(
-        thing.x, thing.z, thing.yaw,
-        [(0.8, 1.5, -0.2), (2.2, 3.4, -0.2), (3.4, 2.4, -0.2), (3.2, 0.7, -0.2)],
-    )  # fmt: skip
+        at.block(Block(2.9, 0.75, 0.5, (54, 52, 50), away=away, ribs=7))
+    at.block(Block(2.5, 0.95, 1.9, colour, base=0.8, right=-0.2))
+    at.block(Block(1.0, 1.0, 0.9, (66, 84, 96), base=1.75, right=0.3, away=0.4))
+    at.block(Block(1.05, 0.12, 0.95, colour, base=2.75, right=0.3, away=0.4))
+    joints = [(0.8, 1.5, -0.2), (2.2, 3.4, -0.2), (3.4, 2.4, -0.2), (3.2, 0.7, -0.2)]
     for a, b in itertools.pairwise(joints):
-        canvas.rod(a, b, 0.2, colour)
+        at.rod(a, b, 0.2, colour)
     bucket = Block(0.8, 0.6, 0.9, (84, 78, 70), base=0.2, right=3.1, away=-0.2)
-    draw_block(*place, bucket)
+    at.block(bucket)
 
 
-def _forklift(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _forklift(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, MACHINES)
-    place = canvas, thing.x, thing.z, thing.yaw
-    draw_block(*place, Block(1.9, 0.35, 1.1, (46, 46, 48)))
-    draw_block(*place, Block(1.7, 0.7, 1.05, colour, base=0.35, right=-0.1))
-    draw_block(*place, Block(0.7, 0.5, 0.95, (52, 52, 56), base=1.05, right=-0.5))
-    draw_block(*place, Block(1.3, 0.08, 1.0, (60, 60, 62), base=2.05, right=-0.1))
+    at.block(Block(1.9, 0.35, 1.1, (46, 46, 48)))
+    at.block(Block(1.7, 0.7, 1.05, colour, base=0.35, right=-0.1))
+    at.block(Block(0.7, 0.5, 0.95, (52, 52, 56), base=1.05, right=-0.5))
+    at.block(Block(1.3, 0.08, 1.0, (60, 60, 62), base=2.05, right=-0.1))
     for right in (-0.7, 0.5):
         for away in (0.45, -0.45):
-            ends = around(thing.x, thing.z, thing.yaw, [(right, 1.05, away), (right, 2.05, away)])
-            canvas.rod(ends[0], ends[1], 0.04, (60, 60, 62))
+            at.rod((right, 1.05, away), (right, 2.05, away), 0.04, (60, 60, 62))
     for away in (0.3, -0.3):
-        ends = around(thing.x, thing.z, thing.yaw, [(1.0, 0.1, away), (1.0, 2.3, away)])
-        canvas.rod(ends[0], ends[1], 0.05, (80, 80, 84))
-        fork = around(thing.x, thing.z, thing.yaw, [(1.0, 0.1, away), (2.0, 0.1, away)])
-        canvas.rod(fork[0], fork[1], 0.05, (80, 80, 84))
+        at.rod((1.0, 0.1, away), (1.0, 2.3, away), 0.05, (80, 80, 84))
+        at.rod((1.0, 0.1, away), (2.0, 0.1, away), 0.05, (80, 80, 84))
 
 
-def _truck(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _truck(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, ((224, 224, 220), (60, 90, 150), (176, 50, 44), (210, 170, 60)))
-    place = canvas, thing.x, thing.z, thing.yaw
-    draw_block(*place, Block(5.4, 0.5, 2.0, (44, 44, 46), base=0.25))
-    draw_block(*place, Block(3.7, 0.9, 2.1, _paint(rng, PAINTS), base=0.75, right=-0.8, ribs=8))
-    draw_block(*place, Block(1.5, 0.75, 2.0, colour, base=0.75, right=1.95))
-    draw_block(*place, Block(1.4, 0.6, 1.9, (58, 70, 80), base=1.5, right=1.9))
-    draw_block(*place, Block(1.5, 0.12, 2.0, colour, base=2.1, right=1.9))
+    at.block(Block(5.4, 0.5, 2.0, (44, 44, 46), base=0.25))
+    at.block(Block(3.7, 0.9, 2.1, _paint(rng, PAINTS), base=0.75, right=-0.8, ribs=8))
+    at.block(Block(1.5, 0.75, 2.0, colour, base=0.75, right=1.95))
+    at.block(Block(1.4, 0.6, 1.9, (58, 70, 80), base=1.5, right=1.9))
+    at.block(Block(1.5, 0.12, 2.0, colour, base=2.1, right=1.9))
     for right in (-2.0, -1.0, 1.9):
-        wheel = around(thing.x, thing.z, thing.yaw, [(right, 0.45, -1.05)])
-        centre = canvas.camera.project(wheel)[0]
-        radius = 0.45 * canvas.camera.pixels_per_metre(thing.x, thing.z)
+        centre = at.canvas.camera.project(at.points([(right, 0.45, -1.05)]))[0]
+        radius = 0.45 * at.canvas.camera.pixels_per_metre(at.thing.x, at.thing.z)
         for share, grey in ((1.0, 34.0), (0.5, 120.0)):
             turn = np.linspace(0, 2 * math.pi, 16, endpoint=False)
             ring = np.stack([np.cos(turn), np.sin(turn)], axis=1) * radius * share
-            canvas.polygon(centre + ring, canvas.tinted((grey, grey, grey), thing.z))
+            at.polygon(centre + ring, (grey, grey, grey))
 
 
-def _barrier(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _barrier(at: _Place, rng: np.random.Generator) -> None:
     stripes: tuple[Rgb, Rgb] = ((214, 54, 44), (238, 236, 230))
     if rng.random() < 0.3:
         stripes = ((236, 196, 40), (40, 40, 40))
     for right in (-0.8, 0.8):
-        ends = around(thing.x, thing.z, thing.yaw, [(right, 0.0, 0.0), (right, 1.0, 0.0)])
-        canvas.rod(ends[0], ends[1], 0.04, STEEL)
+        at.rod((right, 0.0, 0.0), (right, 1.0, 0.0), 0.04, STEEL)
     for low in (0.45, 0.78):
         for i in range(8):
             block = Block(0.25, 0.18, 0.04, stripes[i % 2], base=low, right=-0.875 + 0.25 * i)
-            draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+            at.block(block)
 
 
-def _jersey(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _jersey(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, ((176, 174, 168), (200, 90, 60), (224, 220, 212)))
     for width, low, high in ((0.6, 0.0, 0.25), (0.4, 0.25, 0.5), (0.22, 0.5, 0.85)):
-        draw_block(
-            canvas, thing.x, thing.z, thing.yaw, Block(2.4, high - low, width, colour, base=low)
-        )
+        at.block(Block(2.4, high - low, width, colour, base=low))
 
 
-def _fence(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _fence(at: _Place, rng: np.random.Generator) -> None:
     steel = _paint(rng, (STEEL, (90, 110, 100)), 8)
     low, high, wide = 0.1, 1.9, 1.6
-
-    def rod(a: tuple[float, float], b: tuple[float, float], radius: float) -> None:
-        ends = around(thing.x, thing.z, thing.yaw, [(a[0], a[1], 0), (b[0], b[1], 0)])
-        canvas.rod(ends[0], ends[1], radius, steel)
-
-    gap = 0.2 if canvas.camera.pixels_per_metre(thing.x, thing.z) > 40 else 0.4
+    gap = 0.2 if at.canvas.camera.pixels_per_metre(at.thing.x, at.thing.z) > 40 else 0.4
     for right in np.arange(-wide, wide, gap):
-        rod((right, low), (right, high), 0.006)
+        at.rod((right, low, 0), (right, high, 0), 0.006, steel)
     for up in (low, 0.7, 1.3, high):
-        rod((-wide, up), (wide, up), 0.015)
+        at.rod((-wide, up, 0), (wide, up, 0), 0.015, steel)
     for right in (-wide, wide):
-        rod((right, 0), (right, 2.0), 0.035)
+        at.rod((right, 0, 0), (right, 2.0, 0), 0.035, steel)
 
 
-def _heap(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _heap(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, ((186, 160, 116), (120, 112, 104), (142, 108, 78)))
     wide, high = float(rng.uniform(0.9, 1.8)), float(rng.uniform(0.5, 1.1))
     right = np.linspace(-wide, wide, 15)
@@ -266,41 +265,36 @@ def _heap(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
     for squeeze, lift, shade in ((1.0, 1.0, 0.82), (0.8, 0.92, 0.96), (0.5, 0.84, 1.06)):
         slope = np.stack([right * squeeze - 0.12 * wide * (1 - squeeze), up * lift], axis=1)
         slope[[0, -1], 1] = 0.0
-        canvas.polygon(_upright(canvas, thing, slope), canvas.tinted(colour, thing.z, shade))
+        at.polygon(at.upright(slope), colour, shade)
 
 
-def _pipes(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _pipes(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, ((150, 150, 152), (70, 96, 120), (176, 110, 60), (60, 60, 62)))
     radius = float(rng.uniform(0.1, 0.22))
     spots = [(i * 2.0 * radius, radius) for i in (-1, 0, 1)]
     spots += [((i - 0.5) * 2.0 * radius, 2.7 * radius) for i in (0, 1)]
     for away, up in sorted(spots, key=lambda spot: (spot[1], -spot[0])):
-        ends = around(thing.x, thing.z, thing.yaw, [(-1.5, up, away), (1.5, up, away)])
-        canvas.rod(ends[0], ends[1], radius, colour)
+        at.rod((-1.5, up, away), (1.5, up, away), radius, colour)
 
 
-def _column(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
-    draw_block(
-        canvas, thing.x, thing.z, thing.yaw, Block(0.5, 5.5, 0.5, _paint(rng, ((168, 166, 160),)))
-    )
+def _column(at: _Place, rng: np.random.Generator) -> None:
+    at.block(Block(0.5, 5.5, 0.5, _paint(rng, ((168, 166, 160),))))
     if rng.random() < 0.5:
         for i in range(4):
             colour: Rgb = (226, 186, 40) if i % 2 else (44, 42, 40)
             block = Block(0.53, 0.3, 0.53, colour, base=0.3 * i)
-            draw_block(canvas, thing.x, thing.z, thing.yaw, block)
+            at.block(block)
 
 
-def _bench(canvas: Canvas, thing: Thing, rng: np.random.Generator) -> None:
+def _bench(at: _Place, rng: np.random.Generator) -> None:
     """A workbench with a tool box and a bright bucket on it."""
     for right in (-0.7, 0.7):
-        draw_block(
-            canvas, thing.x, thing.z, thing.yaw, Block(0.08, 0.85, 0.6, (70, 72, 76), right=right)
-        )
-    draw_block(canvas, thing.x, thing.z, thing.yaw, Block(1.7, 0.07, 0.7, WOOD, base=0.85))
+        at.block(Block(0.08, 0.85, 0.6, (70, 72, 76), right=right))
+    at.block(Block(1.7, 0.07, 0.7, WOOD, base=0.85))
     block = Block(0.45, 0.22, 0.25, _paint(rng, MACHINES), base=0.92, right=-0.35)
-    draw_block(canvas, thing.x, thing.z, thing.yaw, block)
-    spot = around(thing.x, thing.z, thing.yaw, [(0.4, 0.0, 0.0)])[0]
-    _cylinder(canvas, spot[0], spot[2], 0.13, 0.92, 1.18, _paint(rng, MACHINES))
+    at.block(block)
+    spot = at.points([(0.4, 0.0, 0.0)])[0]
+    _cylinder(at.canvas, spot[0], spot[2], 0.13, 0.92, 1.18, _paint(rng, MACHINES))
 
 
 KINDS: dict[str, Kind] = {

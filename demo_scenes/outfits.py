@@ -1,4 +1,4 @@
-"""Who works on the site: how people are dressed, and what their bodies do."""
+"""The workers on a site: their clothes, and the poses of their bodies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TROUSERS: tuple[Rgb, ...] = (
 
 @dataclass(frozen=True)
 class Outfit:
-    """How one worker looks; the same in every frame of a sequence.
+    """The look of one worker; the same in every frame of a sequence.
 
     Args:
         tall: body height, metres.
@@ -49,7 +49,7 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Pose:
-    """What the body does. Angles in radians.
+    """The body's pose. Angles in radians.
 
     Args:
         heading: 0 faces the camera, π/2 walks to the right of the picture.

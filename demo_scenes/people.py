@@ -101,7 +101,7 @@ class _Painter:
         self.part = np.zeros((self.height, self.width), np.uint8)
 
     def nearness(self, points: Floats) -> Floats:
-        """How far each body point comes toward the camera, metres."""
+        """Distance that each body point comes toward the camera, metres."""
         p = np.atleast_2d(points)
         toward: Floats = p[:, 0] * self.sin + p[:, 2] * self.cos
         return toward

@@ -53,7 +53,7 @@ class Scene:
 
 
 class SeenObject(NamedTuple):
-    """What is seen of one thing that has a class.
+    """The visible part of one thing that has a class.
 
     Args:
         worker: index of the person it belongs to.

@@ -1,4 +1,4 @@
-"""What an experiment author implements. Subclassing is welcome, not required.
+"""The class an experiment author implements. Subclassing is welcome, not required.
 
 A class of any ancestry with the same constructor and methods is accepted by `code_path`.
 """

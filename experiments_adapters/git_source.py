@@ -107,13 +107,13 @@ def fetch(reference: GitReference, cache_dir: Path) -> Path:
         raise MissingDependencyError(
             "git", f"experiment code '{reference.shown}'", "apt install git"
         )
-    shelf = _shelf(cache_dir, reference.url)
+    clones = _clones_of(cache_dir, reference.url)
     if reference.login:
         _remove_old_clones(reference, cache_dir)
     commit = reference.ref if _COMMIT.fullmatch(reference.ref) else _advertised(reference)
-    clone = shelf / commit
+    clone = clones / commit
     if not commit or not _is_whole(reference, clone, commit):
-        clone = _clone(reference, shelf)
+        clone = _clone(reference, clones)
     path = clone / reference.subdir
     if not path.resolve().is_relative_to(clone.resolve()) or not path.exists():
         folders = sorted(p.name for p in clone.iterdir() if p.is_dir() and p.name != ".git")
@@ -131,19 +131,9 @@ def _is_whole(reference: GitReference, clone: Path, commit: str) -> bool:
     """
     if not os.path.lexists(clone):
         return False
+    place = clone if clone.is_dir() else clone.parent
     checks = (["rev-parse", "--show-prefix", "HEAD"], ["status", "--porcelain", "-uno"])
-    said = [
-        subprocess.run(
-            ["git", *check],
-            cwd=clone if clone.is_dir() else clone.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CLONE_SECONDS,
-            env=_environment(reference),
-        )
-        for check in checks
-    ]
+    said = [_run(reference, check, place) for check in checks]
     # An empty prefix: the repository begins here, it is not one that lies around the cache.
     begins_here = said[0].stdout.split("\n")[:2] == ["", commit]
     unchanged = not said[1].stdout.strip()
@@ -154,14 +144,14 @@ def _is_whole(reference: GitReference, clone: Path, commit: str) -> bool:
     return False
 
 
-def _shelf(cache_dir: Path, url: str) -> Path:
+def _clones_of(cache_dir: Path, url: str) -> Path:
     return cache_dir / "git" / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def _remove_old_clones(reference: GitReference, cache_dir: Path) -> None:
     """Remove what earlier releases kept: clones whose `.git/config` holds the login."""
     scheme, _, rest = reference.url.partition("://")
-    shutil.rmtree(_shelf(cache_dir, f"{scheme}://{reference.login}@{rest}"), ignore_errors=True)
+    shutil.rmtree(_clones_of(cache_dir, f"{scheme}://{reference.login}@{rest}"), ignore_errors=True)
 
 
 def _advertised(reference: GitReference) -> str:
@@ -179,15 +169,15 @@ def _advertised(reference: GitReference) -> str:
     return next((listed[name] for name in order if name in listed), "")
 
 
-def _clone(reference: GitReference, shelf: Path) -> Path:
+def _clone(reference: GitReference, clones: Path) -> Path:
     """Clone beside the final place, check the ref out, move it there under its commit."""
-    shelf.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=shelf, prefix="clone-") as name:
+    clones.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=clones, prefix="clone-") as name:
         working = Path(name) / "repository"
         _git(reference, ["clone", "--quiet", "--no-checkout", "--", reference.url, str(working)])
         commit = _resolve(reference, working)
         _git(reference, ["checkout", "--quiet", "--detach", commit], working)
-        final = shelf / commit
+        final = clones / commit
         try:
             working.rename(final)
         except OSError:
@@ -199,15 +189,8 @@ def _clone(reference: GitReference, shelf: Path) -> Path:
 def _resolve(reference: GitReference, working: Path) -> str:
     ref = reference.ref or "HEAD"
     for candidate in (f"refs/tags/{ref}", f"refs/remotes/origin/{ref}", ref):
-        found = subprocess.run(
-            ["git", "rev-parse", "--quiet", "--verify", f"{candidate}^{{commit}}"],
-            cwd=working,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CLONE_SECONDS,
-            env=_environment(reference),
-        )
+        asked = ["rev-parse", "--quiet", "--verify", f"{candidate}^{{commit}}"]
+        found = _run(reference, asked, working)
         if found.returncode == 0:
             return found.stdout.strip()
     branches = _git(reference, ["branch", "--remotes", "--format=%(refname:lstrip=3)"], working)
@@ -221,15 +204,7 @@ def _resolve(reference: GitReference, working: Path) -> str:
 def _git(reference: GitReference, arguments: list[str], working: Path | None = None) -> str:
     """Run git with list arguments; its own words, without credentials, in the error."""
     try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=working,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CLONE_SECONDS,
-            env=_environment(reference),
-        )
+        done = _run(reference, arguments, working)
     except subprocess.TimeoutExpired as exc:
         raise ExperimentCodeError(
             f"experiment code '{reference.shown}': git gave no answer in {_CLONE_SECONDS} s; "
@@ -243,6 +218,20 @@ def _git(reference: GitReference, arguments: list[str], working: Path | None = N
             "it yourself and give the directory"
         )
     return done.stdout
+
+
+def _run(
+    reference: GitReference, arguments: list[str], working: Path | None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=working,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_CLONE_SECONDS,
+        env=_environment(reference),
+    )
 
 
 def _environment(reference: GitReference) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What an author's code reports: checked, made plain floats, given its key in the run."""
+"""The metrics that an author's code reports: checked, made plain floats, given their keys."""
 
 from __future__ import annotations
 

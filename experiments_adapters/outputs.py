@@ -1,4 +1,4 @@
-"""What a training left in its work directory, sorted by kind and ready to upload."""
+"""The files that a training left in its work directory, sorted by kind for the upload."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What to run: a checked, frozen scenario, from a YAML file or from flags.
+"""Scenarios: what to run, checked and frozen, from a YAML file or from flags.
 
     naming.py     how experiments, runs and models are called
     fields.py     kinds of value, each with the words that say what it must be
     sections.py   SiteConfig, TaskConfig, … one class a section
     schema.py     Scenario and its three types, and what must agree across sections
-    comparisons.py  which formats a comparison makes, and what contradicts itself there
+    conflicts.py  what contradicts itself across fields and sections
     explain.py    pydantic's errors → our sentences, with "did you mean"
     yaml_tree.py  YAML → values with the place of each
     overrides.py  training.epochs=5

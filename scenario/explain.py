@@ -1,6 +1,6 @@
 """From pydantic's list of errors to sentences in our own words.
 
-    explain(model, error, values) → [Finding(path, message, of_key)]
+    explain(model, error, values, homes) → [Finding(path, message, of_key)]
 
 A message is made of the field's `Expected` (or its choices, or its section's keys) and of the
 value that came; pydantic says only where. Who knows the file turns a path into file:line:column.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -18,12 +18,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from guardianflow.support.suggestions import did_you_mean, nearest
+from guardianflow.support.text import shortened
 
-from .comparisons import LATER_KINDS
-from .fields import Expected
-from .schema import ONE, SEVERAL, Scenario, conflicts
+from .conflicts import LATER_COMPARISONS, conflicts
+from .fields import ONE, SEVERAL, Expected
 
 KeyPath = tuple[str | int, ...]
+Homes = Mapping[str, Collection[str]]
+"""Sections of a scenario, '' for its top → the keys of each."""
 SHOWN_LENGTH = 60
 LATER = ("sweep", "ablation")
 """Sections that a user may know from the documentation of a later version."""
@@ -46,15 +48,19 @@ class Finding:
 
 
 def explain(
-    model: type[BaseModel], error: ValidationError, values: Mapping[str, object]
+    model: type[BaseModel],
+    error: ValidationError,
+    values: Mapping[str, object],
+    homes: Homes,
 ) -> list[Finding]:
     """Every problem that pydantic found, and every contradiction between sections besides.
 
     Args:
         model: the class that was validated.
         values: what it was validated from.
+        homes: where else a key that it does not know may belong.
     """
-    found = list(_findings(model, error, values))
+    found = list(_findings(model, error, values, homes))
     mended = {(*f.path[:-1], key) for f in found if f.of_key for key in _nearest_key(model, f)}
     kept = [f for f in found if f.path not in mended or _value_at(values, f.path) is not _ABSENT]
     kept += [Finding(_as_written(path, values), each) for path, each in conflicts(values)]
@@ -68,13 +74,13 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return f"a mapping with {_few(map(str, value), 'key')}"
     if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}" if len(value) > 8 else _short(_listed(value))
+        return f"a list of {len(value)}" if len(value) > 8 else short(_listed(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return _short(str(getattr(value, "source_text", value)))
+        return short(str(getattr(value, "source_text", value)))
     if isinstance(value, str):
-        return _short(json.dumps(value[: SHOWN_LENGTH * 2], ensure_ascii=False))
+        return short(json.dumps(value[: SHOWN_LENGTH * 2], ensure_ascii=False))
     return f"a {type(value).__name__}"
 
 
@@ -82,7 +88,7 @@ def shown(value: object) -> str:
 
 
 def _findings(
-    model: type[BaseModel], error: ValidationError, values: Mapping[str, object]
+    model: type[BaseModel], error: ValidationError, values: Mapping[str, object], homes: Homes
 ) -> Iterator[Finding]:
     for each in error.errors(include_url=False):
         path = tuple(part for part in each["loc"] if part not in (ONE, SEVERAL))
@@ -97,12 +103,12 @@ def _findings(
         annotation, expected = _annotation_at(model, path)
         schema_path, path = path, _as_written(path, values)
         if each["type"] == "extra_forbidden":
-            yield Finding(path, _unknown(model, schema_path, path), of_key=True)
+            yield Finding(path, _unknown(model, schema_path, path, homes), of_key=True)
         elif each["type"] == "missing":
             yield Finding(path, _missing(path, annotation, expected))
         elif of_key:
             hint = _reason(each.get("ctx"))
-            message = f"'{_short(str(path[-1]))}' can't be a key of '{_dotted(path[:-1])}'{hint}"
+            message = f"'{short(str(path[-1]))}' can't be a key of '{_dotted(path[:-1])}'{hint}"
             yield Finding(path, message, of_key=True)
         else:
             got = _value_at(values, path)
@@ -123,13 +129,13 @@ def _as_written(path: KeyPath, values: Mapping[str, object]) -> KeyPath:
     return ("quantization", *path[2:]) if shared else variant
 
 
-def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
+def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath, homes: Homes) -> str:
     key, parent = path[-1], path[:-1]
     where = f" in '{_dotted(written[:-1])}'" if parent else ""
-    start = f"unknown key '{_short(str(key))}'{where}"
+    start = f"unknown key '{short(str(key))}'{where}"
     if not parent and key in LATER:
         return f"{start}: this version runs single scenarios and comparisons, without '{key}'"
-    if parent == ("comparison",) and key in LATER_KINDS:
+    if parent == ("comparison",) and key in LATER_COMPARISONS:
         return (
             f"{start}: this version compares quantization variants alone; '{key}' comes with a "
             "later one. Write quantization_variants"
@@ -137,13 +143,9 @@ def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath) -> str:
     known = _keys_at(model, parent)
     if hint := did_you_mean(key, known, 1):
         return f"{start}{hint}"
-    of_scenario = model.__module__.partition(".")[0] == __name__.partition(".")[0]
-    homes = _homes(str(key)) if of_scenario else ()
-    home = [place for place in homes if place != _dotted(parent)]
-    if home:
-        return (
-            f"{start}; it belongs to '{home[0]}'" if home[0] else f"{start}; it belongs to the top"
-        )
+    for place, keys in homes.items():
+        if key in keys and place != _dotted(parent):
+            return f"{start}; it belongs to " + (f"'{place}'" if place else "the top")
     return f"{start}; known are {', '.join(known)}"
 
 
@@ -175,9 +177,9 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
 
 
 def _reason(context: Mapping[str, Any] | None) -> str:
-    """What our own validator said about this value."""
+    """The words of our own validator about this value."""
     said = str((context or {}).get("error", ""))
-    return f"; {_short(said, 200)}" if said else ""
+    return f"; {shortened(said, 200)}" if said else ""
 
 
 # --- the schema ---------------------------------------------------------------------------------
@@ -248,15 +250,6 @@ def _fields_by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
-def _homes(key: str) -> Iterator[str]:
-    """Every section of a scenario that has such a key; '' is the top."""
-    if key in Scenario.model_fields:
-        yield ""
-    for name in Scenario.model_fields:
-        if key in _keys_at(Scenario, (name,)):
-            yield name
-
-
 def _nearest_key(model: type[BaseModel], unknown: Finding) -> list[str]:
     return nearest(unknown.path[-1], _keys_at(model, unknown.path[:-1]), 1)
 
@@ -284,7 +277,7 @@ def _is_number(text: str) -> bool:
 
 
 def _dotted(path: KeyPath) -> str:
-    return ".".join(_short(str(part)) for part in path)
+    return ".".join(short(str(part)) for part in path)
 
 
 def _listed(values: Sequence[object]) -> str:
@@ -292,12 +285,13 @@ def _listed(values: Sequence[object]) -> str:
 
 
 def _few(names: Iterable[str], noun: str) -> str:
-    every = [_short(name) for name in names]
+    every = [short(name) for name in names]
     if not every:
         return f"no {noun}s"
     more = f" and {len(every) - 8} more" if len(every) > 8 else ""
     return f"the {noun}{'s' if len(every) > 1 else ''} {', '.join(every[:8])}{more}"
 
 
-def _short(text: str, length: int = SHOWN_LENGTH) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def short(text: str) -> str:
+    """A text as a message shows it."""
+    return shortened(text, SHOWN_LENGTH)

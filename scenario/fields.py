@@ -32,6 +32,10 @@ RESERVED_TAGS = (
 )  # fmt: skip
 
 
+ONE, SEVERAL = "<one>", "<several>"
+"""Marks of a union's alternatives in pydantic's location of an error; explain.py takes them out."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """Completes the sentence 'X must be …'."""
@@ -178,26 +182,18 @@ def null_is_empty(value: object) -> object:
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "tensorrt", "openvino")
 
-Text = Annotated[
-    str, BeforeValidator(as_text), STRICT, AfterValidator(check_text), Expected("one line of text")
-]
+Written = Annotated[str, BeforeValidator(as_text), STRICT]
+"""Text, or a number or path as it was written."""
+Text = Annotated[Written, AfterValidator(check_text), Expected("one line of text")]
 NamePart = Annotated[
-    str,
-    BeforeValidator(as_text),
-    STRICT,
+    Written,
     AfterValidator(naming.check_part),
     Expected(
         f"a name of 1 to {naming.MAX_PART_LENGTH} characters without "
         f"{' '.join(naming.FORBIDDEN)} or '_' at an end"
     ),
 ]
-ClassName = Annotated[
-    str,
-    BeforeValidator(as_text),
-    STRICT,
-    AfterValidator(check_class_name),
-    Expected("a class name"),
-]
+ClassName = Annotated[Written, AfterValidator(check_class_name), Expected("a class name")]
 ClassNames = Annotated[
     tuple[ClassName, ...],
     BeforeValidator(null_is_unset),
@@ -206,16 +202,12 @@ ClassNames = Annotated[
     Expected("a list of different class names like [helmet, head]"),
 ]
 Architecture = Annotated[
-    str,
-    BeforeValidator(as_text),
-    STRICT,
+    Written,
     AfterValidator(check_architecture),
     Expected("the name of an architecture like yolo11l"),
 ]
 Device = Annotated[
-    str,
-    BeforeValidator(as_text),
-    STRICT,
+    Written,
     AfterValidator(check_device),
     Expected(f"{', '.join(DEVICES)}, cuda:0, or the number of a GPU like 0 or 0,1"),
 ]
@@ -251,10 +243,7 @@ ClassLimits = Annotated[
     Expected("a mapping of class names to numbers from 0 to 1 like {helmet: 0.9}"),
 ]
 DropKey = Annotated[
-    str,
-    STRICT,
-    AfterValidator(check_drop_key),
-    Expected("mAP50, mAP50_95 or recall.CLASS"),
+    str, STRICT, AfterValidator(check_drop_key), Expected("mAP50, mAP50_95 or recall.CLASS")
 ]
 DropLimits = Annotated[
     dict[DropKey, Fraction],
@@ -274,13 +263,7 @@ Sequences = Annotated[
     Expected("a list of different directories like [cctv/gate], or [demo://crossing]"),
 ]
 TagKey = Annotated[str, STRICT, AfterValidator(check_tag_key), Expected("the name of a tag")]
-TagValue = Annotated[
-    str,
-    BeforeValidator(as_text),
-    STRICT,
-    AfterValidator(check_tag_value),
-    Expected("text"),
-]
+TagValue = Annotated[Written, AfterValidator(check_tag_value), Expected("text")]
 Tags = Annotated[
     dict[TagKey, TagValue],
     BeforeValidator(null_is_empty),

@@ -6,7 +6,6 @@ overrides and the experiment type, each with file:line:column or the override th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -16,14 +15,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.support.secrets.redaction import learn_mapping
 
 from . import explain
 from .files import find_scenario_file, read_scenario_text
 from .overrides import Override, Overrides, apply_override, read_overrides
 from .schema import EXPERIMENT_TYPES, Scenario, type_problem
-from .yaml_tree import Document, read_document
+from .sections import HOMES
+from .yaml_tree import Document, in_order, read_document
 
 
 def load_scenario(
@@ -82,7 +82,7 @@ def build_scenario(
         try:
             apply_override(document.values, Override(path, value, origin))
         except ValueError as error:
-            document.problems.append(Problem(str(error), origin))
+            document.problems.add(str(error), origin)
     return _checked(document, origin, overrides, experiment_type)
 
 
@@ -100,39 +100,33 @@ def dump_scenario(scenario: Scenario) -> str:
 
 
 class _Places:
-    """Turns the path of a problem into the words that say where it is."""
+    """Says of a problem where it is: in the file, or in which override."""
 
     def __init__(self, document: Document, origin: str) -> None:
-        self._places = document.places
-        self._origin = origin
+        self._document, self._origin = document, origin
         self._overridden: dict[explain.KeyPath, str] = {}
 
     def override(self, path: explain.KeyPath, where: str) -> None:
         self._overridden = {p: w for p, w in self._overridden.items() if p[: len(path)] != path}
         self._overridden[path] = where
 
-    def where(self, path: explain.KeyPath, of_key: bool = False) -> str:
-        """The override that set it, else its place in the file, else its section's."""
+    def problem(self, message: str, path: explain.KeyPath, of_key: bool = False) -> Problem:
+        """At the override that set it, else at its place in the file, else at its section's."""
         for length in range(len(path), 0, -1):
             if where := self._overridden.get(path[:length]):
-                return where
-        if path not in self._places:
+                return Problem(message, where)
+        if path not in self._document.places:
             below = (w for p, w in self._overridden.items() if p[: len(path)] == path)
             if where := next(below, ""):
-                return where
-        for length in range(len(path), -1, -1):
-            if place := self._places.get(path[:length]):
-                exact = length == len(path) and not of_key
-                line, column = place.value if exact else place.key
-                return f"{self._origin}:{line}:{column}"
-        return self._origin
+                return Problem(message, where)
+        return self._document.problem(message, self._origin, path, of_key)
 
 
 def _checked(
     document: Document, origin: str, given: Overrides, experiment_type: str | None
 ) -> Scenario:
-    overrides, problems = read_overrides(given)
-    problems = document.problems + problems
+    overrides, wrong_overrides = read_overrides(given)
+    problems = Problems(document.problems + wrong_overrides)
     readable = bool(document.values) or not document.problems
     places = _Places(document, origin)
     for override in overrides:
@@ -140,32 +134,23 @@ def _checked(
             for path in apply_override(document.values, override):
                 places.override(path, override.where)
         except ValueError as error:
-            problems.append(Problem(str(error), override.where))
+            problems.add(str(error), override.where)
     learn_mapping(document.values)  # before a message quotes them
     declared = document.values.get("experiment_type")
     if experiment_type is not None and (wrong := type_problem(declared, experiment_type)):
         known = experiment_type in EXPERIMENT_TYPES
-        problems.append(Problem(wrong, places.where(("experiment_type",)) if known else ""))
+        problems.append(places.problem(wrong, ("experiment_type",)) if known else Problem(wrong))
     try:
         if readable:
             scenario = Scenario.model_validate(document.values)
     except ValidationError as error:
-        found = explain.explain(Scenario, error, document.values)
-        problems += [Problem(f.message, places.where(f.path, f.of_key)) for f in found]
+        found = explain.explain(Scenario, error, document.values, HOMES)
+        problems += [places.problem(f.message, f.path, f.of_key) for f in found]
     if problems:
-        ordered = sorted(dict.fromkeys(problems), key=lambda each: _line_of(each, origin))
-        raise ScenarioError(ordered)
+        raise ScenarioError(in_order(problems))
     if experiment_type is None:
         return scenario
     return scenario.as_type(next(t for t in EXPERIMENT_TYPES if t == experiment_type))
-
-
-def _line_of(problem: Problem, origin: str) -> tuple[float, float]:
-    """Down the file first, then overrides and the rest as they came."""
-    place = problem.where.removeprefix(f"{origin}:").split(":")
-    if len(place) == 2 and all(part.isdecimal() for part in place):
-        return float(place[0]), float(place[1])
-    return math.inf, 0
 
 
 # --- writing ------------------------------------------------------------------------------------

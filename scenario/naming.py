@@ -1,4 +1,4 @@
-"""How experiments, runs and models are called.
+"""The names of experiments, runs and models.
 
     experiment   {customer}/{region}-{plant}/{zone}
     run          {task}-{architecture}-{experiment type}-{version}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.contracts.given import whole_number
 
-from .explain import KeyPath, shown
+from .explain import KeyPath, short, shown
 from .yaml_tree import read_value
 
 Overrides = Sequence[str] | Mapping[str, object]
@@ -51,7 +52,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
         given: 'KEY=VALUE' texts, or a mapping of keys to values that are taken as they are.
     """
     overrides: list[Override] = []
-    problems: list[Problem] = []
+    problems = Problems()
     if isinstance(given, str):
         given = [given]
     if isinstance(given, Mapping):
@@ -63,8 +64,8 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
             try:
                 pairs.append((key if equals else "", read_value(text), item))
             except ValueError as error:
-                message = f"{error}; quote the value if it is text: {_clip(key)}='\"…\"'"
-                problems.append(Problem(message, _named(item)))
+                message = f"{error}; quote the value if it is text: {short(key)}='\"…\"'"
+                problems.add(message, _named(item))
     for key, value, item in pairs:
         parts = [part.strip() for part in key.split(".")]
         if all(parts):
@@ -75,7 +76,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
             )
             overrides.append(Override(path, value, _named(item)))
         else:
-            problems.append(Problem("must be KEY=VALUE like training.epochs=5", _named(item)))
+            problems.add("must be KEY=VALUE like training.epochs=5", _named(item))
     return overrides, problems
 
 
@@ -115,42 +116,30 @@ def _paths_in(values: Mapping[str, object], path: KeyPath) -> list[KeyPath]:
 
 
 def _set(values: dict[str, object], path: KeyPath, value: object) -> KeyPath:
-    holder: object = values
+    holder: Any = values
     taken: list[str | int] = []
     for depth, part in enumerate(path):
-        last = depth == len(path) - 1
         above = ".".join(str(each) for each in path[:depth])
         if isinstance(holder, list):
+            if not holder:
+                raise ValueError(f"'{above}' is an empty list")
             if not isinstance(part, int) or part >= len(holder):
-                last_index = len(holder) - 1
+                indices = f"0 to {len(holder) - 1}"
                 raise ValueError(
-                    f"'{above}' is a list with the indices 0 to {last_index}, not '{_clip(part)}'"
-                    if holder
-                    else f"'{above}' is an empty list"
+                    f"'{above}' is a list with the indices {indices}, not '{short(str(part))}'"
                 )
-            taken.append(part)
-            if last:
-                holder[part] = value
-            else:
-                holder = holder[part]
         elif isinstance(holder, dict):
-            key = str(part)
-            taken.append(key)
-            if last:
-                holder[key] = value
-            else:
-                if holder.get(key) is None:
-                    holder[key] = {}
-                holder = holder[key]
+            part = str(part)
         else:
             raise ValueError(f"'{above}' is {shown(holder)}, so nothing can be set under it")
+        taken.append(part)
+        if depth == len(path) - 1:
+            holder[part] = value
+        elif isinstance(holder, dict) and holder.get(part) is None:
+            holder[part] = {}
+        holder = holder[part]
     return tuple(taken)
 
 
 def _named(item: str) -> str:
-    return f"override '{_clip(item)}'"
-
-
-def _clip(part: object, length: int = 60) -> str:
-    text = str(part)
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return f"override '{short(item)}'"

@@ -11,7 +11,7 @@ An entry point takes the class it needs with `Scenario.as_type`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -29,9 +29,7 @@ from guardianflow.contracts.errors import Problem, ScenarioError
 
 from . import fields as kind
 from . import naming
-from .comparisons import comparison_conflicts, resolve_variant
-from .qat import qat_problem
-from .releases import release_conflicts
+from .conflicts import conflicts, expand_variants
 from .sections import (
     ComparisonConfig,
     ComparisonVariant,
@@ -50,7 +48,6 @@ from .sections import (
 ExperimentType = Literal["train", "infer", "quant"]
 EXPERIMENT_TYPES: tuple[ExperimentType, ...] = ("train", "infer", "quant")
 ScenarioT = TypeVar("ScenarioT", bound="Scenario")
-Conflict = tuple[tuple[str | int, ...], str]
 
 USES = {
     "train": ("model", "environment", "training"),
@@ -62,37 +59,14 @@ USES = {
 
 EVERY_SECTION = ("model", "environment", "training", "quantization", "benchmark")
 
-SEARCHABLE = ("openvino", "onnx")
-"""Backends whose int8 recipes can be searched."""
-
-# Marks in pydantic's location of an error, which explain.py takes out again.
-ONE, SEVERAL = "<one>", "<several>"
-
-
-def expand_variants(value: object) -> object:
-    """`{shared keys, variants: [{…}, …]}` as a list of complete mappings; else the value itself.
-
-    Raises:
-        ValueError: a list, or `variants`, that does not hold at least one.
-    """
-    if isinstance(value, (list, tuple)) and not value:
-        raise ValueError("it is empty")
-    if not isinstance(value, Mapping) or "variants" not in value:
-        return value
-    variants = value["variants"]
-    if not isinstance(variants, (list, tuple)) or not variants:
-        raise ValueError("variants must be a list of at least one like [{backend: onnx}]")
-    shared = {key: item for key, item in value.items() if key != "variants"}
-    return [shared | dict(each) if isinstance(each, Mapping) else each for each in variants]
-
 
 def _one_or_several(value: object) -> str:
-    return SEVERAL if isinstance(value, (list, tuple)) else ONE
+    return kind.SEVERAL if isinstance(value, (list, tuple)) else kind.ONE
 
 
 Quantization = Annotated[
-    Annotated[QuantizationParams, Tag(ONE)]
-    | Annotated[tuple[QuantizationParams, ...], Tag(SEVERAL)],
+    Annotated[QuantizationParams, Tag(kind.ONE)]
+    | Annotated[tuple[QuantizationParams, ...], Tag(kind.SEVERAL)],
     Discriminator(_one_or_several),
     BeforeValidator(expand_variants),
     BeforeValidator(kind.null_is_empty),
@@ -101,7 +75,7 @@ Quantization = Annotated[
 
 
 class BaseScenario(Section):
-    """What every kind of scenario says."""
+    """The part that every kind of scenario has."""
 
     name: kind.NamePart
     version: kind.NamePart = "v1"
@@ -117,7 +91,11 @@ class BaseScenario(Section):
 
     _source_path: Path | None = PrivateAttr(default=None)
 
-    @field_validator("site", "task", "model", "dataset", "environment", mode="before")
+    @field_validator(
+        *("site", "task", "model", "dataset", "environment", "training", "benchmark"),
+        mode="before",
+        check_fields=False,  # some are a subclass's
+    )
     @classmethod
     def _null_is_empty(cls, value: object) -> object:
         return kind.null_is_empty(value)
@@ -206,11 +184,6 @@ class Scenario(BaseScenario):
     comparison: ComparisonConfig | None = None
     release: ReleaseParams | None = None
 
-    @field_validator("training", "benchmark", mode="before")
-    @classmethod
-    def _params_null_is_empty(cls, value: object) -> object:
-        return kind.null_is_empty(value)
-
     @property
     def quantization_variants(self) -> tuple[QuantizationParams, ...]:
         """The formats to make, at least one, no two of the same backend and precision."""
@@ -239,7 +212,7 @@ class Scenario(BaseScenario):
         A variant of backend 'pytorch' is a NativeParams.
         """
         named = self.comparison.quantization_variants if self.comparison else ()
-        return tuple(resolve_variant(each, self.quantization_variants) for each in named)
+        return tuple(each.resolved(self.quantization_variants) for each in named)
 
     def with_quant_comparison(
         self, variants: Sequence[ComparisonVariant | Mapping[str, object]], **limits: float
@@ -305,7 +278,7 @@ SCENARIO_TYPES: Mapping[str, type[Scenario]] = {
 
 
 def type_problem(declared: object, asked: str) -> str:
-    """Why a scenario that declares one type can't be taken as another; '' when it can."""
+    """The reason why a scenario of one type can't be taken as another; '' when it can."""
     if asked not in SCENARIO_TYPES:
         return f"experiment_type must be one of {', '.join(SCENARIO_TYPES)} but '{asked}' was asked"
     if declared == asked or not isinstance(declared, str) or declared not in SCENARIO_TYPES:
@@ -314,86 +287,6 @@ def type_problem(declared: object, asked: str) -> str:
         f"this scenario is for '{declared}' but '{asked}' was asked of it; take a scenario for "
         f"'{asked}', or remove experiment_type so that one file serves every type"
     )
-
-
-def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
-    """What contradicts itself across fields: where it is, and a message.
-
-    Reads what a file holds as well as checked sections, and passes over what has the wrong
-    type: so contradictions are told together with wrong fields, not after they are mended.
-    """
-    classes = _look(values.get("task"), "classes")
-    number = _look(values.get("model"), "num_classes")
-    counted = isinstance(number, int) and not isinstance(number, bool)
-    named = len(classes) if isinstance(classes, (list, tuple)) else 0
-    if counted and named and number != named:
-        message = f"model.num_classes is {number} but task.classes names {named}"
-        yield ("model", "num_classes"), message
-    yield from _repeated_variants(values.get("quantization"))
-    yield from _impossible_int8(values.get("quantization"))
-    yield from comparison_conflicts(values)
-    yield from release_conflicts(values)
-    benchmark = values.get("benchmark")
-    if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
-        message = (
-            "benchmark.use_tracking is true but benchmark.sequences names none; write "
-            "sequences: [DIRECTORY] with sequences in MOTChallenge's layout, or [demo://crossing]"
-        )
-        yield ("benchmark", "use_tracking"), message
-
-
-def _repeated_variants(quantization: object) -> Iterator[Conflict]:
-    try:
-        variants = expand_variants(quantization)
-    except ValueError:
-        return
-    seen: dict[tuple[str, str], int] = {}
-    for index, variant in enumerate(variants if isinstance(variants, (list, tuple)) else ()):
-        backend = _look(variant, "backend", "openvino")
-        precision = _look(variant, "precision", "int8")
-        if not isinstance(backend, str) or not isinstance(precision, str):
-            continue
-        first = seen.setdefault((backend, precision), index)
-        if first != index:
-            message = (
-                f"quantization variants {first} and {index} are both {backend} {precision}, "
-                "and would have the same name; keep one"
-            )
-            yield ("quantization", index), message
-
-
-def _impossible_int8(quantization: object) -> Iterator[Conflict]:
-    try:
-        variants = expand_variants(quantization)
-    except ValueError:
-        return
-    several = isinstance(variants, (list, tuple))
-    for index, variant in enumerate(
-        variants if isinstance(variants, (list, tuple)) else [variants]
-    ):
-        place: tuple[str | int, ...] = ("quantization", index) if several else ("quantization",)
-        if problem := qat_problem(variant):
-            yield place, problem
-        if _look(variant, "search") is None:
-            continue
-        made = (
-            _look(variant, "backend", "openvino"),
-            _look(variant, "precision", "int8"),
-            _look(variant, "method", "static"),
-        )
-        if made[0] not in SEARCHABLE or made[1:] != ("int8", "static"):
-            message = (
-                "quantization.search looks for an int8 static recipe of "
-                f"{' or '.join(SEARCHABLE)}, but this is {made[0]} {made[1]} {made[2]}; "
-                "leave search out here"
-            )
-            yield ("quantization", index) if several else ("quantization", "search"), message
-
-
-def _look(section: object, name: str, default: object = None) -> object:
-    if isinstance(section, Mapping):
-        return section.get(name, default)
-    return getattr(section, name, default)
 
 
 def _variant_params(variants: tuple[QuantizationParams, ...]) -> dict[str, str | int | float]:

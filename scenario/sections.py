@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.releases import ReleaseLimits
 
 from . import fields as kind
 from . import naming
+from .conflicts import GATES
+from .explain import explain
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 else:
     ModelMetaclass = type(BaseModel)
 
+_PACKAGE = __name__.partition(".")[0]
 Precision = Literal["fp32", "fp16", "int8"]
 VARIANT_LIKE = "a mapping like {backend: openvino, precision: int8}"
 
@@ -34,9 +38,8 @@ class _SectionMeta(ModelMetaclass):
         try:
             return super().__call__(*args, **values)
         except ValidationError as error:
-            from .explain import explain
-
-            found = explain(cls, error, values)  # type: ignore[arg-type]
+            homes = HOMES if cls.__module__.partition(".")[0] == _PACKAGE else {}
+            found = explain(cls, error, values, homes)  # type: ignore[arg-type]
             raise ScenarioError([Problem(f.message, cls.__name__) for f in found]) from None
 
 
@@ -46,13 +49,13 @@ class Section(BaseModel, metaclass=_SectionMeta):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def to_params(self) -> dict[str, str | int | float]:
-        """What is set, as flat parameters under the section's prefix ('train.epochs')."""
-        prefix = _PREFIXES[type(self).__name__]
+        """The values as flat parameters under the section's prefix ('train.epochs')."""
+        prefix = next(prefix for kind_of, prefix in _SECTIONS.values() if isinstance(self, kind_of))
         return dict(_flat(prefix, dict(self)))
 
 
 class SiteConfig(Section):
-    """Whose plant, and where in it."""
+    """The plant, and the place in it."""
 
     customer: kind.NamePart
     region: kind.NamePart
@@ -67,7 +70,7 @@ class SiteConfig(Section):
 
 
 class TaskConfig(Section):
-    """What is to be detected: ppe, fall, fire, collision, stuck or a name of one's own.
+    """The task of the detector: ppe, fall, fire, collision, stuck or a name of one's own.
 
     `classes` in the order of their ids; empty means those that the data set names itself.
     """
@@ -109,7 +112,7 @@ class DatasetConfig(Section):
 
 
 class EnvironmentConfig(Section):
-    """What the work runs on."""
+    """The machine's part: device, precision, seed."""
 
     device: kind.Device = "auto"
     precision: Precision = "fp32"
@@ -117,7 +120,7 @@ class EnvironmentConfig(Section):
 
 
 class TrainingParams(Section):
-    """How to train. `early_stopping`: epochs without gain before stopping; 0 never stops.
+    """The training. `early_stopping`: epochs without gain before stopping; 0 never stops.
 
     `options` go to the trainer as they are.
     """
@@ -132,14 +135,14 @@ class TrainingParams(Section):
 
 
 class CameraParams(Section):
-    """What a camera sends and how soon its frames must be worked off."""
+    """The stream of a camera, and the time within which its frames must be worked off."""
 
     fps: kind.PositiveNumber = 15.0
     latency_budget_ms: kind.PositiveNumber = 200.0
 
 
 class InferenceBenchmarkParams(Section):
-    """How to measure a detector. `cameras`: also find out how many the device holds."""
+    """The measurement of a detector. `cameras`: also find out how many the device holds."""
 
     batch_sizes: kind.BatchSizes = (1, 8, 16, 32)
     warmup_runs: kind.NotNegative = 10
@@ -153,7 +156,7 @@ class InferenceBenchmarkParams(Section):
 
 
 class SearchParams(Section):
-    """How much a quantised model may lose, and how long to look for the best one that does not."""
+    """Limits of a search: what a quantised model may lose, and how long to look for the best."""
 
     budget_minutes: kind.PositiveNumber = 30.0
     max_drop_mAP50_95: kind.Fraction = 0.01  # noqa: N815 - the field's own spelling
@@ -164,7 +167,7 @@ class SearchParams(Section):
 
 
 class QatParams(Section):
-    """How to train on with fake quantisation; for `method: qat`, or a search that may use it."""
+    """The further training with fake quantisation: for `method: qat`, or a search that may."""
 
     epochs: kind.Positive = 3
     batch_size: kind.Positive = 8
@@ -211,9 +214,32 @@ class ComparisonVariant(Section):
     calibration_size: kind.Positive | None = None
     calibration_method: Literal["entropy", "minmax", "percentile"] | None = None
 
+    def resolved(self, quantization: Sequence[QuantizationParams]) -> QuantizationParams:
+        """The format that is to be made for this variant.
+
+        What it leaves open comes from the variant of `quantization` that has its backend and
+        precision; where there is none, calibration comes from what its int8 variants agree on.
+        """
+        own = {name: value for name, value in self if value is not None}
+        values: dict[str, Any] = {}
+        for each in quantization:
+            if (each.backend, each.precision) == (self.backend, self.precision):
+                values = dict(each)
+                break
+        else:
+            int8 = [each for each in quantization if each.precision == "int8"]
+            for name in ("calibration_size", "calibration_method"):
+                found = {getattr(each, name) for each in int8}
+                if len(found) == 1:
+                    values[name] = found.pop()
+        if own.get("method", "static") != "static":
+            values.pop("search", None)  # a search is for static recipes
+        made = NativeParams if self.backend == "pytorch" else QuantizationParams
+        return made(**(values | own))
+
 
 class ComparisonConfig(Section):
-    """What to compare, and how much a variant may lose to be called the best."""
+    """The formats to compare, and how much a variant may lose to be called the best."""
 
     quantization_variants: Annotated[
         tuple[Annotated[ComparisonVariant, kind.Expected(VARIANT_LIKE)], ...],
@@ -224,7 +250,7 @@ class ComparisonConfig(Section):
 
 
 class ReleaseParams(Section):
-    """What a model must keep to replace the one in use. None or empty: not asked.
+    """The limits a model must keep to replace the one in use. None or empty: not asked.
 
     Each limit is judged on an interval of `confidence`; see docs/release.md. `objective`: which
     of the variants that pass wins. `auto_promote`: make the winner champion.
@@ -242,21 +268,34 @@ class ReleaseParams(Section):
     objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
     auto_promote: Literal["never", "on_pass"] = "never"
 
+    def limits(self) -> ReleaseLimits:
+        """The section as the gates take it."""
+        return ReleaseLimits(**{name: getattr(self, name) for name in (*GATES, "confidence")})
 
-_PREFIXES = {
-    "ModelConfig": "model",
-    "EnvironmentConfig": "env",
-    "TrainingParams": "train",
-    "InferenceBenchmarkParams": "bench",
-    "QuantizationParams": "quant",
-    "ReleaseParams": "release",
-    "NativeParams": "quant",
-    "ComparisonConfig": "comparison",
-    "SiteConfig": "site",
-    "TaskConfig": "task",
-    "DatasetConfig": "data",
+
+_SECTIONS: Mapping[str, tuple[type[Section], str]] = {
+    "site": (SiteConfig, "site"),
+    "task": (TaskConfig, "task"),
+    "model": (ModelConfig, "model"),
+    "dataset": (DatasetConfig, "data"),
+    "environment": (EnvironmentConfig, "env"),
+    "training": (TrainingParams, "train"),
+    "benchmark": (InferenceBenchmarkParams, "bench"),
+    "quantization": (QuantizationParams, "quant"),
+    "comparison": (ComparisonConfig, "comparison"),
+    "release": (ReleaseParams, "release"),
 }
-
+"""Key in a scenario → the section that stands there, and the prefix of its parameters."""
+_TOP_KEYS = (
+    *("name", "version", "experiment_type", "design", "site", "task", "model", "dataset"),
+    *("environment", "source_run_id", "tags", "training", "benchmark", "quantization"),
+    *("comparison", "release"),
+)
+HOMES: Mapping[str, Collection[str]] = {
+    "": _TOP_KEYS,
+    **{key: section.model_fields for key, (section, _) in _SECTIONS.items()},
+}
+"""Where a key of a scenario may stand: '' is the top, which schema.py lays out."""
 
 _NOT_FOR_MLFLOW = re.compile(r"[^\w.\- :]")
 """What MLflow does not admit in the name of a parameter."""

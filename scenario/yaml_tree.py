@@ -7,8 +7,9 @@ as, so that `version: 012` or `dvc_hash: 12e4` can still be read as text.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ruamel.yaml import YAML
@@ -16,7 +17,8 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from guardianflow.contracts.errors import Problem
+from guardianflow.contracts.errors import Problem, Problems
+from guardianflow.support.text import shortened
 
 MAX_VALUES = 20_000
 MAX_DEPTH = 50
@@ -49,7 +51,7 @@ class Place:
 
 @dataclass
 class Document:
-    """What a text holds.
+    """The content of a text.
 
     Args:
         values: mappings, lists and scalars; {} where the text could not be read.
@@ -59,12 +61,34 @@ class Document:
 
     values: dict[str, object] = field(default_factory=dict)
     places: dict[KeyPath, Place] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
+
+    def problem(self, message: str, file: str, path: KeyPath, of_key: bool = False) -> Problem:
+        """A problem of a value, told where it stands, else its key, else what should hold it.
+
+        Args:
+            of_key: the key itself is at fault.
+        """
+        for length in range(len(path), -1, -1):
+            if place := self.places.get(path[:length]):
+                exact = length == len(path) and not of_key
+                return problem_at(message, file, place.value if exact else place.key)
+        return Problem(message, file)
+
+
+def problem_at(message: str, file: str, at: tuple[int, int]) -> Problem:
+    """A problem at a line and column; of a text that lies in no file (''), without a place."""
+    return Problem(message, f"{file}:{at[0]}:{at[1]}" if file else "", at)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each once: down the file first, then those of no place as they came."""
+    return sorted(dict.fromkeys(problems), key=lambda each: each.at or (math.inf, 0))
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file is, for the words of its problems.
+    """The kind of a file, for the words of its problems.
 
     Args:
         noun: 'scenario'.
@@ -89,11 +113,11 @@ def read_document(text: str, file: str, kind: FileKind = SCENARIO) -> Document:
         return document
     if root is None:
         message = f"the file is empty; {kind.noun} has {kind.needs}"
-        document.problems.append(Problem(message, file))
+        document.problems.add(message, file)
     elif not isinstance(root, MappingNode):
         came = "a list" if isinstance(root, SequenceNode) else "a single value"
         message = f"{kind.noun} must be a mapping like 'name: …' at its top but is {came}"
-        document.problems.append(Problem(message, _where(file, _start(root))))
+        document.problems.append(problem_at(message, file, _start(root)))
     else:
         values = _Walk(file, document, yaml.constructor, kind).value(root, ())
         document.values = values if isinstance(values, dict) else {}
@@ -120,7 +144,7 @@ def read_value(text: str) -> object:
 # --- composing ----------------------------------------------------------------------------------
 
 
-def _compose(yaml: YAML, text: str, file: str, problems: list[Problem]) -> Node | None:
+def _compose(yaml: YAML, text: str, file: str, problems: Problems) -> Node | None:
     try:
         with warnings.catch_warnings():
             # Giving an anchor's name a second time is allowed; the later one counts from there.
@@ -130,7 +154,7 @@ def _compose(yaml: YAML, text: str, file: str, problems: list[Problem]) -> Node 
     except MarkedYAMLError as error:
         problems.append(_syntax_problem(error, text, file))
     except RecursionError:
-        problems.append(Problem("it is nested too deep to be read", file))
+        problems.add("it is nested too deep to be read", file)
     except YAMLError as error:
         problems.append(_character_problem(error, text, file))
     return None
@@ -149,7 +173,7 @@ def _syntax_problem(error: MarkedYAMLError, text: str, file: str) -> Problem:
     message = f"not valid YAML: {said}"
     if file:
         message += f"; the line reads: {_clipped(written.strip())}"
-    return Problem(message, _where(file, (line + 1, column + 1)))
+    return problem_at(message, file, (line + 1, column + 1))
 
 
 def _character_problem(error: YAMLError, text: str, file: str) -> Problem:
@@ -160,7 +184,7 @@ def _character_problem(error: YAMLError, text: str, file: str) -> Problem:
     place = (before.count("\n") + 1, position - before.rfind("\n"))
     character = text[position : position + 1]
     message = f"the character U+{ord(character):04X} is not allowed in YAML; remove it"
-    return Problem(message, _where(file, place))
+    return problem_at(message, file, place)
 
 
 # --- values -------------------------------------------------------------------------------------
@@ -290,16 +314,12 @@ class _Walk:
         return None
 
     def _tell(self, message: str, node: Node) -> None:
-        self._document.problems.append(Problem(message, _where(self._file, _start(node))))
+        self._document.problems.append(problem_at(message, self._file, _start(node)))
 
 
 def _start(node: Node) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
-def _where(file: str, place: tuple[int, int]) -> str:
-    return f"{file}:{place[0]}:{place[1]}" if file else ""
-
-
-def _clipped(text: str, length: int = 80) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _clipped(text: str) -> str:
+    return shortened(text, 80)

@@ -179,7 +179,7 @@ def as_bytes(content: object) -> bytes:
 
 
 def surround(directory: Path) -> None:
-    """What lies beside the code: data, weights, runs, an environment, and a loop of links."""
+    """Puts beside the code: data, weights, runs, an environment, and a loop of links."""
     train = directory / "runs" / "detect" / "train7"
     (train / "weights").mkdir(parents=True)
     (train / "weights" / "best.pt").write_bytes(b"PK\x03\x04 not a real checkpoint")

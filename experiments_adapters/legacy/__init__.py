@@ -1,12 +1,26 @@
-"""Directories of scripts that nobody may change.
+"""Directories of scripts that nobody may change: found, registered, run and watched, migrated.
 
-registry.py         configs/experiments.yaml: which directories there are, and how to run them
-registry_schema.py  its sections, checked
-script_names.py     versions, dates and words in the names of scripts, in Hangul and English
-scan/               what each script does, read from its code without running it
-drift.py            what changed in a directory since it was scanned
-migrate/            a script → a draft of a Trainer and a scenario
+Which there are:
+    registry.py           configs/experiments.yaml: the directories, and how to run their scripts
+    registry_schema.py    its sections, checked
+    registry_update.py    new findings into a registry that people have edited
+    drift.py              what changed in a directory since it was scanned
+    directory_lock.py     one run at a time in a directory
 
-process.py, environment.py, arguments.py, changes.py, live_metrics/ … run a script untouched and
-find what it made.
+How a script is run untouched:
+    arguments.py          its command line, filled in
+    environment.py        its interpreter and variables
+    quiet_ultralytics.py  copied beside it: keeps Ultralytics' own MLflow runs out
+    process.py            its process: output, signals, timeout, what it leaves running
+    output_log.py         what it prints, in a file of bounded size
+    git_state.py          which commit its directory is at
+
+What it made:
+    walk.py               the files below a directory, without data sets
+    changes.py            files that it wrote, by content
+    weights.py            which of these is the detector
+
+    scan/                 reads from their code what scripts do; imports none of these modules
+    live_metrics/         the numbers of a script while it runs
+    migrate/              a script → a draft of a Trainer and a scenario
 """

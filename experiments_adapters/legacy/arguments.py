@@ -11,10 +11,11 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.errors import ConfigurationError, Problem, Problems
 
-from .registry_schema import EntryPoint, is_todo
+from .registry_schema import EntryPoint
 from .scan.options import read_options, template_of
+from .scan.results import is_todo
 from .scan.source import read_source
 
 # Ways to read a command line that the scan does not follow.
@@ -41,11 +42,11 @@ def fill_template(
     entry = entry_of_script(entry, script)
     wanted = entry.placeholders
     values = {k: str(v) for k, v in entry.defaults.items() if not is_todo(v)} | dict(given)
-    problems = [
+    problems = Problems(
         Problem(f"the placeholder {{{each}}} has no value: give -p {each}=…, or a default")
         for each in wanted
         if each not in values
-    ]
+    )
     problems += [
         Problem(f"-p {each} has no placeholder {{{each}}} in args_template")
         for each in given
@@ -54,11 +55,9 @@ def fill_template(
     if problems:
         has = ", ".join(f"{{{each}}}" for each in wanted) or "none"
         options = ", ".join(script_options(script)) or "none that can be read from its code"
-        problems.append(
-            Problem(
-                f"args_template of '{name}' is {entry.args_template!r}: placeholders {has}; "
-                f"options of {script.name}: {options}"
-            )
+        problems.add(
+            f"args_template of '{name}' is {entry.args_template!r}: placeholders {has}; "
+            f"options of {script.name}: {options}"
         )
         raise ConfigurationError(problems)
     words = [word.format(**values) for word in shlex.split(entry.args_template)]

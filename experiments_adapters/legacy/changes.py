@@ -1,4 +1,4 @@
-"""What a script wrote: its directory before and after, compared by content.
+"""The files that a script wrote: its directory before and after, compared by content.
 
     before = take_snapshot(root)
     …the script runs…
@@ -10,13 +10,15 @@ wrote the same bytes again, does not count. Data sets are neither looked into no
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from .walk import FoundFile, glob_pattern, walk
+from guardianflow.contracts.results import sha256_of
+
+from .scan.versions import glob_pattern
+from .walk import FoundFile, walk
 
 WEIGHTS, RESULTS, PLOTS, CONFIGS, OTHER = "weights", "results", "plots", "config", "files"
 CATEGORIES = {
@@ -55,7 +57,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Rules:
-    """Which changes are kept.
+    """Rules for the changes that are kept.
 
     Args:
         include, exclude: globs below the root; an empty include takes every known category.
@@ -88,7 +90,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What was found: files to keep, and (path, reason) of those that are not."""
+    """Files to keep, and (path, reason) of those that are not."""
 
     kept: tuple[Change, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -167,14 +169,10 @@ def _is_unchanged(root: Path, now: FoundFile, before: Snapshot) -> bool:
 
 def _digest(path: Path) -> str:
     """sha256; '' for a file that can't be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 ORDER = (WEIGHTS, RESULTS, CONFIGS, PLOTS, OTHER)

@@ -1,4 +1,4 @@
-"""What changed in a directory since it was scanned: scripts added, removed, with other content.
+"""Changes in a directory since it was scanned: scripts added, removed, with other content.
 
 The scan keeps the hashes of all scripts it saw beside the registry, in `.experiments.scan.json`
 for `experiments.yaml`: the directories themselves stay as they are.
@@ -6,7 +6,6 @@ for `experiments.yaml`: the directories themselves stay as they are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.results import sha256_of
 
-from .scan.walk import find_scripts
+from .registry_update import write_atomically
+from .scan.walk import Walk, find_scripts
 from .scan.write import portable
-
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -56,19 +55,17 @@ def record_scan(registry: Path, directories: Iterable[Path]) -> None:
     Raises:
         ConfigurationError: the file can't be written.
     """
-    from .scan.update import write_atomically
-
     known = dict(_read(registry))
     now = round(time.time(), 3)
     for directory in directories:
-        scripts, _ = script_hashes(directory)
+        scripts = _hashes(find_scripts(directory))
         known[_key(directory)] = {"scanned_s": now, "scripts": scripts}
     text = json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_atomically(sidecar_of(registry), text)
 
 
 def find_drift(registry: Path, directories: Iterable[Path]) -> dict[Path, Drift]:
-    """What changed in each directory since its scan.
+    """Finds the changes in each directory since its scan.
 
     Args:
         registry: the registry file.
@@ -81,16 +78,15 @@ def find_drift(registry: Path, directories: Iterable[Path]) -> dict[Path, Drift]
     return {each: _drift(each, known.get(_key(each))) for each in directories}
 
 
-def script_hashes(directory: Path) -> tuple[dict[str, str], list[str]]:
-    """Script → sha256 of its content (hex), and what could not be read."""
-    walk = find_scripts(directory)
-    hashes, problems = {}, list(walk.problems)
+def _hashes(walk: Walk) -> dict[str, str]:
+    """Script → sha256 of its content (hex); what can't be read is noted in `walk`."""
+    hashes = {}
     for script in walk.scripts:
         try:
-            hashes[script.name] = _sha256(script.path)
+            hashes[script.name] = sha256_of(Path(script.path))
         except OSError as error:
-            problems.append(f"{script.name} can't be read: {error.strerror or error}")
-    return hashes, problems
+            walk.cannot_read(script.name, error)
+    return hashes
 
 
 def _drift(directory: Path, then: Mapping[str, Any] | None) -> Drift:
@@ -100,15 +96,15 @@ def _drift(directory: Path, then: Mapping[str, Any] | None) -> Drift:
     if then is None:
         return Drift(None)
     before: Mapping[str, str] = then["scripts"]
-    now, problems = script_hashes(directory)
-    unread = {each.partition(" can't be read")[0] for each in problems}
+    walk = find_scripts(directory)
+    now = _hashes(walk)
     return Drift(
         scanned_s,
         added=tuple(sorted(now.keys() - before.keys())),
         # What can't be read is not gone.
-        removed=tuple(sorted(before.keys() - now.keys() - unread)),
+        removed=tuple(sorted(before.keys() - now.keys() - walk.unreadable)),
         changed=tuple(sorted(name for name in now.keys() & before if now[name] != before[name])),
-        unreadable=tuple(problems),
+        unreadable=tuple(walk.problems),
     )
 
 
@@ -139,11 +135,3 @@ def _read(registry: Path) -> dict[str, Any]:
         )
         raise ConfigurationError(Problem(message, str(file))) from exc
     return dict(content)
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:  # noqa: PTH123 - a path whose name may be no UTF-8
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

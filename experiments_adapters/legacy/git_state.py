@@ -1,4 +1,4 @@
-"""Which commit a script's directory is at, without touching the directory."""
+"""The commit that a script's directory is at, read without touching the directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def git_state(directory: Path) -> dict[str, str]:
 
 
 def _git(directory: Path, *words: str) -> str | None:
-    """What git prints; None where it can't say."""
+    """The output of git; None where it fails."""
     # Without locks: `git status` would write its index anew, and the directory stays as it is.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:

@@ -1,4 +1,4 @@
-"""What a script printed, kept in a file of bounded size: its beginning and its end.
+"""The output of a script, kept in a file of bounded size: its beginning and its end.
 
 A script may print gigabytes. The beginning says what it was started with and the end why it
 stopped, so these are kept; how much was left out between them is said in the file.

@@ -49,7 +49,7 @@ Listener = Callable[[bytes], None]
 
 @dataclass(frozen=True)
 class ScriptCommand:
-    """What to start.
+    """The command to start.
 
     Args:
         arguments: interpreter, script and its arguments; no shell sees them.
@@ -66,7 +66,7 @@ class ScriptCommand:
 
 @dataclass(frozen=True)
 class ScriptResult:
-    """How a script ended.
+    """The end of a script.
 
     Args:
         returncode: as subprocess gives it; negative for a signal.
@@ -93,7 +93,7 @@ class ScriptResult:
 
     @property
     def reason(self) -> str:
-        """Why it failed, for people; '' where it ended by itself with code 0."""
+        """The failure in words for people; '' where it ended by itself with code 0."""
         if self.timed_out:
             return f"it was ended after {self.seconds:.0f} s: its timeout"
         if self.interrupted_by:
@@ -233,7 +233,7 @@ class _Streams:
         return bool(self._selector.get_map())
 
     def drain(self, limit_s: float) -> None:
-        """What a process that has ended left in its pipes; another may still hold them open."""
+        """Reads what an ended process left in its pipes; another may still hold them open."""
         deadline = time.monotonic() + limit_s
         while self._selector.get_map() and time.monotonic() < deadline:
             if not self._selector.select(0.05):
@@ -329,7 +329,7 @@ def _end_left_running(group: int, mark: str, grace_s: float) -> tuple[str, ...]:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; one that has ended and is never buried does not."""
+    """Whether it still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
@@ -27,7 +27,7 @@ from scenario import fields as kind
 from scenario.explain import explain
 from scenario.files import read_scenario_text
 from scenario.sections import Section
-from scenario.yaml_tree import Document, FileKind, KeyPath, read_document
+from scenario.yaml_tree import FileKind, in_order, read_document
 
 from .registry_schema import (
     SCRIPT_TYPES,
@@ -42,13 +42,12 @@ from .registry_schema import (
     ScriptType,
     TimeLimit,
     check_no_twins,
-    is_todo,
     seconds_of,
 )
-from .script_names import same_version
-
-if TYPE_CHECKING:
-    from .scan import FleetScan
+from .scan import FoundDirectories, scan_directories
+from .scan.results import is_todo
+from .scan.script_names import same_version
+from .scan.versions import escaped
 
 DEFAULT_FILE = Path("configs/experiments.yaml")
 DEFAULT_BASE = "~/experiments"
@@ -92,7 +91,7 @@ class LegacyExperiment(Section):
         Raises:
             ConfigurationError: `path` is TODO or names a variable that is not set.
         """
-        self._require("path", self.path)
+        self._refuse_todos(path=self.path)
         path = given_path(expand(self.path, f"{self._label('path')}"))
         return Path(os.path.abspath((self._home or Path.cwd()) / path))  # noqa: PTH100 - keeps links
 
@@ -112,12 +111,12 @@ class LegacyExperiment(Section):
         Raises:
             ConfigurationError: which fields are still TODO.
         """
-        self._refuse_todos("site", dict(self.site))
+        self._refuse_todos(**{f"site.{key}": value for key, value in self.site})
         return SiteConfig(**dict(self.site))
 
     def require_task(self) -> TaskConfig:
         """The task. Raises ConfigurationError when its type is still TODO."""
-        self._refuse_todos("task", {"type": self.task.type})
+        self._refuse_todos(**{"task.type": self.task.type})
         return TaskConfig.model_validate(
             {"type": self.task.type, "classes": self.task.classes or None}
         )
@@ -127,7 +126,7 @@ class LegacyExperiment(Section):
         return list(_todos(self))
 
     def entry_point(self, script_type: ScriptType) -> EntryPoint:
-        """How train, infer or quant is started.
+        """The entry point that starts train, infer or quant.
 
         Raises:
             ConfigurationError: the directory has none of that type.
@@ -151,7 +150,7 @@ class LegacyExperiment(Section):
         entry = self.entry_point(script_type)
         names = [*entry.patterns]
         if entry.default and not is_todo(entry.default):
-            names.append(_escaped(entry.default))
+            names.append(escaped(entry.default))
         found = {path for name in names for path in _glob(self.directory, name)}
         return sorted(found)
 
@@ -180,7 +179,7 @@ class LegacyExperiment(Section):
             raise ConfigurationError(
                 f"{self._label(field)} is not set: fill it in, or name a script"
             )
-        self._require(field, entry.default)
+        self._refuse_todos(**{field: entry.default})
         return self._named_script(entry.default)
 
     # --- inner -----------------------------------------------------------------------------------
@@ -227,18 +226,14 @@ class LegacyExperiment(Section):
             )
         return asked
 
-    def _refuse_todos(self, section: str, values: dict[str, object]) -> None:
-        missing = [f"{section}.{key}" for key, value in values.items() if is_todo(value)]
-        if missing:
-            raise ConfigurationError(
-                [Problem(f"{field} of '{self.name}' must be filled in but is TODO", self.where)
-                 for field in missing]
-            )  # fmt: skip
-
-    def _require(self, field: str, value: object) -> None:
-        if is_todo(value):
-            message = f"{field} of '{self.name}' must be filled in but is TODO"
-            raise ConfigurationError(Problem(message, self.where))
+    def _refuse_todos(self, **values: object) -> None:
+        problems = [
+            Problem(f"{name} of '{self.name}' must be filled in but is TODO", self.where)
+            for name, value in values.items()
+            if is_todo(value)
+        ]
+        if problems:
+            raise ConfigurationError(problems)
 
     def _label(self, field: str) -> str:
         at = f"{self.where}: " if self.where else ""
@@ -293,11 +288,9 @@ class ExperimentRegistry:
         return [each for each in self if each.site.customer == wanted]
 
     @staticmethod
-    def scan(directory: str | Path) -> FleetScan:
+    def scan(directory: str | Path) -> FoundDirectories:
         """Read what the directories below this one hold; nothing is run or written."""
-        from .scan import scan_fleet
-
-        return scan_fleet(given_path(directory))
+        return scan_directories(given_path(directory))
 
 
 def load_registry(path: str | Path = DEFAULT_FILE) -> ExperimentRegistry:
@@ -324,17 +317,14 @@ def parse_registry(text: str, file: Path) -> ExperimentRegistry:
         try:
             checked = RegistryFile.model_validate(document.values)
         except ValidationError as error:
-            found = explain(RegistryFile, error, document.values)
-            problems += [
-                Problem(f.message, _place(document, file, f.path, f.of_key)) for f in found
-            ]
+            found = explain(RegistryFile, error, document.values, homes={})
+            problems += [document.problem(f.message, str(file), f.path, f.of_key) for f in found]
     if problems:
-        unique = list(dict.fromkeys(problems))
-        raise ConfigurationError([*sorted(unique, key=_line_of)])
+        raise ConfigurationError(in_order(problems))
     for name, experiment in checked.experiments.items():
         experiment._name = name
         experiment._home = Path(os.path.abspath(file.parent))  # noqa: PTH100
-        experiment._where = _place(document, file, ("experiments", name), of_key=True)
+        experiment._where = document.problem("", str(file), ("experiments", name), True).where
     return ExperimentRegistry(list(checked.experiments.values()), file)
 
 
@@ -362,21 +352,6 @@ def expand(text: str, what: str) -> str:
 # --- small things -------------------------------------------------------------------------------
 
 
-def _place(document: Document, file: Path, path: KeyPath, of_key: bool = False) -> str:
-    """Where a value stands, else its key, else the section that should hold it."""
-    for length in range(len(path), -1, -1):
-        place = document.places.get(path[:length])
-        if place:
-            exact = length == len(path) and not of_key
-            line, column = place.value if exact else place.key
-            return f"{file}:{line}:{column}"
-    return str(file)
-
-
-def _line_of(problem: Problem) -> tuple[int, ...]:
-    return tuple(int(part) for part in problem.where.split(":")[-2:] if part.isdecimal())
-
-
 def _todos(section: Section, prefix: str = "") -> Iterator[str]:
     for key, value in section:
         if isinstance(value, Section):
@@ -391,7 +366,3 @@ def _glob(directory: Path, pattern: str) -> Iterator[Path]:
     for form in {unicodedata.normalize(f, pattern) for f in ("NFC", "NFD")}:
         if not PurePosixPath(form).is_absolute():
             yield from (path for path in directory.glob(form) if path.is_file())
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", name)

@@ -17,16 +17,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from scenario import fields as kind
 from scenario.sections import Section
 
+from .scan.results import TODO
+
 ScriptType = Literal["train", "infer", "quant"]
 SCRIPT_TYPES: tuple[ScriptType, ...] = ("train", "infer", "quant")
-TODO = "TODO"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-
-
-def is_todo(value: object) -> bool:
-    """Whether a value still waits for somebody to fill it in."""
-    return isinstance(value, str) and value.strip().upper() == TODO
 
 
 def check_experiment_name(value: str) -> str:
@@ -126,23 +122,18 @@ def check_metric_pattern(value: str) -> str:
     return value
 
 
+Strict = Annotated[str, kind.STRICT]
 ExperimentName = Annotated[
-    str,
-    kind.STRICT,
-    AfterValidator(check_experiment_name),
-    kind.Expected("the name of an experiment"),
+    Strict, AfterValidator(check_experiment_name), kind.Expected("the name of an experiment")
 ]
 InsidePath = Annotated[
-    str,
-    BeforeValidator(kind.as_text),
-    kind.STRICT,
+    kind.Written,
     AfterValidator(kind.check_text),
     AfterValidator(check_inside),
     kind.Expected("a path relative to the experiment's path"),
 ]
 Pattern = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(kind.check_text),
     AfterValidator(check_inside),
     kind.Expected('a file name or glob like "train*.py", relative to the experiment\'s path'),
@@ -153,13 +144,12 @@ Patterns = Annotated[
     kind.Expected('a list of different patterns like ["train*.py"]'),
 ]
 Template = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(check_template),
     kind.Expected('arguments with placeholders like "--epochs {epochs}"'),
 ]
 PlaceholderName = Annotated[
-    str, kind.STRICT, AfterValidator(check_placeholder_name), kind.Expected("a placeholder's name")
+    Strict, AfterValidator(check_placeholder_name), kind.Expected("a placeholder's name")
 ]
 Scalar = Annotated[
     bool | int | float | str,
@@ -172,14 +162,12 @@ Defaults = Annotated[
     kind.Expected("a mapping of placeholders to values like {epochs: 100}"),
 ]
 TimeLimit = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(check_time),
     kind.Expected("a time > 0 with its unit, s, m, h or d, like 24h"),
 ]
 MetricPattern = Annotated[
-    str,
-    kind.STRICT,
+    Strict,
     AfterValidator(check_metric_pattern),
     kind.Expected("a regular expression with named groups like 'mAP50=(?P<mAP50>[0-9.]+)'"),
 ]
@@ -191,7 +179,7 @@ Variables = Annotated[
 
 
 class LegacySite(Section):
-    """Whose plant the directory's detector is for; TODO where nobody has said it yet."""
+    """The plant that the directory's detector is for; TODO where nobody has said it yet."""
 
     customer: kind.NamePart = TODO
     region: kind.NamePart = TODO
@@ -200,7 +188,7 @@ class LegacySite(Section):
 
 
 class LegacyTask(Section):
-    """What it detects. `classes` in the order of their ids; empty: those of the model."""
+    """The task and its `classes` in the order of their ids; empty: those of the model."""
 
     type: kind.NamePart = TODO
     classes: Annotated[
@@ -212,7 +200,7 @@ class LegacyTask(Section):
 
 
 class EntryPoint(Section):
-    """How one kind of work is started.
+    """The start of one kind of work.
 
     `default`: the script that runs when none is named. `patterns`: those that may be named by a
     version. `args_template`: split like a shell's words, {placeholders} filled from `defaults` and
@@ -230,7 +218,7 @@ class EntryPoint(Section):
 
 
 class EntryPoints(Section):
-    """What the directory can do; None: it has no script for that."""
+    """The kinds of work of a directory; None: it has no script for that."""
 
     train: EntryPoint | None = None
     infer: EntryPoint | None = None
@@ -248,7 +236,7 @@ class LegacyEnvironment(Section):
 
 
 class LegacyArtifacts(Section):
-    """Which of the files a script wrote are kept."""
+    """Rules for the files of a script that are kept."""
 
     include: Patterns = ()
     exclude: Patterns = ()

@@ -7,7 +7,6 @@ directories are not followed, so that a loop ends and nothing outside is taken f
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +83,7 @@ def _suffix(name: str) -> str:
 
 
 def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:
-    """Why a directory is not looked into; '' for no need to say, None where it is."""
+    """The reason not to look into a directory; '' for no need to say, None where it is."""
     name = entry.name
     if name in MACHINERY or os.path.lexists(os.path.join(entry.path, "pyvenv.cfg")):  # noqa: PTH118
         return ""
@@ -94,26 +93,9 @@ def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:
 
 
 def found_file(root: Path, file: Path) -> FoundFile:
-    """What the system says of one file below `root`. Raises OSError where it is gone."""
+    """One file below `root` as the system has it. Raises OSError where it is gone."""
     return _as_found(file.relative_to(root).as_posix(), file.stat())
 
 
 def _as_found(path: str, status: os.stat_result) -> FoundFile:
     return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A glob below a directory as a regular expression: `**/` is any number of directories."""
-    parts = []
-    for piece in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", glob):
-        if piece == "**/":
-            parts.append("(?:.*/)?")
-        elif piece == "**":
-            parts.append(".*")
-        elif piece in ("*", "?"):
-            parts.append("[^/]" + ("*" if piece == "*" else ""))
-        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
-            parts.append("[" + piece[1:-1].replace("!", "^", 1) + "]")
-        else:
-            parts.append(re.escape(piece))
-    return re.compile("".join(parts))

@@ -1,4 +1,4 @@
-"""Which of the files that a script wrote is the detector it was run for."""
+"""Finds the detector among the files that a script wrote."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.support.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plan_training(
     environment: EnvironmentConfig | None,
     save_dir: Path,
 ) -> tuple[str, dict[str, Any]]:
-    """What Ultralytics builds the model from, and the keyword arguments of its `train`.
+    """The source that Ultralytics builds the model from, and the keyword arguments of its `train`.
 
     Args:
         environment: None means device auto and seed 42.
@@ -55,7 +55,7 @@ def plan_training(
             that are said elsewhere or unknown, values out of range, a device or data.yaml that is
             not here.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     source = _model_source(model, problems)
     arguments: dict[str, Any] = {
         "data": _data_yaml(dataset.path, problems),
@@ -79,19 +79,17 @@ def plan_training(
     return source, arguments
 
 
-def _model_source(model: ModelConfig, problems: list[Problem]) -> str:
+def _model_source(model: ModelConfig, problems: Problems) -> str:
     if model.weights_path is not None:
         return _weights_file(str(model.weights_path), problems)
     name = str(model.architecture)
     if name.endswith(".pt"):
         scratch = name.removesuffix(".pt")
-        problems.append(
-            Problem(
-                f"is '{name}', but pretrained weights are not downloaded: put the file on this "
-                f"machine and give its path as model.weights_path, or write '{scratch}' to train "
-                "from scratch",
-                "model.architecture",
-            )
+        problems.add(
+            f"is '{name}', but pretrained weights are not downloaded: put the file on this "
+            f"machine and give its path as model.weights_path, or write '{scratch}' to train "
+            "from scratch",
+            "model.architecture",
         )
         return name
     if name.endswith((".yaml", ".yml")) and Path(name).is_file():
@@ -100,12 +98,10 @@ def _model_source(model: ModelConfig, problems: list[Problem]) -> str:
     known = known_architectures()
     if name not in known:
         hint = did_you_mean(name, known) or "; for example yolo11n, yolo11s"
-        problems.append(
-            Problem(
-                "must be a detector that Ultralytics can build, with its size in the name, but is "
-                f"'{name}'{hint}",
-                "model.architecture",
-            )
+        problems.add(
+            "must be a detector that Ultralytics can build, with its size in the name, but is "
+            f"'{name}'{hint}",
+            "model.architecture",
         )
     return f"{name}.yaml"
 
@@ -130,7 +126,7 @@ def known_architectures() -> list[str]:
     return names
 
 
-def _weights_file(path: str, problems: list[Problem]) -> str:
+def _weights_file(path: str, problems: Problems) -> str:
     fault = ""
     if not path.endswith((".pt", ".yaml", ".yml")):
         fault = f"must be an Ultralytics .pt to fine-tune or a .yaml to build but is '{path}'"
@@ -140,19 +136,17 @@ def _weights_file(path: str, problems: list[Problem]) -> str:
             "this machine, or leave it out to train from scratch"
         )
     if fault:
-        problems.append(Problem(fault, "model.weights_path"))
+        problems.add(fault, "model.weights_path")
     return str(Path(path).absolute())
 
 
-def _data_yaml(path: object, problems: list[Problem]) -> str:
+def _data_yaml(path: object, problems: Problems) -> str:
     if not str(path).endswith((".yaml", ".yml")) or not Path(str(path)).is_file():
-        problems.append(
-            Problem(f"must be a data.yaml on this machine but is '{path}'", "dataset.path")
-        )
+        problems.add(f"must be a data.yaml on this machine but is '{path}'", "dataset.path")
     return str(path)
 
 
-def _device(name: object, problems: list[Problem]) -> str:
+def _device(name: object, problems: Problems) -> str:
     """Ultralytics' name of the device. Where a model shall run later does not bind training."""
     import torch
 
@@ -175,7 +169,7 @@ def _device(name: object, problems: list[Problem]) -> str:
         there = f"has GPUs 0 to {gpus - 1}" if gpus else "has no GPU that torch can use"
         fault = f"is '{name}', but this machine {there}; use auto"
     if fault:
-        problems.append(Problem(fault, "environment.device"))
+        problems.add(fault, "environment.device")
     return text
 
 
@@ -183,7 +177,7 @@ def _add_options(
     arguments: dict[str, Any],
     options: Mapping[str, Any],
     scheduler: str,
-    problems: list[Problem],
+    problems: Problems,
 ) -> None:
     elsewhere = dict(_SAID_ELSEWHERE)
     if scheduler == "constant":
@@ -191,9 +185,9 @@ def _add_options(
     for name, value in options.items():
         where = f"training.options.{name}"
         if name in elsewhere:
-            problems.append(Problem(f"set {elsewhere[name]} instead", where))
+            problems.add(f"set {elsewhere[name]} instead", where)
         elif name in _NOT_TO_BE_SET:
-            problems.append(Problem("is GuardianFlow's own business; leave it out", where))
+            problems.add("is GuardianFlow's own business; leave it out", where)
         else:
             problems += [Problem(text, where) for text in _refused(name, value)]
             arguments[name] = value

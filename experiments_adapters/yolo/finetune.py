@@ -48,7 +48,7 @@ ONE_TO_ONE = {"tal_topk": 7, "tal_topk2": 1}
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """How to train.
+    """Settings of the training.
 
     Args:
         epochs: over the train split.

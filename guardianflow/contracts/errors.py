@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class GuardianFlowError(Exception):
@@ -41,13 +41,23 @@ class Problem:
     """One thing wrong with what the caller gave.
 
     `where` is 'file:line:column', a field path or a file; empty where there is no place to name.
+    `at`: line and column in the file that was read, so that several can be told in order.
     """
 
     message: str
     where: str = ""
+    at: tuple[int, int] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class Problems(list[Problem]):
+    """Problems as they are found, to be told all at once."""
+
+    def add(self, message: str, where: object = "") -> None:
+        """One more; `where` as of a Problem, or a path."""
+        self.append(Problem(message, str(where)))
 
 
 class ConfigurationError(GuardianFlowError):

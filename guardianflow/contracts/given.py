@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from ..support.text import shortened
 from .errors import ConfigurationError
 
 LONGEST_BYTES = 3_000
@@ -35,7 +36,9 @@ def given_path(text: str | os.PathLike[str], *, home: bool = True) -> Path:
     written = os.fspath(text)
     path, problem = _read_path(written, home)
     if problem:
-        raise ConfigurationError(f"the path '{_shown(written)}' can't be used: {problem}")
+        raise ConfigurationError(
+            f"the path '{shortened(written, SHOWN_LENGTH)}' can't be used: {problem}"
+        )
     return path
 
 
@@ -49,7 +52,7 @@ def given_url(text: str) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port, parts.hostname  # read late, and then refused with a ValueError
     except ValueError as exc:
-        shown = _shown(_CREDENTIALS.sub("//", text))
+        shown = shortened(_CREDENTIALS.sub("//", text), SHOWN_LENGTH)
         raise ConfigurationError(f"'{shown}' is not a URL: {exc}") from exc
     return parts
 
@@ -81,7 +84,3 @@ def _read_path(written: str, home: bool) -> tuple[Path, str]:
         if exc.errno not in NOT_THERE:
             return path, exc.strerror or str(exc)
     return path, ""
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"

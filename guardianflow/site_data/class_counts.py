@@ -1,14 +1,12 @@
-"""How many images show each class."""
+"""Counts the images that show each class."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from ..contracts.errors import DatasetError, Problem
+from ..contracts.errors import DatasetError, Problems
 from ..contracts.results import LocalDataset
-from .labels import label_path_of, parse_labels
+from .labels import read_labels
 
 
 def images_by_class(dataset: LocalDataset, split: str) -> dict[str, int]:
@@ -23,22 +21,9 @@ def images_by_class(dataset: LocalDataset, split: str) -> dict[str, int]:
             f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
         )
     counts = np.zeros(len(dataset.class_names), dtype=np.int64)
-    problems: list[Problem] = []
+    problems = Problems()
     for image in images:
-        counts[np.unique(_class_ids(label_path_of(image), len(counts), problems))] += 1
+        counts[np.unique(read_labels(image, len(counts), problems)[0].class_ids)] += 1
     if problems:
         raise DatasetError(problems)
     return dict(zip(dataset.class_names, counts.tolist(), strict=True))
-
-
-def _class_ids(label: Path, class_count: int, problems: list[Problem]) -> np.ndarray:
-    try:
-        content = label.read_bytes()
-    except FileNotFoundError:  # a background image
-        content = b""
-    except OSError as exc:
-        problems.append(Problem(f"can't be read: {exc.strerror}", str(label)))
-        content = b""
-    rows = parse_labels(content, label, class_count)
-    problems += rows.problems
-    return rows.class_ids

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..contracts.errors import ConfigurationError, DatasetError, Problem
+from ..contracts.errors import ConfigurationError, DatasetError, Problem, Problems
 from ..contracts.given import given_path, whole_number
 from ..support.foreign_yaml import UnreadableYamlError, read_yaml
 from ..support.suggestions import did_you_mean
@@ -31,7 +31,7 @@ _NOT_LABELS = frozenset({"classes.txt"})  # labelling tools leave it among the l
 
 @dataclass
 class Layout:
-    """What a data.yaml says, looked up on disk.
+    """The content of a data.yaml, looked up on disk.
 
     Args:
         data_yaml: the file.
@@ -48,7 +48,7 @@ class Layout:
     class_names: tuple[str, ...] = ()
     entries: dict[str, list[Path]] = field(default_factory=dict)
     images: dict[str, tuple[Path, ...]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     missing: list[Path] = field(default_factory=list)
 
     def usable(self, text: str, where: str) -> Path | None:
@@ -56,12 +56,12 @@ class Layout:
         try:
             return given_path(text, home=False)
         except ConfigurationError as exc:
-            self.problems.append(Problem(str(exc), where))
+            self.problems.add(str(exc), where)
             return None
 
     def lacks(self, path: Path, message: str, where: str) -> None:
         self.missing.append(path)
-        self.problems.append(Problem(message, where))
+        self.problems.add(message, where)
 
 
 def read_layout(data_yaml: Path) -> Layout:
@@ -79,7 +79,7 @@ def read_layout(data_yaml: Path) -> Layout:
     layout.class_names = _class_names(content, places, layout.problems)
     given = content.get("path")
     if given is not None and not isinstance(given, str):
-        layout.problems.append(Problem("'path' must be a text", places.of("path")))
+        layout.problems.add("'path' must be a text", places.of("path"))
     elif given:
         layout.root = _root(given, data_yaml, places, layout)
     for split in SPLITS:
@@ -88,10 +88,9 @@ def read_layout(data_yaml: Path) -> Layout:
             _read_split(split, content[key], places.of(key), layout)
         elif split != "test":
             near = did_you_mean(split, [str(k) for k in content if k not in _KEYS])
-            layout.problems.append(
-                Problem(f"the key '{split}' is missing: name its image directory{near}",
-                        str(data_yaml))
-            )  # fmt: skip
+            layout.problems.add(
+                f"the key '{split}' is missing: name its image directory{near}", data_yaml
+            )
     return layout
 
 
@@ -123,36 +122,36 @@ class _Places:
 
 
 def _class_names(
-    content: Mapping[str, Any], places: _Places, problems: list[Problem]
+    content: Mapping[str, Any], places: _Places, problems: Problems
 ) -> tuple[str, ...]:
     given, count = content.get("names"), _class_count(content.get("nc"), places, problems)
     if given is None:
         if count is None:
-            problems.append(Problem("'names' is missing: list the classes", str(places.path)))
+            problems.add("'names' is missing: list the classes", places.path)
             return ()
         return tuple(f"class_{i}" for i in range(count))
     where = places.of("names")
     if not isinstance(given, (Mapping, list)):
-        problems.append(Problem(f"'names' must be a list or a mapping but got '{given}'", where))
+        problems.add(f"'names' must be a list or a mapping but got '{given}'", where)
         return ()
     values = _in_order(given, where, problems) if isinstance(given, Mapping) else list(given)
     if any(value is None or isinstance(value, (bool, Mapping, list)) for value in values):
-        problems.append(Problem("each name must be a text; quote it where it is none", where))
+        problems.add("each name must be a text; quote it where it is none", where)
         return ()
     names = tuple(str(value).strip() for value in values)
     if "" in names:
-        problems.append(Problem(f"each name must be a text; quote it: {values}", where))
+        problems.add(f"each name must be a text; quote it: {values}", where)
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
-        problems.append(Problem(f"'names' has {', '.join(twice)} more than once", where))
+        problems.add(f"'names' has {', '.join(twice)} more than once", where)
     if not names:
-        problems.append(Problem("'names' is empty: list the classes", where))
+        problems.add("'names' is empty: list the classes", where)
     if count is not None and count != len(names):
-        problems.append(Problem(f"'nc' is {count} but 'names' has {len(names)}", places.of("nc")))
+        problems.add(f"'nc' is {count} but 'names' has {len(names)}", places.of("nc"))
     return names
 
 
-def _class_count(given: Any, places: _Places, problems: list[Problem]) -> int | None:
+def _class_count(given: Any, places: _Places, problems: Problems) -> int | None:
     if given is None:
         return None
     text = "" if isinstance(given, (bool, Mapping, list)) else str(given)
@@ -160,18 +159,16 @@ def _class_count(given: Any, places: _Places, problems: list[Problem]) -> int | 
     if number is not None and number <= MAX_CLASSES:
         return number
     message = f"'nc' must be a whole number up to {MAX_CLASSES} but got {text or 'another thing'}"
-    problems.append(Problem(message, places.of("nc")))
+    problems.add(message, places.of("nc"))
     return None
 
 
-def _in_order(given: Mapping[Any, Any], where: str, problems: list[Problem]) -> list[Any]:
+def _in_order(given: Mapping[Any, Any], where: str, problems: Problems) -> list[Any]:
     """The values of {0: helmet, 1: head} by their ids."""
     if {str(each) for each in given} == {str(i) for i in range(len(given))}:
         return [given[each] for each in sorted(given, key=lambda each: int(str(each)))]
     ids = ", ".join(str(each) for each in list(given)[:20])
-    problems.append(
-        Problem(f"the ids in 'names' must be 0…{len(given) - 1} but got [{ids}]", where)
-    )
+    problems.add(f"the ids in 'names' must be 0…{len(given) - 1} but got [{ids}]", where)
     return list(given.values())
 
 
@@ -180,7 +177,7 @@ def _root(given: str, data_yaml: Path, places: _Places, layout: Layout) -> Path:
     try:
         path = given_path(given)
     except ConfigurationError as exc:
-        layout.problems.append(Problem(f"'path': {exc}", places.of("path")))
+        layout.problems.add(f"'path': {exc}", places.of("path"))
         return data_yaml.parent
     beside = absolute(data_yaml.parent / path)
     for candidate in (beside, absolute(path)):
@@ -199,7 +196,7 @@ def absolute(path: Path) -> Path:
 def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
     texts = given if isinstance(given, list) else [given]
     if not all(isinstance(text, str) for text in texts):
-        layout.problems.append(Problem(f"'{split}' must be a path or a list of paths", where))
+        layout.problems.add(f"'{split}' must be a path or a list of paths", where)
         return
     before = len(layout.missing)
     paths = [layout.usable(text, where) for text in texts]
@@ -213,16 +210,12 @@ def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
         elif entry.is_file() and entry.suffix == ".txt":
             found |= _listed_in(entry, layout)
         elif entry.is_file():
-            layout.problems.append(
-                Problem(f"'{split}': {entry} must be a directory or a .txt listing", where)
-            )
+            layout.problems.add(f"'{split}': {entry} must be a directory or a .txt listing", where)
         else:
             layout.lacks(entry, f"'{split}': there is no directory or listing {entry}", where)
     layout.images[split] = tuple(sorted(found))
     if not found and len(layout.missing) == before:
-        layout.problems.append(
-            Problem(f"'{split}' has no images in {', '.join(map(str, entries))}", where)
-        )
+        layout.problems.add(f"'{split}' has no images in {', '.join(map(str, entries))}", where)
 
 
 def _entry(given: Path, root: Path) -> Path:
@@ -251,7 +244,7 @@ def _listed_in(listing: Path, layout: Layout) -> set[Path]:
     try:
         lines = listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
-        layout.problems.append(Problem(f"can't be read as UTF-8 text: {exc}", str(listing)))
+        layout.problems.add(f"can't be read as UTF-8 text: {exc}", listing)
         return found
     for number, line in enumerate(lines, start=1):
         text = line.strip()
@@ -264,9 +257,7 @@ def _listed_in(listing: Path, layout: Layout) -> set[Path]:
         if image is None:
             layout.lacks(candidates[0], f"image {text} is missing", f"{listing}:{number}")
         elif image.suffix.lower() not in IMAGE_SUFFIXES:
-            layout.problems.append(
-                Problem(f"{text} is not an image by its suffix", f"{listing}:{number}")
-            )
+            layout.problems.add(f"{text} is not an image by its suffix", f"{listing}:{number}")
         else:
             found.add(image)
     return found

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contracts.errors import DatasetError, Problem
+from ..contracts.errors import DatasetError, Problem, Problems
 from ..contracts.given import given_path
 from ..contracts.results import LabelledImage, LocalDataset
 from ..support.suggestions import did_you_mean
@@ -24,7 +24,7 @@ from . import dvc
 from .data_yaml import Layout, absolute, read_layout
 from .demo import SCHEME, demo_data_set, make_once, parse_demo
 from .fingerprint import ImageMemory, fingerprint
-from .labels import LabelRows, image_size, label_path_of, parse_labels, to_pixels
+from .labels import image_size, label_path_of, read_labels, to_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def resolve_dataset(
     else:
         data_yaml, layout, tracked_by = _local(reference, base_dir)
         name = data_yaml.stem if data_yaml.stem != "data" else data_yaml.parent.name
-    problems = list(layout.problems)
+    problems = Problems(layout.problems)
     problems += _class_problems(layout, expected_classes)
     checked = _check_files(layout, cache_dir, problems)
     if problems:
@@ -189,7 +189,7 @@ class _Checked:
     label_hashes: Mapping[Path, str]
 
 
-def _check_files(layout: Layout, cache_dir: Path, problems: list[Problem]) -> _Checked:
+def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checked:
     """Look at every image and label once; what is wrong is added to `problems`."""
     images = sorted({image for split in layout.images.values() for image in split})
     key = hashlib.sha256(str(layout.data_yaml).encode()).hexdigest()[:16]
@@ -198,18 +198,10 @@ def _check_files(layout: Layout, cache_dir: Path, problems: list[Problem]) -> _C
     label_hashes: dict[Path, str] = {}
     objects: dict[Path, int] = {}
     for image in images:
-        label = label_path_of(image)
-        try:
-            content = label.read_bytes()
-        except FileNotFoundError:  # a background image
-            continue
-        except OSError as exc:
-            problems.append(Problem(f"can't be read: {exc.strerror}", str(label)))
-            continue
-        label_hashes[image] = hashlib.sha256(content).hexdigest()
-        rows = parse_labels(content, label, max(1, len(layout.class_names)))
-        problems += rows.problems
-        objects[image] = len(rows.class_ids) + len(rows.problems)
+        rows, content = read_labels(image, max(1, len(layout.class_names)), problems)
+        if content is not None:
+            label_hashes[image] = hashlib.sha256(content).hexdigest()
+            objects[image] = len(rows.class_ids) + len(rows.problems)
     problems += _unlabelled(layout, label_hashes, objects)
     return _Checked({path: fact.sha256 for path, fact in facts.items()}, label_hashes)
 
@@ -218,27 +210,23 @@ def _unlabelled(
     layout: Layout, label_hashes: Mapping[Path, str], objects: Mapping[Path, int]
 ) -> list[Problem]:
     """An image without a label file is background; a split without a label folder is a mistake."""
-    problems = []
+    problems = Problems()
     for split, images in layout.images.items():
         if not images or any(image in label_hashes for image in images):
             continue
         folders = {label_path_of(image).parent for image in images}
         if not any(folder.is_dir() for folder in folders):
-            problems.append(
-                Problem(
-                    f"'{split}': none of its {len(images)} images has labels: there is no folder "
-                    f"{min(folders)}; make it, empty, if they are all background",
-                    str(layout.data_yaml),
-                )
+            problems.add(
+                f"'{split}': none of its {len(images)} images has labels: there is no folder "
+                f"{min(folders)}; make it, empty, if they are all background",
+                layout.data_yaml,
             )
     train = layout.images.get("train", ())
     if train and not problems and not any(objects.get(image) for image in train):
-        problems.append(
-            Problem(
-                f"'train': its {len(train)} images have no labelled object to learn from "
-                f"(looked for e.g. {label_path_of(train[0])})",
-                str(layout.data_yaml),
-            )
+        problems.add(
+            f"'train': its {len(train)} images have no labelled object to learn from "
+            f"(looked for e.g. {label_path_of(train[0])})",
+            layout.data_yaml,
         )
     return problems
 
@@ -298,28 +286,20 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
         raise DatasetError(
             f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
         )
-    problems: list[Problem] = []
+    problems = Problems()
     labelled = []
     for image in images:
         try:
             width, height = image_size(image)
         except (ValueError, OSError) as exc:
-            problems.append(Problem(str(exc), str(image)))
+            problems.add(str(exc), image)
             continue
-        rows = _rows_of(image, len(dataset.class_names), problems)
+        rows, _ = read_labels(image, len(dataset.class_names), problems)
         boxes = to_pixels(rows.boxes_cxcywh, width, height)
         labelled.append(LabelledImage(image, width, height, boxes, rows.class_ids))
     if problems:
         raise DatasetError(problems)
     return labelled
-
-
-def _rows_of(image: Path, class_count: int, problems: list[Problem]) -> LabelRows:
-    label = label_path_of(image)
-    content = label.read_bytes() if label.is_file() else b""
-    rows = parse_labels(content, label, class_count)
-    problems += rows.problems
-    return rows
 
 
 def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) -> tuple[Path, ...]:
@@ -349,9 +329,10 @@ def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) ->
     shuffled = [train[i] for i in order]
     if size >= len(shuffled):
         return tuple(shuffled)
-    problems: list[Problem] = []
+    problems = Problems()
+    class_count = len(dataset.class_names)
     classes = {
-        image: set(_rows_of(image, len(dataset.class_names), problems).class_ids.tolist())
+        image: set(read_labels(image, class_count, problems)[0].class_ids.tolist())
         for image in shuffled
     }
     if problems:

@@ -37,7 +37,7 @@ class TrackedOutput:
     file_count: int | None = None
 
     def lacking(self) -> int:
-        """How many files fewer lie there than were tracked; a link to nothing is no file."""
+        """The number of tracked files that are not there; a link to nothing is no file."""
         if not self.path.exists():
             return self.file_count or 1
         if self.file_count is None or not self.path.is_dir():

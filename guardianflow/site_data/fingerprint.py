@@ -1,4 +1,4 @@
-"""What identifies a data set: a sha256 over the names and contents of its images and labels.
+"""Identifies a data set by a sha256 over the names and contents of its images and labels.
 
 The hash and size of each image are remembered by path, size and modification time, so that a
 large set is read through once and then only looked at. Labels are small and always read.
@@ -28,7 +28,7 @@ _FORMAT = 1  # of the memory file
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of an image file. Width and height in pixels, as it is shown."""
+    """The facts of an image file. Width and height in pixels, as it is shown."""
 
     sha256: str
     width: int

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from ..contracts.errors import Problem
+from ..contracts.errors import Problems
 
 COLUMNS = 5
 # Converters round: 1.0004 is the picture's edge, 1.2 a box in pixels.
@@ -30,7 +30,7 @@ class LabelRows(NamedTuple):
 
     class_ids: npt.NDArray[np.int64]
     boxes_cxcywh: npt.NDArray[np.float64]
-    problems: list[Problem]
+    problems: Problems
 
 
 def label_path_of(image: Path) -> Path:
@@ -38,6 +38,26 @@ def label_path_of(image: Path) -> Path:
     head, found, tail = str(image).rpartition(f"{os.sep}images{os.sep}")
     path = Path(f"{head}{os.sep}labels{os.sep}{tail}") if found else image
     return path.with_suffix(".txt")
+
+
+def read_labels(
+    image: Path, class_count: int, problems: Problems
+) -> tuple[LabelRows, bytes | None]:
+    """The rows of an image's label file, and its content; None: there is none, or it can't be read.
+
+    An image without a label file is background. What is wrong is added to `problems`.
+    """
+    label = label_path_of(image)
+    content = None
+    try:
+        content = label.read_bytes()
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        problems.add(f"can't be read: {exc.strerror}", label)
+    rows = parse_labels(content or b"", label, class_count)
+    problems += rows.problems
+    return rows, content
 
 
 def parse_labels(content: bytes, path: Path, class_count: int) -> LabelRows:
@@ -48,12 +68,12 @@ def parse_labels(content: bytes, path: Path, class_count: int) -> LabelRows:
         path: for messages.
         class_count: ids must be below it.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     rows: dict[tuple[float, ...], None] = {}
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
-        problems.append(Problem(f"a label file must be UTF-8 text ({exc.reason})", str(path)))
+        problems.add(f"a label file must be UTF-8 text ({exc.reason})", path)
         text = ""
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
@@ -61,7 +81,7 @@ def parse_labels(content: bytes, path: Path, class_count: int) -> LabelRows:
             continue
         wrong = _row_problem(words, class_count)
         if wrong:
-            problems.append(Problem(wrong, f"{path}:{number}"))
+            problems.add(wrong, f"{path}:{number}")
         else:
             rows[tuple(float(word) for word in words)] = None
     table = np.array(list(rows), dtype=np.float64).reshape(-1, COLUMNS)
@@ -69,7 +89,7 @@ def parse_labels(content: bytes, path: Path, class_count: int) -> LabelRows:
 
 
 def _row_problem(words: list[str], class_count: int) -> str:
-    """What is wrong with one row; '' when nothing is."""
+    """The fault of one row; '' when it has none."""
     if len(words) != COLUMNS:
         more = (
             " (a polygon? convert segmentation labels to boxes)"

@@ -1,17 +1,18 @@
 """Utilities that any room may use; imports nothing of this project but its siblings.
 
-child_processes.py   waits for processes and threads, and answers signals meanwhile
-process_identity.py  tells later whether a process still lives
-stop_signals.py      makes one KeyboardInterrupt of the signals that ask to stop
-output_streams.py    lets stdout and stderr fail without consequence
-terminal.py          prints; the only place that does
-secrets/             keeps secrets from what is written and shown
-files.py             writes files whole or not at all, and durably
-locks.py             lets one process at a time do something
-undo.py              undoes what was made before a failure
-suggestions.py       finds the known names that are near to one that was given
+child_processes.py    waits for processes and threads, and answers signals meanwhile
+process_identity.py   tells later whether a process still lives
+stop_signals.py       makes one KeyboardInterrupt of the signals that ask to stop
+output_streams.py     lets stdout and stderr fail without consequence
+terminal.py           prints; the only place that does
+secrets/              keeps secrets from what is written and shown
+files.py              writes files whole or not at all, and durably
+locks.py              lets one process at a time do something
+undo.py               undoes what was made before a failure
+suggestions.py        finds the known names that are near to one that was given
+text.py               makes text fit for a message or a line
 foreign_libraries.py  keeps libraries' prints, logs and settings to themselves
-foreign_yaml.py      reads YAML of others without harm
-markdown.py          shows texts of others in Markdown
-csv_files.py         writes tables that no spreadsheet runs
+foreign_yaml.py       reads YAML of others without harm
+markdown.py           shows texts of others in Markdown
+csv_files.py          writes tables that no spreadsheet runs
 """

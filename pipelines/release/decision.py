@@ -25,7 +25,6 @@ from guardianflow.release.report.content import (
     ReportPicture,
 )
 from scenario import ReleaseParams
-from scenario.releases import release_limits
 
 from ..measuring.accuracy import save_judged
 from ..measuring.timing import TimingConditions, Timings, save_timings
@@ -47,7 +46,7 @@ def decide_release(
     split: str,
 ) -> ReleaseDecision:
     """Judge every pair by the scenario's gates and choose the winner."""
-    limits = release_limits(release)
+    limits = release.limits()
     variants = []
     for each in compared:
         known = measured_variant(each, images, release, split)

@@ -15,7 +15,7 @@ from guardianflow.contracts.results import (
     RunRecord,
     sha256_of,
 )
-from scenario.releases import unknown_classes
+from scenario.conflicts import unknown_classes
 
 from ..settings import PROJECT_ROOT
 from .stage import StageContext

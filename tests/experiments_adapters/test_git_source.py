@@ -7,26 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from author_code import GOOD, Write
 from git_server import commit_all, serving
 
 from experiments_adapters import git_source
 from experiments_adapters.code_path import ExperimentCode
 from guardianflow.contracts.errors import ExperimentCodeError
-
-Write = Callable[..., Path]
-
-GOOD = """
-class Trainer:
-    def __init__(self, model_config, training_config, dataset_config):
-        self.model_config = model_config
-
-    def train(self):
-        for epoch in (1, 2):
-            self.on_epoch_end(epoch, {"loss": 1 / epoch})
-
-    def get_best_model_path(self):
-        return __file__
-"""
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -162,7 +148,7 @@ def test_a_login_reaches_the_server_and_no_file(
     with serving(tmp_path / "served", "kim", "p@ss/w0rd-9") as server:
         bare = f"http://{server.rpartition('@')[2]}"
         cache = tmp_path / "cache"
-        old = git_source._shelf(cache, f"{server}/private")  # as earlier releases left it
+        old = git_source._clones_of(cache, f"{server}/private")  # as earlier releases left it
         old.mkdir(parents=True)
         (old / "config").write_text(server)
         code = load(f"git+{server}/private")

@@ -7,23 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from author_code import GOOD, Write
 
 from experiments_adapters.code_path import ExperimentCode, check_result
-
-Write = Callable[..., Path]
-
-GOOD = """
-class Trainer:
-    def __init__(self, model_config, training_config, dataset_config):
-        self.model_config = model_config
-
-    def train(self):
-        for epoch in (1, 2):
-            self.on_epoch_end(epoch, {"loss": 1 / epoch})
-
-    def get_best_model_path(self):
-        return __file__
-"""
 
 
 def test_experiments_with_equal_module_names_do_not_mix(

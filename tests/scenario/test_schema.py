@@ -27,6 +27,8 @@ from scenario import (
     TrainingParams,
     TrainingScenario,
 )
+from scenario.explain import _keys_at
+from scenario.sections import HOMES
 
 
 def make(**changes: object) -> Scenario:
@@ -427,3 +429,13 @@ def test_heavy_libraries_stay_out() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_the_hints_know_every_key_of_a_scenario() -> None:
+    fields = Scenario.model_fields
+    laid_out = {"": list(fields)} | {
+        name: keys for name in fields if (keys := _keys_at(Scenario, (name,)))
+    }
+    assert {place: list(keys) for place, keys in HOMES.items()} == laid_out
+    with pytest.raises(ScenarioError, match="unknown key 'epochs'; it belongs to 'training'"):
+        SiteConfig(customer="sampyo", region="gimhae", epochs=3)  # type: ignore[call-arg]

@@ -15,6 +15,7 @@ from guardianflow.site_data.datasets import read_labelled_images, resolve_datase
 from guardianflow.site_data.demo import (
     CONTENT,
     DemoOptions,
+    code_of,
     demo_data_set,
     make_once,
     parse_demo,
@@ -167,7 +168,7 @@ def test_two_processes_may_draw_one_set_at_once(tmp_path: Path) -> None:
     reference = "demo://ppe?images=10&size=96"
     program = (
         "import sys; from pathlib import Path;"
-        "from guardianflow.site_data.demo import demo_data_set;"
+        "from guardianflow.site_data.demo import code_of, demo_data_set;"
         "sys.stdin.readline(); demo_data_set(sys.argv[1], Path(sys.argv[2]))"
     )
     both = [
@@ -183,3 +184,10 @@ def test_two_processes_may_draw_one_set_at_once(tmp_path: Path) -> None:
     assert [process.wait(120) for process in both] == [0, 0]
     assert len(list((tmp_path / "demo").iterdir())) == 1  # the loser's draft is gone
     assert resolve_dataset(reference, cache_dir=tmp_path).image_count == 10
+
+
+def test_a_comment_draws_no_set_anew_but_code_does() -> None:
+    text = '"""A map."""\n\ndef draw(side):\n    return side * 2\n'
+    told = '"""A list."""\n# note\ndef draw(side):\n    """The side."""\n\n    return side * 2\n'
+    assert code_of(told) == code_of(text)
+    assert code_of(text.replace("2", "3")) != code_of(text)

@@ -14,8 +14,13 @@ from rich.text import Text
 
 from experiments_adapters.legacy.drift import record_scan
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
-from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, KnownSites, scan_fleet
-from experiments_adapters.legacy.scan.update import Changes, update_file, write_new
+from experiments_adapters.legacy.registry_update import Changes, update_file, write_new
+from experiments_adapters.legacy.scan import (
+    FoundDirectories,
+    FoundDirectory,
+    KnownSites,
+    scan_directories,
+)
 from experiments_adapters.legacy.scan.write import entries_of, todos_of
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.given import given_path
@@ -43,7 +48,7 @@ def show_scan(asked: ScanCommand) -> int:
     _refuse_early(file, asked.update)
     folder = given_path(asked.directory)
     with scan_progress() as progress:
-        scan = scan_fleet(folder, known_sites(file), single=asked.single, progress=progress)
+        scan = scan_directories(folder, known_sites(file), single=asked.single, progress=progress)
     changes = None
     if file is not None:
         if asked.update and file.exists():
@@ -70,7 +75,7 @@ def known_sites(file: Path | None) -> KnownSites:
     return KnownSites.from_files(files.values())
 
 
-def as_dict(scan: FleetScan, file: Path | None, changes: Changes | None) -> dict[str, Any]:
+def as_dict(scan: FoundDirectories, file: Path | None, changes: Changes | None) -> dict[str, Any]:
     """The object that --json prints."""
     whole = {"status": "FINISHED", **scan.to_dict()}
     whole["todo"] = {each.name: found for each in entries_of(scan) if (found := [*todos_of(each)])}
@@ -82,7 +87,7 @@ def as_dict(scan: FleetScan, file: Path | None, changes: Changes | None) -> dict
 # --- for people ---------------------------------------------------------------------------------
 
 
-def show(scan: FleetScan, file: Path | None, changes: Changes | None) -> None:
+def show(scan: FoundDirectories, file: Path | None, changes: Changes | None) -> None:
     console = make_console()
     console.print(table_of(scan))
     _list(console, "Scripts beside the directories, which belong to none", scan.loose)
@@ -102,7 +107,7 @@ def show(scan: FleetScan, file: Path | None, changes: Changes | None) -> None:
         console.print(Text(f"Written: {file} with {len(entries_of(scan))} experiments"))
 
 
-def table_of(scan: FleetScan) -> Table:
+def table_of(scan: FoundDirectories) -> Table:
     table = Table(title=f"{len(scan.directories)} directories in {scan.path}", title_justify="left")
     for column in ("directory", "site, task", "train", "infer", "quant"):
         table.add_column(column, overflow="fold")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from guardianflow.contracts.results import MetricPoint
 
-from .readings import PRINTED, Reading
+from .metric_keys import PRINTED, Reading
 
 MOST_KEYS = 300
 PRINTED_POINTS_A_LOG = 400
@@ -35,7 +35,7 @@ class MetricBuffer:
         self._held: list[tuple[float, Reading]] = []
         self._points: dict[tuple[str, int], MetricPoint] = {}
         self._printed: set[tuple[str, int]] = set()
-        self.given_way = 0
+        self.overwritten = 0
         self.logged = 0
         self.refused_keys: Counter[str] = Counter()
 
@@ -76,7 +76,7 @@ class MetricBuffer:
         return list(self._points.values())
 
     def done(self) -> None:
-        """What `take` gave has been logged."""
+        """Forgets what `take` gave: it has been logged."""
         self.logged += len(self._points)
         self._points.clear()
         self._printed.clear()
@@ -84,7 +84,7 @@ class MetricBuffer:
     def _drop(self, place: tuple[str, int]) -> None:
         del self._points[place]
         self._printed.discard(place)
-        self.given_way += 1
+        self.overwritten += 1
 
     def _take(self, reading: Reading, origin: str) -> None:
         key, claim = reading.key, (reading.source, origin)
@@ -104,7 +104,7 @@ class MetricBuffer:
         self._last_step[key] = step
         place = (key, step)
         if place in self._points:
-            self.given_way += 1
+            self.overwritten += 1
         self._points[place] = MetricPoint(key, reading.value, step, int(time.time() * 1000))
         if not origin:
             self._printed.add(place)

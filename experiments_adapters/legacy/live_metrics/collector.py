@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
 from guardianflow.support.child_processes import join
 
-from ..walk import FoundFile, found_file, glob_pattern, walk
+from ..scan.versions import glob_pattern
+from ..walk import FoundFile, found_file, walk
 from .buffer import MetricBuffer
+from .metric_keys import Follower
 from .printed import PrintedMetrics
-from .readings import Reading
 from .tables import CsvFollower, JsonFollower
 from .tensorboard import EventFileFollower
 
@@ -34,17 +34,9 @@ Log = Callable[[Sequence[MetricPoint]], None]
 Tell = Callable[[str], None]
 
 
-class Follower(Protocol):
-    path: Path
-    series: str
-    problem: str
-
-    def poll(self) -> list[Reading]: ...
-
-
 @dataclass(frozen=True)
 class LiveSummary:
-    """What came of it.
+    """The result of following a script.
 
     Args:
         logged: points in the run.
@@ -265,8 +257,8 @@ class LiveMetrics:
                 f"{self._printed.lines_left_out} printed lines came too fast to be read one by "
                 "one: of lines alike the last one of an interval counts"
             )
-        if buffer.given_way:
-            notes.append(f"{buffer.given_way} values gave way to a later one of the same metric")
+        if buffer.overwritten:
+            notes.append(f"{buffer.overwritten} values gave way to a later one of the same metric")
         if buffer.refused_keys:
             some = ", ".join(list(buffer.refused_keys)[:5])
             notes.append(f"too many metrics: {len(buffer.refused_keys)} were not logged ({some} …)")

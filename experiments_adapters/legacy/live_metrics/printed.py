@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 
-from .readings import DECLARED, PRINTED, Reading
+from .metric_keys import DECLARED, PRINTED, Reading
 
 LINES_A_LOOK = 2_000
 COLLAPSE_BYTES = 1_000_000

@@ -12,11 +12,11 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .readings import DECLARED, TABLE, Reading
+from .metric_keys import DECLARED, TABLE, Follower, Reading
 
 STEP_COLUMNS = ("epoch", "global_step", "step", "iteration", "iter")
 BYTES_A_POLL = 4_000_000
@@ -59,7 +59,7 @@ class GrowingText:
             return stream.readline(64_000).decode("utf-8-sig", "replace").rstrip("\r\n")
 
 
-class CsvFollower:
+class CsvFollower(Follower):
     """Rows appended to a CSV file with a header.
 
     Args:
@@ -70,33 +70,26 @@ class CsvFollower:
     def __init__(
         self, path: Path, start: int = 0, series: str = "", *, declared: bool = False
     ) -> None:
-        self.path, self.series = path, series
-        self.problem = ""
+        super().__init__(path, series)
         self._source = DECLARED if declared else TABLE
         self._text = GrowingText(path, start)
         self._columns: list[str] | None = None
         self._rows = 0
         self._began_inside = start > 0
 
-    def poll(self) -> list[Reading]:
-        try:
-            lines, anew = self._text.read()
-            if anew:
-                self._columns, self._rows, self._began_inside = None, 0, False
-            if self._began_inside and self._columns is None:
-                self._columns = _columns(self._text.first_line())
-        except OSError as exc:
-            self.problem = f"can't be read: {exc.strerror}"
-            return []
-        found: list[Reading] = []
+    def _new(self) -> Iterator[Reading]:
+        lines, anew = self._text.read()
+        if anew:
+            self._columns, self._rows, self._began_inside = None, 0, False
+        if self._began_inside and self._columns is None:
+            self._columns = _columns(self._text.first_line())
         for line in lines:
             if not line.strip():
                 continue
             if self._columns is None:
                 self._columns = _columns(line)
             else:
-                found += self._row(line)
-        return found
+                yield from self._row(line)
 
     def _row(self, line: str) -> Iterator[Reading]:
         assert self._columns is not None
@@ -117,29 +110,21 @@ class CsvFollower:
             yield Reading(name, value, step, self._source, self.series)
 
 
-class JsonFollower:
+class JsonFollower(Follower):
     """A JSON file read again whenever it changes, or a JSONL file as it grows."""
 
     def __init__(self, path: Path, start: int = 0, series: str = "") -> None:
-        self.path, self.series = path, series
-        self.problem = ""
+        super().__init__(path, series)
         self._growing = GrowingText(path, start) if path.suffix.lower() == ".jsonl" else None
         self._rows = 0
         self._seen: tuple[int, int] | None = None
 
-    def poll(self) -> list[Reading]:
-        try:
-            if self._growing is not None:
-                return self._new_lines(self._growing)
-            return self._whole()
-        except OSError as exc:
-            self.problem = f"can't be read: {exc.strerror}"
-            return []
+    def _new(self) -> Iterable[Reading]:
+        return self._whole() if self._growing is None else self._new_lines(self._growing)
 
-    def _new_lines(self, text: GrowingText) -> list[Reading]:
+    def _new_lines(self, text: GrowingText) -> Iterator[Reading]:
         lines, anew = text.read()
         self._rows = 0 if anew else self._rows
-        found: list[Reading] = []
         for line in lines:
             self._rows += 1
             try:
@@ -147,8 +132,7 @@ class JsonFollower:
             except ValueError:
                 self.problem = f"line {self._rows} is no JSON"
                 continue
-            found += self._readings(value, self._rows)
-        return found
+            yield from self._readings(value, self._rows)
 
     def _whole(self) -> list[Reading]:
         status = self.path.stat()

@@ -7,8 +7,7 @@ A file is a row of records (TensorFlow's TFRecord):
     data        `length` bytes: a protocol buffer of the message tensorflow.Event
     its CRC     uint32, masked CRC-32C
 
-Of an Event only the fields step (2) and summary (5) are read, of a summary's values tag (1),
-simple_value (2) and tensor (8). Pictures, histograms and graphs are passed over.
+Only the fields of MESSAGES are read. Pictures, histograms and graphs are passed over.
 
 Sources: tensorflow/core/lib/io/record_writer.h, tensorflow/core/util/event.proto,
 tensorflow/core/framework/{summary,tensor,types}.proto.
@@ -16,21 +15,52 @@ tensorflow/core/framework/{summary,tensor,types}.proto.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from .readings import TABLE, Reading
+from .metric_keys import TABLE, Follower, Reading
 
 HEADER = struct.Struct("<QI")
 FOOTER_BYTES = 4
 LARGEST_SCALAR_RECORD = 64_000
 """Bytes; a longer record holds a picture or a graph, and is passed over unread."""
 BYTES_A_POLL = 4_000_000
-VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
+MESSAGES = {
+    "Event": "int64 step 2, Summary summary 5",
+    "Summary": "repeated Value value 1",
+    "Value": "bytes tag 1, float simple_value 2, TensorProto tensor 8",
+    "TensorProto": "int32 dtype 1, bytes tensor_content 4, repeated float float_val 5, "
+    "repeated double double_val 6",
+}
+"""Type, name and number of the fields that are read. In proto2 it is known which are there."""
 # tensorflow.DataType → how its one value lies in tensor_content.
 TENSOR_CONTENT = {1: "<f", 2: "<d", 3: "<i", 9: "<q"}
+
+
+@functools.cache
+def event_class() -> type[Any]:
+    """The class of tensorflow.Event, made of MESSAGES."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    file = descriptor_pb2.FileDescriptorProto(name="guardianflow_event.proto", syntax="proto2")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for name, fields in MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for words in map(str.split, fields.split(", ")):
+            kind, field_name, number = words[-3:]
+            field = message.field.add(name=field_name, number=int(number))
+            field.label = kinds.LABEL_REPEATED if words[0] == "repeated" else kinds.LABEL_OPTIONAL
+            if kind in MESSAGES:
+                field.type, field.type_name = kinds.TYPE_MESSAGE, kind
+            else:
+                field.type = kinds.Type.Value(f"TYPE_{kind.upper()}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    made: type[Any] = message_factory.GetMessageClass(pool.FindMessageTypeByName("Event"))
+    return made
 
 
 def _table() -> tuple[int, ...]:
@@ -55,7 +85,7 @@ def masked_crc(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-class EventFileFollower:
+class EventFileFollower(Follower):
     """Reads the scalars that were appended since the last time.
 
     Args:
@@ -64,25 +94,18 @@ class EventFileFollower:
     """
 
     def __init__(self, path: Path, start: int = 0, series: str = "") -> None:
-        self.path = path
-        self.series = series
-        self.problem = ""
+        super().__init__(path, series)
         self._ended = False
         self._offset = start
 
-    def poll(self) -> list[Reading]:
+    def _new(self) -> Iterator[Reading]:
         """The new scalars; a record that is not complete yet waits for the next time."""
         if self._ended:
-            return []
-        found: list[Reading] = []
-        try:
-            with self.path.open("rb") as stream:
-                stream.seek(self._offset)
-                for record in self._records(stream):
-                    found += self._scalars(record)
-        except OSError as exc:
-            self.problem = f"can't be read: {exc.strerror}"
-        return found
+            return
+        with self.path.open("rb") as stream:
+            stream.seek(self._offset)
+            for record in self._records(stream):
+                yield from self._scalars(record)
 
     def _records(self, file: BinaryIO) -> Iterator[bytes]:
         size = self.path.stat().st_size
@@ -110,97 +133,27 @@ class EventFileFollower:
             file.seek(after)
             self._offset = after
 
-    def _scalars(self, event: bytes) -> Iterator[Reading]:
+    def _scalars(self, record: bytes) -> Iterator[Reading]:
+        from google.protobuf.message import DecodeError
+
         try:
-            step, values = 0, []
-            for field, kind, value in _fields(event):
-                if (field, kind) == (2, VARINT):
-                    step = _signed(int(value))
-                elif (field, kind) == (5, LENGTH_DELIMITED):
-                    values += [v for f, k, v in _fields(_bytes(value)) if (f, k) == (1, 2)]
-            for summary in values:
-                tag, number = _scalar(_bytes(summary))
-                if tag and number is not None:
-                    yield Reading(tag, number, step, TABLE, self.series)
-        except (ValueError, struct.error, IndexError):
+            event = event_class().FromString(record)
+        except DecodeError:
             self.problem = "holds a record that is no event of TensorBoard"
+            return
+        for value in event.summary.value:
+            number = value.simple_value if value.HasField("simple_value") else _tensor(value.tensor)
+            if value.tag and number is not None:
+                tag = value.tag.decode("utf-8", "replace")
+                yield Reading(tag, number, event.step, TABLE, self.series)
 
 
-def _scalar(value: bytes) -> tuple[str, float | None]:
-    """Tag and number of a Summary.Value; None where it is no scalar."""
-    tag, number = "", None
-    for field, kind, content in _fields(value):
-        if (field, kind) == (1, LENGTH_DELIMITED):
-            tag = _bytes(content).decode("utf-8", "replace")
-        elif (field, kind) == (2, FIXED32):
-            (number,) = struct.unpack("<f", _bytes(content))
-        elif (field, kind) == (8, LENGTH_DELIMITED):
-            number = _tensor(_bytes(content))
-    return tag, number
-
-
-def _tensor(tensor: bytes) -> float | None:
+def _tensor(tensor: Any) -> float | None:
     """The value of a tensor that holds one number; None for any other."""
-    kind_of_data = 0
-    found: list[float] = []
-    for field, kind, content in _fields(tensor):
-        if (field, kind) == (1, VARINT):
-            kind_of_data = int(content)
-        elif (field, kind) == (4, LENGTH_DELIMITED) and content:
-            form = TENSOR_CONTENT.get(kind_of_data)
-            data = _bytes(content)
-            if form is None or len(data) != struct.calcsize(form):
-                return None
-            found += struct.unpack(form, data)
-        elif field in (5, 6) and kind in (LENGTH_DELIMITED, FIXED32, FIXED64):
-            form, width = ("f", 4) if field == 5 else ("d", 8)
-            data = _bytes(content)
-            found += struct.unpack(f"<{len(data) // width}{form}", data)
+    found = [*tensor.float_val, *tensor.double_val]
+    if tensor.tensor_content:
+        form = TENSOR_CONTENT.get(tensor.dtype)
+        if form is None or len(tensor.tensor_content) != struct.calcsize(form):
+            return None
+        found += struct.unpack(form, tensor.tensor_content)
     return float(found[0]) if len(found) == 1 else None
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
-    """(field number, wire type, value) of each field of a protocol buffer.
-
-    Raises:
-        ValueError: it is none.
-    """
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        field, kind = key >> 3, key & 7
-        if kind == VARINT:
-            value, position = _varint(message, position)
-            yield field, kind, value
-            continue
-        if kind == LENGTH_DELIMITED:
-            length, position = _varint(message, position)
-        elif kind in (FIXED32, FIXED64):
-            length = 4 if kind == FIXED32 else 8
-        else:
-            raise ValueError(f"wire type {kind}")
-        if position + length > len(message):
-            raise ValueError("a field exceeds its message")
-        yield field, kind, message[position : position + length]
-        position += length
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, position
-    raise ValueError("a number of more than ten bytes")
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
-
-
-def _bytes(value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        raise ValueError("a number where bytes were expected")
-    return value

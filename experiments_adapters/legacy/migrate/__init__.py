@@ -1,11 +1,13 @@
-"""A script that runs as it is → a Trainer and a scenario to review. The script is only read.
+"""Drafts a Trainer and a scenario from a script that runs as it is. The script is only read.
 
-draft.py            migrate(experiment, …): what to write, and writing it
-reading.py          the script's calls of Ultralytics' train, and the values they get
-values.py           those values as a scenario's fields; what is not known is a TODO
-ultralytics_text.py train.py around one call of YOLO(…).train(…)
-script_text.py      train.py around any other script, which it runs
-scenario_text.py    scenario.yaml
+    draft.py              make_draft, write_draft: both files or none
+    train_calls.py        the script's calls of Ultralytics' train, and the values they get
+    values.py             those values as a scenario's fields; what is not known is a TODO
+    ultralytics_text.py   train.py around one call of YOLO(…).train(…)
+    script_text.py        train.py around any other script, which it runs
+    scenario_text.py      scenario.yaml
+
+Where the script leaves a value open, the draft has a TODO for a person.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `guardianflow migrate` writes: train.py and scenario.yaml, both or none."""
+"""The draft that `guardianflow migrate` writes: train.py and scenario.yaml, both or none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from scenario import load_scenario
 
 from ..environment import find_python
 from ..registry import LegacyExperiment
-from ..registry_schema import EntryPoint, is_todo, placeholders
-from ..scan.facts import read_facts
+from ..registry_schema import EntryPoint, placeholders
+from ..scan.code_facts import read_facts
 from ..scan.options import read_options
+from ..scan.results import is_todo
 from ..scan.source import read_source
-from .reading import UNKNOWN, Reading, TrainCall, read_training
 from .scenario_text import scenario_text
 from .script_text import script_text
+from .train_calls import UNKNOWN, TrainCall, TrainCalls, read_training
 from .ultralytics_text import ultralytics_text
 from .values import fields_of_call, fields_of_script
 
@@ -85,7 +86,7 @@ def make_draft(
     entry = experiment.entry_points.train or EntryPoint()
     source = read_source(_content(chosen), chosen.name)
     values = _values(source.tree, entry)
-    reading = read_training(source.tree, values) if source.tree else Reading((), (), ())
+    reading = read_training(source.tree, values) if source.tree else TrainCalls((), (), ())
     call, why = _one_call(reading, source.tree, source.doubt)
     sha256, directory = sha256_of(chosen), experiment.run_directory
     if call is not None:
@@ -182,8 +183,8 @@ def _values(tree: ast.Module | None, entry: EntryPoint) -> dict[str, object]:
         each.name: UNKNOWN if each.default is None else each.default for each in options
     }
     for each in options:
-        if each.left_out.startswith("a switch"):
-            found[each.name] = False if "store_true" in each.left_out else UNKNOWN
+        if each.switch:
+            found[each.name] = False if each.switch == "store_true" else UNKNOWN
     by_flag = {each.flag: each.name for each in options if each.flag}
     flag = ""
     for word in shlex.split(entry.args_template):
@@ -196,7 +197,7 @@ def _values(tree: ast.Module | None, entry: EntryPoint) -> dict[str, object]:
 
 
 def _one_call(
-    reading: Reading, tree: ast.Module | None, doubt: str
+    reading: TrainCalls, tree: ast.Module | None, doubt: str
 ) -> tuple[TrainCall | None, str]:
     """The call to build on; None: the script itself is run, and why."""
     if tree is None:

@@ -10,8 +10,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..registry_schema import EntryPoint, is_todo, placeholders
-from .ultralytics_text import in_docstring, one_line
+from ..registry_schema import EntryPoint, placeholders
+from ..scan.results import is_todo
+from .ultralytics_text import CONSTRUCTOR, in_docstring, one_line
 from .values import OPTION_NAMES
 
 TEXT = '''\
@@ -56,23 +57,7 @@ NUMBER = re.compile(
 )
 
 
-class Trainer(BaseTrainer):
-    def __init__(
-        self,
-        model_config,
-        training_config,
-        dataset_config,
-        environment_config=None,
-        work_dir=None,
-    ):
-        super().__init__(model_config, training_config, dataset_config)
-        if not BEST:
-            raise ValueError(f"fill in BEST in {__file__}: the weights that {SCRIPT.name} leaves")
-        if "TODO" in (model_config.architecture, model_config.weights_path):
-            raise ValueError("fill in the TODOs of model: in scenario.yaml")
-        self.device = environment_config.device if environment_config else "auto"
-        self.seed = environment_config.seed if environment_config else 0
-        self.work_dir = Path(work_dir or tempfile.mkdtemp())
+@CONSTRUCTOR@\
         self._first, self._epoch, self._values = None, None, {}
 
     def options(self):
@@ -139,6 +124,10 @@ class Trainer(BaseTrainer):
     def get_best_model_path(self):
         return str(self.work_dir / Path(BEST).name)
 '''
+CHECKS = """\
+        if not BEST:
+            raise ValueError(f"fill in BEST in {__file__}: the weights that {SCRIPT.name} leaves")
+"""
 FROM = {
     "epochs": "training.epochs",
     "batch_size": "training.batch_size",
@@ -171,7 +160,8 @@ def script_text(
         saved: what the script's code gives to torch.save.
     """
     seen = "".join(f"# The script saves {one_line(each)}\n" for each in saved)
-    text = TEXT.replace("@SCRIPT@", in_docstring(str(script))).replace("@SHA@", sha256[:12])
+    text = TEXT.replace("@CONSTRUCTOR@", CONSTRUCTOR.replace("@CHECKS@", CHECKS))
+    text = text.replace("@SCRIPT@", in_docstring(str(script))).replace("@SHA@", sha256[:12])
     text = text.replace("@WHY@", in_docstring(why)).replace("@SCRIPT_CODE@", repr(str(script)))
     text = text.replace("@DIRECTORY@", repr(str(directory)))
     text = text.replace("@PYTHON@", "sys.executable" if python is None else repr(python))

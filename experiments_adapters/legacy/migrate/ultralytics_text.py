@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .reading import Reading, TrainCall
+from guardianflow.support.text import on_one_line, shortened
+
+from .train_calls import TrainCall, TrainCalls
 from .values import Fields
 
 HEAD = '''\
@@ -34,7 +36,7 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 DEVICES = {"auto": None, "tensorrt": None, "openvino": None, "cuda": "0"}
 
 '''
-BODY = """
+CONSTRUCTOR = """\
 class Trainer(BaseTrainer):
     def __init__(
         self,
@@ -45,12 +47,15 @@ class Trainer(BaseTrainer):
         work_dir=None,
     ):
         super().__init__(model_config, training_config, dataset_config)
+@CHECKS@\
         if "TODO" in (model_config.architecture, model_config.weights_path):
             raise ValueError("fill in the TODOs of model: in scenario.yaml")
         self.device = environment_config.device if environment_config else "auto"
         self.seed = environment_config.seed if environment_config else 0
         self.work_dir = Path(work_dir or tempfile.mkdtemp())
-
+"""
+BODY = """
+@CONSTRUCTOR@
     def train(self):
         training = self.training_config
 @OTHERS@\
@@ -89,7 +94,7 @@ JUDGED = {
 
 
 def ultralytics_text(
-    name: str, script: Path, sha256: str, reading: Reading, call: TrainCall, fields: Fields
+    name: str, script: Path, sha256: str, reading: TrainCalls, call: TrainCall, fields: Fields
 ) -> str:
     """The file.
 
@@ -101,27 +106,23 @@ def ultralytics_text(
     head = head.replace("@LINE@", str(call.line)).replace("@NAME@", in_docstring(name))
     head = head.replace("@CALL@", "".join(f"    {in_docstring(x)}\n" for x in _wrapped(call.code)))
     source = 'self.model_config.weights_path or f"{self.model_config.architecture}.yaml"'
-    notes = [_note(line, code) for line, code in reading.others]
+    notes = [
+        one_line(f"# Line {line}, {code}: {JUDGED.get(method, 'not part of a training')}")
+        for line, method, code in reading.others
+    ]
     notes += [f"# Line {call.line}: {each}" for each in fields.not_taken]
     others = "".join(f"        {each}\n" for each in notes)
-    return head + BODY.replace("@SOURCE@", source).replace("@OTHERS@", others)
-
-
-def _note(line: int, code: str) -> str:
-    method = code.partition("(")[0].rpartition(".")[2]
-    why = JUDGED.get(method, "not part of a training")
-    return one_line(f"# Line {line}, {code}: {why}")
+    body = BODY.replace("@CONSTRUCTOR@", CONSTRUCTOR.replace("@CHECKS@", ""))
+    return head + body.replace("@SOURCE@", source).replace("@OTHERS@", others)
 
 
 def in_docstring(text: str) -> str:
     """Whatever a path or a line of code holds, the docstring ends where it should."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown.replace("\\", "\\\\").replace('"', '\\"')
+    return on_one_line(text, "?").replace("\\", "\\\\").replace('"', '\\"')
 
 
 def one_line(text: str, most: int = 160) -> str:
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shortened(on_one_line(text, " "), most)
 
 
 def _wrapped(code: str, width: int = 92) -> list[str]:

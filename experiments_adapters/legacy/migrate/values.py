@@ -1,4 +1,4 @@
-"""What a script trains with → the fields of a scenario, each with where it comes from.
+"""The values a script trains with → fields of a scenario, each with its origin.
 
 A field whose value the script leaves to Ultralytics gets Ultralytics' own default, written down.
 What can't be known gets a value that lets the file be read, and a TODO beside it.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .reading import UNKNOWN, Argument, TrainCall
+from .train_calls import UNKNOWN, Argument, TrainCall
 
 # Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
 EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01
@@ -33,11 +33,13 @@ class Value:
     Args:
         note: what the script says, or what somebody must do.
         todo: somebody must look at it.
+        unsaid: the script says none, so it is what Ultralytics would take.
     """
 
     value: object
     note: str = ""
     todo: bool = False
+    unsaid: bool = False
 
 
 @dataclass
@@ -115,10 +117,10 @@ def fields_of_script(
         fields.training[name] = _whole(option(*OPTION_NAMES[name]), usual, at_least=1)
     fields.training["learning_rate"] = _rate(option(*OPTION_NAMES["learning_rate"]))
     unsaid = {"optimizer": "adamw", "scheduler": "linear", "early_stopping": 0}
-    fields.training |= {name: Value(usual, LEFT) for name, usual in unsaid.items()}
+    fields.training |= {name: _unsaid(usual) for name, usual in unsaid.items()}
     for section in (fields.model, fields.environment, fields.training):
         for name, value in section.items():
-            if value.note == LEFT:  # what Ultralytics would do says nothing of this script
+            if value.unsaid:  # what Ultralytics would do says nothing of this script
                 section[name] = Value(value.value, "what the script really uses", True)
     return fields
 
@@ -134,10 +136,13 @@ OPTION_NAMES = {
     "seed": ("seed",),
 }
 """Field of a scenario → what scripts call the option that says the same."""
-LEFT = "Ultralytics' default: the script says none"
 
 
 # --- single fields --------------------------------------------------------------------------------
+
+
+def _unsaid(usual: object) -> Value:
+    return Value(usual, "Ultralytics' default: the script says none", unsaid=True)
 
 
 def _model(fields: Fields, weights: Argument, size: Argument | None, directory: Path) -> None:
@@ -192,7 +197,7 @@ def _device(given: Argument | None) -> Value:
 def _whole(given: Argument | None, usual: int, *, at_least: int, step: int = 1) -> Value:
     """A whole number that a scenario takes; else the usual one, to be looked at."""
     if given is None:
-        return Value(usual, LEFT)
+        return _unsaid(usual)
     value = given.value
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return Value(usual, _said(given), True)
@@ -203,7 +208,7 @@ def _whole(given: Argument | None, usual: int, *, at_least: int, step: int = 1) 
 
 def _rate(given: Argument | None) -> Value:
     if given is None:
-        return Value(LR0, LEFT)
+        return _unsaid(LR0)
     value = given.value
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         return Value(float(value), f"{given.name}={given.code}")
@@ -235,7 +240,7 @@ def _steps(given: Mapping[str, Argument]) -> tuple[Value, Value]:
 
 def _scheduler(given: Argument | None) -> Value:
     if given is None:
-        return Value("linear", LEFT)
+        return _unsaid("linear")
     if isinstance(given.value, bool):
         return Value("cosine" if given.value else "linear", f"cos_lr={given.code}")
     return Value("linear", f"the script says cos_lr={given.code}", True)

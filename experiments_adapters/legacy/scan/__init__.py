@@ -1,22 +1,34 @@
-"""What directories of scripts hold, read from their code. Nothing is run or imported.
+"""Reads from their code what directories of scripts hold. Nothing is run or imported.
 
-fleet.py      scan_fleet: every directory below one
-walk.py       finds the scripts; passes by data, weights, runs and environments
-source.py     bytes → code: encodings, notebooks, Python 2, merge markers
-facts.py      syntax tree → what a script calls, and with what
-options.py    its command line → args_template and defaults
-classify.py   facts → train, infer, quant or other, how sure, and why
-versions.py   which of several versions is the default
-sites.py      a directory's name → customer, region, task
-results.py    what all this answers with
-write.py      → YAML with the reasons as comments
-update.py     new findings into a file that people have edited
+    directories.py    scan_directories: every directory below one
+    walk.py           finds the scripts; passes by data, weights, runs and environments
+    source.py         bytes → code: encodings, notebooks, Python 2, merge markers
+    code_facts.py     syntax tree → what a script calls, and with what
+    text_facts.py     the same of code that has no syntax tree
+    evidence.py       those facts, and which of a script's functions run
+    call_meanings.py  which calls train, infer or quantise
+    options.py        its command line → args_template and defaults
+    classify.py       facts → train, infer, quant or other, how sure, and why
+    script_names.py   versions, dates and words in scripts' names, in Hangul and English
+    versions.py       which of several versions is the default
+    sites.py          a directory's name → customer, region, task
+    results.py        the answers of all this
+    write.py          → YAML with the reasons as comments
+
+Whatever the bytes of a script are, reading them never raises.
 """
 
 from __future__ import annotations
 
-from .fleet import scan_fleet
-from .results import FleetScan, FoundDirectory, FoundEntry, Script
+from .directories import scan_directories
+from .results import FoundDirectories, FoundDirectory, FoundEntry, Script
 from .sites import KnownSites
 
-__all__ = ["FleetScan", "FoundDirectory", "FoundEntry", "KnownSites", "Script", "scan_fleet"]
+__all__ = [
+    "FoundDirectories",
+    "FoundDirectory",
+    "FoundEntry",
+    "KnownSites",
+    "Script",
+    "scan_directories",
+]

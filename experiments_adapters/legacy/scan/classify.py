@@ -8,11 +8,11 @@ nothing calls count little. The name is a hint where the code leaves a choice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..script_names import NameFacts, read_name
 from .evidence import MODULE, Evidence, Facts
 from .results import KINDS, Kind
+from .script_names import NameFacts, read_name
 from .source import Source
 
 MENDED, UNPARSED, BY_NAME = 0.6, 0.5, 0.4
@@ -39,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What the other scripts of the directory say about this one.
+    """Facts about a script from the other scripts of its directory.
 
     Args:
         imported_by: names of scripts that import it.
@@ -51,7 +51,7 @@ class Neighbours:
 
 
 def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) -> Verdict:
-    """What one script does.
+    """Decides on the kind of one script.
 
     Args:
         name: its file name.
@@ -75,10 +75,9 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
     if borrowed:
         found = _complete(list(_through_helpers(facts, neighbours)), frozenset())
     verdict = _decide(found, named) if found else _without_evidence(facts, source, named)
-    if borrowed and found:
-        verdict = Verdict(verdict.kind, verdict.confidence * 0.9, verdict.why)
-    if found and neighbours.imported_by:
-        verdict = Verdict(verdict.kind, verdict.confidence * 0.9, verdict.why)
+    for doubtful in (borrowed, neighbours.imported_by):
+        if found and doubtful:
+            verdict = replace(verdict, confidence=verdict.confidence * 0.9)
     return _doubted(verdict, source)
 
 
@@ -86,8 +85,8 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
 
 
 def _own(facts: Facts, notebook: bool) -> list[Evidence]:
-    """What runs when the script does; all of it where names can't tell."""
-    reachable = facts.reachable()
+    """The evidence that runs when the script does; all of it where names can't tell."""
+    reachable = facts.reachable(facts.mentioned) | {MODULE}
     alive = [each for each in facts.evidence if each.place in reachable]
     return alive if alive or (facts.acts and not notebook) else list(facts.evidence)
 
@@ -110,15 +109,10 @@ def _complete(found: list[Evidence], modules: frozenset[str]) -> list[Evidence]:
 
 
 def _through_helpers(facts: Facts, neighbours: Neighbours) -> Iterator[Evidence]:
-    """What happens in the functions that it takes from its neighbours."""
+    """The evidence in the functions that it takes from its neighbours."""
     for module, helper in (neighbours.helpers or {}).items():
         used = facts.uses.get(module, frozenset())
-        places = {place for place in used if place in helper.places}
-        waiting = list(places)
-        while waiting:
-            more = [p for p in helper.places.get(waiting.pop(), ()) if p in helper.places]
-            waiting += [place for place in more if place not in places]
-            places |= set(more)
+        places = helper.reachable(used)
         everything = "*" in used
         yield from (e for e in helper.evidence if e.place in places or everything)
 

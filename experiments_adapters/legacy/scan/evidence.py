@@ -1,10 +1,11 @@
-"""What a script's code shows, however it was read."""
+"""The facts of a script's code, however it was read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .calls import Meaning
+from .call_meanings import Meaning
 
 MODULE = ""
 """The name of the place outside every function."""
@@ -27,7 +28,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a script's code shows.
+    """The facts of a script's code.
 
     Args:
         modules: dotted names of what it imports; relative ones without their dots.
@@ -50,10 +51,10 @@ class Facts:
     data: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
 
-    def reachable(self) -> frozenset[str]:
-        """The places that run when the script does, as far as names tell."""
-        seen: set[str] = {MODULE}
-        waiting = [name for name in self.mentioned if name in self.places]
+    def reachable(self, names: Iterable[str]) -> frozenset[str]:
+        """The places that run when those of the names do, as far as names tell."""
+        seen: set[str] = set()
+        waiting = [name for name in names if name in self.places]
         while waiting:
             name = waiting.pop()
             if name not in seen:

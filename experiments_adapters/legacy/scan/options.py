@@ -93,7 +93,7 @@ def _argparse(call: ast.Call) -> Iterator[Option]:
     required = not optional if positional else _constant(given.get("required")) is True
     option = _option(name, "" if positional else flag, default, required, kind)
     if action != "store":
-        option = replace(option, left_out=f"a switch ({action})", default=None, required=False)
+        option = _switch(option, action)
     elif kind == "bool":
         option = replace(option, left_out="type=bool takes any text, 'False' too, as true")
     elif kind not in _BUILTIN_TYPES:
@@ -125,7 +125,7 @@ def _click(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Option]
         required = _constant(given.get("required")) is True or (not flag and "default" not in given)
         option = _option(name, flag, default, required, _type_name(given.get("type"), default))
         if _constant(given.get("is_flag")) is True or "/" in flag or isinstance(default, bool):
-            option = replace(option, left_out="a switch", default=None, required=False)
+            option = _switch(option)
         elif "multiple" in given or "nargs" in given or "count" in given:
             option = _leave_out(option, "takes several values")
         yield option
@@ -188,7 +188,7 @@ def _parameters(
         value = None if first is None or missing else _constant(first)
         option = _option(argument.arg, "" if is_argument else flag, value, missing, kind or "str")
         if kind == "bool" or isinstance(value, bool):
-            option = replace(option, left_out="a switch", default=None, required=False)
+            option = _switch(option)
         elif kind and kind not in _BUILTIN_TYPES:
             option = _leave_out(option, f"a {kind}")
         yield option
@@ -236,6 +236,11 @@ def _option(name: str, flag: str, default: object, required: bool, kind: str) ->
     if kind == "int" and isinstance(default, float):
         return _leave_out(option, f"its default {default!r} is no int")
     return replace(option, default=default)
+
+
+def _switch(option: Option, action: str = "") -> Option:
+    why = f"a switch ({action})" if action else "a switch"
+    return replace(option, left_out=why, default=None, required=False, switch=action or "flag")
 
 
 def _leave_out(option: Option, why: str) -> Option:

@@ -1,4 +1,4 @@
-"""What a scan finds. Everything is frozen and turns into JSON by `to_dict`."""
+"""The findings of a scan. Everything is frozen and turns into JSON by `to_dict`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import Any, Literal
 Kind = Literal["train", "infer", "quant", "other"]
 KINDS: tuple[Kind, ...] = ("train", "infer", "quant", "other")
 Value = bool | int | float | str
+TODO = "TODO"
+"""Stands where the scan could not know."""
+
+
+def is_todo(value: object) -> bool:
+    """Whether a value still waits for somebody to fill it in."""
+    return isinstance(value, str) and value.strip().upper() == TODO
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Option:
         required: the script ends without it.
         type: 'int', 'float', 'str', or what the script calls it.
         left_out: why it is not in the template; '' where it is.
+        switch: it takes no value of its own: argparse's name for what it does, else 'flag'.
     """
 
     name: str
@@ -30,9 +38,11 @@ class Option:
     required: bool = False
     type: str = "str"
     left_out: str = ""
+    switch: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if value not in ("", None)}
+        told = {key: value for key, value in vars(self).items() if key != "switch"}
+        return {key: value for key, value in told.items() if value not in ("", None)}
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,18 @@ class Script:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A note on an entry point, for the person who fills in the registry.
+
+    Args:
+        todo: it must be seen to, or the script does not run.
+    """
+
+    text: str
+    todo: bool = False
+
+
+@dataclass(frozen=True)
 class FoundEntry:
     """One entry point the scan proposes.
 
@@ -101,7 +123,7 @@ class FoundEntry:
     patterns: tuple[str, ...]
     args_template: str = ""
     defaults: tuple[tuple[str, Value], ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -111,13 +133,13 @@ class FoundEntry:
             "patterns": list(self.patterns),
             "args_template": self.args_template,
             "defaults": dict(self.defaults),
-            "notes": list(self.notes),
+            "notes": [note.text for note in self.notes],
         }
 
 
 @dataclass(frozen=True)
 class FoundSite:
-    """What the directory's name says. 'TODO' where it says nothing that is known.
+    """The site that a directory's name says. 'TODO' where it says nothing that is known.
 
     Args:
         hints: field → what might stand there, for the person who fills it in.
@@ -136,7 +158,7 @@ class FoundSite:
 
 @dataclass(frozen=True)
 class FoundDirectory:
-    """One directory of the fleet.
+    """One experiment's directory.
 
     Args:
         scripts: by path.
@@ -168,7 +190,7 @@ class FoundDirectory:
 
 
 @dataclass(frozen=True)
-class FleetScan:
+class FoundDirectories:
     """Everything below one directory.
 
     Args:

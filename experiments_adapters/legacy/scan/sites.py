@@ -16,8 +16,7 @@ from guardianflow.contracts.errors import ConfigurationError
 from scenario.files import read_scenario_text
 from scenario.yaml_tree import read_document
 
-from ..registry_schema import TODO, is_todo
-from .results import FoundSite
+from .results import TODO, FoundSite, is_todo
 
 TASKS = {
     "ppe": ("ppe", "helmet", "hardhat", "vest", "안전모", "보호구", "안전장비", "안전조끼"),
@@ -31,34 +30,9 @@ REGIONS = (
     *("gimhae", "changwon", "pohang", "gumi", "gyeongju", "yeosu", "gwangyang", "gunsan", "jeonju"),
     *("cheonan", "asan", "dangjin", "seosan", "cheongju", "pyeongtaek", "hwaseong", "ansan"),
     *("siheung", "anyang", "yongin", "icheon", "wonju", "donghae", "samcheok", "geoje", "jeju"),
-    *(
-        "서울",
-        "부산",
-        "대구",
-        "인천",
-        "광주",
-        "대전",
-        "울산",
-        "세종",
-        "김해",
-        "창원",
-        "포항",
-        "구미",
-    ),
-    *(
-        "여수",
-        "광양",
-        "군산",
-        "천안",
-        "아산",
-        "당진",
-        "서산",
-        "청주",
-        "평택",
-        "화성",
-        "안산",
-        "거제",
-    ),
+    *("서울", "부산", "대구", "인천", "광주", "대전", "울산", "세종"),
+    *("김해", "창원", "포항", "구미", "여수", "광양", "군산", "천안"),
+    *("아산", "당진", "서산", "청주", "평택", "화성", "안산", "거제"),
 )
 """Industrial cities: a word of a directory's name that is one of them is the region."""
 _IGNORED = re.compile(
@@ -104,7 +78,7 @@ class KnownSites:
         return known
 
     def read(self, name: str) -> FoundSite:
-        """What a directory's name says."""
+        """Reads a directory's name."""
         words = _words(name)
         customer, rest = self._customer(words)
         mine = [each for each in self.sites if each.customer == customer]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .calls import meaning_of, meaning_of_command
+from .call_meanings import meaning_of, meaning_of_command
 from .evidence import Evidence, Facts
 from .source import Source
 
@@ -28,7 +28,7 @@ _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.M
 
 
 def facts_of_text(source: Source) -> Facts:
-    """What the text of a script shows."""
+    """Reads the facts from the text of a script."""
     text = re.sub(r"(?m)#.*$", "", source.text)
     evidence = []
     for pattern, name in _TEXT:

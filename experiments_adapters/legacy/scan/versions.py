@@ -1,15 +1,15 @@
-"""Which of several versions of a script is the default, and which patterns name them all."""
+"""Chooses the default among versions of a script, and the patterns that name them all."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-from ..script_names import NameFacts, read_name
 from .options import template_of
-from .results import FoundEntry, Kind, Script
+from .results import FoundEntry, Kind, Note, Script
+from .script_names import NameFacts, read_name
 
 _LEADING_WORD = re.compile(r"[^\W\d_]+")
 RULES = (
@@ -102,16 +102,26 @@ def patterns_for(chosen: Sequence[Script], scripts: Sequence[Script]) -> tuple[s
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a pattern of the registry names a script; `*` stays inside one directory."""
-    parts, names = pattern.split("/"), path.split("/")
-    if "**" in parts:
-        at = parts.index("**")
-        head, tail = parts[:at], parts[at + 1 :]
-        return (
-            len(names) >= len(head) + len(tail)
-            and all(map(fnmatchcase, names[:at], head))
-            and all(map(fnmatchcase, names[len(names) - len(tail) :], tail))
-        )
-    return len(parts) == len(names) and all(map(fnmatchcase, names, parts))
+    return glob_pattern(pattern).fullmatch(path) is not None
+
+
+@lru_cache(maxsize=4096)
+def glob_pattern(glob: str) -> re.Pattern[str]:
+    """A glob below a directory as a regular expression: `**/` is any number of directories."""
+    parts = []
+    for piece in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", glob):
+        if piece == "**/":
+            parts.append("(?:.*/)?")
+        elif piece == "**":
+            parts.append(".*")
+        elif piece in ("*", "?"):
+            parts.append("[^/]" + ("*" if piece == "*" else ""))
+        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
+            inside = re.sub(r"([\\\[&|~])", r"\\\1", piece[1:-1])
+            parts.append(f"[{re.sub('^!', '^/', inside)}]")
+        else:
+            parts.append(re.escape(piece))
+    return re.compile("".join(parts), re.S)
 
 
 def escaped(name: str) -> str:
@@ -163,21 +173,20 @@ def _is_sure(rule: str, best: Script, second: Script) -> bool:
     return False
 
 
-def _notes(script: Script) -> list[str]:
-    """What the person who fills in the registry should know of the default."""
-    notes = []
+def _notes(script: Script) -> Iterator[Note]:
+    """Notes on the default, for the person who fills in the registry."""
     if script.doubt:
-        notes.append(f"{script.path}: {script.doubt}; Python 3 will not run it as it is")
+        yield Note(f"{script.path}: {script.doubt}; Python 3 will not run it as it is", todo=True)
     if script.options_note:
-        notes.append(f"{script.path}: {script.options_note}")
+        yield Note(f"{script.path}: {script.options_note}", todo=True)
     missing = [each.flag or each.name for each in script.options if each.required]
     if missing:
-        notes.append(f"{', '.join(missing)} must be given: no default in the script")
-    left = [f"{each.flag or each.name} ({each.left_out})" for each in script.options
-            if each.left_out]  # fmt: skip
+        yield Note(f"{', '.join(missing)} must be given: no default in the script", todo=True)
+    left = [
+        f"{each.flag or each.name} ({each.left_out})" for each in script.options if each.left_out
+    ]
     if left:
-        notes.append(f"not in the template: {', '.join(left[:6])}{' …' if len(left) > 6 else ''}")
+        yield Note(f"not in the template: {', '.join(left[:6])}{' …' if len(left) > 6 else ''}")
     for label, paths in (("data", script.data), ("weights", script.weights)):
         if paths:
-            notes.append(f"{label} in its code: {', '.join(paths[:3])}")
-    return notes
+            yield Note(f"{label} in its code: {', '.join(paths[:3])}")

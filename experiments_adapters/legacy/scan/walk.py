@@ -43,11 +43,16 @@ class ScriptFile:
 
 @dataclass
 class Walk:
-    """What one directory holds."""
+    """The scripts of one directory, the directories not searched, and what went wrong."""
 
     scripts: list[ScriptFile] = field(default_factory=list)
     passed_by: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+
+    def cannot_read(self, name: str, error: OSError) -> None:
+        self.unreadable.add(name)
+        self.problems.append(f"{name} can't be read: {error.strerror or error}")
 
 
 def find_scripts(directory: Path) -> Walk:
@@ -72,7 +77,7 @@ def find_scripts(directory: Path) -> Walk:
 
 
 def top_directories(directory: Path) -> tuple[list[Path], list[str], list[str]]:
-    """The experiments below a fleet's directory, the scripts beside them, and what went wrong.
+    """The experiments' directories below one, the scripts beside them, and what went wrong.
 
     A link to a directory that stands here by its own name too is that one, not a second.
     """
@@ -107,7 +112,7 @@ def _entries(folder: str, shown: str, walk: Walk) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        walk.problems.append(f"{shown} can't be read: {error.strerror or error}")
+        walk.cannot_read(shown, error)
 
 
 def _take(entry: os.DirEntry[str], name: str, walk: Walk) -> None:
@@ -118,8 +123,10 @@ def _take(entry: os.DirEntry[str], name: str, walk: Walk) -> None:
                 walk.problems.append(f"{name} is no regular file")
             return
     except OSError as error:
-        reason = "leads nowhere" if entry.is_symlink() else "can't be read"
-        walk.problems.append(f"{name} {reason}: {error.strerror or error}")
+        if entry.is_symlink():
+            walk.problems.append(f"{name} leads nowhere: {error.strerror or error}")
+        else:
+            walk.cannot_read(name, error)
         return
     walk.scripts.append(ScriptFile(entry.path, name, status.st_size, status.st_mtime))
 

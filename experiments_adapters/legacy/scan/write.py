@@ -1,4 +1,4 @@
-"""What a scan found → configs/experiments.yaml, the reasons beside it as comments.
+"""The findings of a scan → configs/experiments.yaml, the reasons beside it as comments.
 
 The text is laid out by hand, so that an entry reads the same in a new file and in one that gets it
 added.
@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..registry_schema import TODO
-from .results import FleetScan, FoundDirectory, FoundEntry, Value
+from guardianflow.support.text import on_one_line, shortened
+
+from .results import TODO, FoundDirectories, FoundDirectory, FoundEntry, Value
 
 HEADER = """\
 # Directories of scripts that run as they are. Every key: docs/legacy.md.
@@ -27,12 +28,12 @@ _PLAIN = re.compile(r"[A-Za-z가-힣_/~.$][\w가-힣./~${} -]*")
 _LOOKS_LIKE_ANOTHER = re.compile(r"(?:true|false|yes|no|on|off|null|~|\.inf|\.nan|[-+.\d].*)", re.I)
 
 
-def to_yaml(scan: FleetScan) -> str:
-    """The whole file for a fleet."""
+def to_yaml(scan: FoundDirectories) -> str:
+    """The whole file."""
     return HEADER + "".join(f"\n{entry_text(each)}" for each in entries_of(scan))
 
 
-def entries_of(scan: FleetScan) -> list[FoundDirectory]:
+def entries_of(scan: FoundDirectories) -> list[FoundDirectory]:
     """The directories that get an entry: those with a script of some type."""
     return [each for each in scan.directories if each.entries]
 
@@ -54,7 +55,7 @@ def entry_text(found: FoundDirectory, indent: str = "  ") -> str:
 
 
 def todos_of(found: FoundDirectory) -> Iterator[str]:
-    """What a person must fill in or look at, one sentence each."""
+    """The fields that a person must fill in or look at, one sentence each."""
     hints = dict(found.site.hints)
     values = {"site.customer": found.site.customer, "site.region": found.site.region,
               "task.type": found.site.task}  # fmt: skip
@@ -69,8 +70,8 @@ def todos_of(found: FoundDirectory) -> Iterator[str]:
         elif not entry.sure:
             yield f"{at}.default: is {entry.default} right? ({entry.why})"
         for note in entry.notes:
-            if "must be given" in note or "by hand" in note or "will not run" in note:
-                yield f"{at}: {note}"
+            if note.todo:
+                yield f"{at}: {note.text}"
 
 
 def patterns_line(patterns: Sequence[str]) -> str:
@@ -132,8 +133,7 @@ def _escaped(character: str) -> str:
 
 def comment(text: str) -> str:
     """One line for a comment, whatever a file's name holds."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= 160 else f"{shown[:159]}…"
+    return shortened(on_one_line(text, "?"), 160)
 
 
 def _entry_point(entry: FoundEntry) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _entry_point(entry: FoundEntry) -> Iterator[str]:
         inner = ", ".join(f"{key(name)}: {_flow(value)}" for name, value in entry.defaults)
         yield f"  defaults: {{{inner}}}"
     for note in entry.notes:
-        yield f"  # {comment(note)}"
+        yield f"  # {comment(note.text)}"
 
 
 def _flow(value: Value) -> str:

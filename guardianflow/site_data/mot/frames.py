@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from ...contracts.errors import EvaluationError, Problem
+from ...contracts.errors import EvaluationError, Problem, Problems
 from ...contracts.results import sha256_of
 from ..fingerprint import ImageMemory
 
@@ -25,7 +25,7 @@ SHOWN_NAMES = 5
 
 @dataclass(frozen=True)
 class Pictures:
-    """What there is to see, in order.
+    """The pictures of a sequence, in order.
 
     Args:
         paths: image files; empty for a video.
@@ -50,7 +50,7 @@ def find_pictures(
     image_folder: Path,
     length: int | None,
     memory: ImageMemory,
-    problems: list[Problem],
+    problems: Problems,
 ) -> Pictures | None:
     """The pictures of a sequence, looked at.
 
@@ -73,17 +73,17 @@ def find_pictures(
         else f"has no pictures: neither a folder {image_folder.name}/ nor a video "
         f"({', '.join(VIDEO_SUFFIXES)})"
     )
-    problems.append(Problem(message, str(directory)))
+    problems.add(message, directory)
     return None
 
 
 def _images(
-    folder: Path, length: int | None, memory: ImageMemory, problems: list[Problem]
+    folder: Path, length: int | None, memory: ImageMemory, problems: Problems
 ) -> Pictures | None:
     files = [p for p in _visible(folder) if p.suffix.lower() in IMAGE_SUFFIXES]
     wrong = _order(files, length, folder)
     if wrong:
-        problems.append(Problem(wrong, str(folder)))
+        problems.add(wrong, folder)
         return None
     paths = tuple(sorted(files, key=_natural))
     facts, damaged = memory.look_at(paths)
@@ -93,7 +93,7 @@ def _images(
     sizes = {(facts[path].width, facts[path].height): path for path in reversed(paths)}
     if len(sizes) > 1:
         shown = ", ".join(f"{w}×{h} ({path.name})" for (w, h), path in list(sizes.items())[:3])
-        problems.append(Problem(f"the pictures must be of one size but are {shown}", str(folder)))
+        problems.add(f"the pictures must be of one size but are {shown}", folder)
         return None
     ((width, height),) = sizes
     hashes = tuple(facts[path].sha256 for path in paths)
@@ -106,7 +106,7 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _order(files: list[Path], length: int | None, folder: Path) -> str:
-    """Why these image files are not frames 1, 2, 3 …; '' when they are."""
+    """The reason why these image files are not frames 1, 2, 3 …; '' when they are."""
     if not files:
         return f"holds no image; frames are expected as {folder.name}/000001.jpg …"
     if all(path.stem.isdecimal() for path in files):
@@ -137,7 +137,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
 
 
-def _video(path: Path, length: int | None, problems: list[Problem]) -> Pictures | None:
+def _video(path: Path, length: int | None, problems: Problems) -> Pictures | None:
     capture = cv2.VideoCapture(str(path))
     try:
         told = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -146,14 +146,12 @@ def _video(path: Path, length: int | None, problems: list[Problem]) -> Pictures 
     finally:
         capture.release()
     if not there:
-        problems.append(Problem("is no video that OpenCV can decode", str(path)))
+        problems.add("is no video that OpenCV can decode", path)
         return None
     if told <= 0:  # some containers don't say
         told = sum(1 for _ in video_frames(path))
     if length is not None and told != length:
-        problems.append(
-            Problem(f"has {told} frames but seqinfo.ini says seqLength={length}", str(path))
-        )
+        problems.add(f"has {told} frames but seqinfo.ini says seqLength={length}", path)
         return None
     height, width = first.shape[:2]
     return Pictures(

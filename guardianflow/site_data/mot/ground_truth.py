@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...contracts.errors import Problem
+from ...contracts.errors import Problems
 from ...contracts.sequences import Classes, TrackRows
 from .track_rows import CLASS, MARK, SHOWN_PROBLEMS, WORLD_COLUMNS, TrackTable, read_table
 
@@ -48,7 +48,7 @@ class GroundTruth:
 
     def __init__(self, file: Path) -> None:
         self.table = read_table(file)
-        self.problems = list(self.table.problems)
+        self.problems = Problems(self.table.problems)
         labels = file.with_name("labels.txt")
         names = _read_labels(labels, self.problems) if labels.is_file() else None
         self.classes: Classes
@@ -71,12 +71,10 @@ class GroundTruth:
         if self.classes == "none" or (unnamed and len(self.class_names) == 1):
             return np.full(count, ONLY_CLASS, dtype=np.int64)
         if unnamed and count:
-            self.problems.append(
-                Problem(
-                    f"has no class column (the eighth), but labels.txt beside it names "
-                    f"{len(self.class_names)} classes; export it with classes",
-                    str(self.table.path),
-                )
+            self.problems.add(
+                f"has no class column (the eighth), but labels.txt beside it names "
+                f"{len(self.class_names)} classes; export it with classes",
+                self.table.path,
             )
             return np.full(count, ONLY_CLASS, dtype=np.int64)
         class_ids = self.table.class_column()
@@ -109,7 +107,7 @@ def rows_of(
     )
 
 
-def _names_no_class(table: TrackTable, problems: list[Problem]) -> bool:
+def _names_no_class(table: TrackTable, problems: Problems) -> bool:
     """Whether no row names a class, MOT15's way or by leaving the column out."""
     if table.columns <= CLASS or not len(table.values):
         return True
@@ -122,32 +120,30 @@ def _names_no_class(table: TrackTable, problems: list[Problem]) -> bool:
     like_classes = np.isin(column, list(MOTCHALLENGE_CLASSES)).all()
     if like_classes and ((visibility == -1) | ((visibility >= 0) & (visibility <= 1))).all():
         # Taken for a place in the world, classes would silently be thrown together.
-        problems.append(
-            Problem(
-                "has ten columns, of which MOT15 means the last three as a place in the world, but "
-                "the eighth looks like class ids; leave the tenth column out, or name the classes "
-                "in gt/labels.txt",
-                str(table.path),
-            )
+        problems.add(
+            "has ten columns, of which MOT15 means the last three as a place in the world, but "
+            "the eighth looks like class ids; leave the tenth column out, or name the classes "
+            "in gt/labels.txt",
+            table.path,
         )
     return True
 
 
-def _read_labels(path: Path, problems: list[Problem]) -> dict[int, str]:
+def _read_labels(path: Path, problems: Problems) -> dict[int, str]:
     """Class names by id, the first line being 1."""
     try:
         lines = path.read_bytes().decode("utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as exc:
-        problems.append(Problem(f"can't be read as UTF-8 text: {exc}", str(path)))
+        problems.add(f"can't be read as UTF-8 text: {exc}", path)
         return {ONLY_CLASS: "unknown"}
     names = {number: line.strip() for number, line in enumerate(lines, start=1)}
     for number, name in names.items():
         first = next(n for n, other in names.items() if other == name)
         if not name:
-            problems.append(Problem("a class name must not be empty", f"{path}:{number}"))
+            problems.add("a class name must not be empty", f"{path}:{number}")
         elif first != number:
-            problems.append(Problem(f"class '{name}' is in line {first} too", f"{path}:{number}"))
+            problems.add(f"class '{name}' is in line {first} too", f"{path}:{number}")
     if not names:
-        problems.append(Problem("names no class; write one a line, or remove the file", str(path)))
+        problems.add("names no class; write one a line, or remove the file", path)
         return {ONLY_CLASS: "unknown"}
     return names

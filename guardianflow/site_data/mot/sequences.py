@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from ...contracts.errors import ConfigurationError, DatasetError, Problem
+from ...contracts.errors import ConfigurationError, DatasetError, Problem, Problems
 from ...contracts.given import given_path, given_url, whole_number
 from ...contracts.sequences import TrackingSequence
 from ...support.suggestions import did_you_mean
@@ -55,7 +55,7 @@ def resolve_sequences(
         DatasetError: everything wrong with any of them: paths, seqinfo.ini, rows of gt.txt
             (file:line), missing or damaged images, two sequences of one name.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     directories: list[Path] = []
     for reference in references:
         try:
@@ -94,7 +94,7 @@ def find_sequences(directory: Path) -> list[Path]:
 
 
 def read_sequence(
-    directory: Path, problems: list[Problem], *, cache_dir: Path | None = None
+    directory: Path, problems: Problems, *, cache_dir: Path | None = None
 ) -> TrackingSequence | None:
     """Read one sequence; what is wrong is added to `problems`.
 
@@ -110,7 +110,7 @@ def read_sequence(
     info = _read_info(directory, problems)
     file = directory / "gt" / "gt.txt"
     if not file.is_file():
-        problems.append(Problem("there is no ground truth", str(file)))
+        problems.add("there is no ground truth", file)
         return None
     truth = GroundTruth(file)
     problems += truth.problems
@@ -146,12 +146,12 @@ def read_sequence(
 
 def states_its_length(directory: Path) -> bool:
     """Whether seqinfo.ini says how many frames there are."""
-    return _read_info(directory, []).length is not None
+    return _read_info(directory, Problems()).length is not None
 
 
 @dataclass(frozen=True)
 class _Info:
-    """What seqinfo.ini says; None for what it doesn't."""
+    """The content of seqinfo.ini; None for what it does not say."""
 
     image_folder: str = "img1"
     length: int | None = None
@@ -160,7 +160,7 @@ class _Info:
     height: int | None = None
 
 
-def _read_info(directory: Path, problems: list[Problem]) -> _Info:
+def _read_info(directory: Path, problems: Problems) -> _Info:
     path = directory / "seqinfo.ini"
     if not path.is_file():
         return _Info()
@@ -170,7 +170,7 @@ def _read_info(directory: Path, problems: list[Problem]) -> _Info:
         section = parser[SECTION]
     except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as exc:
         reason = " ".join(str(exc).split())
-        problems.append(Problem(f"must be an INI file with [{SECTION}]: {reason}", str(path)))
+        problems.add(f"must be an INI file with [{SECTION}]: {reason}", path)
         return _Info()
 
     def number(key: str, *, whole: bool = True) -> float | None:
@@ -183,7 +183,7 @@ def _read_info(directory: Path, problems: list[Problem]) -> _Info:
             value = float("nan")
         if not (0 < value < 10**9 and (value.is_integer() or not whole)):
             kind = "whole number" if whole else "number"
-            problems.append(Problem(f"{key} must be a {kind} above 0 but got '{text}'", str(path)))
+            problems.add(f"{key} must be a {kind} above 0 but got '{text}'", path)
             return None
         return value
 
@@ -198,21 +198,19 @@ def _read_info(directory: Path, problems: list[Problem]) -> _Info:
 
 
 def _check_size(
-    directory: Path, info: _Info, pictures: Pictures | None, problems: list[Problem]
+    directory: Path, info: _Info, pictures: Pictures | None, problems: Problems
 ) -> None:
     if pictures is None or info.width is None or info.height is None:
         return
     if (info.width, info.height) != (pictures.width, pictures.height):
-        problems.append(
-            Problem(
-                f"says {info.width}×{info.height} pixels but the pictures have "
-                f"{pictures.width}×{pictures.height}; boxes belong to one size",
-                str(directory / "seqinfo.ini"),
-            )
+        problems.add(
+            f"says {info.width}×{info.height} pixels but the pictures have "
+            f"{pictures.width}×{pictures.height}; boxes belong to one size",
+            directory / "seqinfo.ini",
         )
 
 
-def _check_frames(truth: GroundTruth, length: int, problems: list[Problem]) -> None:
+def _check_frames(truth: GroundTruth, length: int, problems: Problems) -> None:
     beyond = np.flatnonzero(truth.rows.frames > length)
     if len(beyond):
         first = int(beyond[0])
@@ -281,7 +279,7 @@ def _demo(reference: str, cache_dir: Path) -> Path:
 def _same_names(directories: Sequence[Path]) -> list[Problem]:
     """Results are files called by the sequence's name: two of one name would be mixed up."""
     first: dict[str, Path] = {}
-    problems = []
+    problems = Problems()
     for directory in directories:
         other = first.setdefault(directory.name, directory)
         if other is not directory:
@@ -290,5 +288,5 @@ def _same_names(directories: Sequence[Path]) -> list[Problem]:
                 if other == directory
                 else f"has the same name as {other}; rename one of the directories"
             )
-            problems.append(Problem(message, str(directory)))
+            problems.add(message, directory)
     return problems

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...contracts.errors import DatasetError, Problem
+from ...contracts.errors import DatasetError, Problem, Problems
 from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
 from ...support.suggestions import did_you_mean
 from ..data_yaml import absolute
@@ -44,14 +44,12 @@ def read_truth_and_results(
         DatasetError: everything wrong with either, by file and line.
     """
     directories = find_sequences(absolute(truth))
-    problems: list[Problem] = []
+    problems = Problems()
     files = _result_files(absolute(results), [d.name for d in directories], problems)
     sequences = [s for d in directories if (s := read_sequence(d, problems)) is not None]
     judged = {name for each in sequences for name in each.counted_classes.values()}
     if not judged and not problems:
-        problems.append(
-            Problem("no row of any ground truth here counts (column 7 above 0)", str(truth))
-        )
+        problems.add("no row of any ground truth here counts (column 7 above 0)", truth)
     tracks: dict[str, TrackRows] = {}
     for place, sequence in enumerate(sequences):
         if sequence.name not in files:
@@ -100,12 +98,10 @@ def write_tracks(path: Path, tracks: TrackRows) -> Path:
     return path
 
 
-def _result_files(
-    folder: Path, names: Sequence[str], problems: list[Problem]
-) -> Mapping[str, Path]:
+def _result_files(folder: Path, names: Sequence[str], problems: Problems) -> Mapping[str, Path]:
     """NAME.txt by name; one too few or too many is a mistake somewhere."""
     if not folder.is_dir():
-        problems.append(Problem("there is no such directory of result files", str(folder)))
+        problems.add("there is no such directory of result files", folder)
         return {}
     # The same Hangul name may be composed in two ways.
     known = {unicodedata.normalize("NFC", name): name for name in names}
@@ -131,7 +127,7 @@ def _result_files(
 
 
 def _tracks(
-    table: TrackTable, sequence: TrackingSequence, judged: set[str], problems: list[Problem]
+    table: TrackTable, sequence: TrackingSequence, judged: set[str], problems: Problems
 ) -> TrackRows:
     """A result file's rows with the ground truth's class ids.
 
@@ -179,7 +175,7 @@ def _names(sequence: TrackingSequence) -> str:
 
 
 def _check_length(
-    table: TrackTable, tracks: TrackRows, sequence: TrackingSequence, problems: list[Problem]
+    table: TrackTable, tracks: TrackRows, sequence: TrackingSequence, problems: Problems
 ) -> None:
     beyond = np.flatnonzero(tracks.frames > sequence.length)
     if len(beyond):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...contracts.errors import Problem
+from ...contracts.errors import Problem, Problems
 
 FEWEST, MOST = 6, 10
 WORLD_COLUMNS = 10  # MOT15: column 8 is x of a place in the world
@@ -38,7 +38,7 @@ class TrackTable:
     path: Path
     values: npt.NDArray[np.float64]
     lines: npt.NDArray[np.int64]
-    problems: list[Problem]
+    problems: Problems
 
     @property
     def columns(self) -> int:
@@ -63,13 +63,13 @@ def read_table(path: Path) -> TrackTable:
     Blank lines, a byte order mark, lines that begin with '#' and one line of column names at the
     top are passed over. Frames need not be sorted.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     rows: list[list[float]] = []
     lines: list[int] = []
     expected, may_be_header = 0, True
     for number, words in _split(path, problems):
         if len(problems) >= SHOWN_PROBLEMS:
-            problems.append(Problem(f"more than {SHOWN_PROBLEMS} problems; not read on", str(path)))
+            problems.add(f"more than {SHOWN_PROBLEMS} problems; not read on", path)
             break
         numbers = _numbers(words)
         if may_be_header and _is_header(words):
@@ -78,7 +78,7 @@ def read_table(path: Path) -> TrackTable:
         may_be_header = False
         wrong = _row_problem(words, numbers, expected)
         if wrong or numbers is None:
-            problems.append(Problem(wrong, f"{path}:{number}"))
+            problems.add(wrong, f"{path}:{number}")
             continue
         expected = len(numbers)
         rows.append(numbers)
@@ -90,15 +90,15 @@ def read_table(path: Path) -> TrackTable:
     return table
 
 
-def _split(path: Path, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
+def _split(path: Path, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     """Number and words of every line that says something."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as exc:
-        problems.append(Problem(f"can't be read: {exc.strerror or exc}", str(path)))
+        problems.add(f"can't be read: {exc.strerror or exc}", path)
         return
     except UnicodeDecodeError as exc:
-        problems.append(Problem(f"must be UTF-8 text ({exc.reason})", str(path)))
+        problems.add(f"must be UTF-8 text ({exc.reason})", path)
         return
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
@@ -123,7 +123,7 @@ def _is_header(words: list[str]) -> bool:
 
 
 def _row_problem(words: list[str], numbers: list[float] | None, expected: int) -> str:
-    """What is wrong with one row; '' when nothing is."""
+    """The fault of one row; '' when it has none."""
     if not FEWEST <= len(words) <= MOST:
         return (
             f"a row must have {FEWEST} to {MOST} columns, frame, id, left, top, width, height …, "

@@ -6,7 +6,6 @@ import io
 import pickle
 import struct
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,17 +156,15 @@ def laughs(depth: int) -> bytes:
         (b"(" * 1_000_000 + b".", "empty stack"),
     ],
 )
-def test_a_pickle_that_costs_its_reader_dearly_is_soon_done_with(
+def test_a_pickle_that_would_cost_its_reader_hours_or_all_memory_is_done_with(
     program: bytes, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pickled_names, "MOST_OPCODES", 1_100_000)
-    began = time.monotonic()
     if why:
         with pytest.raises(UnreadablePickleError, match=why):
             uses_in_file(archive(program))
     else:
         assert uses_in_file(archive(program)) == []
-    assert time.monotonic() - began < 60  # it would be hours, or all memory
 
 
 def test_an_archive_of_a_large_program_is_not_read() -> None:

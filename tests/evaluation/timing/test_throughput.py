@@ -100,12 +100,10 @@ def test_files_go_through_the_whole_path(files):
 
 
 def test_enough_frames_end_it_early(files):
-    began = time.perf_counter()
     network = measure_network_throughput(SleepyDetector(0.005), IMAGES, seconds=60, frames=100)
     path = measure_file_throughput(SleepyDetector(0.005), files, seconds=60, frames=100)
-    assert time.perf_counter() - began < 60
     assert network.frames == 100
-    assert path.frames >= 100
+    assert 100 <= path.frames < 1000  # 60 s would bring some 12,000
 
 
 def test_what_breaks_in_a_worker_is_raised_where_it_is_measured(files):

@@ -25,7 +25,8 @@ from experiments_adapters.legacy.changes import (
 )
 from experiments_adapters.legacy.directory_lock import locked
 from experiments_adapters.legacy.git_state import git_state
-from experiments_adapters.legacy.walk import glob_pattern, walk
+from experiments_adapters.legacy.scan.versions import glob_pattern
+from experiments_adapters.legacy.walk import walk
 from experiments_adapters.legacy.weights import best_weights, input_size_beside
 from guardianflow.contracts.errors import ConcurrentChangeError
 

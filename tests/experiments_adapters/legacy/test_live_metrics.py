@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from experiments_adapters.legacy.changes import take_snapshot
 from experiments_adapters.legacy.live_metrics import LiveMetrics
 from experiments_adapters.legacy.live_metrics.buffer import MetricBuffer
+from experiments_adapters.legacy.live_metrics.metric_keys import PRINTED, TABLE, Reading, metric_key
 from experiments_adapters.legacy.live_metrics.printed import PrintedMetrics
-from experiments_adapters.legacy.live_metrics.readings import PRINTED, TABLE, Reading, metric_key
 from experiments_adapters.legacy.live_metrics.tables import CsvFollower, JsonFollower
 from experiments_adapters.legacy.live_metrics.tensorboard import EventFileFollower, masked_crc
 from guardianflow.contracts.errors import TrackingError
@@ -142,14 +142,13 @@ def test_of_too_many_lines_the_last_of_each_shape_counts_and_a_rare_one_is_seen(
     assert reader.lines_left_out >= 49_990
 
 
-def test_a_hundred_thousand_lines_a_second_cost_a_fraction_of_one() -> None:
+def test_of_a_hundred_thousand_lines_between_two_looks_few_are_read() -> None:
     reader = PrintedMetrics()
     block = "".join(f"iter {i} loss={i / 8:.4f} lr=0.01\n" for i in range(2_000)).encode()
-    began = time.thread_time()
     for _ in range(50):
         reader.feed(block)
-    reader.poll()
-    assert time.thread_time() - began < 0.5
+    assert {each.key for each in reader.poll()} == {"script.loss", "script.lr"}
+    assert reader.lines_left_out > 99_900
 
 
 @given(st.binary(max_size=300))
@@ -323,7 +322,7 @@ def test_values_without_a_step_are_counted_and_floods_are_bounded() -> None:
     buffer.add(Reading("loss", float(i), None, PRINTED) for i in range(30_000))
     points = buffer.take()
     assert [(p.key, p.value, p.step) for p in points] == [("script.loss", 29_999.0, 30_000)]
-    assert buffer.given_way == 29_999
+    assert buffer.overwritten == 29_999
     buffer.add(Reading(f"k{i}", 1.0, 1, PRINTED) for i in range(2_000))
     assert len(buffer.keys) == 300
     assert sum(buffer.refused_keys.values()) == 1_701

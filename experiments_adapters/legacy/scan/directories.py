@@ -1,4 +1,4 @@
-"""Every directory of a fleet: its scripts, what they do, and the entry points to propose."""
+"""Reads every directory below one: its scripts, their kinds, and the entry points to propose."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError
 
 from .classify import Neighbours, classify
+from .code_facts import read_facts
 from .evidence import Facts
-from .facts import read_facts
 from .options import read_options
-from .results import FleetScan, FoundDirectory, Kind, Script
+from .results import FoundDirectories, FoundDirectory, Kind, Script
 from .sites import KnownSites
 from .source import MAX_BYTES, Source, read_source
 from .versions import propose
-from .walk import ScriptFile, find_scripts, top_directories
+from .walk import ScriptFile, Walk, find_scripts, top_directories
 
 Progress = Callable[[int, int], None]
 ENTRY_KINDS: tuple[Kind, ...] = ("train", "infer", "quant")
@@ -34,13 +34,13 @@ _WORTH_PARSING = re.compile(
 _IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(.*)$", re.M)
 
 
-def scan_fleet(
+def scan_directories(
     directory: Path,
     known: KnownSites | None = None,
     *,
     single: bool = False,
     progress: Progress | None = None,
-) -> FleetScan:
+) -> FoundDirectories:
     """Read what the directories below this one hold. Nothing is run, imported or written.
 
     Args:
@@ -74,7 +74,7 @@ def scan_fleet(
                 problems += [f"{one.name}: {problem}" for problem in one.problems]
     if progress is not None:
         progress(len(paths), len(paths))
-    return FleetScan(root, tuple(found), tuple(empty), tuple(loose), tuple(problems))
+    return FoundDirectories(root, tuple(found), tuple(empty), tuple(loose), tuple(problems))
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _collector_paused() -> Iterator[None]:
 def scan_directory(path: Path, known: KnownSites | None = None) -> FoundDirectory:
     """One experiment's directory."""
     walk = find_scripts(path)
-    scripts = _read_scripts(walk.scripts, walk.problems)
+    scripts = _read_scripts(walk)
     proposals = (propose(kind, scripts) for kind in ENTRY_KINDS)
     name = unicodedata.normalize("NFC", path.name)
     return FoundDirectory(
@@ -121,13 +121,14 @@ def _checked(directory: Path) -> Path:
     return Path(os.path.abspath(directory))  # noqa: PTH100 - no '..' in the registry; links stay
 
 
-def _read_scripts(files: list[ScriptFile], problems: list[str]) -> tuple[Script, ...]:
+def _read_scripts(walk: Walk) -> tuple[Script, ...]:
+    files = walk.scripts
     sources: dict[str, Source] = {}
     facts: dict[str, Facts] = {}
     names = {file.name for file in files}
     neighbours = {part for file in files for part in re.split(r"[/.]", file.name)}
     for file in files:
-        content = _bytes_of(file, problems)
+        content = _bytes_of(file, walk)
         if content is None:
             sources[file.name] = Source(None, "", doubt="it can't be read", is_code=False)
             facts[file.name] = Facts()
@@ -168,13 +169,13 @@ def _script(file: ScriptFile, source: Source, facts: Facts, neighbours: Neighbou
     )
 
 
-def _bytes_of(file: ScriptFile, problems: list[str]) -> bytes | None:
+def _bytes_of(file: ScriptFile, walk: Walk) -> bytes | None:
     """A script's bytes, of a huge one only so many that it is seen to be too large."""
     try:
         with open(file.path, "rb") as stream:  # noqa: PTH123 - a path whose name may be no UTF-8
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        problems.append(f"{file.name} can't be read: {error.strerror or error}")
+        walk.cannot_read(file.name, error)
         return None
 
 

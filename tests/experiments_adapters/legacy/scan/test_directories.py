@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 from experiments_adapters.legacy.registry import ExperimentRegistry, parse_registry
-from experiments_adapters.legacy.scan import FleetScan, FoundDirectory, Script, scan_fleet
+from experiments_adapters.legacy.scan import (
+    FoundDirectories,
+    FoundDirectory,
+    Script,
+    scan_directories,
+)
 from experiments_adapters.legacy.scan.sites import KnownSite, KnownSites
 from experiments_adapters.legacy.scan.write import to_yaml
 from guardianflow.contracts.errors import ConfigurationError
@@ -28,11 +33,11 @@ KNOWN = KnownSites(
 
 
 @pytest.fixture(scope="module")
-def scanned(fleet: Path) -> FleetScan:
-    return scan_fleet(fleet, KNOWN)
+def scanned(fleet: Path) -> FoundDirectories:
+    return scan_directories(fleet, KNOWN)
 
 
-def of(scanned: FleetScan, name: str) -> FoundDirectory:
+def of(scanned: FoundDirectories, name: str) -> FoundDirectory:
     return next(each for each in scanned.directories if each.name == name)
 
 
@@ -42,7 +47,7 @@ def make(directory: Path, scripts: dict[str, str | bytes]) -> FoundDirectory:
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return scan_fleet(directory, single=True).directories[0]
+    return scan_directories(directory, single=True).directories[0]
 
 
 def script(found: FoundDirectory, path: str) -> Script:
@@ -50,7 +55,7 @@ def script(found: FoundDirectory, path: str) -> Script:
 
 
 def test_at_least_95_percent_of_the_fleet_are_classified_rightly(
-    scanned: FleetScan, labels: dict[str, dict[str, str]]
+    scanned: FoundDirectories, labels: dict[str, dict[str, str]]
 ) -> None:
     found = {d.name: {s.path: s.type for s in d.scripts} for d in scanned.directories}
     assert {d: set(s) for d, s in found.items()} == {d: set(s) for d, s in labels.items()}
@@ -61,7 +66,7 @@ def test_at_least_95_percent_of_the_fleet_are_classified_rightly(
     assert {kind for *_, kind in pairs} == {"train", "infer", "quant", "other"}
 
 
-def test_every_answer_says_how_sure_it_is_and_why(scanned: FleetScan) -> None:
+def test_every_answer_says_how_sure_it_is_and_why(scanned: FoundDirectories) -> None:
     for each in (s for d in scanned.directories for s in d.scripts):
         assert 0 < each.confidence < 1
         assert each.why.endswith(".")
@@ -83,7 +88,7 @@ def test_scanning_changes_nothing(fleet: Path) -> None:
         }
 
     before = state()
-    scan_fleet(fleet)
+    scan_directories(fleet)
     assert state() == before
 
 
@@ -109,21 +114,21 @@ def test_code_is_read_and_not_run(tmp_path: Path) -> None:
     ],
 )
 def test_the_default_among_versions(
-    scanned: FleetScan, directory: str, kind: str, default: str | None, sure: bool
+    scanned: FoundDirectories, directory: str, kind: str, default: str | None, sure: bool
 ) -> None:
     entry = of(scanned, directory).entry(kind)
     assert entry is not None
     assert (entry.default, entry.sure) == (default, sure), entry.why
 
 
-def test_what_lies_beside_the_code_is_passed_by_and_named(scanned: FleetScan) -> None:
+def test_what_lies_beside_the_code_is_passed_by_and_named(scanned: FoundDirectories) -> None:
     found = of(scanned, "donghwa-entec-ppe")
     assert {"data/", "runs/", "__pycache__/"} <= set(found.passed_by)
     assert all("site-packages" not in each.path for each in found.scripts)
     assert any("latest.py leads nowhere" in problem for problem in found.problems)
 
 
-def test_the_sites_come_from_what_is_known(scanned: FleetScan) -> None:
+def test_the_sites_come_from_what_is_known(scanned: FoundDirectories) -> None:
     site = of(scanned, "sampyo-gimhae-bct").site
     assert (site.customer, site.region, site.zone, site.task) == ("sampyo", "gimhae", "bct", "TODO")
     assert ("task.type", "known there: collision") in site.hints
@@ -141,7 +146,9 @@ def test_a_longer_customer_goes_before_a_shorter_one() -> None:
     assert known.read("donghwa_ulsan_화재_v2").task == "fire"
 
 
-def test_the_whole_fleet_becomes_a_registry_that_loads(scanned: FleetScan, fleet: Path) -> None:
+def test_the_whole_fleet_becomes_a_registry_that_loads(
+    scanned: FoundDirectories, fleet: Path
+) -> None:
     registry = parse_registry(to_yaml(scanned), fleet / "experiments.yaml")
     entry = registry.get("donghwa-entec-ppe")
     assert entry.directory == fleet / "donghwa-entec-ppe"
@@ -233,10 +240,10 @@ def test_a_helper_gives_its_meaning_to_who_calls_it(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="must be a directory but there is no"):
-        scan_fleet(tmp_path / "none")
+        scan_directories(tmp_path / "none")
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="is a file"):
-        scan_fleet(tmp_path / "file")
+        scan_directories(tmp_path / "file")
 
 
 def test_links_in_circles_and_twice_to_one_directory(tmp_path: Path) -> None:
@@ -247,7 +254,7 @@ def test_links_in_circles_and_twice_to_one_directory(tmp_path: Path) -> None:
     (home / "a" / "self.py").symlink_to(home / "a" / "self.py")
     (home / "alias").symlink_to(home / "a", target_is_directory=True)
     (home / "round").symlink_to(home, target_is_directory=True)
-    found = scan_fleet(home)
+    found = scan_directories(home)
     assert [each.name for each in found.directories] == ["a"]
     assert any("round is a link to a directory around it" in each for each in found.problems)
     assert any("self.py" in each for each in found.directories[0].problems)
@@ -258,7 +265,7 @@ def test_names_that_are_no_utf8_and_a_pipe_that_never_answers(tmp_path: Path) ->
     with open(odd, "wb") as stream:
         stream.write(b"from ultralytics import YOLO\nYOLO('a').train(data='b')")
     os.mkfifo(tmp_path / "train.py")
-    found = scan_fleet(tmp_path, single=True)
+    found = scan_directories(tmp_path, single=True)
     assert [each.type for each in found.directories[0].scripts] == ["train"]
     assert "\\xc7" in found.directories[0].scripts[0].path
     assert any("no regular file" in each for each in found.directories[0].problems)
@@ -286,7 +293,7 @@ def test_what_may_not_be_read_is_told() -> None:
         (folder / "train.py").touch(mode=0)
         if os.geteuid() == 0:
             os.seteuid(65534)
-        found = scan_fleet(folder, single=True).directories[0]
+        found = scan_directories(folder, single=True).directories[0]
     assert sorted(found.problems) == [
         "closed/ can't be read: Permission denied",
         "train.py can't be read: Permission denied",
@@ -307,13 +314,13 @@ def test_a_hundred_thousand_images_cost_little(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "scandir", counting)
-        scan_fleet(tmp_path)
+        scan_directories(tmp_path)
     assert not [path for path in listed if path.endswith("data")]
 
 
 def test_loose_scripts_and_empty_directories_are_told(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import torch")
     (tmp_path / "empty").mkdir()
-    found = scan_fleet(tmp_path)
+    found = scan_directories(tmp_path)
     assert found.loose == ("train.py",)
     assert found.without_scripts == ("empty",)

@@ -19,18 +19,18 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from scenario.files import read_scenario_text
 
-from ..registry import KIND, MAX_BYTES, ExperimentRegistry, LegacyExperiment, parse_registry
-from ..registry_schema import SCRIPT_TYPES, is_todo
-from .results import FleetScan, FoundDirectory, FoundEntry
-from .versions import matches, patterns_for
-from .write import SUM, entries_of, entry_text, patterns_line, sum_of, to_yaml
+from .registry import KIND, MAX_BYTES, ExperimentRegistry, LegacyExperiment, parse_registry
+from .registry_schema import SCRIPT_TYPES
+from .scan.results import FoundDirectories, FoundDirectory, FoundEntry, is_todo
+from .scan.versions import matches, patterns_for
+from .scan.write import SUM, entries_of, entry_text, patterns_line, sum_of, to_yaml
 
 GONE = "# gone: "
 
 
 @dataclass
 class Changes:
-    """What an update did and what it left to people.
+    """The changes of an update, and the notes on what it left to people.
 
     Args:
         added: names of new entries.
@@ -50,7 +50,7 @@ class Changes:
         return bool(self.added or self.extended or self.gone or self.back)
 
 
-def write_new(scan: FleetScan, file: Path) -> None:
+def write_new(scan: FoundDirectories, file: Path) -> None:
     """Write a registry where there is none.
 
     Raises:
@@ -67,7 +67,7 @@ def write_new(scan: FleetScan, file: Path) -> None:
     write_atomically(file, text)
 
 
-def update_file(scan: FleetScan, file: Path) -> Changes:
+def update_file(scan: FoundDirectories, file: Path) -> Changes:
     """Add to a registry what is new.
 
     Raises:
@@ -80,7 +80,7 @@ def update_file(scan: FleetScan, file: Path) -> Changes:
     return changes
 
 
-def updated_text(text: str, scan: FleetScan, file: Path) -> tuple[str, Changes]:
+def updated_text(text: str, scan: FoundDirectories, file: Path) -> tuple[str, Changes]:
     """The text of the registry with what is new, and what that is."""
     registry = parse_registry(text, file)
     changes = Changes()
@@ -89,13 +89,16 @@ def updated_text(text: str, scan: FleetScan, file: Path) -> tuple[str, Changes]:
         lines[-1] += "\n"
     entries = _entry_nodes(text, file)
     edits: list[tuple[int, int, list[str]]] = []  # first line, lines replaced, new lines
+    extended: set[str] = set()
     by_path = {_real(each.directory): each for each in registry if not is_todo(each.path)}
     found = {_real(each.path): each for each in scan.directories}
     for path, entry in by_path.items():
         line, node = entries[entry.name]
         edits += _mark_gone(lines, line, path, entry, changes)
         if path in found and isinstance(node, MappingNode):
-            edits += _extend(lines, node, entry, found[path], changes)
+            longer = _extend(lines, node, entry, found[path], changes)
+            edits += longer
+            extended |= {entry.name} if longer else set()
     fresh = [each for each in entries_of(scan) if _real(each.path) not in by_path]
     taken = {each.name for each in registry}
     for each in [each for each in fresh if each.name in taken]:
@@ -110,7 +113,7 @@ def updated_text(text: str, scan: FleetScan, file: Path) -> tuple[str, Changes]:
         result = _append(result, fresh, file)
         changes.added = [each.name for each in fresh]
     if result != text:
-        _check(result, registry, changes, file)
+        _check(result, registry, extended, len(fresh), file)
     return result, changes
 
 
@@ -286,16 +289,17 @@ def _last_line(node: Node) -> int:
     return int(end.line)
 
 
-def _check(text: str, before: ExperimentRegistry, changes: Changes, file: Path) -> None:
+def _check(
+    text: str, before: ExperimentRegistry, extended: set[str], added: int, file: Path
+) -> None:
     """Nothing that stood there may have changed, but the patterns that were extended."""
     after = parse_registry(text, file)
     lost = [
         each.name
         for each in before
-        if not any(label.startswith(f"{each.name}: ") for label in changes.extended)
-        and after.get(each.name).model_dump() != each.model_dump()
+        if each.name not in extended and after.get(each.name).model_dump() != each.model_dump()
     ]
-    if lost or len(after) != len(before) + len(changes.added):
+    if lost or len(after) != len(before) + added:
         raise ConfigurationError(
             Problem(f"can't be updated without changing {', '.join(lost) or 'it'}; its layout is "
                     "unusual: add the new entries by hand from a scan to another -o", str(file))

@@ -10,9 +10,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from .calls import DETECTORS, STARTERS, meaning_of, meaning_of_command
+from .call_meanings import DETECTORS, STARTERS, meaning_of, meaning_of_command
 from .evidence import MODULE, Evidence, Facts
-from .source import Source
+from .source import Source, is_made_of, plain_name
 from .text_facts import facts_of_text
 
 _GUARD = re.compile(r"exists|isfile|is_file|not_|engine|onnx", re.I)
@@ -22,7 +22,7 @@ _DATA_FOLDER = re.compile(r"(?:^|/)(?:data|datasets?|images?|데이터|데이터
 
 
 def read_facts(source: Source) -> Facts:
-    """What a script shows; of one without a syntax tree what its text shows."""
+    """Reads the facts of a script; of one without a syntax tree from its text."""
     if source.tree is None:
         return facts_of_text(source)
     walk = _Walk()
@@ -150,9 +150,8 @@ class _Walk:
         while isinstance(value, (ast.Await, ast.IfExp)):
             value = value.value if isinstance(value, ast.Await) else value.body
         if isinstance(value, (ast.Call, ast.Name, ast.Attribute)):
-            name = _plain(target)
-            # `model = model.to(device)` does not change what it is
-            if name and not _begins_with(value, name):
+            name = plain_name(target)
+            if name and plain_name(value) != name and not is_made_of(value, name):
                 self.made_by[place, name] = value
         elif isinstance(value, (ast.List, ast.Tuple, ast.JoinedStr, ast.BinOp)):
             if isinstance(target, ast.Name):
@@ -202,7 +201,7 @@ class _Walk:
         if depth > 12:
             return "?"
         if isinstance(node, (ast.Name, ast.Attribute)):
-            made = self._origin(_plain(node), place)
+            made = self._origin(plain_name(node), place)
             if made is not None:
                 return self._name(made, place, depth + 1)
         if isinstance(node, ast.Name):
@@ -219,7 +218,7 @@ class _Walk:
         return "?"
 
     def _origin(self, name: str, place: str) -> ast.expr | None:
-        """What a variable was made by: in the same function, else at the top."""
+        """The expression that made a variable: in the same function, else at the top."""
         return self.made_by.get((place, name)) or self.made_by.get((MODULE, name))
 
     def _made_elsewhere(self, called: ast.expr) -> str:
@@ -229,7 +228,7 @@ class _Walk:
         """
         base = called.value if isinstance(called, ast.Attribute) else called
         method = f".{called.attr}" if isinstance(called, ast.Attribute) else ""
-        variable = _plain(base)
+        variable = plain_name(base)
         if not variable or method == ".train":
             return ""
         if self.detectors is None:
@@ -277,27 +276,6 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
             for item in value:
                 if isinstance(item, ast.AST):
                     yield item
-
-
-def _plain(node: ast.expr) -> str:
-    """'model', 'self.model'; '' for what is no plain name."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{node.value.id}.{node.attr}"
-    return ""
-
-
-def _begins_with(node: ast.expr, name: str) -> bool:
-    while True:
-        if _plain(node) == name:
-            return True
-        if isinstance(node, ast.Call):
-            node = node.func
-        elif isinstance(node, (ast.Attribute, ast.Subscript)):
-            node = node.value
-        else:
-            return False
 
 
 def _is_main_guard(test: ast.expr) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..scan.source import is_made_of, plain_name
+
 UNKNOWN = object()
 """A value that only running the script tells."""
 MODEL_CALLS = ("val", "predict", "track", "export", "benchmark", "tune", "add_callback", "load")
@@ -62,21 +64,21 @@ class TrainCall:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a script's code shows of its training.
+class TrainCalls:
+    """The calls and paths of a training that a script's code shows.
 
     Args:
         calls: of `train` on Ultralytics' YOLO.
-        others: (line, code) of what else it does with a detector.
+        others: (line, method, code) of what else it does with a detector.
         saved: paths it gives to torch.save.
     """
 
     calls: tuple[TrainCall, ...]
-    others: tuple[tuple[int, str], ...]
+    others: tuple[tuple[int, str, str], ...]
     saved: tuple[str, ...]
 
 
-def read_training(tree: ast.Module, values: Mapping[str, object]) -> Reading:
+def read_training(tree: ast.Module, values: Mapping[str, object]) -> TrainCalls:
     """Find the calls.
 
     Args:
@@ -98,9 +100,9 @@ class _Reader:
         self._set: dict[tuple[_Function | None, str], list[ast.expr]] = {}
         for node in ast.walk(tree):
             for target, value in _assignments(node):
-                self._set.setdefault((self._function(node), _plain(target)), []).append(value)
+                self._set.setdefault((self._function(node), plain_name(target)), []).append(value)
 
-    def read(self) -> Reading:
+    def read(self) -> TrainCalls:
         calls, others, saved = [], [], []
         for node in ast.walk(self._tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
@@ -109,11 +111,11 @@ class _Reader:
             if node.func.attr == "train" and self._is_training(node, made):
                 calls.append(self._train_call(node, made))
             elif node.func.attr in MODEL_CALLS and self._is_yolo(made):
-                others.append((node.lineno, ast.unparse(node)))
+                others.append((node.lineno, node.func.attr, ast.unparse(node)))
             elif ast.unparse(node.func) == "torch.save" and len(node.args) > 1:
                 path = self._value(node.args[1])
                 saved.append(path if isinstance(path, str) else ast.unparse(node.args[1]))
-        return Reading(
+        return TrainCalls(
             tuple(sorted(calls, key=lambda call: call.line)),
             tuple(sorted(others)),
             tuple(dict.fromkeys(saved)),
@@ -164,7 +166,7 @@ class _Reader:
             if isinstance(node.func, ast.Attribute) and node.func.attr in ("load", "to", "cuda"):
                 return self._made_by(node.func.value, depth + 1)
             return node
-        given = [each for each in self._all_set(node) if not _begins_with(each, _plain(node))]
+        given = [each for each in self._all_set(node) if not is_made_of(each, plain_name(node))]
         return self._made_by(given[-1], depth + 1) if given else None
 
     def _imported(self, node: ast.expr) -> str:
@@ -176,7 +178,7 @@ class _Reader:
 
     def _all_set(self, node: ast.expr) -> list[ast.expr]:
         """Everything a variable is set to, and what is passed where it is a parameter."""
-        name, function = _plain(node), self._function(node)
+        name, function = plain_name(node), self._function(node)
         if not name:
             return []
         if name.startswith("self."):  # set in one method, used in another
@@ -291,7 +293,7 @@ class _Reader:
         return self._value(given[0], depth) if len(given) == 1 else UNKNOWN
 
     def _origins(self, node: ast.expr) -> list[ast.expr]:
-        """What a variable was made by, also where it came in as a parameter."""
+        """The expressions that made a variable, also where it came in as a parameter."""
         found, seen = self._all_set(node), 0
         while len(found) == 1 and isinstance(found[0], ast.Name) and seen < _DEEPEST:
             found, seen = self._all_set(found[0]), seen + 1
@@ -300,7 +302,7 @@ class _Reader:
     def _parameter(
         self, function: _Function, name: str, given: list[ast.expr], depth: int
     ) -> object:
-        """What every call passes; else the option's value of click, typer, fire, or the default."""
+        """The value that every call passes; else that of the option, or the default."""
         calls = self._calls_of(function)
         if given:
             same = len(given) == 1 and len(calls) <= 1
@@ -367,24 +369,6 @@ def _defaults(function: _Function) -> Iterator[tuple[str, ast.expr]]:
     for argument, maybe in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
         if maybe is not None:
             yield argument.arg, maybe
-
-
-def _plain(node: ast.expr) -> str:
-    """'model', 'self.model'; '' for what is no plain name."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{node.value.id}.{node.attr}"
-    return ""
-
-
-def _begins_with(node: ast.AST, name: str) -> bool:
-    """`model = model.to(device)` does not change what it is."""
-    while isinstance(node, (ast.Call, ast.Attribute, ast.Subscript)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-        if isinstance(node, (ast.Name, ast.Attribute)) and _plain(node) == name:
-            return True
-    return False
 
 
 def _is_number(value: object) -> bool:

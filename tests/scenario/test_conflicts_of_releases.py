@@ -10,7 +10,7 @@ import pytest
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.releases import ReleaseLimits
 from scenario import Scenario, build_scenario, dump_scenario, load_scenario
-from scenario.releases import release_limits, unknown_classes
+from scenario.conflicts import unknown_classes
 
 BASE: dict[str, Any] = {
     "name": "gates",
@@ -48,7 +48,7 @@ def test_every_limit_reaches_the_gates_and_the_file(tmp_path: Path) -> None:
     scenario = made(ALL, benchmark={"cameras": {}})
     assert scenario.release is not None
     asked = {k: v for k, v in ALL.items() if k not in ("objective", "auto_promote")}
-    assert release_limits(scenario.release) == ReleaseLimits(**asked)
+    assert scenario.release.limits() == ReleaseLimits(**asked)
     (tmp_path / "s.yaml").write_text(dump_scenario(scenario), encoding="utf-8")
     assert load_scenario(tmp_path / "s.yaml") == scenario
     assert scenario.to_all_params("release")["release.min_recall.안전모"] == 0.9

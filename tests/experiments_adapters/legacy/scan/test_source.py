@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from experiments_adapters.legacy.scan.classify import Neighbours, classify
-from experiments_adapters.legacy.scan.facts import read_facts
+from experiments_adapters.legacy.scan.code_facts import read_facts
 from experiments_adapters.legacy.scan.options import read_options, template_of
 from experiments_adapters.legacy.scan.source import MAX_BYTES, first_side, read_source
 

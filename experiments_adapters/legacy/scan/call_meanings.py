@@ -1,4 +1,4 @@
-"""What a call means: which libraries' functions train, infer or quantise.
+"""The meaning of calls: the functions of libraries that train, infer or quantise.
 
 A call comes as its full name with the imports resolved: `trt.Builder` is 'tensorrt.Builder', and
 `model.train` after `model = YOLO(…)` is 'ultralytics.YOLO().train'.
@@ -14,7 +14,7 @@ from .results import Kind
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a call is evidence for.
+    """The kind of work that a call is evidence for.
 
     Args:
         strength: 0…1.
@@ -94,7 +94,7 @@ STARTERS = re.compile(r"^(?:os\.(?:system|popen|exec\w+|spawn\w+)|subprocess\.\w
 
 
 def meaning_of(name: str, keywords: frozenset[str], positional: int) -> Meaning | None:
-    """What a call is evidence for; None: nothing.
+    """The work that a call is evidence for; None: none.
 
     Args:
         name: full, with a `()` behind what was called to make the receiver.
@@ -178,7 +178,7 @@ _YOLO = re.compile(r"(?:^|[\s/;&])yolo\s+(.*)", re.S)
 
 
 def meaning_of_command(command: str) -> Meaning | None:
-    """What a shell's command is evidence for: `yolo detect train data=…`, `python train.py`."""
+    """The work that a shell's command is evidence for: `yolo detect train …`, `python train.py`."""
     if match := _YOLO.search(command):
         for word in re.findall(r"(?:mode=)?(\w+)(?![\w=.])", match[1]):
             if word in _MODES:

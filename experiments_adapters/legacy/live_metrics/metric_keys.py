@@ -1,4 +1,4 @@
-"""What was read from a file or a printed line, and the key it gets in the run.
+"""A value that was read from a file or a printed line, and the key it gets in the run.
 
 det.*      the meaning is known: mAP50, precision, box_loss … as in docs/metrics.md
 script.*   everything else, under the name the script gave it
@@ -7,7 +7,10 @@ script.*   everything else, under the name the script gave it
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from experiments_adapters.metrics import to_metric_keys
 
@@ -67,6 +70,35 @@ class Reading:
     @property
     def key(self) -> str:
         return metric_key(self.name, self.value, self.series)
+
+
+class Follower(ABC):
+    """Reads what is appended to one file.
+
+    Args:
+        path: the file.
+        series: see Reading.
+
+    Attributes:
+        problem: what is wrong with the file; '' where nothing is.
+    """
+
+    def __init__(self, path: Path, series: str = "") -> None:
+        self.path, self.series = path, series
+        self.problem = ""
+
+    def poll(self) -> list[Reading]:
+        """The readings since the last time; where reading fails, those before that."""
+        found: list[Reading] = []
+        try:
+            for reading in self._new():
+                found.append(reading)  # noqa: PERF402 - one by one, as an error may come
+        except OSError as exc:
+            self.problem = f"can't be read: {exc.strerror}"
+        return found
+
+    @abstractmethod
+    def _new(self) -> Iterable[Reading]: ...
 
 
 def metric_key(name: str, value: float, series: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What the name of a script says: its version, its date, whether it was put aside, what it is for.
+"""Reads from a script's name its version, its date, whether it was put aside, and its purpose.
 
 People write `train_yolov11_v2.py`, `yolo_v11_train_1214.py`, `학습_최종_v3.py`,
 `train_backup_old.py`, `infer (복사본).py`. The number behind `yolo` is the network's, not the
@@ -49,7 +49,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class NameFacts:
-    """What a name says.
+    """The facts of a name.
 
     Args:
         version: (3,) of v3, (1, 2) of v1.2; () without one.

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments_adapters.legacy.registry import load_registry, parse_registry
-from experiments_adapters.legacy.scan import FleetScan, scan_fleet
-from experiments_adapters.legacy.scan.results import FoundDirectory, FoundEntry, FoundSite
-from experiments_adapters.legacy.scan.update import (
+from experiments_adapters.legacy.registry_update import (
     update_file,
     updated_text,
     write_atomically,
     write_new,
 )
+from experiments_adapters.legacy.scan import FoundDirectories, scan_directories
+from experiments_adapters.legacy.scan.results import FoundDirectory, FoundEntry, FoundSite, Note
 from experiments_adapters.legacy.scan.write import portable, scalar, to_yaml
 from guardianflow.contracts.errors import ConfigurationError
 
@@ -36,20 +36,20 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def file(home: Path) -> Path:
     file = home.parent / "configs" / "experiments.yaml"
-    write_new(scan_fleet(home), file)
+    write_new(scan_directories(home), file)
     return file
 
 
 def test_a_new_file_loads_and_is_not_written_over(home: Path, file: Path) -> None:
     assert [each.name for each in load_registry(file)] == ["a-ppe", "나-화재"]
     with pytest.raises(ConfigurationError, match="is there already; add what is new with --update"):
-        write_new(scan_fleet(home), file)
+        write_new(scan_directories(home), file)
     assert not list(file.parent.glob(".*"))
 
 
 def test_nothing_new_touches_nothing(home: Path, file: Path) -> None:
     before = (file.read_bytes(), file.stat().st_mtime_ns)
-    assert not update_file(scan_fleet(home), file)
+    assert not update_file(scan_directories(home), file)
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
 
 
@@ -64,7 +64,7 @@ def test_hand_made_edits_and_comments_stay_to_the_letter(home: Path, file: Path)
     file.write_text(edited, "utf-8")
     (home / "c-fall").mkdir()
     (home / "c-fall" / "학습.py").write_text(TRAIN, "utf-8")
-    changes = update_file(scan_fleet(home), file)
+    changes = update_file(scan_directories(home), file)
     assert changes.added == ["c-fall"]
     after = file.read_text("utf-8")
     added = [line for line in after.splitlines() if line not in edited.splitlines()]
@@ -85,36 +85,36 @@ def test_new_scripts_come_into_patterns_that_nobody_edited(home: Path, file: Pat
     at = text.index("나-화재")
     text = text[:at] + text[at:].replace('["train*.py"]', '["train_v1.py"]', 1)
     file.write_text(text, "utf-8")
-    changes = update_file(scan_fleet(home), file)
+    changes = update_file(scan_directories(home), file)
     assert changes.extended == ["a-ppe: train"]
     assert changes.notes == ["나-화재: train: its patterns are yours and don't name go.py"]
     registry = load_registry(file)
     assert registry.get("a-ppe").entry_points.train.patterns == ("train*.py", "go.py")  # type: ignore[union-attr]
     assert registry.get("나-화재").entry_points.train.patterns == ("train_v1.py",)  # type: ignore[union-attr]
-    assert not update_file(scan_fleet(home), file)
+    assert not update_file(scan_directories(home), file)
 
 
 def test_a_script_that_the_patterns_name_already_changes_nothing(home: Path, file: Path) -> None:
     (home / "a-ppe" / "train_v2.py").write_text(TRAIN, "utf-8")
-    assert not update_file(scan_fleet(home), file)
+    assert not update_file(scan_directories(home), file)
 
 
 def test_a_new_kind_of_script_is_told(home: Path, file: Path) -> None:
     (home / "a-ppe" / "export.py").write_text(EXPORT, "utf-8")
-    changes = update_file(scan_fleet(home), file)
+    changes = update_file(scan_directories(home), file)
     assert changes.notes == ["a-ppe: quant has no entry point; the scan found export.py"]
 
 
 def test_a_directory_that_went_is_marked_and_comes_back(home: Path, file: Path) -> None:
     before = file.read_text("utf-8")
     (home / "a-ppe").rename(home.parent / "elsewhere")
-    assert update_file(scan_fleet(home), file).gone == ["a-ppe"]
+    assert update_file(scan_directories(home), file).gone == ["a-ppe"]
     marked = file.read_text("utf-8")
     assert "  # gone: there was no such directory at the last scan\n  a-ppe:\n" in marked
     assert len(load_registry(file)) == 2
-    assert not update_file(scan_fleet(home), file)
+    assert not update_file(scan_directories(home), file)
     (home.parent / "elsewhere").rename(home / "a-ppe")
-    assert update_file(scan_fleet(home), file).back == ["a-ppe"]
+    assert update_file(scan_directories(home), file).back == ["a-ppe"]
     assert file.read_text("utf-8") == before
 
 
@@ -123,14 +123,14 @@ def test_the_comments_below_the_last_entry_stay_with_it(home: Path, file: Path) 
     (home / "z").mkdir()
     (home / "z" / "train.py").write_text(TRAIN, "utf-8")
     before = file.read_text("utf-8")
-    update_file(scan_fleet(home), file)
+    update_file(scan_directories(home), file)
     assert file.read_text("utf-8").startswith(before.rstrip("\n"))
 
 
 def test_an_entry_of_another_path_with_the_same_name_is_kept(home: Path, file: Path) -> None:
     text = file.read_text("utf-8").replace(f"{home}/a-ppe", "/somewhere/else")
     file.write_text(text, "utf-8")
-    changes = update_file(scan_fleet(home), file)
+    changes = update_file(scan_directories(home), file)
     assert "an entry called 'a-ppe' has another path" in changes.notes[0]
     assert changes.added == []
 
@@ -140,7 +140,7 @@ def test_an_entry_of_another_path_with_the_same_name_is_kept(home: Path, file: P
 )
 def test_an_empty_registry_gets_its_first_entries(home: Path, start: str, tmp_path: Path) -> None:
     file = tmp_path / "e.yaml"
-    text, changes = updated_text(start, scan_fleet(home), file)
+    text, changes = updated_text(start, scan_directories(home), file)
     assert changes.added == ["a-ppe", "나-화재"]
     assert len(parse_registry(text, file)) == 2
     assert ("# x" in start) == ("# x" in text)
@@ -150,10 +150,10 @@ def test_a_layout_that_can_not_be_added_to_is_refused(home: Path, tmp_path: Path
     file = tmp_path / "e.yaml"
     file.write_text("experiments: {b: {path: /b}}\n", "utf-8")
     with pytest.raises(ConfigurationError, match="write them on lines of their own"):
-        update_file(scan_fleet(home), file)
+        update_file(scan_directories(home), file)
     file.write_text("experiments: {b: {pth: /b}}\n", "utf-8")
     with pytest.raises(ConfigurationError, match="did you mean 'path'"):
-        update_file(scan_fleet(home), file)
+        update_file(scan_directories(home), file)
 
 
 def test_a_write_that_fails_leaves_the_old_file(
@@ -198,9 +198,9 @@ def test_any_name_and_hint_makes_a_file_that_reads_back(name: str, notes: list[s
         name = check_experiment_name(name)
     except ValueError:
         return
-    entry = FoundEntry("train", "t.py", name, True, ("t.py",), notes=tuple(notes))
+    entry = FoundEntry("train", "t.py", name, True, ("t.py",), notes=tuple(map(Note, notes)))
     site = FoundSite("TODO", "TODO", "plant1", "full", "TODO", (("customer", name),))
     found = FoundDirectory(name, Path("/x"), (), (entry,), site)
-    text = to_yaml(FleetScan(Path("/"), (found,)))
+    text = to_yaml(FoundDirectories(Path("/"), (found,)))
     registry = parse_registry(text, Path("e.yaml"))
     assert [each.name for each in registry] == [name]

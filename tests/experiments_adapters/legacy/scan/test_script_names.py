@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments_adapters.legacy.scan.results import Script
+from experiments_adapters.legacy.scan.script_names import read_name, same_version
 from experiments_adapters.legacy.scan.versions import choose, matches, patterns_for
-from experiments_adapters.legacy.script_names import read_name, same_version
 
 
 @pytest.mark.parametrize(
