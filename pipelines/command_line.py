@@ -222,11 +222,12 @@ def run_and_report(
 
 def gate_code(options: RunOptions, result: StageResult) -> int:
     """1 where a release had to pass and did not; says which gates stopped it."""
-    if not options.fail_on_gate or result.decision.get("outcome") == PASS:
+    decision = result.decision
+    if not options.fail_on_gate or decision is None or decision.outcome == PASS:
         return 0
     from .release.text import refusal
 
-    write(f"error: {refusal(result.decision)}", error=True)
+    write(f"error: {refusal(decision)}", error=True)
     return 1
 
 
@@ -296,12 +297,14 @@ def print_json(value: Any) -> None:
 
 def result_as_dict(result: StageResult) -> dict[str, Any]:
     """The object that --json ends stdout with."""
+    from guardianflow.release.explanation import as_dict
+
     return {
         "run_id": result.run_id,
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
         **({"notes": list(result.notes)} if result.notes else {}),
-        **({"release": dict(result.decision)} if result.decision else {}),
+        **({"release": as_dict(result.decision)} if result.decision else {}),
         "stage": result.stage,
         "variant": result.variant,
         "reused": result.reused,

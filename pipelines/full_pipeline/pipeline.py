@@ -91,7 +91,7 @@ class FullPipeline:
             metrics=metrics,
             models=tuple(all_models(results)),
             stages=tuple(results),
-            decision=next((r.decision for r in results if r.stage == "release"), {}),
+            decision=next((r.decision for r in results if r.stage == "release"), None),
         )
 
     def _stages(self, planner: Planner) -> list[StageResult]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from guardianflow.contracts.releases import ReleaseDecision
 from guardianflow.contracts.results import StageResult
+from guardianflow.release.explanation import as_dict
 from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import Scenario
 
@@ -46,14 +47,14 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """Args: rows: the original first. release: its decision; empty where none was asked."""
+    """Args: rows: the original first. release: its decision; None where none was asked."""
 
     scenario: str
     version: str
     experiment_name: str
     run_id: str
     rows: tuple[SummaryRow, ...]
-    release: Mapping[str, Any] = field(default_factory=dict)
+    release: ReleaseDecision | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -77,7 +78,7 @@ def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -
         experiment_name=scenario.get_experiment_name(),
         run_id=run_id,
         rows=tuple(make_row(result, judged[result.variant], judged) for result in made),
-        release=next((r.decision for r in results if r.decision), {}),
+        release=next((r.decision for r in results if r.decision), None),
     )
 
 
@@ -176,7 +177,7 @@ def to_markdown(summary: Summary) -> str:
 
 def release_section(summary: Summary) -> list[str]:
     """Markdown of the decision; nothing where none was asked."""
-    if not summary.release:
+    if summary.release is None:
         return []
     first, *rest = (markdown_text(line) for line in decision_lines(summary.release))
     details = [f"- {line}" for line in rest]
@@ -184,7 +185,7 @@ def release_section(summary: Summary) -> list[str]:
 
 
 def to_dict(summary: Summary) -> dict[str, object]:
-    return asdict(summary)
+    return asdict(summary) | {"release": as_dict(summary.release) if summary.release else {}}
 
 
 def write_summary(summary: Summary, folder: Path) -> None:

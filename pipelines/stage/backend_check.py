@@ -63,3 +63,8 @@ def verdict_tags(verdict: ProbeVerdict) -> dict[str, str]:
     if verdict.isa_cap:
         tags["sys.isa_cap"] = verdict.isa_cap
     return tags
+
+
+def native_device(device: str) -> str:
+    """The original runs in PyTorch, whatever runtime the variant's device names."""
+    return "auto" if device in ("openvino", "tensorrt") else device

@@ -43,8 +43,8 @@ def next_steps(report: ReleaseReport, wording: Wording) -> list[Step]:
 
 
 def _deploy(decision: ReleaseDecision, wording: Wording) -> list[Step]:
-    winner = next(each for each in decision.variants if each.variant == decision.winner)
-    if not winner.version:
+    winner = decision.winning
+    if winner is None or not winner.version:
         return [Step(wording.text("next.unregistered"))]
     name, steps = winner.model_name, []
     if winner.version == winner.champion_version:
@@ -95,8 +95,8 @@ def _judge_again(lineage: Lineage, open_gates: Sequence[GateVerdict]) -> str:
     else:
         for run_id in dict.fromkeys(lineage.source_runs.values()):
             words += ["--source-run-id", run_id]
-    runs = [int(count) for help_, count in map(remedy, open_gates) if help_ == RUNS_HELP]
-    if runs:
+    found = [count for help_, count in map(remedy, open_gates) if help_ == RUNS_HELP]
+    if runs := [count for count in found if count is not None]:
         words += ["-p", f"benchmark.benchmark_runs={max(runs)}"]
     return command(*words)
 
