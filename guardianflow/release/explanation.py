@@ -83,7 +83,7 @@ def _shown(gate: GateVerdict, measured: Estimate) -> str:
 def _advice(gate: GateVerdict) -> str:
     cause = gate.cause
     match cause.kind:
-        case CauseKind.MORE_IMAGES:
+        case CauseKind.MORE_IMAGES | CauseKind.FEW_IMAGES:
             return f"needs about {cause.more_images} more test images."
         case CauseKind.MORE_RUNS:
             return f"set benchmark.benchmark_runs to about {cause.needed} to decide it."

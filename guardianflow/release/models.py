@@ -65,6 +65,10 @@ class ReleaseModel:
         names = ("variant", "run_id", "name", "version")
         return {name: getattr(self, name) for name in names}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, str]) -> ReleaseModel:
+        return cls(values["variant"], values["run_id"], values["name"], values["version"])
+
     def __str__(self) -> str:
         return f"{self.name} v{self.version}" if self.version else f"run {self.run_id}"
 

@@ -130,7 +130,7 @@ def fetch_contestants(context: StageContext, folder: Path) -> list[ComparedModel
         SourceError: a candidate or a champion that is there can't be fetched, or the two name
             different classes.
     """
-    candidates = [ReleaseModel(**each) for each in context.request.candidates]
+    candidates = [ReleaseModel.from_dict(each) for each in context.request.candidates]
     if not candidates:
         raise ConfigurationError("a release needs at least one candidate to judge but got none")
     champions: dict[str, tuple[ReleaseModel | None, Mapping[str, float]]] = {}

@@ -78,12 +78,10 @@ def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
         count = f"{max(needed):,}"
         texts.append(wording.text("next.images", count=count, variant=variant.variant))
     for gate in open_gates:
-        help_, count = remedy(gate)
+        help_, needed_runs = remedy(gate)
         if help_ != IMAGES_HELP:
-            name = wording.gate_name(gate.gate)
-            texts.append(
-                wording.text(f"next.{help_}", gate=name, variant=variant.variant, count=count)
-            )
+            told = {"gate": wording.gate_name(gate.gate), "variant": variant.variant}
+            texts.append(wording.text(f"next.{help_}", **told, count=needed_runs))
     again = _judge_again(report.lineage, open_gates)
     return [*(Step(text) for text in texts), Step(wording.text("next.again"), again)]
 
