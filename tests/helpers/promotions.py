@@ -18,11 +18,14 @@ from guardianflow.contracts.releases import (
     COMPARED_TAG,
     OUTCOME_TAG,
     ROLLBACK,
+    CauseKind,
+    GateCause,
     GateVerdict,
     ReleaseDecision,
     VariantDecision,
 )
 from guardianflow.contracts.results import RunRequest
+from guardianflow.release.explanation import as_dict
 from guardianflow.release.promotion.evidence import JudgedModel, ReleaseEvidence
 from guardianflow.release.promotion.promotion import promote, recover, rollback
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
@@ -112,18 +115,18 @@ def log_release(
     ports: Any, package: DetectorPackage, version: str, champion: str = "", outcome: str = "pass"
 ) -> str:
     """The run of a release that has judged a version of NAME; returns its id."""
-    gate = GateVerdict("min_mAP50", outcome, 0.5, None, "measured")
+    gate = GateVerdict("min_mAP50", outcome, 0.5, None, GateCause(CauseKind.NOT_MEASURED))
     judged = VariantDecision(
         "onnx_fp32", NAME, version, "", champion, (gate,), digest=package.digest
     )
-    decision = ReleaseDecision(outcome, "onnx_fp32", "size", (judged,), "measured")
+    decision = ReleaseDecision(outcome, "onnx_fp32", "size", (judged,))
     experiment = NAME.rpartition("/")[0]
     run_id: str = ports.store.start_run(
         RunRequest(experiment, "ppe-release", {"guardianflow.stage": "release"})
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "release.json"
-        file.write_text(json.dumps(decision.to_dict()), encoding="utf-8")
+        file.write_text(json.dumps(as_dict(decision)), encoding="utf-8")
         ports.store.log_files(run_id, file, "results")
     ports.store.end_run(run_id)
     return run_id
