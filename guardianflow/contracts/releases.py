@@ -159,9 +159,17 @@ class GateVerdict:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> GateVerdict:
-        """Of a decision's dictionary; one of an earlier release has words and no cause."""
-        if "cause" in row:
-            cause = GateCause(**{**row["cause"], "kind": CauseKind(row["cause"]["kind"])})
+        """Of a decision's dictionary; one of another release has words and no cause that we know.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is none.
+        """
+        if row["outcome"] not in VERDICTS:
+            raise ValueError(f"a gate with outcome '{row['outcome']}'")
+        given = row.get("cause", {})
+        if given.get("kind") in set(CauseKind):
+            known = {key: given[key] for key in GateCause.__dataclass_fields__ if key in given}
+            cause = GateCause(**{**known, "kind": CauseKind(given["kind"])})
         else:
             cause = GateCause(CauseKind.RECORDED, row.get("more_images"), told=row["reason"])
         measured = Estimate(**row["measured"]) if row["measured"] else None
@@ -240,7 +248,7 @@ class ReleaseDecision:
         """What dataclasses.asdict or release.explanation.as_dict made of one.
 
         Raises:
-            KeyError, TypeError, ValueError: it is no decision.
+            KeyError, TypeError, ValueError, AttributeError: it is no decision.
         """
         known = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
         known["variants"] = tuple(map(VariantDecision.from_dict, values["variants"]))

@@ -26,7 +26,7 @@ from guardianflow.contracts.releases import (
 )
 from guardianflow.contracts.results import RunRequest
 from guardianflow.release.explanation import as_dict
-from guardianflow.release.promotion.evidence import JudgedModel, ReleaseEvidence
+from guardianflow.release.promotion.evidence import ReleaseEvidence
 from guardianflow.release.promotion.promotion import promote, recover, rollback
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 
@@ -95,18 +95,28 @@ class Gone:
         return call
 
 
+def gate(outcome: str) -> GateVerdict:
+    return GateVerdict("min_mAP50", outcome, 0.5, None, GateCause(CauseKind.RECORDED, told="told"))
+
+
 def borne_out(store: Any, name: str = NAME) -> Callable[[str], ReleaseEvidence]:
     """Evidence that says of every version what its tags say, as a release leaves them."""
 
     def read(run_id: str) -> ReleaseEvidence:
-        models = tuple(
-            JudgedModel(
-                name, each.version, each.tags[OUTCOME_TAG], PACKAGE.digest, each.tags[COMPARED_TAG]
+        variants = tuple(
+            VariantDecision(
+                "onnx_fp32",
+                name,
+                each.version,
+                "",
+                each.tags[COMPARED_TAG],
+                (gate(each.tags[OUTCOME_TAG]),),
+                digest=PACKAGE.digest,
             )
             for each in store.versions(name)
             if COMPARED_TAG in each.tags
         )
-        return ReleaseEvidence(run_id, "FINISHED", "release", models)
+        return ReleaseEvidence(run_id, "FINISHED", "release", variants)
 
     return read
 
@@ -115,9 +125,8 @@ def log_release(
     ports: Any, package: DetectorPackage, version: str, champion: str = "", outcome: str = "pass"
 ) -> str:
     """The run of a release that has judged a version of NAME; returns its id."""
-    gate = GateVerdict("min_mAP50", outcome, 0.5, None, GateCause(CauseKind.NOT_MEASURED))
     judged = VariantDecision(
-        "onnx_fp32", NAME, version, "", champion, (gate,), digest=package.digest
+        "onnx_fp32", NAME, version, "", champion, (gate(outcome),), digest=package.digest
     )
     decision = ReleaseDecision(outcome, "onnx_fp32", "size", (judged,))
     experiment = NAME.rpartition("/")[0]

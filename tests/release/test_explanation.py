@@ -6,7 +6,7 @@ tests/data/release_at_75815ba.json is a release's result as 75815ba wrote it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from guardianflow.contracts.releases import (
     FAIL,
     UNDECIDED,
     CauseKind,
+    GateCause,
+    GateVerdict,
     ReleaseDecision,
     ReleaseLimits,
     VariantDecision,
@@ -110,7 +112,20 @@ def test_a_result_of_an_earlier_release_is_read_and_its_words_are_quoted(
 def test_evidence_is_read_from_results_with_and_without_causes(before: dict[str, Any]) -> None:
     tags = {"guardianflow.stage": "release"}
     run = RunRecord("r", "site", "ppe-release", "FINISHED", 0, 1, tags, {}, {})
-    assert read_evidence(run, before) == read_evidence(run, as_dict(decided_now()))
+    read, now = read_evidence(run, before), read_evidence(run, as_dict(decided_now()))
+    for then, mine in zip(read.variants, now.variants, strict=True):
+        assert mine == replace(then, gates=mine.gates)
+        assert mine.outcome == then.outcome
+
+
+def test_a_cause_that_only_a_later_release_knows_is_quoted(before: dict[str, Any]) -> None:
+    row = before["variants"][0]["gates"][0]
+    later = GateVerdict.from_dict({**row, "cause": {"kind": "weather", "wind": 7}})
+    assert explain_gate(later) == row["reason"]
+    known = {"kind": "missed", "wind": 7}
+    assert GateVerdict.from_dict({**row, "cause": known}).cause == GateCause(CauseKind.MISSED)
+    with pytest.raises(ValueError, match="outcome 'maybe'"):
+        GateVerdict.from_dict({**row, "outcome": "maybe"})
 
 
 def test_a_decision_crosses_a_process_whole() -> None:
