@@ -1,4 +1,4 @@
-"""What a release is decided by, what was decided, and how a model's aliases have moved.
+"""Values of a release: its limits, its verdicts, and the changes of a model's aliases.
 
     ReleaseLimits ─→ GateVerdict, one a gate ─→ VariantDecision ─→ ReleaseDecision
     JournalEntry  one change of aliases, as it is kept on the registered model
@@ -63,7 +63,7 @@ class ReleaseLimits:
 
 
 class CauseKind(StrEnum):
-    """Why a gate was judged so. Those after AT_LIMIT: nothing could be judged."""
+    """Reasons for which a gate is judged as it is; after AT_LIMIT, those for which it can't be."""
 
     KEPT = "kept"
     MISSED = "missed"
@@ -89,7 +89,7 @@ class CauseKind(StrEnum):
 
 @dataclass(frozen=True)
 class GateCause:
-    """Why a gate was judged so, and the figures of it; None or '' where the kind has none.
+    """The reason for a gate's verdict, and its figures; None or '' where the kind has none.
 
     Args:
         more_images: about how many more test images would decide it; None where images don't
@@ -159,7 +159,7 @@ class GateVerdict:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> GateVerdict:
-        """Of a decision's dictionary; one of another release has words and no cause that we know.
+        """Reads a decision's dictionary; one of another release may have words alone.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError: it is none.
@@ -245,7 +245,7 @@ class ReleaseDecision:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReleaseDecision:
-        """What dataclasses.asdict or release.explanation.as_dict made of one.
+        """Reads what dataclasses.asdict or release.explanation.as_dict made of one.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError: it is no decision.

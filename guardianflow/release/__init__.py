@@ -1,4 +1,4 @@
-"""Whether a model may replace the one at the site, and the way there and back.
+"""Releases: may a model replace the one at the site, and the way there and back.
 
 models       a model in a release, and what was measured of it
 gates        limits and measurements with intervals → pass, fail or undecided, with the cause

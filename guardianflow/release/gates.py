@@ -128,7 +128,7 @@ def _verdicts(
 
 
 def _asks_absolutely(limits: ReleaseLimits) -> bool:
-    """Whether a gate is asked that needs no champion."""
+    """True where a gate is asked that needs no champion."""
     drops_left_out = replace(limits, max_drop_vs_champion={}, confidence=ReleaseLimits.confidence)
     return drops_left_out != ReleaseLimits()
 
@@ -198,7 +198,7 @@ def _latency(mine: ModelMeasurement, confidence: float) -> Estimate | GateCause:
 
 
 def _too_few_images(key: str, mine: ModelMeasurement, split: JudgedSplit) -> GateCause:
-    """Why a metric of accuracy has no interval, and what would give it one."""
+    """The cause of a metric of accuracy without an interval, and what would give it one."""
     held = split.holding.get(key.removeprefix(RECALL) if key.startswith(RECALL) else "", 0)
     if not held:
         return GateCause(CauseKind.NO_IMAGES, needed=MINIMUM_IMAGES, split=split.name)

@@ -16,7 +16,7 @@ from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
 from ..release.candidates import candidates_from_results
-from ..release.checks import check_release
+from ..release.runner import check_release
 from ..settings import Settings
 from ..stage.backend_check import require_backend
 from ..stage.executor import LocalExecutor

@@ -1,4 +1,4 @@
-"""What a release run has written, for those who promote a model or compare with it."""
+"""Reads what a release run has written, to promote a model or to compare with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RELEASE_FILE = "results/release.json"
 
 
 def release_table(ports: Ports, run_id: str) -> Any:
-    """What a release run has written to results/release.json.
+    """Read a release run's results/release.json.
 
     Raises:
         SourceError: no such run, it has no such file, or it is no JSON.

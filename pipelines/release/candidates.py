@@ -155,7 +155,7 @@ def fetch_contestants(context: StageContext, folder: Path) -> list[ComparedModel
 
 
 def unmeasured(model: ReleaseModel, label: str) -> ModelMeasurement:
-    """What is known of a model from its files alone."""
+    """A measurement with what the files alone tell."""
     package = model.files
     return ModelMeasurement(model, label, package.digest, package.size_bytes / 1e6)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.measurements import Estimate
 from guardianflow.contracts.releases import RECALL, ReleaseDecision, VariantDecision
 from guardianflow.release.decision import decide
@@ -16,6 +17,20 @@ from ..measuring.timing import TimingConditions
 
 KEPT = ("mAP50", "mAP50_95", "precision", "recall", "f1")
 DROPS = ("mAP50", "mAP50_95", "recall")
+
+
+def require_release(release: ReleaseParams | None) -> ReleaseParams:
+    """The scenario's gates.
+
+    Raises:
+        ScenarioError: it has none.
+    """
+    if release is None:
+        raise ScenarioError(
+            "the scenario has no release section, so there is no gate to judge by; write e.g. "
+            "release: {min_mAP50: 0.6, max_drop_vs_champion: {mAP50_95: 0.01}}"
+        )
+    return release
 
 
 def decide_release(

@@ -1,4 +1,4 @@
-"""What a release measures: every candidate and champion on the same images and device.
+"""Measures a release: every candidate and champion on the same images and device.
 
     measure   predictions → accuracy with intervals → differences → latency by turns → throughput
 

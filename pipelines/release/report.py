@@ -1,4 +1,4 @@
-"""What a release leaves for people: files, pictures, and what its report says."""
+"""Results of a release for people: files, pictures, and the content of its report."""
 
 from __future__ import annotations
 

@@ -39,8 +39,7 @@ from ..stage.backend_check import require_backend
 from ..stage.inputs import check_classes, dataset_tags, infer_split, load_dataset
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 from .candidates import fetch_contestants
-from .checks import require_release
-from .decision import decide_release, run_metrics
+from .decision import decide_release, require_release, run_metrics
 from .measurement import ReleaseMeasurement, judged_split
 from .report import draw, report_of, save_measured
 
@@ -55,7 +54,7 @@ REPORT_FILE = "report/release.html"
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What a decision rests on, until it is written down."""
+    """A decision and all it rests on, until it is written down."""
 
     run_id: str
     decision: ReleaseDecision

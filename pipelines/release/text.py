@@ -9,7 +9,7 @@ from guardianflow.release.explanation import explain_decision, explain_gate
 
 
 def decision_lines(decision: ReleaseDecision) -> list[str]:
-    """What was decided, every gate that stopped a variant, and what to do next."""
+    """The decision, every gate that stopped a variant, and what to do next."""
     basis = f"{decision.images} images of {decision.split}, {decision.confidence:.4g} confidence"
     lines = [f"Release: {decision.outcome.upper()} ({basis}). {explain_decision(decision)}"]
     for variant in decision.variants:
@@ -39,7 +39,7 @@ def next_steps(decision: ReleaseDecision) -> list[str]:
 
 
 def refusal(decision: ReleaseDecision) -> str:
-    """What --fail-on-gate says of a release that did not pass."""
+    """The error that --fail-on-gate makes of a release that did not pass."""
     texts = [
         f"\n  - {variant.variant}: {text}"
         for variant in decision.variants

@@ -1,4 +1,4 @@
-"""What a release run really judged: the proof that a promotion asks for.
+"""Proof that a promotion asks for: what a release run really judged.
 
 A version's tags only point to it. Tags can be written by anybody who reaches the registry, and a
 verdict may have been given to other files than those that lie there now; so the run itself is
@@ -63,7 +63,7 @@ def own_evidence(run_id: str, decision: ReleaseDecision) -> ReleaseEvidence:
 def evidence_refusal(
     evidence: ReleaseEvidence, name: str, version: str, champion: str, package: DetectorPackage
 ) -> str:
-    """Why the run does not allow the promotion; '' where it does.
+    """The reason why the run does not allow the promotion; '' where it does.
 
     Args:
         name: slash or dot form.

@@ -1,4 +1,4 @@
-"""What a release report says, before it is put into any language.
+"""The content of a release report, before it is put into any language.
 
     ReleaseReport
     ├── decision      ReleaseDecision: outcome, winner, gates of every variant
@@ -49,7 +49,7 @@ class ReportPicture:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where everything comes from; '' where it is not known.
+    """The origin of everything; '' where it is not known.
 
     Args:
         data_name, data_version, data_path: of the data set judged on.

@@ -21,7 +21,7 @@ ACCURACY, DROP, SPEED, SIZE = "accuracy", "drop", "speed", "size"
 
 @dataclass(frozen=True)
 class GateRule:
-    """What a gate asks, by the first part of its name.
+    """The demand of a gate, by the first part of its name.
 
     Args:
         sign: '≥' where the limit is the least, '≤' where it is the most.
@@ -37,7 +37,7 @@ class GateRule:
 
     @property
     def is_least(self) -> bool:
-        """Whether the limit is the least that is allowed."""
+        """True where the limit is the least that is allowed."""
         return self.sign == "≥"
 
 

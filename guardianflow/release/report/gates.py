@@ -17,7 +17,7 @@ ROOM = 0.18
 
 @dataclass(frozen=True)
 class IntervalChart:
-    """Where things stand in the small picture, in its own units.
+    """Places in the small picture, in its own units.
 
     Args:
         value, low, high, limit: x of each.

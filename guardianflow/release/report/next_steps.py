@@ -1,4 +1,4 @@
-"""What the reader of a release report does next: sentences, and commands to paste."""
+"""The next steps of a report's reader: sentences, and commands to paste."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Step:
 
 
 def next_steps(report: ReleaseReport, wording: Wording) -> list[Step]:
-    """What to do after this decision, in order."""
+    """The steps after this decision, in order."""
     decision = report.decision
     if decision.outcome == PASS:
         return _deploy(decision, wording)

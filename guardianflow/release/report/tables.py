@@ -107,7 +107,7 @@ def speed_rows(compared: ComparedModels, wording: Wording) -> list[ModelRow]:
 
 
 def glance(model: ModelMeasurement) -> tuple[Cell, ...]:
-    """What the overview has of a model: mAP50-95, median latency and size, without intervals."""
+    """A model's cells of the overview: mAP50-95, median latency and size, without intervals."""
     speed = dict(zip(SPEED_KEYS, _speed_cells(model), strict=True))
     cells = (share(model, "mAP50_95"), speed["p50"], speed["size"])
     return tuple(Cell(cell.value) for cell in cells)

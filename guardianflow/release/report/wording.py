@@ -1,4 +1,4 @@
-"""What a release report says, as sentences, in English or Korean.
+"""Sentences of a release report, in English or Korean.
 
 Sentences are made from causes and figures, so that both languages say the same. Why a gate and the
 whole release were judged so is told in English as results and the console have it.
@@ -47,7 +47,7 @@ _REMEDIES = {
 
 
 def remedy(gate: GateVerdict) -> tuple[str, int | None]:
-    """What would decide an undecided gate: 'images', 'runs', 'quiet', 'hopeless', 'unmeasured'.
+    """The remedy of an undecided gate: 'images', 'runs', 'quiet', 'hopeless', 'unmeasured'.
 
     Returns:
         That, and how many it takes; None where there is no number.
@@ -88,7 +88,7 @@ class Wording:
         return self.text(f"gate.{rule}", name=METRIC_NAMES.get(metric, rest))
 
     def gate_reason(self, gate: GateVerdict) -> str:
-        """Why the gate was judged so."""
+        """The reason for a gate's verdict."""
         if self.language == "en":
             return explain_gate(gate)
         if gate.measured is None:
@@ -116,7 +116,7 @@ class Wording:
         return f"{told} {self.text('verdict.images', count=gate.more_images)}"
 
     def decision_reason(self, decision: ReleaseDecision) -> str:
-        """Why the release was decided so."""
+        """The reason for the decision."""
         if self.language == "en":
             return explain_decision(decision)
         passed = sum(each.outcome == PASS for each in decision.variants)
@@ -145,5 +145,5 @@ class Wording:
         return "; ".join(named[:SHOWN_GATES]) + (f"; +{left}" if left > 0 else "")
 
     def warning(self, doubt: TimingDoubt) -> str:
-        """Why times may not be relied on."""
+        """A reason not to rely on the times."""
         return self.text(f"warning.{doubt.kind}", ratio=doubt.ratio, **vars(doubt))

@@ -47,9 +47,8 @@ from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStor
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
 from pipelines import ModelRegistry
 from pipelines.release.candidates import candidates_from_runs, runs_below
-from pipelines.release.checks import check_release
 from pipelines.release.measurement import resamples_for
-from pipelines.release.runner import ReleaseRunner
+from pipelines.release.runner import ReleaseRunner, check_release
 from pipelines.release.stage import ReleaseStage
 from pipelines.release.text import decision_lines, refusal
 from pipelines.settings import Settings
