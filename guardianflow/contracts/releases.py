@@ -36,6 +36,11 @@ REPORT_TAG = "release.report"
 """'runs:/ID/report/release.html'."""
 
 
+def is_least(gate: str) -> bool:
+    """True where the gate's limit is the least that is allowed, not the most."""
+    return gate.startswith("min_")
+
+
 @dataclass(frozen=True)
 class ReleaseLimits:
     """The gates of a release; None or empty: not asked.

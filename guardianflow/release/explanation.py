@@ -23,6 +23,7 @@ from ..contracts.releases import (
     GateVerdict,
     ReleaseDecision,
     VariantDecision,
+    is_least,
 )
 
 _OBJECTIVE_WORDS = {
@@ -61,11 +62,11 @@ def explain_gate(gate: GateVerdict) -> str:
         return f"the device held {cameras}; {limit} {'is' if gate.limit == 1 else 'are'} asked."
     if gate.rule == "max_size_mb":
         return f"the model's files take {measured.value:.4g} MB; at most {limit} MB are asked."
-    shown, is_least = _shown(gate, measured), gate.rule.startswith("min_")
+    shown, least = _shown(gate, measured), is_least(gate.gate)
     if kind is CauseKind.KEPT:
-        return f"{shown}: {'at least' if is_least else 'at most'} {limit} throughout."
+        return f"{shown}: {'at least' if least else 'at most'} {limit} throughout."
     if kind is CauseKind.MISSED:
-        return f"{shown}: {'below' if is_least else 'above'} {limit} throughout."
+        return f"{shown}: {'below' if least else 'above'} {limit} throughout."
     return f"{shown}, on both sides of {limit}: {_advice(gate)}"
 
 

@@ -27,6 +27,7 @@ from ..contracts.releases import (
     GateCause,
     GateVerdict,
     ReleaseLimits,
+    is_least,
 )
 from .models import ComparedModels, JudgedSplit, ModelMeasurement
 
@@ -151,7 +152,7 @@ def _judge(
     """
     if isinstance(measured, GateCause):
         return GateVerdict(gate, UNDECIDED, limit, None, measured, stored)
-    if gate.startswith("min_"):
+    if is_least(gate):
         kept, missed = measured.low >= limit, measured.high < limit
     else:
         kept, missed = measured.high <= limit, measured.low > limit
