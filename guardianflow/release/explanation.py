@@ -129,7 +129,7 @@ def _explain_missing(gate: GateVerdict) -> str:
             return f"{cause.told}."
         case CauseKind.RECORDED:
             return cause.told
-    return f"{_NOT_MEASURED[gate.rule]} was not measured."
+    return f"{_NOT_MEASURED.get(gate.rule, label)} was not measured."
 
 
 def _label(gate: GateVerdict) -> str:
