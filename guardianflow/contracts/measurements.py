@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from .estimates import Estimate as Estimate
+
 # --- accuracy -----------------------------------------------------------------------------------
 
 
@@ -63,24 +65,6 @@ class DetectionMetrics:
         return {prefix + key: value for key, value in flat.items()}
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its interval.
-
-    Args:
-        value: on all images.
-        low, high: bounds of the interval.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def __neg__(self) -> Estimate:
-        """The same seen from the other side: the sign turns and the bounds swap."""
-        return Estimate(-self.value, -self.high, -self.low)
-
-
 # --- time ---------------------------------------------------------------------------------------
 
 
@@ -101,6 +85,15 @@ class Percentile:
     @property
     def is_known(self) -> bool:
         return self.value_ms is not None
+
+    def as_metrics(self, key: str) -> dict[str, float]:
+        """`{key}_ms`, `{key}_low_ms` and `{key}_high_ms`, ready to log; absent is absent."""
+        values = {
+            f"{key}_ms": self.value_ms,
+            f"{key}_low_ms": self.low_ms,
+            f"{key}_high_ms": self.high_ms,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from .measurements import Estimate
+from .estimates import Estimate
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 VERDICTS = (PASS, FAIL, UNDECIDED)

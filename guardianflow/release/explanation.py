@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..contracts.measurements import Estimate
+from ..contracts.estimates import Estimate
 from ..contracts.releases import (
     FAIL,
     OBJECTIVES,

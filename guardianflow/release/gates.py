@@ -17,7 +17,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..contracts.errors import ConfigurationError
-from ..contracts.measurements import Estimate
+from ..contracts.estimates import (
+    MINIMUM_IMAGES,
+    Estimate,
+    minimum_runs,
+    more_images,
+    rounded_up,
+)
 from ..contracts.releases import (
     FAIL,
     PASS,
@@ -31,10 +37,6 @@ from ..contracts.releases import (
 )
 from .models import ComparedModels, JudgedSplit, ModelMeasurement
 
-# More test images than a plant collects and labels: "collect more" would be no advice.
-MOST_MORE_IMAGES = 100_000
-# An interval over fewer images of a class is not made: see evaluation.significance.
-MINIMUM_IMAGES = 20
 DROP_METRICS = ("mAP50", "mAP50_95")
 
 
@@ -78,18 +80,6 @@ def check_limits(limits: ReleaseLimits) -> None:
         raise ConfigurationError(problems)
 
 
-def minimum_runs(percent: int, confidence: float) -> int:
-    """Calls from which on a percentile has an interval: 59 for p95 at 95 %.
-
-    The fastest and the slowest of n enclose it with 1 − q^n − (1−q)^n (David and Nagaraja, "Order
-    Statistics", 3rd ed., section 7.1).
-    """
-    share, runs = percent / 100, 2
-    while 1 - share**runs - (1 - share) ** runs < confidence:
-        runs += 1
-    return runs
-
-
 # --- one gate after the other --------------------------------------------------------------------
 
 
@@ -117,10 +107,12 @@ def _verdicts(
             sample=mine.latency.runs if mine.latency else 0,
             stored=stored.get("latency_p95_ms"),
         )
+    cameras = Estimate.exactly(mine.cameras.cameras) if mine.cameras else None
+    size = None if mine.size_mb is None else Estimate.exactly(mine.size_mb)
     for gate, key, measured in (
         ("min_fps", "fps", mine.fps),
-        ("min_cameras", "cameras", _exactly(mine.cameras.cameras if mine.cameras else None)),
-        ("max_size_mb", "size_mb", _exactly(mine.size_mb)),
+        ("min_cameras", "cameras", cameras),
+        ("max_size_mb", "size_mb", size),
     ):
         limit = getattr(limits, gate)
         if limit is not None:
@@ -215,37 +207,3 @@ def _too_few_images(key: str, mine: ModelMeasurement, split: JudgedSplit) -> Gat
 
 def _not_measured(gate: str, mine: ModelMeasurement) -> GateCause:
     return mine.missing.get(gate, GateCause(CauseKind.NOT_MEASURED))
-
-
-def _exactly(value: float | None) -> Estimate | None:
-    return None if value is None else Estimate(float(value), float(value), float(value))
-
-
-# --- how much more -------------------------------------------------------------------------------
-
-
-def more_images(reach: float, distance: float, images: int) -> int | None:
-    """About how many more images let an interval end before the limit.
-
-    An interval's half-width shrinks with the square root of the number of images, so it takes
-    images · (reach ÷ distance)² in all. It takes the value seen for the true one and new images
-    for ones like these.
-
-    Args:
-        reach: from the value to the interval's end on the limit's side.
-        distance: from the value to the limit.
-        images: that the interval was made of.
-
-    Returns:
-        Rounded up to two digits, at least 10; None where it is more than MOST_MORE_IMAGES.
-    """
-    if distance <= 0 or reach / distance > math.sqrt(1 + MOST_MORE_IMAGES / images):
-        return None
-    return rounded_up(images * ((reach / distance) ** 2 - 1))
-
-
-def rounded_up(count: float) -> int:
-    """To two leading digits, and not below 10: more would be a precision that isn't there."""
-    whole = max(10, math.ceil(count))
-    step = int(10 ** max(0, len(str(whole)) - 2))
-    return -(-whole // step) * step

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import SourceError
+from ..contracts.estimates import Estimate
 from ..contracts.measurements import (
     CameraCapacity,
-    Estimate,
     LatencyResult,
     Percentile,
     ThroughputResult,

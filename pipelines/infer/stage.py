@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
 from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
@@ -29,7 +30,6 @@ from ..stage.inputs import (
     check_classes,
     dataset_tags,
     fetch_source,
-    infer_split,
     load_dataset,
     require_original,
     source_run_tags,
@@ -202,3 +202,16 @@ class InferStage:
             plots / "detections.png",
             conf_threshold=deployed,
         )
+
+
+def infer_split(context: StageContext, dataset: LocalDataset) -> str:
+    """The split asked for; else test where there is one, else val."""
+    split = context.scenario.dataset.split
+    if split is None:
+        return "test" if "test" in dataset.splits else "val"
+    if split not in dataset.splits:
+        raise ScenarioError(
+            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
+            f"set dataset.split"
+        )
+    return split

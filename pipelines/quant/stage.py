@@ -20,7 +20,7 @@ from guardianflow.contracts.results import (
 
 from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
 from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, timing_paths
-from ..stage.backend_check import native_device, require_backend, verdict_tags
+from ..stage.backend_check import require_backend, verdict_tags
 from ..stage.inputs import (
     check_classes,
     dataset_tags,
@@ -374,3 +374,8 @@ def quant_split(context: StageContext, dataset: LocalDataset) -> str:
             f"set dataset.split"
         )
     return split
+
+
+def native_device(device: str) -> str:
+    """The original runs in PyTorch, whatever runtime the variant's device names."""
+    return "auto" if device in ("openvino", "tensorrt") else device

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from guardianflow.contracts.errors import ScenarioError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import RECALL, ReleaseDecision, VariantDecision
 from guardianflow.release.decision import decide
 from guardianflow.release.gates import judge_gates
@@ -68,7 +68,7 @@ def variant_metrics(compared: ComparedModels) -> dict[str, float]:
     flat = model_metrics(compared.candidate)
     for key, each in compared.differences.items():
         if key in DROPS or key.startswith(RECALL):
-            flat |= _with_bounds(f"drop.{key}", -each)
+            flat |= (-each).as_metrics(f"drop.{key}")
     return flat
 
 
@@ -80,15 +80,8 @@ def model_metrics(measured: ModelMeasurement) -> dict[str, float]:
             flat |= _valued(key, value, measured.intervals.get(key))
     if measured.latency is not None:
         flat["latency_p50_ms"] = measured.latency.latency_p50_ms
-    p95 = measured.latency_p95
-    bounds: Mapping[str, float | None] = {}
-    if p95 is not None:
-        bounds = {
-            "latency_p95_ms": p95.value_ms,
-            "latency_p95_low_ms": p95.low_ms,
-            "latency_p95_high_ms": p95.high_ms,
-        }
-    flat |= {key: value for key, value in bounds.items() if value is not None}
+    if measured.latency_p95 is not None:
+        flat |= measured.latency_p95.as_metrics("latency_p95")
     if measured.throughput is not None:
         flat |= _valued("fps", measured.throughput.fps, measured.fps)
     if measured.cameras is not None:
@@ -111,8 +104,4 @@ def run_metrics(
 
 
 def _valued(key: str, value: float, estimate: Estimate | None) -> dict[str, float]:
-    return {key: value} if estimate is None else _with_bounds(key, estimate)
-
-
-def _with_bounds(key: str, estimate: Estimate) -> dict[str, float]:
-    return {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
+    return {key: value} if estimate is None else estimate.as_metrics(key)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import BackendUnavailableError
-from guardianflow.contracts.measurements import Estimate
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import RECALL, CauseKind, GateCause
 from guardianflow.contracts.results import DetectorPackage, LabelledImage
 from guardianflow.release.models import ComparedModels, JudgedSplit, ModelMeasurement
@@ -23,7 +23,7 @@ from scenario import ReleaseParams
 
 from ..measuring.accuracy import evaluate_split
 from ..measuring.timing import THROUGHPUT_FRAMES, TimingConditions, count_cameras, timing_paths
-from ..stage.backend_check import native_device
+from ..stage.backend_check import device_for
 from ..stage.stage import StageContext
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class ReleaseMeasurement:
 
         device = self._context.scenario.environment.device
         if package.spec.backend == "pytorch":
-            device = native_device(device)
+            device = device_for(device, "pytorch")
         return Detector.open(package, device=device, mode=mode)
 
     def _told(self, label: str) -> Callable[[int, int], None]:

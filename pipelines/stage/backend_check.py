@@ -9,6 +9,8 @@ from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import ExportRequest, ProbeVerdict
 from scenario import QuantizationParams
 
+RUNTIME_DEVICES = ("openvino", "tensorrt")
+
 
 def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerdict:
     """Probe, and set what cures it in this process's environment before any library loads.
@@ -49,6 +51,11 @@ def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Pat
     return "" if verdict.runs else explain_verdict(verdict)
 
 
+def device_for(device: str, backend: str) -> str:
+    """environment.device for one backend; the name of another backend's runtime is no device."""
+    return "auto" if device in RUNTIME_DEVICES and device != backend else device
+
+
 def explain_verdict(verdict: ProbeVerdict) -> str:
     """A verdict that is no, for people: what, why, and what to do."""
     return (
@@ -63,8 +70,3 @@ def verdict_tags(verdict: ProbeVerdict) -> dict[str, str]:
     if verdict.isa_cap:
         tags["sys.isa_cap"] = verdict.isa_cap
     return tags
-
-
-def native_device(device: str) -> str:
-    """The original runs in PyTorch, whatever runtime the variant's device names."""
-    return "auto" if device in ("openvino", "tensorrt") else device

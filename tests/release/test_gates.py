@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from judged_models import judge, judge_one
 
 from guardianflow.contracts.errors import ConfigurationError
-from guardianflow.contracts.measurements import Estimate, Percentile
+from guardianflow.contracts.estimates import (
+    MINIMUM_IMAGES,
+    MOST_MORE_IMAGES,
+    Estimate,
+    minimum_runs,
+    more_images,
+    rounded_up,
+)
+from guardianflow.contracts.measurements import Percentile
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
@@ -23,13 +31,6 @@ from guardianflow.contracts.releases import (
     VariantDecision,
 )
 from guardianflow.release.explanation import explain_gate
-from guardianflow.release.gates import (
-    MINIMUM_IMAGES,
-    MOST_MORE_IMAGES,
-    minimum_runs,
-    more_images,
-    rounded_up,
-)
 
 SHARES = st.floats(0, 1)
 LIMITS = st.floats(0, 1)

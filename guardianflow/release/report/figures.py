@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Estimate
+from ...contracts.estimates import Estimate
 from ...contracts.releases import GateVerdict, is_least
 
 ABSENT = "–"

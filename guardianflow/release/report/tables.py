@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...contracts.measurements import Estimate, Percentile
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import Percentile
 from ..models import ComparedModels, ModelMeasurement
 from .figures import ABSENT, amount, amounts, interval, number, signed, telling_decimals
 from .wording import Wording
