@@ -170,11 +170,12 @@ def show(scenario: Scenario, result: StageResult, *, as_json: bool) -> None:
 
 def gate_code(options: RunOptions, result: StageResult) -> int:
     """1 where a release had to pass and did not; says which gates stopped it."""
-    if not options.fail_on_gate or result.decision.get("outcome") == PASS:
+    decision = result.decision
+    if not options.fail_on_gate or decision is None or decision.outcome == PASS:
         return 0
     from .release.text import refusal
 
-    write(f"error: {refusal(result.decision)}", error=True)
+    write(f"error: {refusal(decision)}", error=True)
     return 1
 
 

@@ -27,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.release.explanation import as_dict
 from guardianflow.support.terminal import make_console, write
 
 from .release.text import decision_lines
@@ -298,7 +299,7 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
         **({"notes": list(result.notes)} if result.notes else {}),
-        **({"release": dict(result.decision)} if result.decision else {}),
+        **({"release": as_dict(result.decision)} if result.decision else {}),
         "stage": result.stage,
         "variant": result.variant,
         "reused": result.reused,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from .estimates import Estimate
@@ -227,6 +228,50 @@ class CameraCapacity:
 # --- the machine --------------------------------------------------------------------------------
 
 
+class DoubtKind(StrEnum):
+    """Why times may not be relied on."""
+
+    BUSY = "busy"
+    OTHER = "other"
+    STOLEN = "stolen"
+    WIDE = "wide"
+
+
+_DOUBTS = {
+    DoubtKind.BUSY: "the machine was busy before it began: load {0.load:.1f} on {0.cores:g} cores",
+    DoubtKind.OTHER: "other processes kept {0.cores:.2f} cores busy meanwhile",
+    DoubtKind.STOLEN: "the hypervisor gave {0.cores:.2f} cores to other machines meanwhile",
+    DoubtKind.WIDE: "{0.name} is spread wide: p95 {0.p95_ms:.1f} ms is {0.ratio:.1f} times the "
+    "median {0.median_ms:.1f} ms",
+}
+
+
+@dataclass(frozen=True)
+class TimingDoubt:
+    """One reason to doubt times, with its figures.
+
+    Args:
+        cores: the machine's for BUSY, else those that were kept busy or given away.
+        load: 1-minute load average, for BUSY.
+        name: of what was timed, for WIDE; so are its p95_ms and median_ms.
+    """
+
+    kind: DoubtKind
+    cores: float = 0.0
+    load: float = 0.0
+    name: str = ""
+    p95_ms: float = 0.0
+    median_ms: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        return self.p95_ms / self.median_ms if self.median_ms else 0.0
+
+    def __str__(self) -> str:
+        """In English, as logs, tags and results have it; a report has words of its own."""
+        return _DOUBTS[self.kind].format(self)
+
+
 @dataclass(frozen=True)
 class Conditions:
     """The machine that numbers were measured on, and how quiet it was.
@@ -241,7 +286,7 @@ class Conditions:
         other_cores: cores that other processes kept busy meanwhile, on average; None where the
             system doesn't tell.
         stolen_cores: cores that a hypervisor gave to other machines meanwhile.
-        warnings: why the figures may not be relied on; empty when nothing was seen.
+        doubts: why the figures may not be relied on; empty when nothing was seen.
     """
 
     cpu: str
@@ -254,7 +299,14 @@ class Conditions:
     load_after: float
     other_cores: float | None = None
     stolen_cores: float | None = None
-    warnings: tuple[str, ...] = ()
+    doubts: tuple[TimingDoubt, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The doubts in English."""
+        return tuple(map(str, self.doubts))
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        plain = asdict(self)
+        del plain["doubts"]
+        return plain | {"warnings": self.warnings}

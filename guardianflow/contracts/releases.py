@@ -1,15 +1,17 @@
-"""What a release is decided by, what was decided, and how a model's aliases have moved.
+"""Values of a release: its limits, its verdicts, and the changes of a model's aliases.
 
     ReleaseLimits ─→ GateVerdict, one a gate ─→ VariantDecision ─→ ReleaseDecision
     JournalEntry  one change of aliases, as it is kept on the registered model
 
-Frozen values; standard library only.
+Frozen values without words: release/explanation.py says them in English, release/report in both
+languages. Standard library only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from .estimates import Estimate
@@ -17,7 +19,10 @@ from .estimates import Estimate
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 VERDICTS = (PASS, FAIL, UNDECIDED)
 ACTIONS = ("promote", "rollback")
-OBJECTIVES = ("latency_p50", "throughput", "size")
+OBJECTIVES = {"latency_p50": "latency_p50_ms", "throughput": "fps", "size": "size_mb"}
+"""Objective → key of VariantDecision.metrics; of 'fps' more is better, of the others less."""
+RECALL = "recall."
+"""Before a class name: the key of its recall."""
 CANDIDATE, CHAMPION, ROLLBACK = "candidate", "champion", "rollback"
 
 # Tags of a model version, written when a release has judged it.
@@ -29,6 +34,11 @@ COMPARED_TAG = "release.champion_version"
 """The champion it was compared with; '' where there was none."""
 REPORT_TAG = "release.report"
 """'runs:/ID/report/release.html'."""
+
+
+def is_least(gate: str) -> bool:
+    """True where the gate's limit is the least that is allowed, not the most."""
+    return gate.startswith("min_")
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,56 @@ class ReleaseLimits:
     confidence: float = 0.95
 
 
+class CauseKind(StrEnum):
+    """Reasons for which a gate is judged as it is; after AT_LIMIT, those for which it can't be."""
+
+    KEPT = "kept"
+    MISSED = "missed"
+    MORE_IMAGES = "more_images"
+    """The limit lies within the interval; more test images would decide it."""
+    MORE_RUNS = "more_runs"
+    """So do more timed calls."""
+    QUIETER_MACHINE = "quieter_machine"
+    """So does a machine without other work."""
+    AT_LIMIT = "at_limit"
+    """The value lies so near the limit that no reasonable amount of measuring decides it."""
+    NO_CHAMPION = "no_champion"
+    NO_IMAGES = "no_images"
+    FEW_IMAGES = "few_images"
+    FEW_RUNS = "few_runs"
+    FEW_FRAMES = "few_frames"
+    NOT_MEASURED = "not_measured"
+    UNAVAILABLE = "unavailable"
+    """The backend can't do it on this machine."""
+    RECORDED = "recorded"
+    """A result of an earlier release, which wrote words alone."""
+
+
+@dataclass(frozen=True)
+class GateCause:
+    """The reason for a gate's verdict, and its figures; None or '' where the kind has none.
+
+    Args:
+        more_images: about how many more test images would decide it; None where images don't
+            help or the gate is decided.
+        held: images that show what the gate asks for, calls timed, or frames done.
+        needed: how many of them it takes in all.
+        split: whose images were counted.
+        bare: the value without an interval.
+        confidence: of the interval that could not be made.
+        told: what the backend or the earlier release said, quoted.
+    """
+
+    kind: CauseKind
+    more_images: int | None = None
+    held: int | None = None
+    needed: int | None = None
+    split: str = ""
+    bare: float | None = None
+    confidence: float | None = None
+    told: str = ""
+
+
 @dataclass(frozen=True)
 class GateVerdict:
     """One gate, judged on an interval and never on a bare value.
@@ -67,10 +127,8 @@ class GateVerdict:
         outcome: 'pass', 'fail' or 'undecided'.
         limit: what it had to keep.
         measured: the value and its interval, in the gate's unit; None where it could not be
-            measured (the reason says why; such a gate is undecided, never passed).
-        reason: one sentence for people, with the figures.
-        more_images: about how many more test images would decide it; None where images don't
-            help or the gate is decided.
+            measured (the cause says why; such a gate is undecided, never passed).
+        cause: why it was judged so.
         stored: the champion's number of another day, shown and not judged; None where there is
             none.
     """
@@ -79,9 +137,49 @@ class GateVerdict:
     outcome: str
     limit: float
     measured: Estimate | None
-    reason: str
-    more_images: int | None = None
+    cause: GateCause
     stored: float | None = None
+
+    @property
+    def rule(self) -> str:
+        """The gate without what it names: 'min_recall', 'max_drop_vs_champion'."""
+        return self.gate.partition(".")[0]
+
+    @property
+    def metric(self) -> str:
+        """The measure of accuracy that is asked for: 'mAP50', 'recall.helmet'; '' for others."""
+        rule, _, rest = self.gate.partition(".")
+        if rule == "min_recall":
+            return f"{RECALL}{rest}"
+        return rest if rule == "max_drop_vs_champion" else rule.removeprefix("min_")
+
+    @property
+    def class_name(self) -> str:
+        """The class whose recall is asked for; '' where the gate is not about one."""
+        return self.metric.removeprefix(RECALL) if self.metric.startswith(RECALL) else ""
+
+    @property
+    def more_images(self) -> int | None:
+        return self.cause.more_images
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> GateVerdict:
+        """Reads a decision's dictionary; one of another release may have words alone.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is none.
+        """
+        if row["outcome"] not in VERDICTS:
+            raise ValueError(f"a gate with outcome '{row['outcome']}'")
+        given = row.get("cause", {})
+        if given.get("kind") in set(CauseKind):
+            known = {key: given[key] for key in GateCause.__dataclass_fields__ if key in given}
+            cause = GateCause(**{**known, "kind": CauseKind(given["kind"])})
+        else:
+            cause = GateCause(CauseKind.RECORDED, row.get("more_images"), told=row["reason"])
+        measured = Estimate(**row["measured"]) if row["measured"] else None
+        gate, outcome, limit = row["gate"], row["outcome"], row["limit"]
+        return cls(gate, outcome, limit, measured, cause, row.get("stored"))
 
 
 @dataclass(frozen=True)
@@ -115,6 +213,11 @@ class VariantDecision:
         outcomes = {gate.outcome for gate in self.gates}
         return next((each for each in (FAIL, UNDECIDED) if each in outcomes), PASS)
 
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> VariantDecision:
+        known = {key: row[key] for key in cls.__dataclass_fields__ if key in row}
+        return cls(**{**known, "gates": tuple(map(GateVerdict.from_dict, row["gates"]))})
+
 
 @dataclass(frozen=True)
 class ReleaseDecision:
@@ -126,7 +229,6 @@ class ReleaseDecision:
         winner: the variant that `objective` prefers among those that pass; '' for none.
         objective: 'latency_p50', 'throughput' or 'size'.
         variants: the original first.
-        reason: one sentence for people.
         promoted: model names (slash form) whose champion was changed by this decision.
         confidence: of the intervals.
         split, images: what was judged on.
@@ -136,18 +238,27 @@ class ReleaseDecision:
     winner: str
     objective: str
     variants: tuple[VariantDecision, ...]
-    reason: str
     promoted: tuple[str, ...] = ()
     confidence: float = 0.95
     split: str = ""
     images: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """As results/release.json and --json have it."""
-        plain = asdict(self)
-        for row, variant in zip(plain["variants"], self.variants, strict=True):
-            row["outcome"] = variant.outcome
-        return plain
+    @property
+    def winning(self) -> VariantDecision | None:
+        """The winner's own verdict; None where there is no winner."""
+        return next((each for each in self.variants if each.variant == self.winner), None)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ReleaseDecision:
+        """Reads what dataclasses.asdict or release.explanation.as_dict made of one.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is no decision.
+        """
+        known = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
+        known["variants"] = tuple(map(VariantDecision.from_dict, values["variants"]))
+        known["promoted"] = tuple(values.get("promoted", ()))
+        return cls(**known)
 
 
 @dataclass(frozen=True)

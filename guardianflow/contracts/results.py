@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .detector_package import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
+from .releases import ReleaseDecision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -246,7 +247,7 @@ class StageResult:
         reused: True when a finished run with the same fingerprint stood in for new work.
         stages: results of the stages inside, in order.
         reason: why it FAILED or was SKIPPED.
-        decision: of a release, as ReleaseDecision.to_dict() gives it; empty for all else.
+        decision: of a release; None for all else.
         notes: what could not be kept beside the work: its log, say. They change no status.
     """
 
@@ -261,7 +262,7 @@ class StageResult:
     reused: bool = False
     stages: tuple[StageResult, ...] = ()
     reason: str = ""
-    decision: Mapping[str, Any] = field(default_factory=dict)
+    decision: ReleaseDecision | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -281,6 +282,8 @@ class StageResult:
         )
         known["stages"] = tuple(cls.from_dict(stage) for stage in known.get("stages", ()))
         known["notes"] = tuple(known.get("notes", ()))
+        if known.get("decision"):
+            known["decision"] = ReleaseDecision.from_dict(known["decision"])
         return cls(**known)
 
 

@@ -16,7 +16,7 @@ from guardianflow.contracts.results import StageResult, all_models
 from scenario import Scenario
 
 from ..release.candidates import candidates_from_results
-from ..release.checks import check_release
+from ..release.runner import check_release
 from ..settings import Settings
 from ..stage.backend_check import require_backend
 from ..stage.executor import LocalExecutor
@@ -91,7 +91,7 @@ class FullPipeline:
             metrics=metrics,
             models=tuple(all_models(results)),
             stages=tuple(results),
-            decision=next((r.decision for r in results if r.stage == "release"), {}),
+            decision=next((r.decision for r in results if r.stage == "release"), None),
         )
 
     def _stages(self, planner: Planner) -> list[StageResult]:

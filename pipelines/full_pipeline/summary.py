@@ -8,11 +8,13 @@ never divided by each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from guardianflow.contracts.releases import ReleaseDecision
 from guardianflow.contracts.results import StageResult
+from guardianflow.release.explanation import as_dict
 from guardianflow.support.markdown import markdown_text
 from scenario import Scenario
 
@@ -27,7 +29,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Summary(VariantTable):
-    """Args: rows: the original first. release: its decision; empty where none was asked."""
+    """Args: rows: the original first. release: its decision; None where none was asked."""
 
     COLUMNS = (
         "variant", "mAP50", "mAP50-95", "Δ mAP50-95", "latency p50 ms", "fps", "speed-up", "MB",
@@ -43,13 +45,16 @@ class Summary(VariantTable):
     )  # fmt: skip
     WIDTH = 160
 
-    release: Mapping[str, Any] = field(default_factory=dict)
+    release: ReleaseDecision | None = None
 
     def notes(self) -> list[str]:
         return [NOTE, *super().notes()]
 
     def to_markdown(self) -> str:
         return "\n".join([super().to_markdown(), *self._release_section()])
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"release": as_dict(self.release) if self.release else {}}
 
     def _release_section(self) -> list[str]:
         """Markdown of the decision; nothing where none was asked."""
@@ -70,7 +75,7 @@ def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -
         experiment_name=scenario.get_experiment_name(),
         run_id=run_id,
         rows=tuple(_row(result, judged) for result in made),
-        release=next((r.decision for r in results if r.decision), {}),
+        release=next((r.decision for r in results if r.decision), None),
     )
 
 

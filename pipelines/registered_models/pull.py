@@ -194,7 +194,7 @@ def _fetched(model: RegisteredModel, ports: Ports, scratch: Path) -> tuple[Detec
 
 
 def _is_full(exc: BaseException | None) -> bool:
-    """Whether a disk was full; mlflow keeps of that only the words."""
+    """True where a disk was full; mlflow keeps only the words of that."""
     words = {os.strerror(number) for number in OUT_OF_SPACE}
     while exc is not None:
         if isinstance(exc, OSError) and exc.errno in OUT_OF_SPACE:
@@ -208,7 +208,7 @@ def _is_full(exc: BaseException | None) -> bool:
 def _facts(
     reference: str, model: RegisteredModel, package: DetectorPackage, ports: Ports
 ) -> Mapping[str, Any]:
-    """What model.yaml tells beyond the package's own description."""
+    """Facts that model.yaml tells beyond the package's own description."""
     return {
         "python": PYTHON_NEEDED,
         "requirements": requirements(package.spec),
@@ -243,7 +243,7 @@ def _lineage(model: RegisteredModel, spec: DetectorSpec, ports: Ports) -> dict[s
 
 
 def requirements(spec: DetectorSpec) -> list[str]:
-    """What the box must have, as pip takes it.
+    """Requirements of the box, as pip takes them.
 
     The backend's library has the version that made the files, which is the one they were judged
     with; else the one installed here; else none is named, as none is known to work. OpenCV is left

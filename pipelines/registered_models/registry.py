@@ -37,9 +37,9 @@ from guardianflow.release.promotion.promotion import (
     rollback,
 )
 
-from ..release.candidates import evidence_reader
 from ..settings import load_settings
 from ..wiring import Ports, connect
+from .evidence import evidence_reader
 
 LOGGER = logging.getLogger(__name__)
 

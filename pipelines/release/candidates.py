@@ -1,35 +1,24 @@
-"""Who stands in a release: the candidates it was asked to judge, and the champion of each.
+"""The models of a release: the candidates it was asked to judge, and the champion of each.
 
-of_results    stages that ran just now
-of_runs       finished runs, by their ids
-runs_below    train and quant runs of a finished pipeline
-contend       each candidate's package, and the champion of its registered name
+candidates_from_results   of stages that ran just now
+candidates_from_runs      of finished runs, by their ids
+runs_below                train and quant runs of a finished pipeline
+fetch_contestants         each candidate's package, and that of its registered name's champion
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.releases import CHAMPION, EVIDENCE_TAG
-from guardianflow.contracts.results import (
-    DetectorPackage,
-    RegisteredModel,
-    RunRecord,
-    StageResult,
-)
-from guardianflow.release.promotion.evidence import (
-    ReadEvidence,
-    ReleaseEvidence,
-    read_evidence,
-)
+from guardianflow.contracts.results import RegisteredModel, RunRecord, StageResult
+from guardianflow.release.models import ComparedModels, ModelMeasurement, ReleaseModel
 from scenario import Scenario, to_display_name
 
+from ..registered_models.evidence import release_table
 from ..stage.inputs import RUN_REFERENCE, fetch_registered, fetch_source
 from ..stage.plan import ORIGINAL
 from ..stage.stage import VARIANT_TAG, StageContext
@@ -38,70 +27,14 @@ from ..wiring import Ports
 PARENT_TAG = "mlflow.parentRunId"
 REUSED = "reused."
 MAKERS = ("train", "quant")
-RELEASE_FILE = "results/release.json"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One model that asks to be released.
-
-    Args:
-        variant: what a summary calls it: 'openvino_int8'.
-        run_id: the run that made it.
-        name: registered name, slash form; where it was not registered, the one it would have.
-        version: '' where it was not registered.
-    """
-
-    variant: str
-    run_id: str
-    name: str
-    version: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A model with its files, fetched and verified."""
-
-    name: str
-    version: str
-    run_id: str
-    package: DetectorPackage
-
-    @property
-    def key(self) -> str:
-        """Two of one key find the same boxes: same files, read in the same way."""
-        return self.package.spec.answers
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}" if self.version else f"run {self.run_id}"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A candidate beside the champion of its name.
-
-    Args:
-        champion: None where the name has none yet.
-        stored: the champion's figures of the release that judged it; shown, never judged.
-    """
-
-    variant: str
-    candidate: Contender
-    champion: Contender | None = None
-    stored: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def same_files(self) -> bool:
-        return self.champion is not None and self.champion.key == self.candidate.key
 
 
 # --- who is judged -------------------------------------------------------------------------------
 
 
-def candidates_from_results(scenario: Scenario, results: Iterable[StageResult]) -> list[Candidate]:
+def candidates_from_results(
+    scenario: Scenario, results: Iterable[StageResult]
+) -> list[ReleaseModel]:
     """The models that train and quant stages made, in their order."""
     found = []
     for result in results:
@@ -110,13 +43,13 @@ def candidates_from_results(scenario: Scenario, results: Iterable[StageResult]) 
         model = result.model
         name = to_display_name(model.name) if model else unregistered(scenario, result.variant)
         version = model.version if model else ""
-        found.append(Candidate(result.variant, result.run_id, name, version))
+        found.append(ReleaseModel(result.variant, result.run_id, name, version))
     return found
 
 
 def candidates_from_runs(
     ports: Ports, scenario: Scenario, run_ids: Sequence[str]
-) -> list[Candidate]:
+) -> list[ReleaseModel]:
     """The models of finished train and quant runs, the original first.
 
     Raises:
@@ -144,11 +77,11 @@ def candidates_from_runs(
     return [candidate for _, candidate in sorted(found, key=lambda each: each[0] != "train")]
 
 
-def of_run(scenario: Scenario, run: RunRecord, stage: str) -> Candidate:
+def of_run(scenario: Scenario, run: RunRecord, stage: str) -> ReleaseModel:
     variant = run.tags.get(VARIANT_TAG) or run.tags.get("comparison.value", "")
     variant = ORIGINAL if stage == "train" else variant
     name = run.tags.get("registered_model_name", "")
-    return Candidate(
+    return ReleaseModel(
         variant,
         run.run_id,
         to_display_name(name) if name else unregistered(scenario, variant),
@@ -189,39 +122,52 @@ def unregistered(scenario: Scenario, variant: str) -> str:
 # --- their files ---------------------------------------------------------------------------------
 
 
-def fetch_contestants(context: StageContext, folder: Path) -> list[Pair]:
-    """Fetch every candidate, and the champion of each one's name.
+def fetch_contestants(context: StageContext, folder: Path) -> list[ComparedModels]:
+    """Fetch every candidate, and the champion of each one's name; nothing is measured yet.
 
     Raises:
         ConfigurationError: no candidate was named.
         SourceError: a candidate or a champion that is there can't be fetched, or the two name
             different classes.
     """
-    candidates = [Candidate(**each) for each in context.request.candidates]
+    candidates = [ReleaseModel.from_dict(each) for each in context.request.candidates]
     if not candidates:
         raise ConfigurationError("a release needs at least one candidate to judge but got none")
-    champions: dict[str, tuple[Contender | None, Mapping[str, float]]] = {}
-    pairs = []
+    champions: dict[str, tuple[ReleaseModel | None, Mapping[str, float]]] = {}
+    compared = []
     for place, candidate in enumerate(candidates):
         mine = fetch_candidate(context, candidate, folder / f"candidate{place}")
-        if candidate.name not in champions:
-            champions[candidate.name] = fetch_champion(
-                context, candidate.name, folder / f"champion{place}"
+        if mine.name not in champions:
+            champions[mine.name] = fetch_champion(
+                context, mine.variant, mine.name, folder / f"champion{place}"
             )
-        champion, stored = champions[candidate.name]
+        champion, stored = champions[mine.name]
         check_same_classes(mine, champion)
-        pairs.append(Pair(candidate.variant, mine, champion, stored))
-    return pairs
+        label = f"{mine.variant} champion v{champion.version}" if champion else ""
+        compared.append(
+            ComparedModels(
+                unmeasured(mine, mine.variant),
+                unmeasured(champion, label) if champion else None,
+                stored=stored,
+            )
+        )
+    return compared
 
 
-def fetch_candidate(context: StageContext, candidate: Candidate, folder: Path) -> Contender:
+def unmeasured(model: ReleaseModel, label: str) -> ModelMeasurement:
+    """A measurement with what the files alone tell."""
+    package = model.files
+    return ModelMeasurement(model, label, package.digest, package.size_bytes / 1e6)
+
+
+def fetch_candidate(context: StageContext, candidate: ReleaseModel, folder: Path) -> ReleaseModel:
     if candidate.version:
         reference = f"models:/{candidate.name}/{candidate.version}"
         package = fetch_registered(context, reference, folder)
     else:
         request = replace(context.request, source=f"{RUN_REFERENCE}{candidate.run_id}")
         package = fetch_source(replace(context, request=request), folder)
-    return Contender(candidate.name, candidate.version, candidate.run_id, package)
+    return replace(candidate, package=package)
 
 
 def find_champion(ports: Ports, name: str) -> RegisteredModel | None:
@@ -239,8 +185,8 @@ def find_champion(ports: Ports, name: str) -> RegisteredModel | None:
 
 
 def fetch_champion(
-    context: StageContext, name: str, folder: Path
-) -> tuple[Contender | None, Mapping[str, float]]:
+    context: StageContext, variant: str, name: str, folder: Path
+) -> tuple[ReleaseModel | None, Mapping[str, float]]:
     model = find_champion(context.ports, name)
     if model is None:
         return None, {}
@@ -252,15 +198,15 @@ def fetch_champion(
             f"with it: {exc}. Bring its files back, or promote another version by hand: "
             f"guardianflow promote {name} --version N --force --reason TEXT"
         ) from exc
-    contender = Contender(name, model.version, model.run_id or "", package)
-    return contender, stored_figures(context, model, name)
+    champion = ReleaseModel(variant, model.run_id or "", name, model.version, package)
+    return champion, stored_figures(context, model, name)
 
 
-def check_same_classes(candidate: Contender, champion: Contender | None) -> None:
+def check_same_classes(candidate: ReleaseModel, champion: ReleaseModel | None) -> None:
     """Recall of a class means the same only where both name the same classes."""
     if champion is None:
         return
-    names = candidate.package.spec.class_names, champion.package.spec.class_names
+    names = candidate.files.spec.class_names, champion.files.spec.class_names
     if names[0] != names[1]:
         raise SourceError(
             f"candidate and champion must name the same classes in the same order, but the "
@@ -268,31 +214,6 @@ def check_same_classes(candidate: Contender, champion: Contender | None) -> None
             f"{list(names[1])}. Release the new classes under another task or version of the "
             "site's model, or promote it by hand with --force --reason TEXT"
         )
-
-
-def release_table(ports: Ports, run_id: str) -> Any:
-    """What a release run has written to results/release.json.
-
-    Raises:
-        SourceError: no such run, it has no such file, or it is no JSON.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = ports.store.download(run_id, RELEASE_FILE, Path(folder))
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as exc:
-            raise SourceError(f"{RELEASE_FILE} of run {run_id} can't be read: {exc}") from exc
-
-
-def evidence_reader(ports: Ports) -> ReadEvidence:
-    """Reads the runs that verdicts name, for promotions."""
-
-    def read(run_id: str) -> ReleaseEvidence:
-        if not run_id:
-            raise SourceError("it names no run")
-        return read_evidence(ports.store.get_run(run_id), release_table(ports, run_id))
-
-    return read
 
 
 def stored_figures(

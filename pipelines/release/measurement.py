@@ -1,4 +1,4 @@
-"""What a release measures: every candidate and champion on the same images and device.
+"""Measures a release: every candidate and champion on the same images and device.
 
     measure   predictions → accuracy with intervals → differences → latency by turns → throughput
 
@@ -10,21 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.measurements import CameraCapacity, LatencyResult, ThroughputResult
-from guardianflow.contracts.results import DetectorPackage, LabelledImage, SessionInfo
+from guardianflow.contracts.releases import RECALL, CauseKind, GateCause
+from guardianflow.contracts.results import DetectorPackage, LabelledImage
+from guardianflow.release.models import ComparedModels, JudgedSplit, ModelMeasurement
 from scenario import ReleaseParams
 
-from ..measuring.accuracy import Evaluated, evaluate_split
+from ..measuring.accuracy import evaluate_split
 from ..measuring.timing import THROUGHPUT_FRAMES, TimingConditions, count_cameras, timing_paths
-from ..quant.stage import native_device
+from ..stage.backend_check import device_for
 from ..stage.stage import StageContext
-from .candidates import Contender, Pair
 
 if TYPE_CHECKING:
     from guardianflow.detector import Detector
@@ -33,48 +33,16 @@ RESAMPLES = 1000
 # Draws beyond an interval's bounds, so that these are not the chance of a few.
 DRAWS_BEYOND = 50
 THROUGHPUT_S = 5.0
-
-
-@dataclass
-class Measured:
-    """One model, measured.
-
-    Args:
-        label: for people and pictures: 'openvino_int8', 'openvino_int8 champion v3'.
-        intervals: of accuracy; absent where images are too few.
-        missing: 'fps', 'cameras' → why it was not measured.
-    """
-
-    label: str
-    contender: Contender
-    judged: Evaluated
-    session: SessionInfo
-    intervals: Mapping[str, Estimate] = field(default_factory=dict)
-    latency: LatencyResult | None = None
-    throughput: ThroughputResult | None = None
-    cameras: CameraCapacity | None = None
-    missing: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A pair, measured.
-
-    Args:
-        differences: key → candidate − champion; empty without a champion. Exactly 0 where both
-            have the same files.
-    """
-
-    pair: Pair
-    candidate: Measured
-    champion: Measured | None
-    differences: Mapping[str, Estimate]
+# What a bootstrap gives; the rest of a release's figures has no interval.
+BOOTSTRAPPED = ("mAP50", "mAP50_95", "recall")
+BOOTSTRAPPED_BY_CLASS = ("ap.", "ap50.", RECALL)
 
 
 class ReleaseMeasurement:
-    """Measures the pairs of one release.
+    """Measures the candidates of one release, each beside its champion.
 
     Args:
+        asked: fetched, not measured yet.
         images: of the split, with truth.
         release: what is asked; throughput and cameras are measured only for it.
     """
@@ -82,84 +50,110 @@ class ReleaseMeasurement:
     def __init__(
         self,
         context: StageContext,
-        pairs: Sequence[Pair],
+        asked: Sequence[ComparedModels],
         images: list[LabelledImage],
         release: ReleaseParams,
     ) -> None:
-        self._context, self._pairs, self._images = context, pairs, images
+        self._context, self._asked, self._images = context, asked, images
         self._release = release
-        self._models: dict[str, Measured] = {}
+        self._by_key: dict[str, ModelMeasurement] = {}
 
-    def run(self) -> tuple[list[Compared], TimingConditions]:
+    def run(self) -> tuple[list[ComparedModels], TimingConditions]:
         """Raises EvaluationError or BackendError where a model can't be measured."""
-        for pair in self._pairs:
-            self._judge(pair.candidate, pair.variant)
-            if pair.champion is not None:
-                self._judge(pair.champion, f"{pair.variant} champion v{pair.champion.version}")
-        compared = [self._compare(pair) for pair in self._pairs]
+        for each in self._asked:
+            self._evaluate(each.candidate)
+            if each.champion is not None:
+                self._evaluate(each.champion)
+        differences = [self._differences(each) for each in self._asked]
         with TimingConditions(self._context) as watch:
             self._time()
             watch.timings = {m.label: m.latency.latency for m in self.models if m.latency}
         self._time_many()
+        compared = [
+            self._compared(each, lost) for each, lost in zip(self._asked, differences, strict=True)
+        ]
         return compared, watch
 
     @property
-    def models(self) -> list[Measured]:
-        """Every model once, in the order of the pairs."""
-        return list(self._models.values())
+    def models(self) -> list[ModelMeasurement]:
+        """Every model once, in the order of the release."""
+        return list(self._by_key.values())
 
-    def _judge(self, contender: Contender, label: str) -> None:
+    def _compared(
+        self, asked: ComparedModels, differences: Mapping[str, Estimate]
+    ) -> ComparedModels:
+        from guardianflow.evaluation.timing.latency import speedup
+
+        mine = self._measured(asked.candidate)
+        champion = self._measured(asked.champion) if asked.champion else None
+        gain = None
+        if champion and champion.latency and mine.latency:
+            gain = speedup(champion.latency, mine.latency)
+        return ComparedModels(mine, champion, differences, gain, asked.stored)
+
+    def _measured(self, asked: ModelMeasurement) -> ModelMeasurement:
+        found = self._by_key[asked.model.key]
+        return replace(found, model=asked.model, label=asked.label, digest=asked.digest)
+
+    def _evaluate(self, asked: ModelMeasurement) -> None:
         from guardianflow.evaluation.accuracy.significance import bootstrap_metrics
 
-        if contender.key in self._models:
+        key, package, label = asked.model.key, asked.model.files, asked.label
+        if key in self._by_key:
             return
-        with self._open(contender.package) as detector:
+        with self._open(package) as detector:
             judged = evaluate_split(self._context, detector, self._images, f"judging {label}")
             session = detector.info
         intervals = bootstrap_metrics(
             judged.predictions,
             self._images,
-            contender.package.spec.class_names,
+            package.spec.class_names,
             conf_threshold=judged.metrics.conf_threshold,
             resamples=resamples_for(self._release.confidence),
             confidence=self._release.confidence,
             progress=self._told(f"how sure the accuracy of {label} is"),
         )
-        self._models[contender.key] = Measured(label, contender, judged, session, intervals)
+        self._by_key[key] = replace(
+            asked,
+            metrics=judged.metrics.as_metrics(""),
+            intervals=intervals,
+            predictions=judged.predictions,
+            session=session,
+        )
 
-    def _compare(self, pair: Pair) -> Compared:
+    def _differences(self, asked: ComparedModels) -> Mapping[str, Estimate]:
         from guardianflow.evaluation.accuracy.significance import bootstrap_differences
 
-        candidate = self._models[pair.candidate.key]
-        if pair.champion is None:
-            return Compared(pair, candidate, None, {})
-        champion = self._models[pair.champion.key]
-        if pair.same_files:
-            nothing = Estimate(0.0, 0.0, 0.0)
-            same = dict.fromkeys(candidate.judged.metrics.as_metrics(""), nothing)
-            return Compared(pair, candidate, champion, _accuracy_keys(same))
-        differences = bootstrap_differences(
-            champion.judged.predictions,
-            candidate.judged.predictions,
+        if asked.champion is None:
+            return {}
+        model, mine = asked.candidate.model, self._by_key[asked.candidate.model.key]
+        if asked.same_files:
+            keys = (
+                k for k in mine.metrics if k in BOOTSTRAPPED or k.startswith(BOOTSTRAPPED_BY_CLASS)
+            )
+            return dict.fromkeys(keys, Estimate(0.0, 0.0, 0.0))
+        return bootstrap_differences(
+            self._by_key[asked.champion.model.key].predictions,
+            mine.predictions,
             self._images,
-            pair.candidate.package.spec.class_names,
-            conf_threshold=candidate.judged.metrics.conf_threshold,
+            model.files.spec.class_names,
+            conf_threshold=self._context.scenario.benchmark.conf_threshold,
             resamples=resamples_for(self._release.confidence),
             confidence=self._release.confidence,
-            progress=self._told(f"how sure {pair.variant} differs from its champion"),
+            progress=self._told(f"how sure {asked.variant} differs from its champion"),
         )
-        return Compared(pair, candidate, champion, differences)
 
     def _time(self) -> None:
         """Latency of all by turns, one image at a time."""
         from guardianflow.evaluation.images.preprocessing import load_image
         from guardianflow.evaluation.timing.latency import measure_interleaved
+        from guardianflow.evaluation.timing.order_statistics import percentile_of
 
         benchmark = self._context.scenario.benchmark
         self._context.events.message("timing all models by turns")
         with ExitStack() as stack:
             detectors = {
-                each.label: stack.enter_context(self._open(each.contender.package))
+                each.label: stack.enter_context(self._open(each.model.files))
                 for each in self.models
             }
             results = measure_interleaved(
@@ -169,8 +163,10 @@ class ReleaseMeasurement:
                 warmup_runs=benchmark.warmup_runs,
                 benchmark_runs=benchmark.benchmark_runs,
             )
-        for each in self.models:
-            each.latency = results[each.label]
+        for key, each in self._by_key.items():
+            latency = results[each.label]
+            p95 = percentile_of(latency.latency.samples_ms, 95, self._release.confidence)
+            self._by_key[key] = replace(each, latency=latency, latency_p95=p95)
 
     def _time_many(self) -> None:
         """Throughput and cameras of the candidates, where the release asks for them."""
@@ -180,43 +176,46 @@ class ReleaseMeasurement:
         if not (wants_fps or wants_cameras):
             return
         paths = timing_paths(self._images)
-        candidates = {pair.candidate.key: None for pair in self._pairs}
-        for each in (self._models[key] for key in candidates):
+        for key in dict.fromkeys(each.candidate.model.key for each in self._asked):
+            mine = self._by_key[key]
             try:
-                opened = self._open(each.contender.package, mode="throughput")
+                opened = self._open(mine.model.files, mode="throughput")
             except BackendUnavailableError as exc:
-                each.missing |= {"fps": str(exc).rstrip("."), "cameras": str(exc).rstrip(".")}
-                self._context.events.message(f"throughput of {each.label} is not measured: {exc}")
+                cause = GateCause(CauseKind.UNAVAILABLE, told=str(exc).rstrip("."))
+                missing = {"min_fps": cause, "min_cameras": cause}
+                self._by_key[key] = replace(mine, missing=missing)
+                self._context.events.message(f"throughput of {mine.label} is not measured: {exc}")
                 continue
             with opened as detector:
                 if wants_fps:
-                    self._measure_fps(each, detector, paths)
+                    mine = self._with_fps(mine, detector, paths)
                 if wants_cameras:
-                    each.cameras = count_cameras(self._context, detector, paths)
+                    mine = replace(mine, cameras=count_cameras(self._context, detector, paths))
+            self._by_key[key] = mine
 
-    def _measure_fps(self, each: Measured, detector: Detector, paths: Sequence[Path]) -> None:
+    def _with_fps(
+        self, mine: ModelMeasurement, detector: Detector, paths: Sequence[Path]
+    ) -> ModelMeasurement:
         from guardianflow.evaluation.timing.throughput import measure_file_throughput
 
-        self._context.events.message(f"timing many calls of {each.label} at once")
-        each.throughput = measure_file_throughput(
+        self._context.events.message(f"timing many calls of {mine.label} at once")
+        result = measure_file_throughput(
             detector,
             paths,
             seconds=THROUGHPUT_S,
             frames=THROUGHPUT_FRAMES,
             confidence=self._release.confidence,
         )
-        if each.throughput.interval is None:
-            each.missing["fps"] = (
-                f"only {each.throughput.frames} frames were done in the time measured, too few for "
-                f"an interval (the bare value is {each.throughput.fps:.3g} fps)"
-            )
+        cause = GateCause(CauseKind.FEW_FRAMES, held=result.frames, bare=result.fps)
+        missing = {} if result.interval else {"min_fps": cause}
+        return replace(mine, throughput=result, missing=missing)
 
     def _open(self, package: DetectorPackage, mode: str = "latency") -> Detector:
         from guardianflow.detector import Detector
 
         device = self._context.scenario.environment.device
         if package.spec.backend == "pytorch":
-            device = native_device(device)
+            device = device_for(device, "pytorch")
         return Detector.open(package, device=device, mode=mode)
 
     def _told(self, label: str) -> Callable[[int, int], None]:
@@ -228,27 +227,16 @@ def resamples_for(confidence: float) -> int:
     return max(RESAMPLES, math.ceil(DRAWS_BEYOND / (1 - confidence) - 1e-9))
 
 
-def fps_estimate(result: ThroughputResult | None) -> Estimate | None:
-    """The rate with its interval; None where it has none."""
-    if result is None or result.interval is None:
-        return None
-    low, high = result.interval.low, result.interval.high
-    return Estimate(result.fps, min(low, result.fps), max(high, result.fps))
-
-
-def holding_images(images: Sequence[LabelledImage], class_names: Sequence[str]) -> dict[str, int]:
-    """Class → images that show it, '' → images that show any object; absent where none does."""
-    held: dict[str, int] = {}
+def judged_split(
+    name: str, images: Sequence[LabelledImage], class_names: Sequence[str]
+) -> JudgedSplit:
+    """Count the images that show each class, and its objects."""
+    holding: dict[str, int] = {}
+    instances = dict.fromkeys(class_names, 0)
     for image in images:
-        shown = {class_names[int(class_id)] for class_id in image.class_ids}
-        for name in {*shown, ""} if shown else ():
-            held[name] = held.get(name, 0) + 1
-    return held
-
-
-def _accuracy_keys(values: Mapping[str, Estimate]) -> dict[str, Estimate]:
-    """Those that a bootstrap gives."""
-    kinds = ("mAP50", "mAP50_95", "recall", "ap.", "ap50.", "recall.")
-    return {
-        key: value for key, value in values.items() if key in kinds[:3] or key.startswith(kinds[3:])
-    }
+        shown = [class_names[int(class_id)] for class_id in image.class_ids]
+        for each in shown:
+            instances[each] += 1
+        for each in {*shown, ""} if shown else ():
+            holding[each] = holding.get(each, 0) + 1
+    return JudgedSplit(name, len(images), holding, instances)

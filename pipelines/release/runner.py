@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from guardianflow.contracts.errors import ScenarioError, SourceError
 from guardianflow.contracts.results import StageResult
+from scenario import ReleaseParams
 
 from ..stage.executor import LocalExecutor
 from ..stage.plan import Planner
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .candidates import candidates_from_runs, runs_below
-from .checks import check_release, require_release
+from .decision import require_release
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,18 @@ class ReleaseRunner:
     def run(self) -> StageResult:
         (request,) = self.planned()
         return self.executor.run(request)
+
+
+def check_release(
+    release: ReleaseParams | None, *, register: bool = True, fail_on_gate: bool = False
+) -> None:
+    """Raises ScenarioError for options that contradict the release section; nothing has run yet."""
+    if fail_on_gate and release is None:
+        raise ScenarioError(
+            "--fail-on-gate needs a release section in the scenario, which says what to keep"
+        )
+    if release is not None and release.auto_promote == "on_pass" and not register:
+        raise ScenarioError(
+            "release.auto_promote is 'on_pass', but --no-register leaves nothing to promote; "
+            "leave one of them out"
+        )

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.releases import (
@@ -27,19 +27,21 @@ from guardianflow.contracts.releases import (
     VariantDecision,
 )
 from guardianflow.contracts.results import LocalDataset
+from guardianflow.release.explanation import as_dict, explain_decision
+from guardianflow.release.models import ComparedModels, JudgedSplit
 from scenario import ReleaseParams
 
-from ..infer.stage import infer_split
 from ..measuring.accuracy import read_split
 from ..measuring.timing import TimingConditions, save_json
+from ..registered_models.evidence import RELEASE_FILE
 from ..registered_models.registry import this_person, verifier
 from ..stage.backend_check import require_backend
-from ..stage.inputs import check_classes, dataset_tags, load_dataset
+from ..stage.inputs import check_classes, dataset_tags, infer_split, load_dataset
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
-from .candidates import RELEASE_FILE, Pair, fetch_contestants
-from .checks import require_release
-from .decision import decide_release, draw, report_of, run_metrics, save_measured
-from .measurement import Compared, ReleaseMeasurement
+from .candidates import fetch_contestants
+from .decision import decide_release, require_release, run_metrics
+from .measurement import ReleaseMeasurement, judged_split
+from .report import draw, report_of, save_measured
 
 if TYPE_CHECKING:
     from guardianflow.contracts.results import LabelledImage
@@ -52,11 +54,11 @@ REPORT_FILE = "report/release.html"
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What a decision rests on, until it is written down."""
+    """A decision and all it rests on, until it is written down."""
 
     run_id: str
     decision: ReleaseDecision
-    compared: list[Compared]
+    compared: list[ComparedModels]
     watch: TimingConditions
     pictures: tuple[ReportPicture, ...]
 
@@ -67,37 +69,38 @@ class ReleaseStage:
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._release: ReleaseParams
-        self._pairs: list[Pair]
+        self._asked: list[ComparedModels]
         self._dataset: LocalDataset
         self._images: list[LabelledImage]
-        self._split = ""
+        self._split: JudgedSplit
 
     def prepare(self) -> StagePlan:
         context, scenario = self._context, self._context.scenario
         self._release = require_release(scenario.release)
         self._dataset = load_dataset(context)
-        self._split = infer_split(context, self._dataset)
-        self._images = read_split(self._dataset, self._split)
+        name = infer_split(context, self._dataset)
+        self._images = read_split(self._dataset, name)
+        self._split = judged_split(name, self._images, self._dataset.class_names)
         if not context.request.check_only:
             self._complete_interrupted()
-        self._pairs = fetch_contestants(context, context.scratch / "models")
-        for pair in self._pairs:
-            for contender in (pair.candidate, pair.champion):
-                if contender is not None:
-                    check_classes(contender.package, self._dataset)
-                    spec = contender.package.spec
-                    require_backend(spec.backend, spec.precision, context.settings.probes_dir)
+        self._asked = fetch_contestants(context, context.scratch / "models")
+        for each in self._asked:
+            for measured in filter(None, (each.candidate, each.champion)):
+                package = measured.model.files
+                check_classes(package, self._dataset)
+                spec = package.spec
+                require_backend(spec.backend, spec.precision, context.settings.probes_dir)
         identity = {
             "stage": "release",
             "release": self._release.model_dump(mode="json"),
             "benchmark": scenario.benchmark.model_dump(mode="json"),
             "device": scenario.environment.device,
             "models": [
-                [p.candidate.package.digest, p.champion.package.digest if p.champion else ""]
-                for p in self._pairs
+                [each.candidate.digest, each.champion.digest if each.champion else ""]
+                for each in self._asked
             ],
             "data": self._dataset.fingerprint,
-            "split": self._split,
+            "split": name,
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
         }
@@ -106,41 +109,46 @@ class ReleaseStage:
             tags={
                 **scenario.to_all_tags("release"),
                 **dataset_tags(self._dataset),
-                "data.split": self._split,
-                "release.candidates": ", ".join(str(p.candidate) for p in self._pairs),
+                "data.split": name,
+                "release.candidates": ", ".join(str(each.candidate.model) for each in self._asked),
             },
             params={key: str(value) for key, value in scenario.to_all_params("release").items()},
             record={"candidates": [dict(each) for each in context.request.candidates]},
         )
 
     def work(self, run_id: str) -> StageOutcome:
+        from guardianflow.evaluation.accuracy.detection import EVALUATOR
+
         context, store = self._context, self._context.ports.store
         outputs = context.scratch / "outputs"
-        measurement = ReleaseMeasurement(context, self._pairs, self._images, self._release)
+        measurement = ReleaseMeasurement(context, self._asked, self._images, self._release)
         compared, watch = measurement.run()
-        decision = decide_release(compared, self._images, self._release, self._split)
+        decision = decide_release(compared, self._split, self._release)
         save_measured(measurement.models, self._images, watch, outputs)
-        pictures = draw(compared, measurement.models, self._images, outputs / "plots")
+        confidence = context.scenario.benchmark.conf_threshold
+        plots = outputs / "plots"
+        pictures = draw(compared, measurement.models, self._images, plots, confidence)
         evidence = _Evidence(run_id, decision, compared, watch, pictures)
         self._save(evidence, outputs)
         store.log_files(run_id, outputs)
         self._report(evidence, {})
+        reason, session = explain_decision(decision), compared[0].candidate.session
         store.annotate(
             run_id,
             tags={
                 OUTCOME_TAG: decision.outcome,
                 "release.winner": decision.winner,
-                "release.reason": decision.reason,
-                "det.evaluator": compared[0].candidate.judged.metrics.evaluator,
-                **watch.tags(compared[0].candidate.session),
+                "release.reason": reason,
+                "det.evaluator": EVALUATOR,
+                **(watch.tags(session) if session else {}),
             },
         )
         metrics = run_metrics(decision, compared, watch)
         store.log_metrics(run_id, metrics)
         self._tag_versions(evidence)
-        context.events.message(f"{decision.outcome}: {decision.reason}")
+        context.events.message(f"{decision.outcome}: {reason}")
         decision = self._promote(evidence, outputs)
-        return StageOutcome(metrics, decision=decision.to_dict())
+        return StageOutcome(metrics, decision=decision)
 
     def _complete_interrupted(self) -> None:
         """A champion is compared with only when no promotion hangs between two writes."""
@@ -153,11 +161,12 @@ class ReleaseStage:
                 self._context.events.message(f"{name}: {entry.note}")
 
     def _save(self, evidence: _Evidence, outputs: Path) -> None:
-        table: dict[str, Any] = evidence.decision.to_dict()
+        table = as_dict(evidence.decision)
         table["champions"] = {
-            each.pair.variant: str(each.pair.champion) for each in evidence.compared
-            if each.pair.champion is not None
-        }  # fmt: skip
+            each.variant: str(each.champion.model)
+            for each in evidence.compared
+            if each.champion is not None
+        }
         table["data_fingerprint"] = self._dataset.fingerprint
         conditions = evidence.watch.conditions
         table["conditions"] = conditions.to_dict() if conditions else None
@@ -173,7 +182,7 @@ class ReleaseStage:
             evidence.run_id,
             evidence.decision,
             evidence.compared,
-            images=self._images,
+            split=self._split,
             dataset=self._dataset,
             watch=evidence.watch,
             pictures=evidence.pictures,
@@ -204,7 +213,7 @@ class ReleaseStage:
     def _promote(self, evidence: _Evidence, outputs: Path) -> ReleaseDecision:
         """Make the winner champion where the scenario says so, and say it in the files."""
         decision, context = evidence.decision, self._context
-        winner = next((v for v in decision.variants if v.variant == decision.winner), None)
+        winner = decision.winning
         if self._release.auto_promote == "never" or winner is None or not winner.version:
             return decision
         if winner.version == winner.champion_version:

@@ -78,6 +78,19 @@ def dataset_tags(dataset: LocalDataset) -> dict[str, str]:
     return tags
 
 
+def infer_split(context: StageContext, dataset: LocalDataset) -> str:
+    """The split asked for; else test where there is one, else val."""
+    split = context.scenario.dataset.split
+    if split is None:
+        return "test" if "test" in dataset.splits else "val"
+    if split not in dataset.splits:
+        raise ScenarioError(
+            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
+            f"set dataset.split"
+        )
+    return split
+
+
 def resolve_weights(context: StageContext) -> Path | None:
     """model.weights_path as a file: from the scenario's directory, the cwd, then the project.
 

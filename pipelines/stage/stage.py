@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from guardianflow import __version__
 from guardianflow.contracts.errors import SourceError
+from guardianflow.contracts.releases import ReleaseDecision
 from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
 from guardianflow.support.secrets.files import write_private
 from guardianflow.support.secrets.redaction import redact_value
@@ -54,7 +55,7 @@ class StageRequest:
         check_only: stop after `prepare`: nothing is written to the store.
         trust_weights: open weights that name more than detectors need.
         tags: for the run, beside the stage's own: its place in a comparison.
-        candidates: what a release judges; the values of release_candidates.Candidate.
+        candidates: what a release judges; the values of guardianflow.release.models.ReleaseModel.
     """
 
     stage: str
@@ -128,13 +129,13 @@ class StagePlan:
 class StageOutcome:
     """What a stage's work came to; `variant` where it is another than was asked for.
 
-    `decision`: of a release, as ReleaseDecision.to_dict() gives it.
+    `decision`: of a release alone.
     """
 
     metrics: Mapping[str, float]
     models: tuple[RegisteredModel, ...] = ()
     variant: str = ""
-    decision: Mapping[str, Any] = field(default_factory=dict)
+    decision: ReleaseDecision | None = None
 
 
 class Stage(Protocol):
@@ -189,7 +190,7 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
         metrics=dict(outcome.metrics),
         models=outcome.models,
         variant=outcome.variant or request.variant_name,
-        decision=dict(outcome.decision),
+        decision=outcome.decision,
         notes=run.notes,
     )
 

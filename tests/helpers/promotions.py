@@ -18,12 +18,15 @@ from guardianflow.contracts.releases import (
     COMPARED_TAG,
     OUTCOME_TAG,
     ROLLBACK,
+    CauseKind,
+    GateCause,
     GateVerdict,
     ReleaseDecision,
     VariantDecision,
 )
 from guardianflow.contracts.results import RunRequest
-from guardianflow.release.promotion.evidence import JudgedModel, ReleaseEvidence
+from guardianflow.release.explanation import as_dict
+from guardianflow.release.promotion.evidence import ReleaseEvidence
 from guardianflow.release.promotion.promotion import promote, recover, rollback
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 
@@ -92,18 +95,28 @@ class Gone:
         return call
 
 
+def gate(outcome: str) -> GateVerdict:
+    return GateVerdict("min_mAP50", outcome, 0.5, None, GateCause(CauseKind.RECORDED, told="told"))
+
+
 def borne_out(store: Any, name: str = NAME) -> Callable[[str], ReleaseEvidence]:
     """Evidence that says of every version what its tags say, as a release leaves them."""
 
     def read(run_id: str) -> ReleaseEvidence:
-        models = tuple(
-            JudgedModel(
-                name, each.version, each.tags[OUTCOME_TAG], PACKAGE.digest, each.tags[COMPARED_TAG]
+        variants = tuple(
+            VariantDecision(
+                "onnx_fp32",
+                name,
+                each.version,
+                "",
+                each.tags[COMPARED_TAG],
+                (gate(each.tags[OUTCOME_TAG]),),
+                digest=PACKAGE.digest,
             )
             for each in store.versions(name)
             if COMPARED_TAG in each.tags
         )
-        return ReleaseEvidence(run_id, "FINISHED", "release", models)
+        return ReleaseEvidence(run_id, "FINISHED", "release", variants)
 
     return read
 
@@ -112,18 +125,17 @@ def log_release(
     ports: Any, package: DetectorPackage, version: str, champion: str = "", outcome: str = "pass"
 ) -> str:
     """The run of a release that has judged a version of NAME; returns its id."""
-    gate = GateVerdict("min_mAP50", outcome, 0.5, None, "measured")
     judged = VariantDecision(
-        "onnx_fp32", NAME, version, "", champion, (gate,), digest=package.digest
+        "onnx_fp32", NAME, version, "", champion, (gate(outcome),), digest=package.digest
     )
-    decision = ReleaseDecision(outcome, "onnx_fp32", "size", (judged,), "measured")
+    decision = ReleaseDecision(outcome, "onnx_fp32", "size", (judged,))
     experiment = NAME.rpartition("/")[0]
     run_id: str = ports.store.start_run(
         RunRequest(experiment, "ppe-release", {"guardianflow.stage": "release"})
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "release.json"
-        file.write_text(json.dumps(decision.to_dict()), encoding="utf-8")
+        file.write_text(json.dumps(as_dict(decision)), encoding="utf-8")
         ports.store.log_files(run_id, file, "results")
     ports.store.end_run(run_id)
     return run_id

@@ -10,21 +10,31 @@ import numpy as np
 from PIL import Image
 
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.measurements import CameraCapacity, Conditions, Percentile, Timing
+from guardianflow.contracts.measurements import (
+    CameraCapacity,
+    Conditions,
+    DoubtKind,
+    LatencyResult,
+    Percentile,
+    ThroughputResult,
+    Timing,
+    TimingDoubt,
+)
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
     UNDECIDED,
+    CauseKind,
+    GateCause,
     GateVerdict,
     JournalEntry,
     ReleaseDecision,
     VariantDecision,
 )
+from guardianflow.release.models import ComparedModels, ModelMeasurement, ReleaseModel
 from guardianflow.release.report.content import (
     PICTURE_ROLES,
-    ComparedVariant,
     Lineage,
-    MeasuredModel,
     ReleaseReport,
     ReportPicture,
 )
@@ -32,7 +42,7 @@ from guardianflow.release.report.content import (
 CLASSES = ("helmet", "안전모 미착용", "person", "<b>지게차</b> & 🚜")
 SITE = "donghwa-entec/busan-plant1/welding"
 MODEL = f"{SITE}/ppe"
-WARNING = "other processes kept 0.71 cores busy meanwhile"
+DOUBT = TimingDoubt(DoubtKind.OTHER, cores=0.71)
 
 
 def png(width: int = 640, height: int = 300) -> bytes:
@@ -51,18 +61,12 @@ def verdict(outcome: str, gate: str = "min_mAP50_95", **given: object) -> GateVe
         FAIL: Estimate(0.447, 0.421, 0.471),
         UNDECIDED: Estimate(0.507, 0.481, 0.532),
     }[outcome]
-    reason = {
-        PASS: "mAP50-95 is 0.561 (0.534 to 0.588): at least 0.5 throughout",
-        FAIL: "mAP50-95 is 0.447 (0.421 to 0.471): below 0.5 throughout",
-        UNDECIDED: "mAP50-95 is 0.507 (0.481 to 0.532), on both sides of 0.5: needs about 2,400 "
-        "more test images.",
+    cause = {
+        PASS: GateCause(CauseKind.KEPT),
+        FAIL: GateCause(CauseKind.MISSED),
+        UNDECIDED: GateCause(CauseKind.MORE_IMAGES, more_images=2400),
     }[outcome]
-    values: dict[str, object] = {
-        "limit": 0.5,
-        "measured": measured,
-        "reason": reason,
-        "more_images": 2400 if outcome == UNDECIDED else None,
-    }
+    values: dict[str, object] = {"limit": 0.5, "measured": measured, "cause": cause}
     return GateVerdict(gate, outcome, **(values | given))  # type: ignore[arg-type]
 
 
@@ -73,8 +77,6 @@ def gates(outcome: str, champion: bool) -> tuple[GateVerdict, ...]:
         "max_drop_vs_champion.mAP50_95",
         limit=0.01,
         measured=Estimate(-0.012, -0.026, 0.003),
-        reason="mAP50-95 drops by -0.012 (-0.026 to 0.003) against the champion: at most 0.01 "
-        "throughout",
     )
     return (
         verdict(outcome, stored=0.549),
@@ -83,7 +85,6 @@ def gates(outcome: str, champion: bool) -> tuple[GateVerdict, ...]:
             "min_recall.안전모 미착용",
             limit=0.8,
             measured=Estimate(0.873, 0.842, 0.901),
-            reason="recall of '안전모 미착용' is 0.873 (0.842 to 0.901): at least 0.8 throughout",
         ),
         *((drop,) if champion else ()),
         verdict(
@@ -91,16 +92,9 @@ def gates(outcome: str, champion: bool) -> tuple[GateVerdict, ...]:
             "max_latency_p95_ms",
             limit=30,
             measured=Estimate(21.4, 20.9, 22.6),
-            reason="p95 latency is 21.4 (20.9 to 22.6) ms: at most 30 throughout.",
             stored=24.8,
         ),
-        verdict(
-            PASS,
-            "max_size_mb",
-            limit=10,
-            measured=Estimate(3.3, 3.3, 3.3),
-            reason="the model's files take 3.3 MB; at most 10 MB are asked.",
-        ),
+        verdict(PASS, "max_size_mb", limit=10, measured=Estimate(3.3, 3.3, 3.3)),
     )
 
 
@@ -116,8 +110,8 @@ def timing(median: float) -> Timing:
 
 
 def model(
-    name: str, version: str, level: float, median: float, classes: Sequence[str]
-) -> MeasuredModel:
+    variant: str, name: str, version: str, level: float, median: float, classes: Sequence[str]
+) -> ModelMeasurement:
     """A model whose accuracy lies about `level`; the last class has no truth."""
     values = {
         "mAP50": level + 0.2,
@@ -134,17 +128,17 @@ def model(
         for key, value in values.items()
         if key not in ("precision", "f1")
     }
-    return MeasuredModel(
-        name,
-        version,
-        values,
-        sure,
-        latency=timing(median),
-        fps=Estimate(1800 / median, 1750 / median, 1850 / median),
-        cameras=CameraCapacity(4, 15.0, 200.0, ()),
-        size_mb=median / 3,
+    timed = timing(median)
+    rate = Estimate(1800 / median, 1750 / median, 1850 / median)
+    return ModelMeasurement(
+        ReleaseModel(variant, "b7c1" * 8, name, version),
         digest="3f9a" * 16,
-        run_id="b7c1" * 8,
+        size_mb=median / 3,
+        metrics=values,
+        intervals=sure,
+        latency=LatencyResult(1, 20, timed, timed, timed, timed, 1000 / median),
+        throughput=ThroughputResult(500, 5.0, rate.value, rate, 4, 2, 1, "files"),
+        cameras=CameraCapacity(4, 15.0, 200.0, ()),
     )
 
 
@@ -173,11 +167,10 @@ def make_report(
             "recall": Estimate(-0.03, -0.045, -0.012),
             f"recall.{classes[0]}": Estimate(0.031, 0.008, 0.055),
         }
-        old = model(name, "6", 0.549, 31.0, classes) if champion else None
+        old = model(variant, name, "6", 0.549, 31.0, classes) if champion else None
         compared.append(
-            ComparedVariant(
-                variant,
-                model(name, "7", 0.561, 26.0 - 2 * index, classes),
+            ComparedModels(
+                model(variant, name, "7", 0.561, 26.0 - 2 * index, classes),
                 old,
                 differences if champion else {},
                 Estimate(1.72, 1.66, 1.79) if champion else None,
@@ -189,11 +182,6 @@ def make_report(
         winner.variant if winner else "",
         "latency_p50",
         tuple(decided),
-        {
-            PASS: f"{variants[-1]} keeps every gate and has the lowest median latency.",
-            FAIL: "No variant keeps every gate: min_mAP50_95 failed.",
-            UNDECIDED: "No variant is decided: min_mAP50_95 needs about 2400 more test images.",
-        }[outcome],
         promoted=(winner.model_name,) if winner and promoted else (),
         split="test",
         images=1248,
@@ -227,7 +215,7 @@ def make_report(
     return replace(report, journal={MODEL: history()}) if promoted else report
 
 
-def conditions(quiet: bool) -> dict[str, object]:
+def conditions(quiet: bool) -> Conditions:
     return Conditions(
         cpu="Intel(R) Xeon(R) Platinum",
         gpus=(),
@@ -239,8 +227,8 @@ def conditions(quiet: bool) -> dict[str, object]:
         load_after=1.03,
         other_cores=0.05 if quiet else 0.71,
         stolen_cores=0.0,
-        warnings=() if quiet else (WARNING,),
-    ).to_dict()
+        doubts=() if quiet else (DOUBT,),
+    )
 
 
 def history() -> tuple[JournalEntry, ...]:

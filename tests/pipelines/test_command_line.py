@@ -14,7 +14,16 @@ from guardianflow.contracts.errors import (
     ScenarioError,
     StageFailedError,
 )
-from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED
+from guardianflow.contracts.releases import (
+    FAIL,
+    PASS,
+    UNDECIDED,
+    CauseKind,
+    GateCause,
+    GateVerdict,
+    ReleaseDecision,
+    VariantDecision,
+)
 from guardianflow.contracts.results import StageResult
 from pipelines.command_line import (
     gate_code,
@@ -75,8 +84,10 @@ def test_a_missing_scenario_file_exits_2(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_release_that_does_not_pass_fails_only_who_asked_for_it(
     outcome: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stopped = {"gate": "min_mAP50", "outcome": outcome, "reason": "mAP50 is 0.3."}
-    decision = {"outcome": outcome, "variants": [{"variant": "onnx_int8", "gates": [stopped]}]}
+    cause = GateCause(CauseKind.RECORDED, told="mAP50 is 0.3.")
+    stopped = GateVerdict("min_mAP50", outcome, 0.5, None, cause)
+    variant = VariantDecision("onnx_int8", "", "", "", "", (stopped,))
+    decision = ReleaseDecision(outcome, "", "size", (variant,))
     result = StageResult("full_pipeline", "r", "FINISHED", "e", "n", decision=decision)
     assert gate_code(RunOptions(), result) == 0
     assert capsys.readouterr().err == ""

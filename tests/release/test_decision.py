@@ -9,14 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import ConfigurationError
-from guardianflow.contracts.releases import FAIL, PASS, UNDECIDED, GateVerdict, VariantDecision
-from guardianflow.release.decision import decide, stopping_gates, why_not
+from guardianflow.contracts.releases import (
+    FAIL,
+    PASS,
+    UNDECIDED,
+    CauseKind,
+    GateCause,
+    GateVerdict,
+    ReleaseDecision,
+    VariantDecision,
+)
+from guardianflow.release.decision import decide
+from guardianflow.release.explanation import as_dict, explain_decision, explain_variant
 
 OUTCOMES = st.sampled_from([PASS, FAIL, UNDECIDED])
 
 
 def gate(outcome: str, name: str = "min_mAP50", more: int | None = None) -> GateVerdict:
-    return GateVerdict(name, outcome, 0.5, None, "because.", more)
+    return GateVerdict(
+        name, outcome, 0.5, None, GateCause(CauseKind.RECORDED, more, told="because.")
+    )
 
 
 def variant(name: str, *gates: GateVerdict, **metrics: float) -> VariantDecision:
@@ -56,7 +68,7 @@ def test_each_objective_has_its_own_winner() -> None:
     ):
         decision = decide(variants, objective=objective)
         assert decision.winner == winner
-        assert words in decision.reason
+        assert words in explain_decision(decision)
 
 
 def test_a_figure_that_is_missing_comes_last() -> None:
@@ -65,7 +77,7 @@ def test_a_figure_that_is_missing_comes_last() -> None:
     assert decide([unknown, known], objective="throughput").winner == "known"
     neither = decide([unknown, variant("other", gate(PASS))], objective="throughput")
     assert neither.winner == "unknown"
-    assert "none has a figure for throughput" in neither.reason
+    assert "none has a figure for throughput" in explain_decision(neither)
 
 
 def test_a_refusal_names_every_gate_that_stopped() -> None:
@@ -75,12 +87,12 @@ def test_a_refusal_names_every_gate_that_stopped() -> None:
     second = variant("b", gate(UNDECIDED, "min_recall.안전모"))
     decision = decide([first, second])
     assert decision.outcome == UNDECIDED
-    assert [each.gate for each in stopping_gates(first)] == ["max_size_mb", "min_mAP50"]
-    assert why_not(first) == (
+    assert explain_variant(first) == (
         "a failed max_size_mb and is undecided on min_mAP50 (about 300 more test images)"
     )
-    assert decision.reason == (
-        f"No variant passed every gate: {why_not(first)}; b is undecided on min_recall.안전모."
+    assert explain_decision(decision) == (
+        f"No variant passed every gate: {explain_variant(first)}; "
+        "b is undecided on min_recall.안전모."
     )
 
 
@@ -95,6 +107,7 @@ def test_what_no_gate_has_judged_is_not_decided() -> None:
 
 def test_a_decision_is_json_with_every_outcome() -> None:
     made = decide([variant("a", gate(PASS), size_mb=1.0)], confidence=0.9, split="test", images=24)
-    table = json.loads(json.dumps(made.to_dict()))
+    table = json.loads(json.dumps(as_dict(made)))
     assert (table["outcome"], table["winner"], table["images"]) == (PASS, "a", 24)
     assert table["variants"][0]["outcome"] == PASS
+    assert ReleaseDecision.from_dict(table) == made

@@ -8,19 +8,25 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from judged_models import judge, judge_one
 
 from guardianflow.contracts.errors import ConfigurationError
-from guardianflow.contracts.estimates import MINIMUM_IMAGES, Estimate
+from guardianflow.contracts.estimates import (
+    MINIMUM_IMAGES,
+    Estimate,
+)
 from guardianflow.contracts.measurements import Percentile
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
     UNDECIDED,
+    CauseKind,
+    GateCause,
     GateVerdict,
     ReleaseLimits,
     VariantDecision,
 )
-from guardianflow.release.gates import MeasuredVariant, judge_gates
+from guardianflow.release.explanation import explain_gate
 
 SHARES = st.floats(0, 1)
 LIMITS = st.floats(0, 1)
@@ -32,23 +38,18 @@ def estimates(draw: st.DrawFn, bounds: tuple[float, float] = (0, 1)) -> Estimate
     return Estimate(value, low, high)
 
 
-def one(limits: ReleaseLimits, **measured: object) -> GateVerdict:
-    (verdict,) = judge_gates(limits, MeasuredVariant(**{"images": 200, **measured}))  # type: ignore[arg-type]
-    return verdict
-
-
 def at_least(limit: float, estimate: Estimate, images: int = 200) -> GateVerdict:
-    return one(ReleaseLimits(min_mAP50=limit), accuracy={"mAP50": estimate}, images=images)
+    return judge_one(ReleaseLimits(min_mAP50=limit), accuracy={"mAP50": estimate}, images=images)
 
 
 def drop(limit: float, estimate: Estimate, images: int = 200) -> GateVerdict:
     limits = ReleaseLimits(max_drop_vs_champion={"mAP50_95": limit})
-    return one(limits, drops={"mAP50_95": estimate}, has_champion=True, images=images)
+    return judge_one(limits, drops={"mAP50_95": estimate}, has_champion=True, images=images)
 
 
 def latency(limit: float, estimate: Estimate, runs: int = 200) -> GateVerdict:
     p95 = Percentile(95, estimate.value, estimate.low, estimate.high)
-    return one(ReleaseLimits(max_latency_p95_ms=limit), latency=p95, latency_runs=runs)
+    return judge_one(ReleaseLimits(max_latency_p95_ms=limit), latency=p95, latency_runs=runs)
 
 
 # --- the interval decides ------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def test_latency_is_judged_on_the_whole_interval(limit: float, estimate: Estimat
 
 @given(estimates((0.001, 1000)), st.floats(0.001, 1000))
 def test_fps_is_judged_on_the_whole_interval(estimate: Estimate, limit: float) -> None:
-    outcome = one(ReleaseLimits(min_fps=limit), fps=estimate).outcome
+    outcome = judge_one(ReleaseLimits(min_fps=limit), fps=estimate).outcome
     assert (outcome == PASS) == (estimate.low >= limit)
     assert (outcome == FAIL) == (estimate.high < limit)
 
@@ -111,9 +112,9 @@ def test_the_images_asked_for_would_decide(limit: float, estimate: Estimate, ima
         assert verdict.more_images is None
         return
     if verdict.more_images is None:
-        assert "no number of images will settle it" in verdict.reason
+        assert "no number of images will settle it" in explain_gate(verdict)
         return
-    assert f"about {verdict.more_images} more test images" in verdict.reason
+    assert f"about {verdict.more_images} more test images" in explain_gate(verdict)
     shrunk = math.sqrt(images / (images + verdict.more_images))
     later = Estimate(
         estimate.value,
@@ -130,12 +131,14 @@ def test_the_figures_of_an_example() -> None:
     # 0.04 to each side, 0.02 from the limit: half the width takes four times the 200 images.
     verdict = at_least(0.60, Estimate(0.62, 0.58, 0.66))
     assert verdict.more_images == 600
-    assert verdict.reason == (
+    assert explain_gate(verdict) == (
         "mAP50 is 0.620 (0.580 to 0.660), on both sides of 0.6: needs about 600 more test images."
     )
     lost = drop(0.01, Estimate(0.005, -0.02, 0.03))
     assert lost.more_images == 200 * 24
-    assert lost.reason.startswith("mAP50-95 drops by 0.005 (-0.020 to 0.030) against the champion")
+    assert explain_gate(lost).startswith(
+        "mAP50-95 drops by 0.005 (-0.020 to 0.030) against the champion"
+    )
 
 
 # --- what was not measured never passes ----------------------------------------------------------
@@ -153,7 +156,7 @@ EVERY_GATE = ReleaseLimits(
 
 
 def test_nothing_measured_nothing_passed() -> None:
-    verdicts = judge_gates(EVERY_GATE, MeasuredVariant(images=50, has_champion=True))
+    verdicts = judge(EVERY_GATE, images=50, has_champion=True)
     assert [each.gate for each in verdicts] == [
         "min_mAP50",
         "min_mAP50_95",
@@ -167,50 +170,50 @@ def test_nothing_measured_nothing_passed() -> None:
     ]
     for each in verdicts:
         assert (each.outcome, each.measured) == (UNDECIDED, None)
-        assert each.reason.endswith(".")
+        assert explain_gate(each).endswith(".")
 
 
 def test_a_class_nobody_labelled_says_so() -> None:
-    verdict = one(ReleaseLimits(min_recall={"용접면": 0.9}), holding={"": 200})
+    verdict = judge_one(ReleaseLimits(min_recall={"용접면": 0.9}), holding={"": 200})
     assert verdict.outcome == UNDECIDED
-    assert verdict.reason.startswith("no image of the test split shows class '용접면'")
+    assert explain_gate(verdict).startswith("no image of the test split shows class '용접면'")
     assert verdict.more_images is None
 
 
 def test_a_rare_class_says_how_many_images_are_missing() -> None:
-    verdict = one(
+    verdict = judge_one(
         ReleaseLimits(min_recall={"head": 0.9}), bare={"recall.head": 1.0}, holding={"head": 5}
     )
     assert (verdict.outcome, verdict.measured) == (UNDECIDED, None)
     assert verdict.more_images == 200 * (MINIMUM_IMAGES // 5 - 1)
-    assert "only 5 images" in verdict.reason
-    assert "the bare value is 1.000" in verdict.reason
+    assert "only 5 images" in explain_gate(verdict)
+    assert "the bare value is 1.000" in explain_gate(verdict)
 
 
 def test_too_few_calls_ask_for_runs_and_not_for_images() -> None:
-    verdict = one(
+    verdict = judge_one(
         ReleaseLimits(max_latency_p95_ms=10),
         latency=Percentile(95, None, None, None),
         latency_runs=20,
     )
     assert (verdict.outcome, verdict.more_images) == (UNDECIDED, None)
-    assert "benchmark.benchmark_runs to 59" in verdict.reason
+    assert "benchmark.benchmark_runs to 59" in explain_gate(verdict)
     near = latency(10, Estimate(9, 8, 11), runs=100)
     assert (near.outcome, near.more_images) == (UNDECIDED, None)
-    assert "benchmark.benchmark_runs to about 400" in near.reason
+    assert "benchmark.benchmark_runs to about 400" in explain_gate(near)
 
 
 # --- what is counted is judged as it is ----------------------------------------------------------
 
 
 def test_size_and_cameras_are_judged_as_they_are() -> None:
-    assert one(ReleaseLimits(max_size_mb=5.0), size_mb=5.0).outcome == PASS
-    assert one(ReleaseLimits(max_size_mb=5.0), size_mb=5.01).outcome == FAIL
-    assert one(ReleaseLimits(min_cameras=4), cameras=4).outcome == PASS
-    refused = one(ReleaseLimits(min_cameras=4), cameras=3)
+    assert judge_one(ReleaseLimits(max_size_mb=5.0), size_mb=5.0).outcome == PASS
+    assert judge_one(ReleaseLimits(max_size_mb=5.0), size_mb=5.01).outcome == FAIL
+    assert judge_one(ReleaseLimits(min_cameras=4), cameras=4).outcome == PASS
+    refused = judge_one(ReleaseLimits(min_cameras=4), cameras=3)
     assert (refused.outcome, refused.more_images) == (FAIL, None)
-    assert refused.reason == "the device held 3 cameras; 4 are asked."
-    assert one(ReleaseLimits(min_cameras=1), cameras=0).outcome == FAIL
+    assert explain_gate(refused) == "the device held 3 cameras; 4 are asked."
+    assert judge_one(ReleaseLimits(min_cameras=1), cameras=0).outcome == FAIL
 
 
 # --- the champion --------------------------------------------------------------------------------
@@ -218,20 +221,20 @@ def test_size_and_cameras_are_judged_as_they_are() -> None:
 
 def test_without_a_champion_absolute_gates_alone_count() -> None:
     limits = ReleaseLimits(min_mAP50=0.5, max_drop_vs_champion={"mAP50": 0.01})
-    verdict = one(limits, accuracy={"mAP50": Estimate(0.7, 0.6, 0.8)})
+    verdict = judge_one(limits, accuracy={"mAP50": Estimate(0.7, 0.6, 0.8)})
     assert (verdict.gate, verdict.outcome) == ("min_mAP50", PASS)
 
 
 def test_drop_gates_alone_without_a_champion_pass_nobody() -> None:
-    verdict = one(ReleaseLimits(max_drop_vs_champion={"mAP50": 0.01}))
+    verdict = judge_one(ReleaseLimits(max_drop_vs_champion={"mAP50": 0.01}))
     assert verdict.outcome == UNDECIDED
-    assert "no champion" in verdict.reason
+    assert "no champion" in explain_gate(verdict)
 
 
 def test_the_champion_s_number_of_another_day_is_shown_and_not_judged() -> None:
     measured = {"accuracy": {"mAP50": Estimate(0.7, 0.6, 0.8)}}
-    alone = one(ReleaseLimits(min_mAP50=0.5), **measured)
-    beside = one(ReleaseLimits(min_mAP50=0.5), stored={"mAP50": 0.1}, **measured)
+    alone = judge_one(ReleaseLimits(min_mAP50=0.5), **measured)
+    beside = judge_one(ReleaseLimits(min_mAP50=0.5), stored={"mAP50": 0.1}, **measured)
     assert replace(beside, stored=None) == alone
     assert beside.stored == 0.1
 
@@ -248,7 +251,7 @@ def test_every_limit_that_is_none_is_told_at_once() -> None:
         confidence=95,
     )
     with pytest.raises(ConfigurationError) as caught:
-        judge_gates(wrong, MeasuredVariant(images=10))
+        judge(wrong, images=10)
     text = str(caught.value)
     assert len(caught.value.problems) == 5
     for part in ("min_mAP50 must be", "min_recall.helmet", "'precision'", "latency", "confidence"):
@@ -257,7 +260,8 @@ def test_every_limit_that_is_none_is_told_at_once() -> None:
 
 @given(st.lists(st.sampled_from([PASS, FAIL, UNDECIDED]), min_size=1))
 def test_one_gate_that_fails_is_enough(outcomes: list[str]) -> None:
-    gates = tuple(GateVerdict(f"g{i}", each, 0, None, "") for i, each in enumerate(outcomes))
+    cause = GateCause(CauseKind.NOT_MEASURED)
+    gates = tuple(GateVerdict(f"g{i}", each, 0, None, cause) for i, each in enumerate(outcomes))
     outcome = VariantDecision("v", "", "", "", "", gates).outcome
     assert (outcome == PASS) == (set(outcomes) == {PASS})
     assert (outcome == FAIL) == (FAIL in outcomes)

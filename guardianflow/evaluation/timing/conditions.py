@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psutil
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Conditions, Timing
+from ...contracts.measurements import Conditions, DoubtKind, Timing, TimingDoubt
 from .process_load import MachineTime, machine_time, process_tree, usable_cores
 
 BUSY_LOAD_PER_CORE = 1.25
@@ -97,7 +97,7 @@ class ConditionsRecorder:
             load_after=ended.load,
             other_cores=other,
             stolen_cores=stolen,
-            warnings=(*_machine_warnings(began.load, other, stolen), *_wide(timings or {})),
+            doubts=(*_machine_doubts(began.load, other, stolen), *_wide(timings or {})),
         )
 
 
@@ -132,27 +132,24 @@ def _other_cores(began: _Moment, ended: _Moment) -> float | None:
     return max(0.0, others) / seconds
 
 
-def _machine_warnings(load: float, other: float | None, stolen: float | None) -> list[str]:
+def _machine_doubts(load: float, other: float | None, stolen: float | None) -> list[TimingDoubt]:
     found = []
     cores = psutil.cpu_count() or 1  # the load is the whole machine's
     if load / cores > BUSY_LOAD_PER_CORE:
-        found.append(f"the machine was busy before it began: load {load:.1f} on {cores} cores")
+        found.append(TimingDoubt(DoubtKind.BUSY, cores=cores, load=load))
     if other is not None and other > BUSY_OTHER_CORES:
-        found.append(f"other processes kept {other:.2f} cores busy meanwhile")
+        found.append(TimingDoubt(DoubtKind.OTHER, cores=other))
     if stolen is not None and stolen > BUSY_STOLEN_CORES:
-        found.append(f"the hypervisor gave {stolen:.2f} cores to other machines meanwhile")
+        found.append(TimingDoubt(DoubtKind.STOLEN, cores=stolen))
     return found
 
 
-def _wide(timings: Mapping[str, Timing]) -> list[str]:
+def _wide(timings: Mapping[str, Timing]) -> list[TimingDoubt]:
     found = []
     for name, timing in timings.items():
         median, high = timing.p50.value_ms, timing.p95.value_ms
         if median is not None and high is not None and high > WIDE_SPREAD * median:
-            found.append(
-                f"{name} is spread wide: p95 {high:.1f} ms is {high / median:.1f} times the "
-                f"median {median:.1f} ms"
-            )
+            found.append(TimingDoubt(DoubtKind.WIDE, name=name, p95_ms=high, median_ms=median))
     return found
 
 

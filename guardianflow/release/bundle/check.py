@@ -1,4 +1,4 @@
-"""What a directory of edge bundles holds, and whether it is what was pulled.
+"""Checks a directory of edge bundles: it must hold what was pulled, and nothing else.
 
     DIR/current  → versions/NAME      the bundle at work; a relative link
     DIR/previous → versions/NAME      the one before it
@@ -50,7 +50,7 @@ _NAME_END = re.compile(rf"-([0-9a-f]{{{SHORT_DIGEST}}}|[0-9a-f]{{{OLD_SHORT_DIGE
 
 @dataclass(frozen=True)
 class BundleCheck:
-    """What is wrong with one bundle; nothing when every tuple is empty.
+    """Findings about one bundle; nothing is wrong when every tuple is empty.
 
     Args:
         name: of its directory under versions/.
@@ -104,7 +104,7 @@ def check_directory(target: Path) -> BundleCheck:
 
 
 def is_foreign(target: Path) -> bool:
-    """Whether the directory holds something and was not made by a pull."""
+    """True where the directory holds something and was not made by a pull."""
     names = {entry.name for entry in target.iterdir()} - _NOT_CONTENT
     return MARKER not in names and any(not name.startswith(OWN_PREFIX) for name in names)
 
@@ -238,5 +238,5 @@ def _model_problems(
 
 
 def labels_text(spec: DetectorSpec) -> str:
-    """What labels.txt holds."""
+    """The content of labels.txt."""
     return "".join(f"{name}\n" for name in spec.class_names)

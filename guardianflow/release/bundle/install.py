@@ -57,7 +57,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Installed:
-    """What a pull has done.
+    """The result of a pull.
 
     Args:
         name: of the bundle that `current` names now.
@@ -122,7 +122,7 @@ class BundleDirectory:
         return linked_name(self._target, CURRENT)
 
     def already_current(self, name: str) -> Installed | None:
-        """Where `name` is at work and intact: that, with leftovers of other pulls removed."""
+        """The bundle `name` where it is at work and intact, leftovers of other pulls removed."""
         if self._base(self.current) != name or not self._check(self.current).intact:
             return None
         removed, left = self._remove_unnamed()
@@ -266,7 +266,7 @@ class BundleDirectory:
         remove(note, self._target, LEFTOVER)
 
     def _planned(self, note: Path) -> tuple[str, str | None] | None:
-        """What `current` and `previous` were to be; None where the note is not as we write it."""
+        """Names planned for `current` and `previous`; None where the note is not as we write it."""
         try:
             if note.is_symlink():
                 return None
@@ -279,7 +279,7 @@ class BundleDirectory:
         return current, previous
 
     def _lies_here(self, name: object) -> bool:
-        """Whether it is the name of a directory under versions/, and leads nowhere else."""
+        """True for the name of a directory under versions/ that leads nowhere else."""
         if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
             return False
         place = self._target / VERSIONS / name

@@ -145,7 +145,7 @@ def _settle(
 
 
 def _meant(entry: JournalEntry, alias: str, versions: Collection[str]) -> set[str | None]:
-    """What the alias is where nobody but this change touched it."""
+    """The versions that the alias may have where nobody but this change touched it."""
     both = {entry.before.get(alias), entry.after.get(alias)}
     # A registry removes the aliases of a version that is deleted.
     gone = any(version is not None and version not in versions for version in both)
@@ -153,7 +153,7 @@ def _meant(entry: JournalEntry, alias: str, versions: Collection[str]) -> set[st
 
 
 def _steps(entry: JournalEntry) -> list[tuple[str, str | None]]:
-    """What moves, in order: alias and its new version; None removes it."""
+    """The moves, in order: alias and its new version; None removes it."""
     return [
         (alias, entry.after.get(alias))
         for alias in _ORDER[entry.action]

@@ -33,7 +33,7 @@ HOLD_S = 300.0
 """A holder stops before a write once its claim is older; the rest is for that write and for clocks
 that differ."""
 WAIT_S = 5.0
-"""How long a contender tries before it says who is at it."""
+"""A contender tries for so long before it says who is at it."""
 PAUSE_S = (0.02, 0.25)
 
 pause: Callable[[float], None] = time.sleep
@@ -45,7 +45,7 @@ _under_way: set[str] = set()
 
 @dataclass(frozen=True)
 class Claim:
-    """Who wants to change a model's aliases.
+    """A wish to change a model's aliases.
 
     Args:
         token: of this one try.

@@ -1,4 +1,4 @@
-"""What a release run really judged: the proof that a promotion asks for.
+"""Proof that a promotion asks for: what a release run really judged.
 
 A version's tags only point to it. Tags can be written by anybody who reaches the registry, and a
 verdict may have been given to other files than those that lie there now; so the run itself is
@@ -8,35 +8,17 @@ judged against the present champion, and passed by every gate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ...contracts.detector_package import DetectorPackage, IdentityRule
 from ...contracts.errors import SourceError
-from ...contracts.releases import FAIL, PASS, UNDECIDED, VERDICTS, ReleaseDecision
+from ...contracts.releases import PASS, ReleaseDecision, VariantDecision
 from ...contracts.results import RunRecord
 
 FINISHED = "FINISHED"
 RELEASE_STAGE = "release"
-
-
-@dataclass(frozen=True)
-class JudgedModel:
-    """One model of a release's result.
-
-    Args:
-        name: as registered, slash form.
-        outcome: 'pass', 'fail' or 'undecided', from its gates.
-        digest: identity of the files that were measured; '' in results of earlier releases.
-        champion_version: what it was compared with; '' where the name had none.
-    """
-
-    name: str
-    version: str
-    outcome: str
-    digest: str
-    champion_version: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +28,7 @@ class ReleaseEvidence:
     run_id: str
     status: str
     stage: str
-    models: tuple[JudgedModel, ...]
+    variants: tuple[VariantDecision, ...]
 
 
 ReadEvidence = Callable[[str], ReleaseEvidence]
@@ -57,33 +39,31 @@ def read_evidence(run: RunRecord, table: Any) -> ReleaseEvidence:
     """The evidence in a run and its results/release.json.
 
     Args:
-        table: the file's content; ReleaseDecision.to_dict() wrote it.
+        table: the file's content; explanation.as_dict wrote it.
 
     Raises:
         SourceError: it is no release's result.
     """
     try:
-        models = tuple(_judged(row) for row in table["variants"])
+        variants = tuple(map(VariantDecision.from_dict, table["variants"]))
+        if not all(each.gates for each in variants):
+            raise ValueError("a variant that no gate has judged")
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise SourceError(
             f"run {run.run_id} has no result of a release that can be read ({exc!r})"
         ) from exc
-    return ReleaseEvidence(run.run_id, run.status, run.tags.get("guardianflow.stage", ""), models)
+    return ReleaseEvidence(run.run_id, run.status, run.tags.get("guardianflow.stage", ""), variants)
 
 
 def own_evidence(run_id: str, decision: ReleaseDecision) -> ReleaseEvidence:
     """The evidence of a release that promotes its own winner, before its run has ended."""
-    models = tuple(
-        JudgedModel(each.model_name, each.version, each.outcome, each.digest, each.champion_version)
-        for each in decision.variants
-    )
-    return ReleaseEvidence(run_id, FINISHED, RELEASE_STAGE, models)
+    return ReleaseEvidence(run_id, FINISHED, RELEASE_STAGE, decision.variants)
 
 
 def evidence_refusal(
     evidence: ReleaseEvidence, name: str, version: str, champion: str, package: DetectorPackage
 ) -> str:
-    """Why the run does not allow the promotion; '' where it does.
+    """The reason why the run does not allow the promotion; '' where it does.
 
     Args:
         name: slash or dot form.
@@ -96,7 +76,8 @@ def evidence_refusal(
     if evidence.status != FINISHED:
         return f"the release that judged it ({run}) is {evidence.status}, not {FINISHED}"
     shown = name.replace(".", "/")
-    judged = [each for each in evidence.models if (each.name, each.version) == (shown, version)]
+    wanted = (shown, version)
+    judged = [each for each in evidence.variants if (each.model_name, each.version) == wanted]
     if len(judged) != 1:
         return f"{run}, which its verdict names, did not judge it"
     (mine,) = judged
@@ -113,18 +94,3 @@ def evidence_refusal(
             f"than those registered now ({package.digest})"
         )
     return ""
-
-
-def _judged(row: Mapping[str, Any]) -> JudgedModel:
-    outcomes = [str(gate["outcome"]) for gate in row["gates"]]
-    unknown = [each for each in outcomes if each not in VERDICTS]
-    if not outcomes or unknown:
-        raise ValueError(f"gates with outcomes {unknown or 'none'}")
-    outcome = next((each for each in (FAIL, UNDECIDED) if each in outcomes), PASS)
-    return JudgedModel(
-        name=str(row["model_name"]),
-        version=str(row["version"]),
-        outcome=outcome,
-        digest=str(row.get("digest", "")),
-        champion_version=str(row["champion_version"]),
-    )

@@ -78,7 +78,7 @@ def promote(
         SourceError: unknown model or version, no candidate, champion already, files that changed,
             `force` without a reason, a reason that can't be kept.
         PromotionRefusedError: never judged, failed, undecided, judged against another champion, or
-            the run that the verdict names does not bear it out.
+            the run that the verdict names does not confirm it.
         ConcurrentChangeError: others change, or have just changed, the model's aliases.
         TrackingError: the registry refused or went away; says how far the change came.
     """
@@ -186,7 +186,7 @@ def recover(store: AliasStore, name: str, *, who: str = "guardianflow") -> Journ
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a change would do. `refusal`: why the verdict does not allow it; '' where it does."""
+    """A change of aliases. `refusal`: why the verdict does not allow it; '' where it does."""
 
     version: str
     before: Mapping[str, str]
@@ -260,7 +260,7 @@ def _plan_rollback(store: AliasStore, name: str) -> _Plan:
 
 
 def _unproven(evidence: ReadEvidence, name: str, plan: _Plan, package: DetectorPackage) -> str:
-    """Why the run that the verdict names does not bear it out; '' where it does."""
+    """The reason why the verdict's run does not confirm it; '' where it does."""
     try:
         found = evidence(plan.evidence_run_id)
     except SourceError as exc:
@@ -273,7 +273,7 @@ def _unproven(evidence: ReadEvidence, name: str, plan: _Plan, package: DetectorP
 
 
 def _refusal(version: RegisteredModel, champion: str) -> str:
-    """Why the verdict does not allow it, and what to do; '' where it does."""
+    """The reason why the verdict does not allow it, and what to do; '' where it does."""
     outcome = version.tags.get(OUTCOME_TAG)
     run_id = version.tags.get(EVIDENCE_TAG, "")
     evidence = f" (run {run_id})" if run_id else ""

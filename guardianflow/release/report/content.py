@@ -1,10 +1,10 @@
-"""What a release report says, before it is put into any language.
+"""The content of a release report, before it is put into any language.
 
     ReleaseReport
     ├── decision      ReleaseDecision: outcome, winner, gates of every variant
-    ├── variants      ComparedVariant, one for each of decision.variants, beside its champion
+    ├── variants      ComparedModels, one for each of decision.variants, beside its champion
     ├── pictures      ReportPicture: PNG, drawn by the caller
-    ├── conditions    measurements.Conditions as a mapping
+    ├── conditions    measurements.Conditions of what was timed
     ├── lineage       where data, code and models come from
     └── journal       JournalEntry of every model whose champion was changed
 
@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...contracts.estimates import Estimate
-from ...contracts.measurements import CameraCapacity, Timing
+from ...contracts.measurements import Conditions
 from ...contracts.releases import JournalEntry, ReleaseDecision
+from ..models import ComparedModels
 
 PRECISION_RECALL, LATENCY, DIFFERENCES, MISSES = (
     "precision_recall",
@@ -30,60 +30,6 @@ PRECISION_RECALL, LATENCY, DIFFERENCES, MISSES = (
 )
 PICTURE_ROLES = (DIFFERENCES, PRECISION_RECALL, LATENCY, MISSES)
 """In the order of the report."""
-
-
-@dataclass(frozen=True)
-class MeasuredModel:
-    """One model as this release measured it. Absent is absent: leave out what was not measured.
-
-    Args:
-        model_name: as registered, slash form; '' where it was not registered.
-        version: '' where it was not registered.
-        metrics: 'mAP50', 'mAP50_95', 'precision', 'recall', 'f1', 'recall.{class}', 'ap.{class}',
-            'ap50.{class}' → 0…1, as DetectionMetrics.as_metrics(prefix='') gives them; other keys
-            are not shown.
-        intervals: the same keys → value and interval, as significance.bootstrap_metrics gives
-            them; a key is absent where images are too few for an interval.
-        latency: decoded frame → boxes, one image at a time, taken by turns with the other model;
-            None where it was not timed.
-        fps: throughput mode, image file → boxes; None where it was not measured.
-        cameras: None where it was not asked.
-        size_mb: of the model's files.
-        digest: DetectorPackage.digest, sha256 in hex.
-        run_id: the run that made it; '' where it is not known.
-    """
-
-    model_name: str
-    version: str
-    metrics: Mapping[str, float]
-    intervals: Mapping[str, Estimate] = field(default_factory=dict)
-    latency: Timing | None = None
-    fps: Estimate | None = None
-    cameras: CameraCapacity | None = None
-    size_mb: float | None = None
-    digest: str = ""
-    run_id: str = ""
-
-
-@dataclass(frozen=True)
-class ComparedVariant:
-    """A candidate, and the champion of the same registered name beside it.
-
-    Args:
-        variant: as in decision.variants: 'openvino_int8'.
-        candidate: measured in this release.
-        champion: measured in this release, same images, same device; None where the name has
-            no champion yet.
-        differences: key → candidate − champion with interval, as bootstrap_differences gives
-            them; empty without a champion.
-        speedup: champion's time ÷ candidate's, timed by turns; None where it was not measured.
-    """
-
-    variant: str
-    candidate: MeasuredModel
-    champion: MeasuredModel | None = None
-    differences: Mapping[str, Estimate] = field(default_factory=dict)
-    speedup: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +49,7 @@ class ReportPicture:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where everything comes from; '' where it is not known.
+    """The origin of everything; '' where it is not known.
 
     Args:
         data_name, data_version, data_path: of the data set judged on.
@@ -142,14 +88,14 @@ class ReleaseReport:
         made_at: ISO 8601 with time zone.
         conf_threshold: the deployed confidence that precision and recall are taken at.
         instances: class name → true objects in the split; empty where they were not counted.
-        conditions: Conditions.to_dict() of what was timed; empty where nothing was.
+        conditions: of what was timed; None where nothing was.
         device: what the models ran on, e.g. 'cpu, openvino 2026.4.1'; '' where it is not known.
         journal: model name (slash form) → its changes, newest last; only of those in
             decision.promoted.
     """
 
     decision: ReleaseDecision
-    variants: tuple[ComparedVariant, ...]
+    variants: tuple[ComparedModels, ...]
     scenario: str
     scenario_version: str
     site: str
@@ -159,7 +105,7 @@ class ReleaseReport:
     conf_threshold: float = 0.25
     instances: Mapping[str, int] = field(default_factory=dict)
     pictures: tuple[ReportPicture, ...] = ()
-    conditions: Mapping[str, object] = field(default_factory=dict)
+    conditions: Conditions | None = None
     device: str = ""
     lineage: Lineage = field(default_factory=Lineage)
     journal: Mapping[str, tuple[JournalEntry, ...]] = field(default_factory=dict)

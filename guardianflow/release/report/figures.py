@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ...contracts.errors import EvaluationError
 from ...contracts.estimates import Estimate
-from ...contracts.releases import GateVerdict
+from ...contracts.releases import GateVerdict, is_least
 
 ABSENT = "–"
 MOST_DECIMALS = 6
@@ -21,35 +21,28 @@ ACCURACY, DROP, SPEED, SIZE = "accuracy", "drop", "speed", "size"
 
 @dataclass(frozen=True)
 class GateRule:
-    """What a gate asks, by the first part of its name.
+    """The demand of a gate, by the first part of its name.
 
     Args:
-        sign: '≥' where the limit is the least, '≤' where it is the most.
         unit: after a figure, with its space.
         decimals: at least so many.
         kind: 'accuracy', 'drop', 'speed' or 'size'; what to do about it depends on that.
     """
 
-    sign: str
     unit: str
     decimals: int
     kind: str
 
-    @property
-    def is_least(self) -> bool:
-        """Whether the limit is the least that is allowed."""
-        return self.sign == "≥"
-
 
 RULES = {
-    "min_mAP50": GateRule("≥", "", 3, ACCURACY),
-    "min_mAP50_95": GateRule("≥", "", 3, ACCURACY),
-    "min_recall": GateRule("≥", "", 3, ACCURACY),
-    "max_drop_vs_champion": GateRule("≤", "", 3, DROP),
-    "max_latency_p95_ms": GateRule("≤", " ms", 1, SPEED),
-    "min_fps": GateRule("≥", " fps", 1, SPEED),
-    "min_cameras": GateRule("≥", "", 0, SPEED),
-    "max_size_mb": GateRule("≤", " MB", 1, SIZE),
+    "min_mAP50": GateRule("", 3, ACCURACY),
+    "min_mAP50_95": GateRule("", 3, ACCURACY),
+    "min_recall": GateRule("", 3, ACCURACY),
+    "max_drop_vs_champion": GateRule("", 3, DROP),
+    "max_latency_p95_ms": GateRule(" ms", 1, SPEED),
+    "min_fps": GateRule(" fps", 1, SPEED),
+    "min_cameras": GateRule("", 0, SPEED),
+    "max_size_mb": GateRule(" MB", 1, SIZE),
 }
 
 
@@ -63,7 +56,12 @@ def rule_of(gate: str) -> GateRule:
 
 @dataclass(frozen=True)
 class GateFigures:
-    """A gate's figures as text, with the unit but for `low`; '–' where nothing was measured."""
+    """A gate's figures as text, with the unit but for `low`; '–' where nothing was measured.
+
+    Args:
+        stored: '' where there is none.
+        exact: the interval is a single point, or there is none.
+    """
 
     value: str
     low: str
@@ -74,7 +72,8 @@ class GateFigures:
 
     @property
     def interval(self) -> str:
-        return f"{self.low} … {self.high}"
+        """'' where the value is exact or absent."""
+        return "" if self.exact else f"{self.low} … {self.high}"
 
 
 def gate_figures(gate: GateVerdict) -> GateFigures:
@@ -93,9 +92,9 @@ def gate_figures(gate: GateVerdict) -> GateFigures:
         value=shown(measured.value if measured else None),
         low=number(measured.low if measured else None, decimals),
         high=shown(measured.high if measured else None),
-        limit=f"{rule.sign} {minus(f'{gate.limit:.10g}')}{rule.unit}",
-        stored=shown(gate.stored),
-        exact=measured is not None and measured.low == measured.high,
+        limit=f"{'≥' if is_least(gate.gate) else '≤'} {minus(f'{gate.limit:.10g}')}{rule.unit}",
+        stored="" if gate.stored is None else shown(gate.stored),
+        exact=measured is None or measured.low == measured.high,
     )
 
 

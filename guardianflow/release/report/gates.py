@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...contracts.releases import GateVerdict
-from .figures import GateFigures, gate_figures, rule_of
+from ...contracts.releases import GateVerdict, is_least
+from .figures import GateFigures, gate_figures
 from .wording import SYMBOLS, Wording
 
 CHART_WIDTH, CHART_HEIGHT, CHART_EDGE = 170.0, 26.0, 6.0
@@ -17,7 +17,7 @@ ROOM = 0.18
 
 @dataclass(frozen=True)
 class IntervalChart:
-    """Where things stand in the small picture, in its own units.
+    """Places in the small picture, in its own units.
 
     Args:
         value, low, high, limit: x of each.
@@ -38,7 +38,7 @@ class IntervalChart:
 
 @dataclass(frozen=True)
 class GateRow:
-    """One gate as the table shows it; `stored` and `interval` are '' where there is none."""
+    """One gate as the table shows it."""
 
     gate: str
     name: str
@@ -46,8 +46,6 @@ class GateRow:
     symbol: str
     word: str
     figures: GateFigures
-    interval: str
-    stored: str
     reason: str
     is_measured: bool
     chart: IntervalChart | None
@@ -66,8 +64,6 @@ def gate_rows(gates: Sequence[GateVerdict], wording: Wording) -> list[GateRow]:
                 symbol=SYMBOLS[gate.outcome],
                 word=wording.text(gate.outcome),
                 figures=figures,
-                interval="" if gate.measured is None or figures.exact else figures.interval,
-                stored="" if gate.stored is None else figures.stored,
                 reason=wording.gate_reason(gate),
                 is_measured=gate.measured is not None,
                 chart=interval_chart(gate, figures, wording),
@@ -94,7 +90,7 @@ def interval_chart(
         share = (value - start) / (stop - start)
         return round(CHART_EDGE + share * (CHART_WIDTH - 2 * CHART_EDGE), 1)
 
-    limit, least = place(gate.limit), rule_of(gate.gate).is_least
+    limit, least = place(gate.limit), is_least(gate.gate)
     good_from = limit if least else CHART_EDGE
     good_until = CHART_WIDTH - CHART_EDGE if least else limit
     return IntervalChart(

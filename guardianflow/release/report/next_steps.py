@@ -1,4 +1,4 @@
-"""What the reader of a release report does next: sentences, and commands to paste."""
+"""The next steps of a report's reader: sentences, and commands to paste."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Step:
 
 
 def next_steps(report: ReleaseReport, wording: Wording) -> list[Step]:
-    """What to do after this decision, in order."""
+    """The steps after this decision, in order."""
     decision = report.decision
     if decision.outcome == PASS:
         return _deploy(decision, wording)
@@ -43,8 +43,8 @@ def next_steps(report: ReleaseReport, wording: Wording) -> list[Step]:
 
 
 def _deploy(decision: ReleaseDecision, wording: Wording) -> list[Step]:
-    winner = next(each for each in decision.variants if each.variant == decision.winner)
-    if not winner.version:
+    winner = decision.winning
+    if winner is None or not winner.version:
         return [Step(wording.text("next.unregistered"))]
     name, steps = winner.model_name, []
     if winner.version == winner.champion_version:
@@ -78,12 +78,10 @@ def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
         count = f"{max(needed):,}"
         texts.append(wording.text("next.images", count=count, variant=variant.variant))
     for gate in open_gates:
-        help_, count = remedy(gate)
+        help_, needed_runs = remedy(gate)
         if help_ != IMAGES_HELP:
-            name = wording.gate_name(gate.gate)
-            texts.append(
-                wording.text(f"next.{help_}", gate=name, variant=variant.variant, count=count)
-            )
+            told = {"gate": wording.gate_name(gate.gate), "variant": variant.variant}
+            texts.append(wording.text(f"next.{help_}", **told, count=needed_runs))
     again = _judge_again(report.lineage, open_gates)
     return [*(Step(text) for text in texts), Step(wording.text("next.again"), again)]
 
@@ -95,8 +93,8 @@ def _judge_again(lineage: Lineage, open_gates: Sequence[GateVerdict]) -> str:
     else:
         for run_id in dict.fromkeys(lineage.source_runs.values()):
             words += ["--source-run-id", run_id]
-    runs = [int(count) for help_, count in map(remedy, open_gates) if help_ == RUNS_HELP]
-    if runs:
+    found = [count for help_, count in map(remedy, open_gates) if help_ == RUNS_HELP]
+    if runs := [count for count in found if count is not None]:
         words += ["-p", f"benchmark.benchmark_runs={max(runs)}"]
     return command(*words)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...contracts.estimates import Estimate
 from ...contracts.measurements import Percentile
-from .content import ComparedVariant, MeasuredModel
+from ..models import ComparedModels, ModelMeasurement
 from .figures import ABSENT, amount, amounts, interval, number, signed, telling_decimals
 from .wording import Wording
 
@@ -73,10 +73,10 @@ def speed_headings(wording: Wording) -> list[str]:
     return [wording.text(key) for key in SPEED_KEYS]
 
 
-def accuracy_rows(compared: ComparedVariant, wording: Wording) -> list[ModelRow]:
+def accuracy_rows(compared: ComparedModels, wording: Wording) -> list[ModelRow]:
     """Champion, candidate and their difference; only what was measured."""
 
-    def cells(model: MeasuredModel) -> tuple[Cell, ...]:
+    def cells(model: ModelMeasurement) -> tuple[Cell, ...]:
         return tuple(share(model, key) for key in ACCURACY_KEYS)
 
     rows = _models(compared, wording, cells)
@@ -88,7 +88,7 @@ def accuracy_rows(compared: ComparedVariant, wording: Wording) -> list[ModelRow]
     return rows
 
 
-def speed_rows(compared: ComparedVariant, wording: Wording) -> list[ModelRow]:
+def speed_rows(compared: ComparedModels, wording: Wording) -> list[ModelRow]:
     """Champion and candidate, and how many times as fast the candidate is."""
     rows = _models(compared, wording, _speed_cells)
     if compared.champion is not None and compared.speedup is not None:
@@ -107,8 +107,8 @@ def speed_rows(compared: ComparedVariant, wording: Wording) -> list[ModelRow]:
     return rows
 
 
-def glance(model: MeasuredModel) -> tuple[Cell, ...]:
-    """What the overview has of a model: mAP50-95, median latency and size, without intervals."""
+def glance(model: ModelMeasurement) -> tuple[Cell, ...]:
+    """A model's cells of the overview: mAP50-95, median latency and size, without intervals."""
     speed = dict(zip(SPEED_KEYS, _speed_cells(model), strict=True))
     cells = (share(model, "mAP50_95"), speed["p50"], speed["size"])
     return tuple(Cell(cell.value) for cell in cells)
@@ -119,9 +119,9 @@ def glance_headings(wording: Wording) -> list[str]:
 
 
 def _models(
-    compared: ComparedVariant,
+    compared: ComparedModels,
     wording: Wording,
-    cells: Callable[[MeasuredModel], tuple[Cell, ...]],
+    cells: Callable[[ModelMeasurement], tuple[Cell, ...]],
 ) -> list[ModelRow]:
     models = {"champion": compared.champion, "candidate": compared.candidate}
     return [
@@ -131,12 +131,12 @@ def _models(
     ]
 
 
-def _version(model: MeasuredModel) -> str:
-    return f"v{model.version}" if model.version else ""
+def _version(model: ModelMeasurement) -> str:
+    return f"v{model.model.version}" if model.model.version else ""
 
 
-def _speed_cells(model: MeasuredModel) -> tuple[Cell, ...]:
-    timing = model.latency
+def _speed_cells(model: ModelMeasurement) -> tuple[Cell, ...]:
+    timing = model.latency.latency if model.latency else None
     percentiles = (timing.p50, timing.p95, timing.p99) if timing else (None, None, None)
     frames = model.fps
     return (
@@ -155,7 +155,7 @@ def _percentile(percentile: Percentile | None) -> Cell:
     return Cell(amount(percentile.value_ms), bounds)
 
 
-def share(model: MeasuredModel, key: str) -> Cell:
+def share(model: ModelMeasurement, key: str) -> Cell:
     """A figure of accuracy with its interval; '–' where it was not measured."""
     value = model.metrics.get(key)
     if value is None:
@@ -180,7 +180,7 @@ def _verdict(estimate: Estimate, neutral: float) -> str:
 
 
 def class_table(
-    compared: ComparedVariant,
+    compared: ComparedModels,
     class_names: Sequence[str],
     instances: Mapping[str, int],
     wording: Wording,

@@ -1,4 +1,7 @@
-"""Every sentence of a release report in English. texts_ko.py has the same keys in Korean."""
+"""Every text of a release report in English. texts_ko.py has the same keys in Korean.
+
+Why gates and the release were judged so stands in ../explanation.py, for all faces alike.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,6 @@ ENGLISH = {
     "headline.pass": "PASS: may be deployed",
     "headline.fail": "FAIL: must not be deployed",
     "headline.undecided": "UNDECIDED: not to be deployed yet",
-    "reason.pass": "{passed} of {all} variants keep every gate. Chosen: {winner} ({objective}).",
-    "reason.fail": "No variant keeps every gate. Failed: {gates}.",
-    "reason.undecided": "No variant keeps every gate, and these can't be decided yet: {gates}.",
-    "objective.latency_p50": "lowest median latency",
-    "objective.throughput": "highest throughput",
-    "objective.size": "smallest files",
     "winner": "Chosen variant",
     "no_winner": "none",
     "model": "Model",
@@ -89,25 +86,6 @@ ENGLISH = {
     "gate.min_fps": "Frames a second",
     "gate.min_cameras": "Cameras held",
     "gate.max_size_mb": "Size of the files",
-    "verdict.pass": "{value}, interval {interval}: all of it keeps the limit {limit}.",
-    "verdict.fail": "{value}, interval {interval}: all of it misses the limit {limit}.",
-    "verdict.undecided": "{value}, interval {interval}: the limit {limit} lies within it.",
-    "verdict.pass.exact": "{value} keeps the limit {limit}.",
-    "verdict.fail.exact": "{value} misses the limit {limit}.",
-    "verdict.undecided.exact": "{value} against the limit {limit}: not decided.",
-    "verdict.images": "About {count} more test images would decide it.",
-    "verdict.runs": "With benchmark.benchmark_runs at {count} it would be decided.",
-    "verdict.quiet": "Measure again on a quieter machine; more test images don't help.",
-    "verdict.hopeless": "It lies so near the limit that no reasonable amount of measuring would "
-    "decide it.",
-    "verdict.missing": "It could not be measured, so it is not passed.",
-    "missing.runs": "{runs} timed calls can't tell p95: set benchmark.benchmark_runs to {needed} "
-    "at least.",
-    "missing.no_image": "No image of the {split} split shows class “{name}”, so it can't be "
-    "measured: label at least {needed} images of it.",
-    "missing.few_images": "Only {held} images of the {split} split show class “{name}”; an "
-    "interval takes {needed}.",
-    "as_written": "As recorded:",
     # --- comparison -----------------------------------------------------------------------------
     "comparison": "Champion, candidate and variants",
     "comparison.intro": "Champion and candidate of a variant were judged on the same images and "
@@ -167,10 +145,11 @@ ENGLISH = {
     "other_cores": "Cores kept busy by others",
     "stolen_cores": "Cores given to other machines",
     "libraries": "Libraries",
-    "warning.busy": "The machine was busy before it began: load {load} on {cores} cores.",
-    "warning.other": "Other processes kept {cores} cores busy meanwhile.",
-    "warning.stolen": "The hypervisor gave {cores} cores to other machines meanwhile.",
-    "warning.wide": "{name} is spread wide: p95 {p95} ms is {ratio} times the median {median} ms.",
+    "warning.busy": "The machine was busy before it began: load {load:.1f} on {cores:g} cores.",
+    "warning.other": "Other processes kept {cores:.2f} cores busy meanwhile.",
+    "warning.stolen": "The hypervisor gave {cores:.2f} cores to other machines meanwhile.",
+    "warning.wide": "{name} is spread wide: p95 {p95_ms:.1f} ms is {ratio:.1f} times the "
+    "median {median_ms:.1f} ms.",
     # --- lineage --------------------------------------------------------------------------------
     "lineage": "Where it comes from",
     "data": "Data set",

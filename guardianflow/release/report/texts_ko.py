@@ -1,4 +1,4 @@
-"""Every sentence of a release report in Korean. texts_en.py has the same keys in English."""
+"""Every text of a release report in Korean, with the keys of texts_en.py and those of reasons."""
 
 from __future__ import annotations
 
@@ -102,16 +102,16 @@ KOREAN = {
     "verdict.pass.exact": "측정값 {value}: 한계값 {limit} 조건을 지킵니다.",
     "verdict.fail.exact": "측정값 {value}: 한계값 {limit} 조건을 벗어납니다.",
     "verdict.undecided.exact": "측정값 {value}, 한계값 {limit}: 판단할 수 없습니다.",
-    "verdict.images": "시험 이미지가 약 {count}장 더 있으면 판단할 수 있습니다.",
+    "verdict.images": "시험 이미지가 약 {count:,}장 더 있으면 판단할 수 있습니다.",
     "verdict.runs": "benchmark.benchmark_runs 값을 {count}(으)로 키우면 판단할 수 있습니다.",
     "verdict.quiet": "다른 작업이 없는 장비에서 다시 측정해야 합니다. 시험 이미지를 늘려도 도움이 "
     "되지 않습니다.",
     "verdict.hopeless": "값이 한계값에 너무 가까워, 더 측정해도 현실적으로 판단할 수 없습니다.",
     "verdict.missing": "측정할 수 없었으므로 통과로 처리하지 않았습니다.",
-    "missing.runs": "측정 {runs}회로는 95백분위를 알 수 없습니다. benchmark.benchmark_runs 값을 "
-    "{needed} 이상으로 설정하십시오.",
-    "missing.no_image": "{split} 분할에 “{name}” 클래스가 나오는 이미지가 없어 측정할 수 없습니다. "
-    "이 클래스의 이미지를 {needed}장 이상 라벨링하십시오.",
+    "missing.few_runs": "측정 {held}회로는 95백분위를 알 수 없습니다. benchmark.benchmark_runs "
+    "값을 {needed} 이상으로 설정하십시오.",
+    "missing.no_images": "{split} 분할에 “{name}” 클래스가 나오는 이미지가 없어 측정할 수 "
+    "없습니다. 이 클래스의 이미지를 {needed}장 이상 라벨링하십시오.",
     "missing.few_images": "{split} 분할에서 “{name}” 클래스가 나오는 이미지가 {held}장뿐입니다. "
     "신뢰구간을 구하려면 {needed}장이 필요합니다.",
     "as_written": "기록 원문:",
@@ -173,12 +173,13 @@ KOREAN = {
     "other_cores": "다른 작업이 쓴 코어",
     "stolen_cores": "다른 가상 머신이 쓴 코어",
     "libraries": "라이브러리",
-    "warning.busy": "측정 전부터 장비가 다른 작업으로 바빴습니다: 코어 {cores}개에 부하 {load}.",
-    "warning.other": "측정하는 동안 다른 프로세스가 코어 {cores}개를 사용했습니다.",
-    "warning.stolen": "측정하는 동안 하이퍼바이저가 코어 {cores}개를 다른 가상 머신에 "
+    "warning.busy": "측정 전부터 장비가 다른 작업으로 바빴습니다: 코어 {cores:g}개에 부하 "
+    "{load:.1f}.",
+    "warning.other": "측정하는 동안 다른 프로세스가 코어 {cores:.2f}개를 사용했습니다.",
+    "warning.stolen": "측정하는 동안 하이퍼바이저가 코어 {cores:.2f}개를 다른 가상 머신에 "
     "내주었습니다.",
-    "warning.wide": "측정 시간이 넓게 흩어져 있습니다 ({name}): p95 {p95} ms는 중앙값 "
-    "{median} ms의 {ratio}배입니다.",
+    "warning.wide": "측정 시간이 넓게 흩어져 있습니다 ({name}): p95 {p95_ms:.1f} ms는 중앙값 "
+    "{median_ms:.1f} ms의 {ratio:.1f}배입니다.",
     # --- lineage --------------------------------------------------------------------------------
     "lineage": "출처와 이력",
     "data": "데이터셋",

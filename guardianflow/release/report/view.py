@@ -6,11 +6,11 @@ HTML and Markdown are made from the same view, so neither can say what the other
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ...contracts.errors import EvaluationError
+from ...contracts.measurements import Conditions
 from ...contracts.releases import PASS, JournalEntry, VariantDecision
 from .content import PICTURE_ROLES, ReleaseReport, ReportPicture
 from .gates import GateRow, gate_rows
@@ -99,7 +99,6 @@ def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
     _check(report)
     decision, text = report.decision, wording.text
     conditions = report.conditions
-    warnings = conditions.get("warnings") or ()
     return ReportView(
         language=wording.language,
         title=text("title", site=report.site, task=report.task),
@@ -113,7 +112,7 @@ def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
         ),
         facts=tuple(_facts(report, wording)),
         steps=tuple(next_steps(report, wording)),
-        warnings=tuple(wording.warning(str(each)) for each in _listed(warnings)),
+        warnings=tuple(map(wording.warning, conditions.doubts if conditions else ())),
         variants=tuple(_variant(report, index, wording) for index in range(len(decision.variants))),
         pictures=tuple(_picture(each, wording) for each in _ordered(report.pictures)),
         conditions=tuple(_conditions(conditions, report.device, wording)),
@@ -123,7 +122,7 @@ def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
             for model, entries in report.journal.items()
         ),
         has_champion=any(each.champion is not None for each in report.variants),
-        was_timed=bool(conditions),
+        was_timed=conditions is not None,
     )
 
 
@@ -155,7 +154,7 @@ def _check(report: ReleaseReport) -> None:
 def _facts(report: ReleaseReport, wording: Wording) -> list[Fact]:
     decision, text = report.decision, wording.text
     facts = [(text("winner"), decision.winner or text("no_winner"))]
-    winner = next((each for each in decision.variants if each.variant == decision.winner), None)
+    winner = decision.winning
     if winner is not None:
         facts.append((text("model"), registered(winner) or text("not_registered")))
         facts.append((text("against"), _against(winner, wording)))
@@ -228,29 +227,21 @@ def _picture(picture: ReportPicture, wording: Wording) -> PictureView:
     return PictureView(caption, base64.b64encode(content).decode("ascii"))
 
 
-def _conditions(conditions: Mapping[str, object], device: str, wording: Wording) -> list[Fact]:
-    text, get = wording.text, conditions.get
-    if not conditions:
+def _conditions(found: Conditions | None, device: str, wording: Wording) -> list[Fact]:
+    text = wording.text
+    if found is None:
         return [(text("device"), device)] if device else []
-    libraries = get("libraries")
-    pairs = libraries.items() if isinstance(libraries, Mapping) else ()
+    cores = text("cores.value", physical=found.physical_cores, logical=found.logical_cores)
     facts = [
         (text("device"), device),
-        (text("cpu"), str(get("cpu") or "")),
-        (text("gpus"), ", ".join(map(str, _listed(get("gpus"))))),
-        (
-            text("cores"),
-            text(
-                "cores.value",
-                physical=get("physical_cores", "?"),
-                logical=get("logical_cores", "?"),
-            ),
-        ),
-        (text("isa_cap"), str(get("isa_cap") or "")),
-        (text("load"), f"{load(get('load_before'))} → {load(get('load_after'))}"),
-        (text("other_cores"), load(get("other_cores"))),
-        (text("stolen_cores"), load(get("stolen_cores"))),
-        (text("libraries"), ", ".join(f"{name} {version}" for name, version in pairs)),
+        (text("cpu"), found.cpu),
+        (text("gpus"), ", ".join(found.gpus)),
+        (text("cores"), cores),
+        (text("isa_cap"), found.isa_cap),
+        (text("load"), f"{load(found.load_before)} → {load(found.load_after)}"),
+        (text("other_cores"), load(found.other_cores)),
+        (text("stolen_cores"), load(found.stolen_cores)),
+        (text("libraries"), ", ".join(f"{name} {v}" for name, v in found.libraries.items())),
     ]
     return [fact for fact in facts if fact[1]]
 
@@ -289,10 +280,6 @@ def _change(entry: JournalEntry, wording: Wording) -> tuple[str, ...]:
     )
 
 
-def _listed(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else ()
-
-
 def moment(iso: str) -> str:
     """'2026-11-21 17:24 UTC' for an ISO 8601 time; as it is where it is none."""
     try:
@@ -308,6 +295,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.10g} %"
 
 
-def load(value: object) -> str:
+def load(value: float | None) -> str:
     """Two decimals; '' for what is not known."""
-    return f"{value:.2f}" if isinstance(value, int | float) else ""
+    return "" if value is None else f"{value:.2f}"

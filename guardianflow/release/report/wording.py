@@ -1,17 +1,25 @@
-"""What a release report says, as sentences, in English or Korean.
+"""Sentences of a release report, in English or Korean.
 
-Sentences are made from figures, so that both languages say the same. Text that others wrote (why
-something could not be measured, a warning) is translated where it is known, and quoted where not.
+Sentences are made from causes and figures, so that both languages say the same. Why a gate and the
+whole release were judged so is told in English as results and the console have it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...contracts.errors import ConfigurationError
-from ...contracts.releases import FAIL, PASS, UNDECIDED, GateVerdict, ReleaseDecision
+from ...contracts.measurements import TimingDoubt
+from ...contracts.releases import (
+    FAIL,
+    PASS,
+    UNDECIDED,
+    CauseKind,
+    GateVerdict,
+    ReleaseDecision,
+)
+from ..explanation import explain_decision, explain_gate
 from .figures import gate_figures, rule_of
 from .texts_en import ENGLISH
 from .texts_ko import KOREAN
@@ -21,24 +29,6 @@ SYMBOLS = {PASS: "✓", FAIL: "✗", UNDECIDED: "?"}
 METRIC_NAMES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
 SHOWN_GATES = 6
 
-# As evaluation.conditions and gates write them; tests hold each to its source.
-WARNINGS = {
-    "warning.busy": r"the machine was busy before it began: load (?P<load>\S+) on (?P<cores>\d+) "
-    r"cores",
-    "warning.other": r"other processes kept (?P<cores>\S+) cores busy meanwhile",
-    "warning.stolen": r"the hypervisor gave (?P<cores>\S+) cores to other machines meanwhile",
-    "warning.wide": r"(?P<name>.*) is spread wide: p95 (?P<p95>\S+) ms is (?P<ratio>\S+) times "
-    r"the median (?P<median>\S+) ms",
-}
-MISSING = {
-    "missing.runs": r"(?P<runs>\d+) timed calls can't tell p95 .*benchmark_runs to (?P<needed>\d+) "
-    r"at least\.",
-    "missing.no_image": r"no image of the (?P<split>.+) split shows class '(?P<name>.+)', so .* "
-    r"can't be measured: label at least (?P<needed>\d+) images of it\.",
-    "missing.few_images": r"only (?P<held>\d+) images? of the (?P<split>.+) split show class "
-    r"'(?P<name>.+)', and an interval of .* takes (?P<needed>\d+)(?: \(the bare value .*\))?: .*",
-}
-RUNS = re.compile(r"benchmark_runs to (?:about )?(\d+)")
 IMAGES_HELP, RUNS_HELP, QUIET_HELPS, HOPELESS, UNMEASURED = (
     "images",
     "runs",
@@ -46,31 +36,25 @@ IMAGES_HELP, RUNS_HELP, QUIET_HELPS, HOPELESS, UNMEASURED = (
     "hopeless",
     "unmeasured",
 )
+_REMEDIES = {
+    CauseKind.MORE_IMAGES: IMAGES_HELP,
+    CauseKind.FEW_IMAGES: IMAGES_HELP,
+    CauseKind.MORE_RUNS: RUNS_HELP,
+    CauseKind.FEW_RUNS: RUNS_HELP,
+    CauseKind.QUIETER_MACHINE: QUIET_HELPS,
+    CauseKind.AT_LIMIT: HOPELESS,
+}
 
 
-def remedy(gate: GateVerdict) -> tuple[str, str]:
-    """What would decide an undecided gate: 'images', 'runs', 'quiet', 'hopeless', 'unmeasured'.
+def remedy(gate: GateVerdict) -> tuple[str, int | None]:
+    """The remedy of an undecided gate: 'images', 'runs', 'quiet', 'hopeless', 'unmeasured'.
 
     Returns:
-        That, and how many it takes as text; '' where there is no number.
+        That, and how many it takes; None where there is no number.
     """
-    if gate.more_images is not None:
-        return IMAGES_HELP, f"{gate.more_images:,}"
-    runs = RUNS.search(gate.reason)
-    if runs:
-        return RUNS_HELP, runs.group(1)
-    if gate.measured is None:
-        return UNMEASURED, ""
-    return (QUIET_HELPS if gate.gate == "min_fps" else HOPELESS), ""
-
-
-def translated(text: str, patterns: Mapping[str, str]) -> tuple[str, dict[str, str]] | None:
-    """The key of the pattern that all of `text` matches, and what stands in its places."""
-    for key, pattern in patterns.items():
-        match = re.fullmatch(pattern, text)
-        if match:
-            return key, match.groupdict()
-    return None
+    help_ = _REMEDIES.get(gate.cause.kind, UNMEASURED)
+    counts = {IMAGES_HELP: gate.more_images, RUNS_HELP: gate.cause.needed}
+    return help_, counts.get(help_)
 
 
 @dataclass(frozen=True)
@@ -104,43 +88,37 @@ class Wording:
         return self.text(f"gate.{rule}", name=METRIC_NAMES.get(metric, rest))
 
     def gate_reason(self, gate: GateVerdict) -> str:
-        """Why the gate was judged so; in English as the verdict itself says it."""
-        if self.language == "en" and gate.reason:
-            return gate.reason
-        return self.built_reason(gate)
-
-    def built_reason(self, gate: GateVerdict) -> str:
-        """The same from the verdict's figures alone."""
+        """The reason for a gate's verdict."""
+        if self.language == "en":
+            return explain_gate(gate)
         if gate.measured is None:
             return self._missing_reason(gate)
         figures = gate_figures(gate)
-        said = self.text(
+        told = self.text(
             f"verdict.{gate.outcome}{'.exact' if figures.exact else ''}",
             value=figures.value,
             interval=figures.interval,
             limit=figures.limit,
         )
         if gate.outcome != UNDECIDED:
-            return said
+            return told
         help_, count = remedy(gate)
-        return f"{said} {self.text(f'verdict.{help_}', count=count)}"
+        return f"{told} {self.text(f'verdict.{help_}', count=count)}"
 
     def _missing_reason(self, gate: GateVerdict) -> str:
-        missing, known = self.text("verdict.missing"), translated(gate.reason, MISSING)
-        if known:
-            key, values = known
-            said = f"{missing} {self.text(key, **values)}"
-            if gate.more_images is None:
-                return said
-            return f"{said} {self.text('verdict.images', count=f'{gate.more_images:,}')}"
-        if not gate.reason:
-            return missing
-        return f"{missing} {self.text('as_written')} {gate.reason}"
+        cause, missing = gate.cause, self.text("verdict.missing")
+        key = f"missing.{cause.kind}"
+        if key not in KOREAN or not (gate.class_name or cause.kind is CauseKind.FEW_RUNS):
+            return f"{missing} {self.text('as_written')} {explain_gate(gate)}"
+        told = f"{missing} {self.text(key, name=gate.class_name, **vars(cause))}"
+        if gate.more_images is None:
+            return told
+        return f"{told} {self.text('verdict.images', count=gate.more_images)}"
 
     def decision_reason(self, decision: ReleaseDecision) -> str:
-        """Why the release was decided so; in English as the decision itself says it."""
-        if self.language == "en" and decision.reason:
-            return decision.reason
+        """The reason for the decision."""
+        if self.language == "en":
+            return explain_decision(decision)
         passed = sum(each.outcome == PASS for each in decision.variants)
         return self.text(
             f"reason.{decision.outcome}",
@@ -166,7 +144,6 @@ class Wording:
         left = len(named) - SHOWN_GATES
         return "; ".join(named[:SHOWN_GATES]) + (f"; +{left}" if left > 0 else "")
 
-    def warning(self, warning: str) -> str:
-        """A warning of the conditions; as it was written where it is not one of those known."""
-        known = translated(warning, WARNINGS)
-        return self.text(known[0], **known[1]) if known else warning
+    def warning(self, doubt: TimingDoubt) -> str:
+        """A reason not to rely on the times."""
+        return self.text(f"warning.{doubt.kind}", ratio=doubt.ratio, **vars(doubt))

@@ -7,7 +7,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, VariantDecision
+from guardianflow.contracts.releases import (
+    FAIL,
+    PASS,
+    CauseKind,
+    GateCause,
+    GateVerdict,
+    VariantDecision,
+)
 from guardianflow.contracts.results import RegisteredModel, StageResult
 from guardianflow.release.decision import decide
 from pipelines.full_pipeline.summary import Summary, summarise, write_summary
@@ -99,14 +106,18 @@ def test_a_zero_difference_has_no_minus_sign(repository: Path) -> None:
     assert cells(summarise(demo(repository), "parent", same), 1)[3] == "+0.000"
 
 
+def told(text: str) -> GateCause:
+    return GateCause(CauseKind.RECORDED, told=text)
+
+
 def test_the_decision_stands_below_the_table(repository: Path) -> None:
-    passed = GateVerdict("max_size_mb", PASS, 5, None, "fine.")
-    failed = GateVerdict("min_mAP50", FAIL, 0.95, None, "mAP50 is 0.9.")
+    passed = GateVerdict("max_size_mb", PASS, 5, None, told("fine."))
+    failed = GateVerdict("min_mAP50", FAIL, 0.95, None, told("mAP50 is 0.9."))
     variants = [
         VariantDecision("pytorch_fp32", "shown/ppe", "3", "r", "2", (passed,)),
         VariantDecision("openvino_int8", "shown/ppe__openvino_int8", "1", "r", "", (failed,)),
     ]
-    decision = decide(variants, split="test", images=77).to_dict()
+    decision = decide(variants, split="test", images=77)
     release = StageResult("release", "rel", "FINISHED", EXPERIMENT, "r", decision=decision)
     summary = summarise(demo(repository), "parent", [*results(), release])
     assert len(summary.rows) == 2
@@ -125,7 +136,7 @@ def test_names_of_others_are_no_markup_in_the_summary(repository: Path) -> None:
     rows = tuple(
         replace(row, variant=HOSTILE, registered_name=HOSTILE, run_id=HOSTILE) for row in plain.rows
     )
-    gate = GateVerdict(HOSTILE, FAIL, 0.95, None, HOSTILE)
+    gate = GateVerdict(HOSTILE, FAIL, 0.95, None, told(HOSTILE))
     decision = decide(
         [VariantDecision(HOSTILE, HOSTILE, "1", "r", "", (gate,))], split=HOSTILE, images=7
     )
@@ -134,7 +145,7 @@ def test_names_of_others_are_no_markup_in_the_summary(repository: Path) -> None:
         scenario=HOSTILE,
         experiment_name=HOSTILE,
         rows=rows,
-        release=decision.to_dict() | {"reason": HOSTILE},
+        release=decision,
     )
     text = hostile.to_markdown()
     assert "<img" not in text and not re.search(r"(?<!\\)]\(", text)

@@ -64,7 +64,7 @@ class Plant:
         self.scenario.write_text(SCENARIO, encoding="utf-8")
         self.code = workplace.root / "by_heart"
         self.code.mkdir()
-        support = str(repository / "tests" / "support")
+        support = str(repository / "tests" / "helpers")
         (self.code / "train.py").write_text(TRAINER.format(support=support), encoding="utf-8")
 
     def command(self, *words: str, code: int = 0) -> Any:

@@ -27,6 +27,11 @@ from guardianflow.contracts.releases import (
     PASS,
     REPORT_TAG,
     UNDECIDED,
+    CauseKind,
+    GateCause,
+    GateVerdict,
+    ReleaseDecision,
+    VariantDecision,
 )
 from guardianflow.contracts.results import (
     DetectorPackage,
@@ -35,13 +40,14 @@ from guardianflow.contracts.results import (
     RunRequest,
     StageResult,
 )
+from guardianflow.release.explanation import as_dict, explain_decision
+from guardianflow.release.models import ReleaseModel
 from guardianflow.release.promotion.promotion import history, rollback
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
 from pipelines import ModelRegistry
-from pipelines.release.candidates import Candidate, candidates_from_runs, runs_below
-from pipelines.release.checks import check_release
+from pipelines.release.candidates import candidates_from_runs, runs_below
 from pipelines.release.measurement import resamples_for
-from pipelines.release.runner import ReleaseRunner
+from pipelines.release.runner import ReleaseRunner, check_release
 from pipelines.release.stage import ReleaseStage
 from pipelines.release.text import decision_lines, refusal
 from pipelines.settings import Settings
@@ -103,14 +109,14 @@ class Site:
         self.said: list[str] = []
         self._folder, self._count = folder, 0
 
-    def train(self, package: DetectorPackage, name: str = NAME, **tags: str) -> Candidate:
+    def train(self, package: DetectorPackage, name: str = NAME, **tags: str) -> ReleaseModel:
         """A run as a train stage leaves it."""
         described = {"guardianflow.stage": "train", **tags}
         run = self.store.start_run(RunRequest(EXPERIMENT, "ppe-train", described))
         model = self.registry.register(run, package, name)
         self.store.end_run(run)
         variant = described.get("comparison.value", "pytorch_fp32")
-        return Candidate(variant, run, name, model.version)
+        return ReleaseModel(variant, run, name, model.version)
 
     def scenario(self, gates: dict[str, Any], **sections: Any) -> Scenario:
         values: dict[str, Any] = {
@@ -126,7 +132,7 @@ class Site:
         return build_scenario(values | sections)
 
     def release(
-        self, *candidates: Candidate, gates: dict[str, Any] = GATES, **sections: Any
+        self, *candidates: ReleaseModel, gates: dict[str, Any] = GATES, **sections: Any
     ) -> StageResult:
         scenario = self.scenario(gates, **sections)
         planner = Planner(scenario, self.settings, RunOptions(), "")
@@ -159,13 +165,18 @@ def site(tmp_path: Path, shared_work_dir: Path) -> Site:
     return Site(tmp_path, shared_work_dir)
 
 
+def decided(result: StageResult) -> ReleaseDecision:
+    assert result.decision is not None
+    return result.decision
+
+
 def verdicts(result: StageResult, variant: int = 0) -> dict[str, str]:
-    gates = result.decision["variants"][variant]["gates"]
-    return {gate["gate"]: gate["outcome"] for gate in gates}
+    return {gate.gate: gate.outcome for gate in decided(result).variants[variant].gates}
 
 
 def gate(result: StageResult, name: str) -> dict[str, Any]:
-    (found,) = [g for g in result.decision["variants"][0]["gates"] if g["gate"] == name]
+    """As results/release.json has it."""
+    (found,) = [g for g in as_dict(decided(result))["variants"][0]["gates"] if g["gate"] == name]
     return dict(found)
 
 
@@ -176,7 +187,7 @@ def test_a_better_model_is_promoted_a_worse_refused_an_undecided_one_asks_for_im
     # The first one: nothing to compare with, so absolute gates alone.
     first = site.train(make(missed=0.25))
     result = site.release(first)
-    assert result.decision["outcome"] == PASS
+    assert decided(result).outcome == PASS
     assert set(verdicts(result).values()) == {PASS}
     assert "max_drop_vs_champion.mAP50" not in verdicts(result)
     assert site.version_tags("1")[COMPARED_TAG] == ""
@@ -186,8 +197,8 @@ def test_a_better_model_is_promoted_a_worse_refused_an_undecided_one_asks_for_im
     # A better one, promoted by the release itself.
     second = site.train(make())
     better = site.release(second, gates={**GATES, "auto_promote": "on_pass"})
-    assert better.decision["outcome"] == PASS
-    assert better.decision["promoted"] == (NAME,)
+    assert decided(better).outcome == PASS
+    assert decided(better).promoted == (NAME,)
     assert gate(better, "max_drop_vs_champion.mAP50")["measured"]["high"] < 0
     assert gate(better, "min_mAP50")["stored"] == pytest.approx(
         result.metrics["release.pytorch_fp32.mAP50"]
@@ -196,11 +207,13 @@ def test_a_better_model_is_promoted_a_worse_refused_an_undecided_one_asks_for_im
 
     # A worse one: refused, and the gate named.
     site.train(make(missed=0.4))
-    third = Candidate("pytorch_fp32", site.registry.list_models(NAME)[-1].run_id or "", NAME, "3")
+    third = ReleaseModel(
+        "pytorch_fp32", site.registry.list_models(NAME)[-1].run_id or "", NAME, "3"
+    )
     worse = site.release(third, gates={**GATES, "auto_promote": "on_pass"})
-    assert worse.decision["outcome"] == FAIL
+    assert decided(worse).outcome == FAIL
     assert verdicts(worse)["max_drop_vs_champion.mAP50"] == FAIL
-    assert "pytorch_fp32 failed max_drop_vs_champion.mAP50" in worse.decision["reason"]
+    assert "pytorch_fp32 failed max_drop_vs_champion.mAP50" in explain_decision(decided(worse))
     assert site.champion() == "2"
     assert site.version_tags("3")[OUTCOME_TAG] == FAIL
     with pytest.raises(PromotionRefusedError, match="failed its release"):
@@ -209,7 +222,7 @@ def test_a_better_model_is_promoted_a_worse_refused_an_undecided_one_asks_for_im
     # One that loses about what is allowed: how many more images it takes.
     fourth = site.train(make(missed=0.03))
     unsure = site.release(fourth, gates={**GATES, "max_drop_vs_champion": {"mAP50": 0.04}})
-    assert unsure.decision["outcome"] == UNDECIDED
+    assert decided(unsure).outcome == UNDECIDED
     drop = gate(unsure, "max_drop_vs_champion.mAP50")
     assert drop["outcome"] == UNDECIDED
     assert drop["measured"]["low"] <= 0.04 < drop["measured"]["high"]
@@ -274,11 +287,11 @@ def test_the_winner_is_what_the_objective_prefers_among_those_that_pass(
     )
     gates = {"min_mAP50": 0.6, "min_fps": 1, "objective": "throughput", "confidence": 0.9}
     result = site.release(good, also, broken, gates=gates)
-    outcomes = {v["variant"]: v["outcome"] for v in result.decision["variants"]}
+    outcomes = {v.variant: v.outcome for v in decided(result).variants}
     assert outcomes == {"pytorch_fp32": PASS, "onnx_int8": PASS, "onnx_fp16": FAIL}
-    fps = {v["variant"]: v["metrics"]["fps"] for v in result.decision["variants"]}
-    assert result.decision["winner"] == max(("pytorch_fp32", "onnx_int8"), key=fps.__getitem__)
-    assert result.decision["confidence"] == 0.9
+    fps = {v.variant: v.metrics["fps"] for v in decided(result).variants}
+    assert decided(result).winner == max(("pytorch_fp32", "onnx_int8"), key=fps.__getitem__)
+    assert decided(result).confidence == 0.9
     assert site.version_tags("1", f"{NAME}__onnx_fp16")[OUTCOME_TAG] == FAIL
 
 
@@ -293,10 +306,10 @@ def test_the_same_files_lose_nothing_against_themselves(site: Site, make: Make) 
         "low": 0.0,
         "high": 0.0,
     }
-    assert again.decision["outcome"] == PASS
-    assert again.decision["promoted"] == ()
+    assert decided(again).outcome == PASS
+    assert decided(again).promoted == ()
     assert any("is the champion already" in text for text in site.said)
-    assert any("is the champion already" in text for text in decision_lines(again.decision))
+    assert any("is the champion already" in text for text in decision_lines(decided(again)))
 
 
 @pytest.mark.slow
@@ -416,11 +429,10 @@ def test_more_confidence_takes_more_draws(confidence: float, draws: int) -> None
 
 
 def test_a_refusal_names_gate_and_reason() -> None:
-    stopped = {"gate": "min_mAP50", "outcome": FAIL, "reason": "mAP50 is 0.3."}
-    decision = {
-        "outcome": FAIL,
-        "variants": [{"variant": "onnx_int8", "gates": [stopped]}],
-    }
+    cause = GateCause(CauseKind.RECORDED, told="mAP50 is 0.3.")
+    stopped = GateVerdict("min_mAP50", FAIL, 0.5, None, cause)
+    variant = VariantDecision("onnx_int8", "", "", "", "", (stopped,))
+    decision = ReleaseDecision(FAIL, "", "size", (variant,))
     assert refusal(decision) == (
         "the release did not pass, it is fail:\n  - onnx_int8: FAIL min_mAP50: mAP50 is 0.3."
     )

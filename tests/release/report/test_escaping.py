@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from release_reports import make_report, verdict
 from report_pages import Reader
 
-from guardianflow.contracts.releases import FAIL, PASS
+from guardianflow.contracts.measurements import DoubtKind, TimingDoubt
+from guardianflow.contracts.releases import FAIL, PASS, CauseKind, GateCause
 from guardianflow.release.report.page import render_report
 from guardianflow.release.report.wording import LANGUAGES
 from guardianflow.support.markdown import Verbatim, markdown_text
@@ -36,8 +37,11 @@ HOSTILE = '<img src="http://evil/x"><script>alert(1)</script>"\'&{{ 7*7 }}{% x %
 def test_names_are_shown_as_they_are_wherever_they_stand(language: str) -> None:
     report = make_report(PASS, ("<u>v</u>",), classes=("사람", HOSTILE, "<u>last</u>"))
     (variant,) = report.decision.variants
-    gates = (verdict(FAIL, f"min_recall.{HOSTILE}", reason=HOSTILE), *variant.gates)
-    decision = replace(report.decision, variants=(replace(variant, gates=gates),), reason=HOSTILE)
+    quoted = GateCause(CauseKind.UNAVAILABLE, told=HOSTILE)
+    gates = (verdict(FAIL, f"min_recall.{HOSTILE}", measured=None, cause=quoted), *variant.gates)
+    decision = replace(report.decision, variants=(replace(variant, gates=gates),), split=HOSTILE)
+    assert report.conditions is not None
+    doubt = TimingDoubt(DoubtKind.WIDE, name=HOSTILE, p95_ms=3, median_ms=1)
     report = replace(
         report,
         decision=decision,
@@ -45,7 +49,7 @@ def test_names_are_shown_as_they_are_wherever_they_stand(language: str) -> None:
         site=HOSTILE,
         device=HOSTILE,
         lineage=replace(report.lineage, data_name=HOSTILE, source_runs={HOSTILE: HOSTILE}),
-        conditions={**report.conditions, "warnings": (HOSTILE,)},
+        conditions=replace(report.conditions, doubts=(doubt,)),
     )
     reader = Reader(render_report(report, language))
     assert "script" not in reader.tags and "u" not in reader.tags

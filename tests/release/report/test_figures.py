@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.releases import FAIL, PASS, GateVerdict, ReleaseLimits
+from guardianflow.contracts.releases import (
+    FAIL,
+    PASS,
+    CauseKind,
+    GateCause,
+    GateVerdict,
+    ReleaseLimits,
+)
 from guardianflow.release.report.figures import (
     RULES,
     amount,
@@ -21,6 +28,8 @@ from guardianflow.release.report.figures import (
 from guardianflow.release.report.gates import CHART_WIDTH, interval_chart
 from guardianflow.release.report.tables import difference
 from guardianflow.release.report.wording import Wording
+
+KEPT, MISSED = GateCause(CauseKind.KEPT), GateCause(CauseKind.MISSED)
 
 
 def test_every_limit_of_a_release_has_a_rule() -> None:
@@ -40,7 +49,7 @@ def test_rounding_moves_no_figure_across_its_limit(values: list[float], limit: f
 
 
 def test_a_value_just_below_its_limit_does_not_look_as_if_it_kept_it() -> None:
-    gate = GateVerdict("min_mAP50", FAIL, 0.9, Estimate(0.89, 0.88, 0.89996), "")
+    gate = GateVerdict("min_mAP50", FAIL, 0.9, Estimate(0.89, 0.88, 0.89996), MISSED)
     assert gate_figures(gate).high == "0.89996"
 
 
@@ -59,7 +68,7 @@ def test_figures_say_what_is_absent_and_never_minus_zero(value: float | None, te
 def test_small_amounts_keep_digits_enough_to_compare(value: float | None, text: str) -> None:
     assert amount(value) == text
     if value:
-        gate = GateVerdict("max_size_mb", PASS, 5000, Estimate(value, value, value), "")
+        gate = GateVerdict("max_size_mb", PASS, 5000, Estimate(value, value, value), KEPT)
         assert gate_figures(gate).value == f"{text} MB"
 
 
@@ -88,7 +97,7 @@ def test_the_small_picture_keeps_its_order_and_its_frame(
     bounds: list[float], limit: float, gate: str
 ) -> None:
     low, value, high = bounds
-    judged = GateVerdict(gate, PASS, limit, Estimate(value, low, high), "")
+    judged = GateVerdict(gate, PASS, limit, Estimate(value, low, high), KEPT)
     chart = interval_chart(judged, gate_figures(judged), Wording())
     assert chart is not None
     assert 0 <= chart.low <= chart.value <= chart.high <= CHART_WIDTH

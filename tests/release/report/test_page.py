@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from release_reports import CLASSES, MODEL, SITE, make_report, verdict
+from release_reports import CLASSES, DOUBT, MODEL, SITE, make_report, verdict
 from report_pages import Reader, shown
 
 from guardianflow.contracts.errors import ConfigurationError, EvaluationError
@@ -17,6 +17,8 @@ from guardianflow.contracts.releases import (
     PASS,
     UNDECIDED,
     VERDICTS,
+    CauseKind,
+    GateCause,
 )
 from guardianflow.release.report.content import Lineage, ReportPicture
 from guardianflow.release.report.figures import ABSENT, gate_figures
@@ -155,7 +157,7 @@ def test_the_nearest_variant_is_advised_when_several_are_undecided() -> None:
     report = make_report(UNDECIDED, SIX[:3])
     asked = (9000, 300, 5000)
     variants = tuple(
-        replace(each, gates=(verdict(UNDECIDED, more_images=more),))
+        replace(each, gates=(verdict(UNDECIDED, cause=GateCause(CauseKind.MORE_IMAGES, more)),))
         for each, more in zip(report.decision.variants, asked, strict=True)
     )
     text = shown(replace(report, decision=replace(report.decision, variants=variants)))
@@ -170,8 +172,7 @@ def test_the_command_to_judge_again_names_the_runs_and_the_calls_it_takes() -> N
         "max_latency_p95_ms",
         limit=30,
         measured=Estimate(29, 27, 31),
-        more_images=None,
-        reason="set benchmark.benchmark_runs to about 480 to decide it.",
+        cause=GateCause(CauseKind.MORE_RUNS, needed=480),
     )
     decision = replace(report.decision, variants=(replace(variant, gates=(slow,)),))
     lineage = replace(report.lineage, parent_run_id="", source_runs={"a": "c3", "b": "d4"})
@@ -202,16 +203,21 @@ def test_the_confidence_of_each_kind_of_interval_is_told() -> None:
 
 def test_images_that_cannot_help_are_not_asked_for(wording: Wording) -> None:
     gates = (
-        verdict(UNDECIDED, more_images=None, reason=""),
+        verdict(UNDECIDED, cause=GateCause(CauseKind.AT_LIMIT)),
         verdict(
             UNDECIDED,
             "min_fps",
             limit=30,
             measured=Estimate(30, 28, 32),
-            more_images=None,
-            reason="",
+            cause=GateCause(CauseKind.QUIETER_MACHINE),
         ),
-        verdict(UNDECIDED, "min_cameras", limit=4, measured=None, more_images=None, reason="no."),
+        verdict(
+            UNDECIDED,
+            "min_cameras",
+            limit=4,
+            measured=None,
+            cause=GateCause(CauseKind.NOT_MEASURED),
+        ),
     )
     report = make_report(UNDECIDED, SIX[:1])
     (variant,) = report.decision.variants
@@ -228,7 +234,7 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     report = make_report(PASS, SIX[:1])
     (compared,) = report.variants
     bare = replace(
-        compared.candidate, latency=None, fps=None, cameras=None, size_mb=None, intervals={}
+        compared.candidate, latency=None, throughput=None, cameras=None, size_mb=None, intervals={}
     )
     text = render_report(replace(report, variants=(replace(compared, candidate=bare),)), form="md")
     row = next(each for each in text.splitlines() if "candidate v7" in each and ABSENT in each)
@@ -243,12 +249,12 @@ def test_classes_without_truth_are_named_and_not_judged(wording: Wording) -> Non
 
 def test_warnings_stand_before_everything_else_but_the_decision(wording: Wording) -> None:
     text = shown(make_report(), wording.language)
-    warning = wording.warning("other processes kept 0.71 cores busy meanwhile")
+    warning = wording.warning(DOUBT)
     assert text.index(warning) < text.index(wording.text("next"))
     quiet = shown(make_report(quiet=True), wording.language)
     assert wording.text("warnings") not in quiet
     assert wording.text("quiet") in quiet
-    unwatched = shown(replace(make_report(), conditions={}), wording.language)
+    unwatched = shown(replace(make_report(), conditions=None), wording.language)
     assert wording.text("quiet") not in unwatched
     assert wording.text("no_conditions") in unwatched and "cpu, 2 threads, f32" in unwatched
 
@@ -267,13 +273,13 @@ def test_six_variants_and_eighty_classes_fit(form: str, wording: Wording) -> Non
 def test_a_report_without_anything_optional_still_says_its_decision(wording: Wording) -> None:
     report = replace(
         make_report(PASS, SIX[:1], champion=False, pictures=False),
-        conditions={},
+        conditions=None,
         device="",
         lineage=Lineage(),
         instances={},
     )
     (variant,) = report.decision.variants
-    decision = replace(report.decision, variants=(replace(variant, gates=()),), reason="")
+    decision = replace(report.decision, variants=(replace(variant, gates=()),))
     text = shown(replace(report, decision=decision), wording.language)
     for key in ("headline.pass", "no_gates", "no_pictures", "no_conditions"):
         assert wording.text(key) in text
