@@ -24,15 +24,13 @@ from guardianflow.contracts.results import StageResult, all_models
 from scenario import QuantizationParams, Scenario
 
 from ..settings import Settings
-from ..stage.backend_check import reason_unavailable
+from ..stage.backend_check import device_for, reason_unavailable
 from ..stage.executor import LocalExecutor
 from ..stage.parent_run import parent_run
 from ..stage.plan import COMPARE, ORIGINAL, Planner, RunOptions, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .table import ComparisonTable, common_split, tabulate, write_table
-
-RUNTIME_DEVICES = ("openvino", "tensorrt")
 
 
 @dataclass(frozen=True)
@@ -195,11 +193,6 @@ class Comparison:
             }
         ports.store.annotate(parent, tags=tags)
         ports.store.log_metrics(parent, table.metrics)
-
-
-def device_for(device: str, backend: str) -> str:
-    """environment.device for one backend; the name of another backend's runtime is no device."""
-    return "auto" if device in RUNTIME_DEVICES and device != backend else device
 
 
 def skip(request: StageRequest, reason: str) -> StageResult:

@@ -26,7 +26,7 @@ from scenario import ReleaseParams
 
 from ..measuring.accuracy import Evaluated, evaluate_split
 from ..measuring.timing import THROUGHPUT_FRAMES, TimingConditions, count_cameras, timing_paths
-from ..quant.stage import native_device
+from ..stage.backend_check import device_for
 from ..stage.stage import StageContext
 from .candidates import Contender, Pair
 
@@ -220,7 +220,7 @@ class ReleaseMeasurement:
 
         device = self._context.scenario.environment.device
         if package.spec.backend == "pytorch":
-            device = native_device(device)
+            device = device_for(device, "pytorch")
         return Detector.open(package, device=device, mode=mode)
 
     def _told(self, label: str) -> Callable[[int, int], None]:

@@ -29,12 +29,12 @@ from guardianflow.contracts.releases import (
 from guardianflow.contracts.results import LocalDataset
 from scenario import ReleaseParams
 
-from ..infer.stage import infer_split
 from ..measuring.accuracy import read_split
 from ..measuring.timing import TimingConditions, save_json
 from ..registered_models.registry import this_person, verifier
 from ..stage.backend_check import require_backend
-from ..stage.inputs import check_classes, dataset_tags, load_dataset
+from ..stage.code_identity import code_digest
+from ..stage.inputs import check_classes, dataset_tags, infer_split, load_dataset
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 from .candidates import RELEASE_FILE, Pair, fetch_contestants
 from .checks import require_release
@@ -81,12 +81,14 @@ class ReleaseStage:
         if not context.request.check_only:
             self._complete_interrupted()
         self._pairs = fetch_contestants(context, context.scratch / "models")
+        backends = set()
         for pair in self._pairs:
             for contender in (pair.candidate, pair.champion):
                 if contender is not None:
                     check_classes(contender.package, self._dataset)
                     spec = contender.package.spec
                     require_backend(spec.backend, spec.precision, context.settings.probes_dir)
+                    backends.add(spec.backend)
         identity = {
             "stage": "release",
             "release": self._release.model_dump(mode="json"),
@@ -100,6 +102,7 @@ class ReleaseStage:
             "split": self._split,
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
+            "own_code": code_digest("release", backends),
         }
         return StagePlan(
             identity=identity,

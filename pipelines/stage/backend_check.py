@@ -9,6 +9,8 @@ from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import ExportRequest, ProbeVerdict
 from scenario import QuantizationParams
 
+RUNTIME_DEVICES = ("openvino", "tensorrt")
+
 
 def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerdict:
     """Probe, and set what cures it in this process's environment before any library loads.
@@ -47,6 +49,11 @@ def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Pat
     except BackendUnavailableError as exc:
         return str(exc)
     return "" if verdict.runs else explain_verdict(verdict)
+
+
+def device_for(device: str, backend: str) -> str:
+    """environment.device for one backend; the name of another backend's runtime is no device."""
+    return "auto" if device in RUNTIME_DEVICES and device != backend else device
 
 
 def explain_verdict(verdict: ProbeVerdict) -> str:

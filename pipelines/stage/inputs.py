@@ -78,6 +78,31 @@ def dataset_tags(dataset: LocalDataset) -> dict[str, str]:
     return tags
 
 
+def infer_split(context: StageContext, dataset: LocalDataset) -> str:
+    """The split asked for; else test where there is one, else val."""
+    return _split(context, dataset, "test" if "test" in dataset.splits else "val")
+
+
+def quant_split(context: StageContext, dataset: LocalDataset) -> str:
+    """Judge on val unless the scenario says otherwise; never on what calibrated."""
+    if context.scenario.dataset.split == "train":
+        raise ScenarioError(
+            "dataset.split is 'train', but quantisation calibrates on train and may not be "
+            "judged on the same images; use val or test"
+        )
+    return _split(context, dataset, "val")
+
+
+def _split(context: StageContext, dataset: LocalDataset, default: str) -> str:
+    split = context.scenario.dataset.split or default
+    if split not in dataset.splits:
+        raise ScenarioError(
+            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
+            f"set dataset.split"
+        )
+    return split
+
+
 def resolve_weights(context: StageContext) -> Path | None:
     """model.weights_path as a file: from the scenario's directory, the cwd, then the project.
 

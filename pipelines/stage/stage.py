@@ -22,7 +22,7 @@ from guardianflow.support.secrets.files import write_private
 from guardianflow.support.secrets.redaction import redact_value
 from scenario import Scenario
 
-from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
+from ..settings import BUILTIN_EXPERIMENT, Settings
 from ..wiring import Ports
 from .events import EventSink
 from .tracked_run import Extra, tracked_run
@@ -30,7 +30,6 @@ from .tracked_run import Extra, tracked_run
 FINGERPRINT_TAG = "guardianflow.fingerprint"
 VARIANT_TAG = "guardianflow.variant"
 """On a run whose result is another variant than was asked for."""
-OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines", "demo_scenes")
 
 
 @dataclass(frozen=True)
@@ -274,20 +273,10 @@ def registered_by(run: RunRecord, context: StageContext) -> tuple[RegisteredMode
 
 def library_versions(*names: str) -> dict[str, str]:
     """Installed versions, '' for what is not installed: part of a stage's identity."""
-    versions = {"guardianflow": __version__, "guardianflow_source": own_source_digest()}
+    versions = {"guardianflow": __version__}
     for name in names:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = ""
     return versions
-
-
-def own_source_digest() -> str:
-    """sha256 over our own modules: a changed evaluator must not be answered by an old run."""
-    digest = hashlib.sha256()
-    for package in OUR_PACKAGES:
-        for path in sorted((PROJECT_ROOT / package).rglob("*.py")):
-            digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
