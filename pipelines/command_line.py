@@ -33,7 +33,8 @@ from guardianflow.support.stop_signals import let_through, stop_signals
 from guardianflow.support.terminal import ArgumentParser, escape_log_lines, write
 
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
-from .stage.plan import COMPARE, FULL_PIPELINE, RELEASE, RESUMABLE, RunOptions, type_of
+from .stage.kinds import COMPARE, FULL_PIPELINE, KINDS, RELEASE
+from .stage.plan import RunOptions
 
 INTERRUPTED = 130
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -86,7 +87,7 @@ def make_parser(stage: str) -> argparse.ArgumentParser:
         parser.add_argument("--backend", default="", help="openvino, onnx or tensorrt alone")
     if stage == COMPARE:
         parser.add_argument("--quant-variants", default="", help="JSON list of formats to compare")
-    if stage in RESUMABLE:
+    if KINDS[stage].resumable:
         parser.add_argument("--resume", default="", help="run id of the parent run that failed")
     return parser
 
@@ -109,7 +110,7 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
             *comparison_overrides(stage, getattr(arguments, "quant_variants", "")),
             *overrides_from(rest),
         ],
-        experiment_type=type_of(stage),
+        experiment_type=KINDS[stage].scenario_type,
         search_dirs=[PROJECT_ROOT],
     )
     options = RunOptions(
@@ -117,7 +118,7 @@ def run_arguments(stage: str, arguments: argparse.Namespace, rest: Sequence[str]
         source="" if stage == RELEASE else getattr(arguments, "source_run_id", ""),
         backend=getattr(arguments, "backend", ""),
         resume=getattr(arguments, "resume", ""),
-        resumable=stage in RESUMABLE,
+        resumable=KINDS[stage].resumable,
         force=arguments.force,
         register=not arguments.no_register,
         trust_weights=arguments.trust_weights,

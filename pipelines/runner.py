@@ -19,11 +19,9 @@ from .release.runner import ReleaseRunner
 from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
 from .stage.events import Reporter
 from .stage.executor import LocalExecutor
+from .stage.kinds import COMPARE, FULL_PIPELINE, RELEASE
 from .stage.parent_run import parent_run
 from .stage.plan import (
-    COMPARE,
-    FULL_PIPELINE,
-    RELEASE,
     Planner,
     RunOptions,
     describe,

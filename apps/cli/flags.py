@@ -13,7 +13,8 @@ from guardianflow.contracts.given import given_path
 from pipelines.command_line import comparison_overrides, run_and_report
 from pipelines.settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, load_settings
 from pipelines.stage.inputs import MODEL_REFERENCE, RUN_REFERENCE
-from pipelines.stage.plan import RELEASE, RESUMABLE, RunOptions, is_run_id, type_of
+from pipelines.stage.kinds import KINDS, RELEASE
+from pipelines.stage.plan import RunOptions, is_run_id
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
 
@@ -43,7 +44,7 @@ def run_flags(stage: str, given: dict[str, Any]) -> int:
         source=source or "",
         backend=given.get("backend") or "",
         resume=given.get("resume") or "",
-        resumable=stage in RESUMABLE,
+        resumable=KINDS[stage].resumable,
         force=given["force"],
         register=not given["no_register"],
         trust_weights=given["trust_weights"],
@@ -90,7 +91,7 @@ def make_scenario(stage: str, given: dict[str, Any]) -> Scenario:
         ScenarioError: every problem of file, flags and overrides at once.
     """
     overrides = [*flag_overrides(stage, given), *given["overrides"]]
-    wanted = type_of(stage)
+    wanted = KINDS[stage].scenario_type
     if given["scenario"]:
         return load_scenario(
             given["scenario"],

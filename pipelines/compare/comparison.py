@@ -26,8 +26,9 @@ from scenario import QuantizationParams, Scenario
 from ..settings import Settings
 from ..stage.backend_check import device_for, reason_unavailable
 from ..stage.executor import LocalExecutor
+from ..stage.kinds import COMPARE
 from ..stage.parent_run import parent_run
-from ..stage.plan import COMPARE, ORIGINAL, Planner, RunOptions, find_source
+from ..stage.plan import ORIGINAL, Planner, RunOptions, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .table import ComparisonTable, common_split, tabulate, write_table

@@ -20,8 +20,9 @@ from ..release.checks import check_release
 from ..settings import Settings
 from ..stage.backend_check import require_backend
 from ..stage.executor import LocalExecutor
+from ..stage.kinds import FULL_PIPELINE
 from ..stage.parent_run import parent_run
-from ..stage.plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants
+from ..stage.plan import ORIGINAL, Planner, RunOptions, select_variants
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .summary import summarise, write_summary

@@ -31,13 +31,13 @@ from guardianflow.release.promotion.evidence import (
 from scenario import Scenario, to_display_name
 
 from ..stage.inputs import RUN_REFERENCE, fetch_registered, fetch_source
+from ..stage.kinds import MAKERS, TRAIN
 from ..stage.plan import ORIGINAL
 from ..stage.stage import VARIANT_TAG, StageContext
 from ..wiring import Ports
 
 PARENT_TAG = "mlflow.parentRunId"
 REUSED = "reused."
-MAKERS = ("train", "quant")
 RELEASE_FILE = "results/release.json"
 
 
@@ -141,12 +141,12 @@ def candidates_from_runs(
     ]
     if problems:
         raise SourceError(problems)
-    return [candidate for _, candidate in sorted(found, key=lambda each: each[0] != "train")]
+    return [candidate for _, candidate in sorted(found, key=lambda each: each[0] != TRAIN)]
 
 
 def of_run(scenario: Scenario, run: RunRecord, stage: str) -> Candidate:
     variant = run.tags.get(VARIANT_TAG) or run.tags.get("comparison.value", "")
-    variant = ORIGINAL if stage == "train" else variant
+    variant = ORIGINAL if stage == TRAIN else variant
     name = run.tags.get("registered_model_name", "")
     return Candidate(
         variant,

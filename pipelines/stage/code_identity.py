@@ -18,6 +18,7 @@ from guardianflow.backends.catalogue import backend_info
 from guardianflow.support.module_imports import imported_modules
 
 from ..settings import PROJECT_ROOT
+from .kinds import KINDS, QUANT, TRAIN
 
 OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
 # Modules whose change leaves every number and every model file as it is. When in doubt, a module
@@ -68,11 +69,11 @@ def code_digest(stage: str, backends: Collection[str]) -> str:
 
 def entry_modules(stage: str, backends: Collection[str]) -> list[str]:
     """Where the walk begins: the stage, and what is found by names that no import shows."""
-    entries = [f"pipelines.{stage}.stage", *ALWAYS]
-    if stage == "train":
+    entries = [KINDS[stage].module, *ALWAYS]
+    if stage == TRAIN:
         entries.append(TRAINER)
     for info in sorted(map(backend_info, backends), key=lambda each: each.name):
-        exporter = info.recipe_exporter[:1] if stage == "quant" else ()
+        exporter = info.recipe_exporter[:1] if stage == QUANT else ()
         entries += [f"guardianflow.backends.{module}" for module in (info.module, *exporter)]
     return entries
 

@@ -25,6 +25,7 @@ from scenario import Scenario
 from ..settings import BUILTIN_EXPERIMENT, Settings
 from ..wiring import Ports
 from .events import EventSink
+from .kinds import KINDS
 from .tracked_run import Extra, tracked_run
 
 FINGERPRINT_TAG = "guardianflow.fingerprint"
@@ -262,7 +263,8 @@ def registered_by(run: RunRecord, context: StageContext) -> tuple[RegisteredMode
     name = run.tags.get("registered_model_name")
     version = run.tags.get("registered_model_version")
     if not name or not version:
-        return () if context.request.stage == "infer" or not context.request.register else None
+        makes_models = KINDS[context.request.stage].makes_models
+        return None if makes_models and context.request.register else ()
     try:
         listed = context.ports.registry.list_models(name)
     except SourceError:

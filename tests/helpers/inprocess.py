@@ -12,9 +12,9 @@ from guardianflow.contracts.results import StageResult
 from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
 from pipelines.settings import Settings
 from pipelines.stage.events import EventSink
+from pipelines.stage.kinds import make_stage
 from pipelines.stage.stage import StageContext, StageRequest, execute
 from pipelines.wiring import Ports
-from pipelines.worker import make_stage
 from scenario import load_scenario
 
 
