@@ -10,7 +10,6 @@ finished, so a batch survives even when whoever ran it was killed.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+from guardianflow.support.locks import take_lock
 from guardianflow.support.secrets.files import make_private_folder, write_private
 from guardianflow.support.secrets.redaction import holds_mark, redact_value
 
@@ -192,17 +192,15 @@ def locked_batch(batch: Batch) -> Iterator[None]:
     """
     try:
         make_private_folder(batch.folder)
-        stream = (batch.folder / "lock").open("w")
+        lock = take_lock(batch.folder / "lock")
+    except TimeoutError as exc:
+        raise ConcurrentChangeError(
+            f"batch {batch.batch_id} is at work already; wait for it, or end it with Ctrl-C"
+        ) from exc
     except OSError as exc:
         raise ConfigurationError(
             f"{batch.folder} must be a directory to write into: {exc.strerror}. Name another "
             "place in GUARDIANFLOW_WORK_DIR"
         ) from exc
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise ConcurrentChangeError(
-                f"batch {batch.batch_id} is at work already; wait for it, or end it with Ctrl-C"
-            ) from exc
+    with lock:
         yield
