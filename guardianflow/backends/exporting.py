@@ -8,8 +8,6 @@ import importlib.metadata
 import io
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from ..contracts.errors import (
     MissingDependencyError,
 )
 from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest
+from ..support.files import whole_directory
 from .quantisation.detection_tail import FLOAT_TAIL_RULE
 
 if TYPE_CHECKING:
@@ -80,14 +79,8 @@ def complete_or_absent(destination: Path) -> Iterator[Path]:
             f"{destination} exists already; choose another directory or remove it first"
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
-    work = hidden / "package"
-    try:
-        work.mkdir()  # mkdtemp makes directories for their owner alone; this one follows the umask
+    with whole_directory(destination) as work:
         yield work
-        work.rename(destination)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def finished_package(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 import uuid
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+from guardianflow.support.files import whole_file
 from guardianflow.support.locks import take_lock
 from guardianflow.support.secrets.files import make_private_folder, write_private
 from guardianflow.support.secrets.redaction import holds_mark, redact_value
@@ -123,10 +123,9 @@ class Batch:
             "experiments": [asdict(each) for each in self.entries],
         }
         file = self.folder / "batch.json"
-        partial = file.with_suffix(".partial")
         kept = redact_value("", content)
-        write_private(partial, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
-        os.replace(partial, file)  # noqa: PTH105
+        with whole_file(file) as unfinished:
+            write_private(unfinished, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
