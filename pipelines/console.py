@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,7 +24,8 @@ from rich.table import Table
 from rich.text import Text
 
 from guardianflow.contracts.results import StageResult
-from guardianflow.support.terminal import make_console, write
+from guardianflow.support.terminal import make_console
+from guardianflow.support.terminal import say as say
 
 from .compare import table as comparison_table
 from .compare.table import ComparisonTable
@@ -176,12 +176,6 @@ def headline(result: StageResult) -> str:
         for key, label, form in HEADLINE_METRICS
         if key in result.metrics
     )
-
-
-def say(text: str) -> None:
-    """A line on stderr; a terminal that went away is no reason to stop."""
-    with suppress(OSError, ValueError):
-        write(text, error=True)
 
 
 def print_summary(summary: Summary) -> None:

@@ -44,8 +44,8 @@ from guardianflow.support.secrets.files import (
 )
 from guardianflow.support.secrets.redaction import redact_value
 from guardianflow.support.stop_signals import StopSignals, held_back, let_through
+from guardianflow.support.terminal import say
 
-from ..console import say
 from ..settings import PROJECT_ROOT
 from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
 from .stage import StageRequest

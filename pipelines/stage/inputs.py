@@ -17,7 +17,6 @@ from guardianflow.contracts.results import (
 )
 from scenario.releases import unknown_classes
 
-from ..settings import PROJECT_ROOT
 from .stage import StageContext
 from .weight_trust import admit_package, names_of, tell
 
@@ -112,7 +111,7 @@ def resolve_weights(context: StageContext) -> Path | None:
     wanted = context.scenario.model.weights_path
     if not wanted:
         return None
-    tried = candidates(given_path(wanted), context.base_dir)
+    tried = context.places_of(given_path(wanted))
     for path in tried:
         if path.exists():
             return path.resolve()
@@ -121,13 +120,6 @@ def resolve_weights(context: StageContext) -> Path | None:
         + ", ".join(str(path) for path in tried)
         + ". Give a file that is there, or leave it out to train from scratch"
     )
-
-
-def candidates(path: Path, base_dir: Path) -> list[Path]:
-    """Where a relative path may be meant to start, without repetition."""
-    if path.is_absolute():
-        return [path]
-    return list(dict.fromkeys([base_dir / path, Path.cwd() / path, PROJECT_ROOT / path]))
 
 
 def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
@@ -147,7 +139,7 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
         return fetch_unregistered(context, run, destination)
     if reference.startswith(MODEL_REFERENCE):
         return fetch_registered(context, reference, destination)
-    for path in candidates(given_path(reference), context.base_dir):
+    for path in context.places_of(given_path(reference)):
         if path.exists():
             return package_of(context, path.resolve(), destination)
     raise SourceError(

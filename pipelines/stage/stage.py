@@ -22,7 +22,7 @@ from guardianflow.support.secrets.files import write_private
 from guardianflow.support.secrets.redaction import redact_value
 from scenario import Scenario
 
-from ..settings import BUILTIN_EXPERIMENT, Settings
+from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
 from ..wiring import Ports
 from .events import EventSink
 from .kinds import KINDS
@@ -101,6 +101,12 @@ class StageContext:
     @property
     def base_dir(self) -> Path:
         return Path(self.request.base_dir)
+
+    def places_of(self, path: Path) -> list[Path]:
+        """Where a relative path may be meant to start: base_dir, the working directory, ours."""
+        if path.is_absolute():
+            return [path]
+        return list(dict.fromkeys([self.base_dir / path, Path.cwd() / path, PROJECT_ROOT / path]))
 
 
 @dataclass(frozen=True)
