@@ -49,10 +49,6 @@ class Settings(BaseSettings):
     def code_dir(self) -> Path:
         return self.work_dir / "code"
 
-    @cached_property
-    def stages_dir(self) -> Path:
-        return self.work_dir / "stages"
-
 
 def load_settings() -> Settings:
     """Read the settings; what the environment says wins over `.env`."""

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 from urllib.request import pathname2url
 
@@ -141,6 +141,16 @@ class Connection:
                     raise self._translated(doing, exc) from exc
             time.sleep(pause_s * random.uniform(0.5, 1.5))
             pause_s = min(2 * pause_s, 2.0)
+
+    def pages(self, doing: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+        """All that a search of mlflow finds, page after page."""
+        token = None
+        while True:
+            page = self.call(doing, search, page_token=token, **arguments)
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def _open(self, patience_s: float) -> MlflowClient:
         # Another program that uses mlflow without our lock (its own UI, say) may be creating the

@@ -283,13 +283,6 @@ class MlflowStore:
         page = run_page(run.info.experiment_id, run_id)
         self.annotate(str(launcher.info.run_id), tags=launcher_tags(request, run_id, page))
 
-    def run_url(self, run_id: str) -> str | None:
-        """The run's page in the server's UI; None for a store without a server."""
-        if not self.tracking_uri.startswith(("http://", "https://")):
-            return None
-        experiment_id = self._run(run_id).info.experiment_id
-        return f"{self.connection.shown_uri}/{run_page(experiment_id, run_id)}"
-
     # --- inside -------------------------------------------------------------------------------
 
     def _create(self, request: RunRequest, experiment_id: str) -> str:
@@ -390,18 +383,12 @@ class MlflowStore:
         return f"there is no run '{run_id}' in {self.connection.shown_uri}{hint}"
 
     def _search(self, experiment_ids: list[str], filter_text: str) -> Iterator[Run]:
-        token = None
-        while experiment_ids:
-            page = self.connection.call(
+        if experiment_ids:
+            yield from self.connection.pages(
                 "search runs",
                 self._client.search_runs,
-                experiment_ids,
+                experiment_ids=experiment_ids,
                 filter_string=filter_text,
                 max_results=PAGE,
                 order_by=["attributes.start_time DESC"],
-                page_token=token,
             )
-            yield from page
-            token = page.token
-            if not token:
-                return

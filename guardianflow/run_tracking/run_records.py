@@ -1,4 +1,4 @@
-"""A run as the contracts know it, and what the store and its fake share about runs."""
+"""Runs and models as the contracts know them, and what the store and its fake share about runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..contracts.errors import TrackingError
-from ..contracts.results import RunRecord
+from ..contracts.results import RegisteredModel, RunRecord
+from .names import display_name
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 PARENT_TAG = "mlflow.parentRunId"
 LAUNCHER_TAG = "launcher.run_id"
@@ -38,6 +40,24 @@ def run_record(run: Run, experiment_name: str) -> RunRecord:
         params=dict(run.data.params),
         metrics=dict(run.data.metrics),
         parent_run_id=tags.get(PARENT_TAG),
+    )
+
+
+def registered_model(version: ModelVersion, aliases: Mapping[str, object]) -> RegisteredModel:
+    """A version as the contracts know it.
+
+    Args:
+        aliases: of its model, alias → version.
+    """
+    number = str(version.version)
+    return RegisteredModel(
+        name=version.name,
+        version=number,
+        aliases=tuple(sorted(a for a, v in aliases.items() if str(v) == number)),
+        display_name=display_name(version.name),
+        run_id=version.run_id or None,
+        tags=dict(version.tags),
+        created_ms=int(version.creation_timestamp),
     )
 
 

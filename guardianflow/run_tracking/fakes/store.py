@@ -238,10 +238,6 @@ class InMemoryStore:
             request = RunRequest(run.experiment_name, run.run_name)
             launcher.tags |= launcher_tags(request, run_id, run_id)
 
-    def run_url(self, run_id: str) -> str | None:
-        self.get_run(run_id)
-        return None  # nothing serves a page
-
     # --- inside -------------------------------------------------------------------------------
 
     def _run(self, run_id: str) -> _Run:
