@@ -26,6 +26,7 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.output_streams import surviving_output
 from guardianflow.support.secrets.redaction import shown_address, shown_command
 from guardianflow.support.secrets.streams import keeping_secrets
@@ -350,4 +351,9 @@ def print_error(as_json: bool, kind: str, message: str, code: int, **fields: Any
         write(f"  resume: {fields['resume']}", error=True)
     if as_json:
         error = {"type": kind, "message": message, "exit_code": code, **fields}
-        print_json({"status": "KILLED" if code == INTERRUPTED else "FAILED", "error": error})
+        print_json(
+            {
+                "status": RunStatus.KILLED if code == INTERRUPTED else RunStatus.FAILED,
+                "error": error,
+            }
+        )

@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import make_console
 from guardianflow.support.terminal import say as say
 
@@ -164,7 +165,7 @@ def make_reporter(*, silent: bool = False) -> Reporter:
 
 
 def outcome(result: StageResult) -> str:
-    if result.status == "CHECKED":
+    if result.status == RunStatus.CHECKED:
         return "checked"
     return "reused" if result.reused else "done"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.run_status import RunStatus
 from scenario import Scenario
 
 from .compare.comparison import Comparison
@@ -116,7 +117,7 @@ class VariantsRunner:
         return StageResult(
             stage="quant",
             run_id=parent,
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             experiment_name=scenario.get_experiment_name(),
             run_name=run_name,
             models=tuple(all_models(results)),

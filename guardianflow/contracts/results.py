@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .detector_package import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
+from .run_status import RunStatus
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,7 +211,7 @@ class RunRecord:
     run_id: str
     experiment_name: str
     run_name: str
-    status: str
+    status: RunStatus
     start_time_ms: int
     end_time_ms: int | None
     tags: Mapping[str, str]
@@ -252,7 +253,7 @@ class StageResult:
 
     stage: str
     run_id: str
-    status: str
+    status: RunStatus
     experiment_name: str
     run_name: str
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -275,6 +276,7 @@ class StageResult:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> StageResult:
         known = dict(values)
+        known["status"] = RunStatus(known["status"])
         known["models"] = tuple(
             RegisteredModel(**{**model, "aliases": tuple(model["aliases"])})
             for model in known.get("models", ())

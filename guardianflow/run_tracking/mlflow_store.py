@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import MetricPoint, RunRecord, RunRequest
+from ..contracts.run_status import RunStatus
 from ..support.suggestions import nearest
 from . import names
 from .connection import Connection, ResourceMissingError
@@ -95,7 +96,7 @@ class MlflowStore:
             describe()
         except BaseException as exc:
             try:
-                self.end_run(run_id, "FAILED")
+                self.end_run(run_id, RunStatus.FAILED)
             except TrackingError as left:
                 exc.add_note(f"Run {run_id} is left RUNNING: {left}")
             raise
@@ -165,7 +166,7 @@ class MlflowStore:
                 f"upload {source} to run {run_id}", upload, run_id, str(clean), place or None
             )
 
-    def end_run(self, run_id: str, status: str = "FINISHED") -> None:
+    def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None:
         """End a run FINISHED, FAILED or KILLED."""
         ended = checked_end_status(status)
         self.connection.call(f"end run {run_id}", self._client.set_terminated, run_id, ended)
@@ -180,16 +181,16 @@ class MlflowStore:
         """
         run = self._run(run_id)
         status = run.info.status
-        if status == "FINISHED":
+        if status == RunStatus.FINISHED:
             raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
-        if status != "RUNNING":
+        if status != RunStatus.RUNNING:
             self.connection.call(
-                f"reopen run {run_id}", self._client.update_run, run_id, status="RUNNING"
+                f"reopen run {run_id}", self._client.update_run, run_id, status=RunStatus.RUNNING
             )
         if ERROR_TAG in run.data.tags:
             self.connection.call(f"reopen run {run_id}", self._client.delete_tag, run_id, ERROR_TAG)
 
-    def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
+    def fail_running(self, parent_run_id: str, status: RunStatus = RunStatus.FAILED) -> list[str]:
         """End every RUNNING run below a parent, at any depth; returns their ids.
 
         For a parent that stops early: its children's processes are gone, their runs are not.
@@ -197,7 +198,10 @@ class MlflowStore:
         ended: list[str] = []
         for child in self.find_runs(tags={PARENT_TAG: parent_run_id}, limit=100_000):
             ended += self.fail_running(child.run_id, status)
-            if child.status == "RUNNING" and self._run(child.run_id).info.status == "RUNNING":
+            if (
+                child.status == RunStatus.RUNNING
+                and self._run(child.run_id).info.status == RunStatus.RUNNING
+            ):
                 self.end_run(child.run_id, status)
                 ended.append(child.run_id)
         return ended
@@ -217,7 +221,7 @@ class MlflowStore:
         *,
         experiment_name: str | None = None,
         tags: Mapping[str, str] | None = None,
-        status: str | None = None,
+        status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
         """Newest first; tags compared exactly. An unknown experiment gives none."""
@@ -319,7 +323,7 @@ class MlflowStore:
                 f"{self.connection.shown_uri}. Set MLFLOW_TRACKING_URI to the launcher's store "
                 "(an absolute sqlite path or a server), or unset MLFLOW_RUN_ID"
             ) from exc
-        if run.info.status != "RUNNING":
+        if run.info.status != RunStatus.RUNNING:
             logger.warning(
                 "MLFLOW_RUN_ID names run %s, which is %s: it is left alone and a new run is made",
                 launcher.run_id,

@@ -21,6 +21,7 @@ from guardianflow.contracts.errors import (
     StageFailedError,
 )
 from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.run_status import RunStatus
 from scenario import QuantizationParams, Scenario
 
 from ..settings import Settings
@@ -88,7 +89,7 @@ class Comparison:
         return StageResult(
             stage=COMPARE,
             run_id=parent,
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             experiment_name=self.scenario.get_experiment_name(),
             run_name=run_name,
             metrics=table.metrics,
@@ -165,7 +166,9 @@ class Comparison:
         try:
             return self.executor.run(replace(request, parent_run_id=parent))
         except StageFailedError as exc:
-            return replace(skip(request, exc.reason), run_id=exc.run_id or "", status="FAILED")
+            return replace(
+                skip(request, exc.reason), run_id=exc.run_id or "", status=RunStatus.FAILED
+            )
 
     def _tags(self) -> dict[str, str]:
         return {
@@ -201,7 +204,7 @@ def skip(request: StageRequest, reason: str) -> StageResult:
     return StageResult(
         stage=request.stage,
         run_id="",
-        status="SKIPPED",
+        status=RunStatus.SKIPPED,
         experiment_name=request.experiment_name,
         run_name=request.run_name,
         variant=request.variant_name,
@@ -211,7 +214,7 @@ def skip(request: StageRequest, reason: str) -> StageResult:
 
 def raise_failures(results: Sequence[StageResult], parent: str) -> None:
     """Raises StageFailedError when a variant failed, naming each."""
-    failed = [result for result in results if result.status == "FAILED"]
+    failed = [result for result in results if result.status == RunStatus.FAILED]
     if failed:
         told = "".join(
             f"\n  - {each.variant}: {each.reason}"

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.csv_files import write_csv
 from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import ComparisonConfig, Scenario
@@ -127,7 +128,7 @@ def _merit(row: ComparisonRow) -> tuple[float, float]:
 
 
 def _row(result: StageResult, limits: ComparisonConfig) -> ComparisonRow:
-    if result.status != "FINISHED":
+    if result.status != RunStatus.FINISHED:
         return ComparisonRow(
             result.variant, result.status, reason=result.reason, run_id=result.run_id
         )
@@ -231,7 +232,7 @@ def cells(row: ComparisonRow) -> tuple[str, ...]:
     delta = None if row.drop_mAP50_95 is None else -row.drop_mAP50_95
     turned = None if row.drop_bounds is None else (-row.drop_bounds[1], -row.drop_bounds[0])
     last = f"{row.registered_name} v{row.registered_version}" if row.registered_name else "–"
-    if row.status != "FINISHED":
+    if row.status != RunStatus.FINISHED:
         last = f"{row.status.lower()}: {row.reason}"
     return (
         ("* " if row.best else "") + name + (" (reused)" if row.reused else ""),

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.run_status import RunStatus
 from scenario import Scenario
 
 from ..release.candidates import candidates_from_results
@@ -86,7 +87,7 @@ class FullPipeline:
         return StageResult(
             stage=FULL_PIPELINE,
             run_id=parent,
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             experiment_name=self.scenario.get_experiment_name(),
             run_name=run_name,
             metrics=metrics,

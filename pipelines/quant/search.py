@@ -24,6 +24,7 @@ from guardianflow.contracts.results import (
     LabelledImage,
     RunRequest,
 )
+from guardianflow.contracts.run_status import RunStatus
 from scenario import QuantizationParams, SearchParams
 
 from ..measuring.accuracy import Evaluated, evaluate_split
@@ -199,7 +200,7 @@ class VariantSearch:
         found = store.find_runs(
             experiment_name=context.request.experiment_name,
             tags={TRY_TAG: fingerprint},
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             limit=1,
         )
         if found and not context.request.force:
@@ -215,7 +216,7 @@ class VariantSearch:
         with tracked_run(store, lambda: store.start_run(request), context.events.message) as run:
             attempt = self._measure(recipe, run.run_id)
             if attempt.measured is None:
-                run.status, run.reason = "FAILED", attempt.reason
+                run.status, run.reason = RunStatus.FAILED, attempt.reason
             said = {"quant.accepted": str(attempt.accepted).lower(), "quant.reason": attempt.reason}
             store.annotate(run.run_id, tags=said)
         self._longest_s = max(self._longest_s, time.monotonic() - began)

@@ -23,6 +23,7 @@ from guardianflow.contracts.results import (
     RunRecord,
     StageResult,
 )
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.promotion.evidence import (
     ReadEvidence,
     ReleaseEvidence,
@@ -126,7 +127,7 @@ def candidates_from_runs(
     for run_id in run_ids:
         run = ports.store.get_run(run_id)
         stage = run.tags.get("guardianflow.stage", "")
-        if run.status != "FINISHED" or stage not in MAKERS:
+        if run.status != RunStatus.FINISHED or stage not in MAKERS:
             problems.append(
                 f"run {run_id} ({run.run_name}) must be a finished train or quant run but is "
                 f"{f'a {stage} run, ' if stage else ''}{run.status}"
@@ -169,7 +170,7 @@ def runs_below(ports: Ports, parent_run_id: str) -> list[str]:
         if key.startswith(tuple(f"{REUSED}{stage}-" for stage in MAKERS))
     ]
     children = ports.store.find_runs(
-        tags={PARENT_TAG: parent_run_id}, status="FINISHED", limit=1000
+        tags={PARENT_TAG: parent_run_id}, status=RunStatus.FINISHED, limit=1000
     )
     made = [run.run_id for run in children if run.tags.get("guardianflow.stage") in MAKERS]
     found = list(dict.fromkeys([*made[::-1], *reused]))

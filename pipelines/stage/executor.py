@@ -35,6 +35,7 @@ from guardianflow.contracts.errors import (
     signal_name,
 )
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.child_processes import end_group, join, wait_at_most, wait_for
 from guardianflow.support.secrets.files import (
     PRIVATE_FILE,
@@ -184,7 +185,12 @@ class LocalExecutor:
         listener.finish()
         if last_words(listener, log.parent) is None:  # it ended before it could end its run
             end_abandoned(
-                request.tracking_uri, listener.run_id, "interrupted", log, "KILLED", ports=ports
+                request.tracking_uri,
+                listener.run_id,
+                "interrupted",
+                log,
+                RunStatus.KILLED,
+                ports=ports,
             )
 
     def _conclude(
@@ -299,7 +305,7 @@ def end_abandoned(
     run_id: str | None,
     reason: str,
     log: Path,
-    status: str = "FAILED",
+    status: RunStatus = RunStatus.FAILED,
     *,
     ports: Ports | None = None,
 ) -> None:
@@ -313,7 +319,7 @@ def end_abandoned(
             store.log_files(run_id, log, "logs")
 
     try:
-        if store.get_run(run_id).status != "RUNNING":
+        if store.get_run(run_id).status != RunStatus.RUNNING:
             return
     except GuardianFlowError as exc:
         say(f"the run {run_id} could not be marked {status}: {exc}")

@@ -15,6 +15,7 @@ from guardianflow.contracts.results import (
     RunRecord,
     sha256_of,
 )
+from guardianflow.contracts.run_status import RunStatus
 from scenario.releases import unknown_classes
 
 from .stage import StageContext
@@ -151,7 +152,7 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
 def check_source_run(context: StageContext, run_id: str) -> RunRecord:
     """The run to start from must have ended well."""
     run = context.ports.store.get_run(run_id)
-    if run.status != "FINISHED":
+    if run.status != RunStatus.FINISHED:
         error = run.tags.get("guardianflow.error", "")
         raise SourceError(
             f"source run {run_id} ({run.run_name}) is {run.status}, so it has no model to start "

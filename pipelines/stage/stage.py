@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from guardianflow import __version__
 from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.files import write_private
 from guardianflow.support.secrets.redaction import redact_value
 from scenario import Scenario
@@ -165,7 +166,9 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
     plan = stage.prepare()
     request = context.request
     if request.check_only:
-        return StageResult(request.stage, "", "CHECKED", request.experiment_name, request.run_name)
+        return StageResult(
+            request.stage, "", RunStatus.CHECKED, request.experiment_name, request.run_name
+        )
     if not request.force and (found := finished_twin(plan, context)) is not None:
         context.events.emit("run", run_id=found.run_id, run_name=found.run_name)
         if request.launcher:
@@ -245,7 +248,7 @@ def finished_twin(plan: StagePlan, context: StageContext) -> StageResult | None:
     for run in context.ports.store.find_runs(
         experiment_name=request.experiment_name,
         tags={FINGERPRINT_TAG: plan.fingerprint},
-        status="FINISHED",
+        status=RunStatus.FINISHED,
         limit=5,
     ):
         models = registered_by(run, context)

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.files import whole_file
 from guardianflow.support.locks import take_lock
 from guardianflow.support.secrets.files import make_private_folder, write_private
 from guardianflow.support.secrets.redaction import holds_mark, redact_value
 
-WAITING, RUNNING, FINISHED = "WAITING", "RUNNING", "FINISHED"
-FAILED, KILLED, SKIPPED = "FAILED", "KILLED", "SKIPPED"
+WAITING, RUNNING, FINISHED = RunStatus.WAITING, RunStatus.RUNNING, RunStatus.FINISHED
+FAILED, KILLED, SKIPPED = RunStatus.FAILED, RunStatus.KILLED, RunStatus.SKIPPED
 TAG = "exp.batch"
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
@@ -48,7 +49,7 @@ class Entry:
     """
 
     name: str
-    state: str = WAITING
+    state: RunStatus = WAITING
     reason: str = ""
     applies: bool = True
     run_id: str = ""
@@ -103,11 +104,11 @@ class Batch:
         return [name for name, value in kept.items() if holds_mark(value)]
 
     @property
-    def status(self) -> str:
+    def status(self) -> RunStatus:
         """FAILED where one failed, KILLED where it was interrupted, else FINISHED."""
         if self.count(FAILED):
-            return "FAILED"
-        return "KILLED" if self.count(KILLED, WAITING, RUNNING) else "FINISHED"
+            return RunStatus.FAILED
+        return RunStatus.KILLED if self.count(KILLED, WAITING, RUNNING) else RunStatus.FINISHED
 
     def log_of(self, name: str) -> Path:
         """A file's name for every experiment's name; two names never share one."""
@@ -172,7 +173,9 @@ def load_batch(batch_id: str, work_dir: Path) -> Batch:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         order = WrapBatchOrder(**content["order"])
-        entries = [Entry(**each) for each in content["experiments"]]
+        entries = [
+            Entry(**{**each, "state": RunStatus(each["state"])}) for each in content["experiments"]
+        ]
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigurationError(
             f"{file} can't be read as a batch: {exc}. Start a new one; what it finished is in "

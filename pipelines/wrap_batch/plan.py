@@ -14,6 +14,7 @@ from typing import cast
 from experiments_adapters.legacy.registry import ExperimentRegistry, load_registry
 from experiments_adapters.legacy.registry_schema import ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import redact_text
 from guardianflow.support.suggestions import did_you_mean
 
@@ -81,7 +82,9 @@ def resume_batch(
     batch.order = replace(batch.order, params=params, tracking_uri=store.tracking_uri)
     done = {
         run.tags.get("exp.name"): run
-        for run in store.find_runs(tags={TAG: batch.batch_id}, status="FINISHED", limit=10_000)
+        for run in store.find_runs(
+            tags={TAG: batch.batch_id}, status=RunStatus.FINISHED, limit=10_000
+        )
     }
     for place, each in enumerate(batch.entries):
         if run := done.get(each.name):

@@ -11,6 +11,7 @@ from experiments_adapters.legacy.arguments import parse_given
 from experiments_adapters.legacy.registry import DEFAULT_FILE
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import MARK, shown_command
 from pipelines.command_line import INTERRUPTED, print_json
 from pipelines.console import say
@@ -114,7 +115,7 @@ def _carry_out(
     wrong = bool(batch.count(FAILED, KILLED)) or not ended
     if given["as_json"]:
         result = batch.as_dict() | ({"resume": again} if wrong else {})
-        print_json({**result, "status": result["status"] if ended else "KILLED"})
+        print_json({**result, "status": result["status"] if ended else RunStatus.KILLED})
     else:
         fleet_text.print_batch(batch)
     if wrong:

@@ -10,6 +10,7 @@ from rich.text import Text
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.suggestions import did_you_mean
 from guardianflow.support.terminal import make_console, write
 from pipelines.command_line import print_json
@@ -19,7 +20,12 @@ from pipelines.wrap_batch.status import DirectoryStatus, fleet_status
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
-STYLES = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "cyan"}
+STYLES: dict[str, str] = {
+    RunStatus.FINISHED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.KILLED: "yellow",
+    RunStatus.RUNNING: "cyan",
+}
 EARLIER = "* of an earlier run than the last one"
 
 
