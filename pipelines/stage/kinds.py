@@ -31,9 +31,8 @@ class StageKind:
         scenario_type: the type of scenario that it needs; None takes any.
         class_name: of the Stage in `pipelines/NAME/stage.py`; '' for a chain of other stages.
         starts_from: for people, the runs whose model it starts from; '' for none.
-        makes_models: whether its run ends with a model to register.
-        options: what it takes beside the options that all take: 'source' (source_run_id),
-            'sources' (several), 'run', 'backend', 'quant_variants', 'resume', 'fail_on_gate'.
+        makes_models: whether its run ends with a model to register, which a release may judge.
+        resumable: whether a failed run of it can be gone on with: it has stages below it.
     """
 
     name: str
@@ -41,54 +40,23 @@ class StageKind:
     class_name: str = ""
     starts_from: str = ""
     makes_models: bool = False
-    options: frozenset[str] = frozenset()
-
-    @property
-    def resumable(self) -> bool:
-        return "resume" in self.options
+    resumable: bool = False
 
     @property
     def module(self) -> str:
         return f"pipelines.{self.name}.stage"
 
 
-KINDS: Mapping[str, StageKind] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            StageKind(TRAIN, "train", "TrainStage", makes_models=True),
-            StageKind(
-                QUANT,
-                "quant",
-                "QuantStage",
-                starts_from="train",
-                makes_models=True,
-                options=frozenset({"source", "backend"}),
-            ),
-            StageKind(
-                INFER,
-                "infer",
-                "InferStage",
-                starts_from="train or quant",
-                options=frozenset({"source"}),
-            ),
-            StageKind(
-                RELEASE,
-                class_name="ReleaseStage",
-                options=frozenset({"run", "sources", "fail_on_gate"}),
-            ),
-            StageKind(FULL_PIPELINE, options=frozenset({"backend", "resume", "fail_on_gate"})),
-            StageKind(
-                COMPARE,
-                "quant",
-                starts_from="train",
-                options=frozenset({"source", "quant_variants", "resume"}),
-            ),
-        )
-    }
+_ROWS = (
+    StageKind(TRAIN, "train", "TrainStage", makes_models=True),
+    StageKind(QUANT, "quant", "QuantStage", starts_from="train", makes_models=True),
+    StageKind(INFER, "infer", "InferStage", starts_from="train or quant"),
+    StageKind(RELEASE, class_name="ReleaseStage"),
+    StageKind(FULL_PIPELINE, resumable=True),
+    StageKind(COMPARE, "quant", starts_from="train", resumable=True),
 )
-MAKERS = tuple(kind.name for kind in KINDS.values() if kind.makes_models)
-"""The stages whose models a release judges."""
+KINDS: Mapping[str, StageKind] = MappingProxyType({kind.name: kind for kind in _ROWS})
+MAKERS = tuple(kind.name for kind in _ROWS if kind.makes_models)
 
 
 def make_stage(context: StageContext) -> Stage:

@@ -29,7 +29,8 @@ def test_each_kind_is_a_command_and_a_type_of_scenario(name: str, repository: Pa
     kind = KINDS[name]
     assert (repository / "pipelines" / name / "__main__.py").is_file()
     assert kind.scenario_type is None or kind.scenario_type in EXPERIMENT_TYPES
-    assert bool(kind.starts_from) == ("source" in kind.options)
+    chain = not kind.class_name
+    assert kind.resumable == chain
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.class_name])
