@@ -10,7 +10,7 @@ from guardianflow.contracts.run_status import RunStatus
 
 
 class Store(RunTracker, RunReader, Protocol):
-    """What pipelines need of a store beyond the two ports."""
+    """A store as pipelines need it: the two ports and a little more."""
 
     @property
     def tracking_uri(self) -> str: ...

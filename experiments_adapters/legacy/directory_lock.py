@@ -85,7 +85,7 @@ def locked(directory: Path, locks: Path) -> Iterator[DirectoryLock]:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    """Who holds the lock, or held it and died; {} where nothing readable stands there."""
+    """The holder of the lock, or one that died with it; {} where nothing readable stands there."""
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -102,7 +102,7 @@ def check_destination(destination: Path) -> None:
 def version_tags(
     package: DetectorPackage, run_id: str, tags: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """What a registered version says of itself; the caller's own tags win, but for its identity.
+    """Tags of a registered version: what it is; the caller's own tags win, but for its identity.
 
     `source_run_id` is the run that the weights come from: for a quantised detector the one it
     was made from, else the run that registers it.

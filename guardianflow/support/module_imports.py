@@ -1,4 +1,4 @@
-"""Which modules of a project a module needs, found by reading imports and running nothing.
+"""Finds the modules that a module needs, by reading imports and running nothing.
 
 Imports inside functions count, as they may run; those for type checkers alone don't. What is
 imported by a name made at run time is not seen: whoever asks names it as an entry.

@@ -1,4 +1,4 @@
-"""The one door to the console: what we say never drives the terminal that shows it.
+"""The one way to the console: what we say never drives the terminal that shows it.
 
     printable(text)    what would move the cursor or turn the writing direction, as \\u001b
     write(text)        a line on stdout, or on stderr

@@ -1,1 +1,1 @@
-"""What every stage shares: its order, its process, its run, its inputs."""
+"""Shared by all stages: their order, their process, their run, their inputs."""

@@ -68,7 +68,7 @@ def code_digest(stage: str, backends: Collection[str]) -> str:
 
 
 def entry_modules(stage: str, backends: Collection[str]) -> list[str]:
-    """Where the walk begins: the stage, and what is found by names that no import shows."""
+    """The stage's module, and those that are found by names which no import shows."""
     entries = [KINDS[stage].module, *ALWAYS]
     if stage == TRAIN:
         entries.append(TRAINER)

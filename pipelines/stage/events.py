@@ -1,4 +1,4 @@
-"""What a stage's process tells the process that started it, one JSON object a line.
+"""Events that a stage's process sends to the one that started it, one JSON object a line.
 
 {"kind": "run", "run_id": …, "run_name": …}      the run exists now
 {"kind": "progress", "done": 3, "total": 30, "note": "mAP50 0.63"}
@@ -100,7 +100,7 @@ def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
 
 
 def read_outcome(folder: Path) -> dict[str, Any] | None:
-    """What a process left as its last event; None where it left nothing."""
+    """The last event that a process left as a file; None where it left none."""
     try:
         outcome = json.loads((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

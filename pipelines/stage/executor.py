@@ -348,7 +348,7 @@ def _connected(tracking_uri: str) -> Ports | None:
 
 
 def cure_for(returncode: int) -> str:
-    """What a reader can do about a process that was ended from outside."""
+    """Advice on a process that was ended from outside."""
     name = signal_name(returncode)
     if name == "SIGILL":
         return (

@@ -1,4 +1,4 @@
-"""What stages take in: the scenario's data set as local data, and the detector to start from."""
+"""The inputs of stages: the scenario's data set as local data, and the detector to start from."""
 
 from __future__ import annotations
 
@@ -288,5 +288,5 @@ def source_run_tags(context: StageContext) -> dict[str, str]:
 
 
 def source_trust_tags(context: StageContext, source: DetectorPackage) -> dict[str, str]:
-    """What the source names beyond detectors' needs; said, too."""
+    """The run's tags for what the source names beyond detectors' needs; told, too."""
     return tell(context, names_of(source), f"{context.request.source} is trusted")

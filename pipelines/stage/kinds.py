@@ -1,4 +1,4 @@
-"""What can be asked for: four stages, and two commands that chain them. The one table of them.
+"""The one table of what can be asked for: four stages, and two commands that chain them.
 
 A new kind is a row here, a module with its Stage, and an entry in MLproject.
 """

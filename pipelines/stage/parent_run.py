@@ -105,7 +105,7 @@ def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
 
 
 def resume_command(options: RunOptions, run_id: str) -> str:
-    """How the caller goes on; finished stages are reused by their fingerprint.
+    """The command that goes on; finished stages are reused by their fingerprint.
 
     Full pipelines and comparisons take `resume`; for the rest, and where there is no run yet, the
     same command again is the way on.

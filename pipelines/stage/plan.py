@@ -20,7 +20,7 @@ ORIGINAL = "pytorch_fp32"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a caller may ask for beside the scenario.
+    """The options of a caller, beside the scenario.
 
     Args:
         code_path: experiment_code_path; a directory, file or git+ URL.

@@ -90,7 +90,7 @@ class StageRequest:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage may use. `scratch` is this attempt's own directory."""
+    """All that a stage may use. `scratch` is this attempt's own directory."""
 
     request: StageRequest
     scenario: Scenario
@@ -104,7 +104,7 @@ class StageContext:
         return Path(self.request.base_dir)
 
     def places_of(self, path: Path) -> list[Path]:
-        """Where a relative path may be meant to start: base_dir, the working directory, ours."""
+        """The files that a path may mean: from base_dir, the working directory, the project."""
         if path.is_absolute():
             return [path]
         return list(dict.fromkeys([self.base_dir / path, Path.cwd() / path, PROJECT_ROOT / path]))
@@ -112,7 +112,7 @@ class StageContext:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What `prepare` found out.
+    """The result of `prepare`.
 
     Args:
         identity: everything the result depends on; its hash is the stage's fingerprint.
@@ -133,7 +133,7 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What a stage's work came to; `variant` where it is another than was asked for.
+    """The result of a stage's work; `variant` where it is another than was asked for.
 
     `decision`: of a release, as ReleaseDecision.to_dict() gives it.
     """

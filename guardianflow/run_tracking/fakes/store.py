@@ -1,4 +1,4 @@
-"""The room's promises kept in memory: for tests, ours and our users'.
+"""Stores in memory that keep the promises of the real ones: for tests, ours and our users'.
 
 The conformance tests run over these and over MLflow alike. Nothing here imports mlflow.
 """
