@@ -14,6 +14,7 @@ Each does one thing that was, or would be, written in several rooms.
     foreign_yaml.py      YAML of others, read without harm
     markdown.py          texts of others in Markdown
     locks.py             one process at a time
+    environment.py       environment variables for a while
     module_imports.py    which modules a module needs, by reading its imports
     csv_files.py         tables that no spreadsheet runs
 """

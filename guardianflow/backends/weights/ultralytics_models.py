@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ...contracts.errors import BackendError, SourceError
-from ..exporting import environment, loggers_to_log, require
+from ...support.environment import environment
+from ..exporting import loggers_to_log, require
 from . import checkpoints
 from .pickled_names import is_tar
 
@@ -38,7 +39,7 @@ def import_ultralytics() -> Any:
         "YOLO_CONFIG_DIR": str(settings),
     }
     unset = {name: value for name, value in defaults.items() if name not in os.environ}
-    with environment(OMP_NUM_THREADS=None, **unset), loggers_to_log("ultralytics"):
+    with environment(unset, restored=["OMP_NUM_THREADS"]), loggers_to_log("ultralytics"):
         return require("ultralytics", "a PyTorch detector", INSTALL)
 
 
