@@ -1,20 +1,17 @@
-"""Utilities that any room may use; nothing of this project is imported here but its siblings.
+"""Utilities that any room may use; imports nothing of this project but its siblings.
 
-Each does one thing that was, or would be, written in several rooms.
-
-    child_processes.py   waits for processes and threads that answer a signal meanwhile
-    stop_signals.py      the signals that ask to stop become one KeyboardInterrupt
-    output_streams.py    stdout and stderr that may fail without consequence
-    terminal.py          the one way to print: nothing that is said drives a terminal
-    redaction.py         secrets are learnt, and replaced in texts and values
-    secret_rules.py      how a secret looks
-    redacted_streams.py  stdout and stderr of a process without secrets
-    redacted_files.py    files without secrets: written, copied before an upload, cleaned in place
-    suggestions.py       the known names that are near to one that was given
-    foreign_yaml.py      YAML of others, read without harm
-    markdown.py          texts of others in Markdown
-    locks.py             one process at a time
-    environment.py       environment variables for a while
-    module_imports.py    which modules a module needs, by reading its imports
-    csv_files.py         tables that no spreadsheet runs
+child_processes.py   waits for processes and threads, and answers signals meanwhile
+process_identity.py  tells later whether a process still lives
+stop_signals.py      makes one KeyboardInterrupt of the signals that ask to stop
+output_streams.py    lets stdout and stderr fail without consequence
+terminal.py          prints; the only place that does
+secrets/             keeps secrets from what is written and shown
+files.py             writes files whole or not at all, and durably
+locks.py             lets one process at a time do something
+undo.py              undoes what was made before a failure
+suggestions.py       finds the known names that are near to one that was given
+module_imports.py    finds the modules that a module needs, by reading imports
+foreign_yaml.py      reads YAML of others without harm
+markdown.py          shows texts of others in Markdown
+csv_files.py         writes tables that no spreadsheet runs
 """

@@ -1,1 +1,14 @@
-"""Shared by all stages: their order, their process, their run, their inputs."""
+"""What every stage shares.
+
+kinds.py          the table of stage kinds
+plan.py           scenario → the stages that will run
+stage.py          prepare, reuse or work: the run around a stage's work
+code_identity.py  the part of our own code that a stage's result depends on
+executor.py       runs a stage in a process of its own
+events.py         what that process tells
+tracked_run.py    opens and ends a run
+parent_run.py     a run with stages below it, and how it is resumed
+inputs.py         data set and source model
+weight_trust.py   looks at weights before anything opens them
+backend_check.py  asks whether a backend runs here
+"""
