@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import io
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -177,6 +178,21 @@ def int8_facts(request: ExportRequest, done: Mapping[str, str], images: int) -> 
         "calibration_images": str(images),
         "float_nodes": done["float_nodes"],
     }
+
+
+@contextlib.contextmanager
+def environment(**values: str | None) -> Iterator[None]:
+    """Set environment variables for a moment; None leaves a variable as it is, but restores it."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({name: value for name, value in values.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -57,6 +57,17 @@ def test_a_directory_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     assert place.stat().st_mode == plain.stat().st_mode, "others may read it, as the umask says"
 
 
+def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GF_A", "before")
+    monkeypatch.delenv("GF_B", raising=False)
+    monkeypatch.setenv("GF_C", "before")
+    with exporting.environment(GF_A="now", GF_B="now", GF_C=None):
+        assert (os.environ["GF_A"], os.environ["GF_B"]) == ("now", "now")
+        os.environ["GF_C"] = "changed by a library"
+    assert os.environ["GF_A"] == os.environ["GF_C"] == "before"
+    assert "GF_B" not in os.environ
+
+
 def test_chatter_goes_to_the_log(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

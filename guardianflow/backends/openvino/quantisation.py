@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...support.environment import environment
-from ..exporting import CalibrationImages, loggers_to_log, prints_to_log, require
+from ..exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
 
@@ -14,7 +13,7 @@ PERCENTILE = 0.9999
 
 def require_nncf() -> Any:
     """The nncf package; raises MissingDependencyError where it is not installed."""
-    with environment({"NNCF_CI": "1"}):  # it reports its use over the network otherwise
+    with environment(NNCF_CI="1"):  # it reports its use over the network otherwise
         return require("nncf", "OpenVINO int8", "pip install nncf")
 
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from ...contracts.errors import BackendError, BackendUnavailableError
 from ...contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from ...support.environment import environment
 from .. import catalogue, exporting, interchange
 from ..hardware import physical_cores
 from ..sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
@@ -133,7 +132,7 @@ def library() -> Any:
 def convert(openvino: Any, graph: Path) -> Any:
     """Read an interchange graph as an openvino.Model."""
     # CI=true is the converter's own switch to keep it from reporting its use over the network.
-    with environment({"CI": "true"}), exporting.prints_to_log():
+    with exporting.environment(CI="true"), exporting.prints_to_log():
         return openvino.convert_model(str(graph))
 
 

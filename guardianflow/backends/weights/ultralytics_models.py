@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...contracts.errors import BackendError, SourceError
-from ...support.environment import environment
-from ..exporting import loggers_to_log, require
+from ..exporting import environment, loggers_to_log, require
 from . import checkpoints
 from .pickled_names import is_tar
 
@@ -39,7 +38,7 @@ def import_ultralytics() -> Any:
         "YOLO_CONFIG_DIR": str(settings),
     }
     unset = {name: value for name, value in defaults.items() if name not in os.environ}
-    with environment(unset, restored=["OMP_NUM_THREADS"]), loggers_to_log("ultralytics"):
+    with environment(OMP_NUM_THREADS=None, **unset), loggers_to_log("ultralytics"):
         return require("ultralytics", "a PyTorch detector", INSTALL)
 
 

@@ -23,7 +23,6 @@ from ...contracts.errors import EvaluationError, MissingDependencyError
 from ...contracts.ports import ObjectDetector
 from ...contracts.results import Detections
 from ...contracts.sequences import TrackingSequence, TrackRows
-from ...support.environment import environment
 from ..images.preprocessing import load_image
 
 if TYPE_CHECKING:
@@ -307,9 +306,16 @@ def _quiet_environment() -> Iterator[None]:
         "YOLO_OFFLINE": "true",
         "YOLO_CONFIG_DIR": str(cache),
     }
-    unset = {name: value for name, value in wanted.items() if name not in os.environ}
-    with environment(unset, restored=[*wanted, "OMP_NUM_THREADS"]):
+    before = {name: os.environ.get(name) for name in (*wanted, "OMP_NUM_THREADS")}
+    os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
+    try:
         yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
