@@ -109,15 +109,9 @@ class MlflowStore:
 
         A NaN or infinity is left out, never written as 0. Without a step they stand at 0.
         """
-        from mlflow.entities import Metric
-
         now_ms = int(time.time() * 1000)
-        entries = [
-            Metric(key, value, now_ms, step or 0)
-            for key, value in names.finite_metrics(metrics).items()
-        ]
-        for start in range(0, len(entries), METRICS_A_CALL):
-            self._log(run_id, metrics=entries[start : start + METRICS_A_CALL])
+        points = [MetricPoint(key, value, step or 0, now_ms) for key, value in metrics.items()]
+        self.log_points(run_id, points)
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         """Log points of any number of curves, 1,000 a call; a NaN or infinity is left out."""

@@ -2,7 +2,8 @@
 
 It is taken over the modules that the stage's module imports, one through another, and those that
 the catalogue of backends finds by name. What a module says counts, not how it is written: comments,
-docstrings and layout change nothing.
+docstrings and layout change nothing. (Another version of Python may read the same text as another
+tree: then a stage is done anew.)
 """
 
 from __future__ import annotations

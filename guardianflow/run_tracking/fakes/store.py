@@ -114,10 +114,8 @@ class InMemoryStore:
     def log_metrics(
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        with self._lock:
-            run = self._written(run_id)
-            for key, value in names.finite_metrics(metrics).items():
-                run.metrics.setdefault(key, []).append((step or 0, value))
+        points = [MetricPoint(key, value, step or 0, 0) for key, value in metrics.items()]
+        self.log_points(run_id, points)
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         with self._lock:
