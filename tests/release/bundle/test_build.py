@@ -398,7 +398,7 @@ def test_killed_at_any_step_the_old_one_or_the_new_one_stands(
     tmp_path = in_memory
     paths = os.pathsep.join([str(repository), str(repository / "tests/helpers")])
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("killed_pulls.py")), tmp_path, scenario],
+        [sys.executable, str(repository / "tests/helpers/killed_pulls.py"), tmp_path, scenario],
         env=os.environ | {"PYTHONPATH": paths, "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
