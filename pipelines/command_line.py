@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from guardianflow.contracts.errors import ComparisonFailedError, GuardianFlowError
 from guardianflow.contracts.releases import PASS
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.output_streams import surviving_output
 from guardianflow.support.secrets.redaction import shown_address, shown_command
 from guardianflow.support.secrets.streams import keeping_secrets
@@ -30,7 +31,8 @@ from guardianflow.support.terminal import escape_log_lines, write
 
 from .options import RunCommand, overrides_from, parse_module
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
-from .stage.plan import COMPARE, FULL_PIPELINE, RESUMABLE, RunOptions, type_of
+from .stage.kinds import COMPARE, FULL_PIPELINE, KINDS
+from .stage.plan import RunOptions
 
 if TYPE_CHECKING:
     from scenario import Scenario
@@ -80,7 +82,7 @@ def load_asked(asked: RunCommand, overrides: Sequence[str] = ()) -> Scenario:
     return load_scenario(
         asked.scenario,
         overrides=[*flag_overrides(asked), *overrides, *asked.overrides],
-        experiment_type=type_of(asked.stage),
+        experiment_type=KINDS[asked.stage].scenario_type,
         search_dirs=[PROJECT_ROOT],
     )
 
@@ -126,7 +128,7 @@ def run_command(
         source=asked.start,
         backend=asked.backend,
         resume=asked.resume,
-        resumable=asked.stage in RESUMABLE,
+        resumable=KINDS[asked.stage].resumable,
         force=asked.force,
         register=not asked.no_register,
         trust_weights=asked.trust_weights,
@@ -244,4 +246,9 @@ def print_error(as_json: bool, kind: str, message: str, code: int, **fields: Any
         error = {"type": kind, "message": message, "exit_code": code, **fields}
         from .console import print_json
 
-        print_json({"status": "KILLED" if code == INTERRUPTED else "FAILED", "error": error})
+        print_json(
+            {
+                "status": RunStatus.KILLED if code == INTERRUPTED else RunStatus.FAILED,
+                "error": error,
+            }
+        )

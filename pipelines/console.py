@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,8 +26,9 @@ from rich.table import Table
 from rich.text import Text
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.explanation import as_dict
-from guardianflow.support.terminal import make_console, write
+from guardianflow.support.terminal import make_console, say, write
 
 from .release.text import decision_lines
 from .stage.events import Reporter
@@ -199,7 +199,7 @@ def make_reporter() -> Reporter:
 
 
 def outcome(result: StageResult) -> str:
-    if result.status == "CHECKED":
+    if result.status == RunStatus.CHECKED:
         return "checked"
     return "reused" if result.reused else "done"
 
@@ -211,12 +211,6 @@ def headline(result: StageResult) -> str:
         for key, label, form in HEADLINE_METRICS
         if key in result.metrics
     )
-
-
-def say(text: str) -> None:
-    """A line on stderr; a terminal that went away is no reason to stop."""
-    with suppress(OSError, ValueError):
-        write(text, error=True)
 
 
 def print_table(table: VariantTable) -> None:

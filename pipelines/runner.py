@@ -12,6 +12,7 @@ from typing import Protocol
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.run_status import RunStatus
 from scenario import Scenario
 
 from .compare.comparison import Comparison
@@ -20,11 +21,9 @@ from .release.runner import ReleaseRunner
 from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
 from .stage.events import Reporter
 from .stage.executor import LocalExecutor
+from .stage.kinds import COMPARE, FULL_PIPELINE, RELEASE
 from .stage.parent_run import parent_run
 from .stage.plan import (
-    COMPARE,
-    FULL_PIPELINE,
-    RELEASE,
     Planner,
     RunOptions,
     describe,
@@ -119,7 +118,7 @@ class VariantsRunner:
         return StageResult(
             stage="quant",
             run_id=parent,
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             experiment_name=scenario.get_experiment_name(),
             run_name=run_name,
             models=tuple(all_models(results)),

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from guardianflow.contracts.results import StageResult
-from guardianflow.support.csv_files import write_csv
-from guardianflow.support.markdown import markdown_text, table_head, table_row
+from guardianflow.contracts.run_status import RunStatus
+from guardianflow.support.text.csv_files import write_csv
+from guardianflow.support.text.markdown import markdown_text, table_head, table_row
 
 from .stage.plan import ORIGINAL
 
@@ -48,7 +49,7 @@ class VariantRow:
     """
 
     variant: str
-    status: str = "FINISHED"
+    status: str = RunStatus.FINISHED
     reason: str = ""
     made: str = ""
     mAP50: float | None = None  # noqa: N815 - the field's own spelling
@@ -203,7 +204,7 @@ def _delta(row: VariantRow) -> str:
 
 
 def _speedup(row: VariantRow) -> str:
-    if row.variant == ORIGINAL and row.status == "FINISHED":
+    if row.variant == ORIGINAL and row.status == RunStatus.FINISHED:
         return "1.00×"  # against itself, by definition
     return number(
         row.speedup_ratio, ".2f", "×" + _interval(row.speedup_bounds, ".2f") + _doubt(row)
@@ -228,7 +229,7 @@ def verdict(row: VariantRow) -> str:
 
 def _registered(row: VariantRow) -> str:
     """The model's name; of what was not finished, why."""
-    if row.status != "FINISHED":
+    if row.status != RunStatus.FINISHED:
         return f"{row.status.lower()}: {row.reason}"
     return f"{row.registered_name} v{row.registered_version}" if row.registered_name else "–"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from guardianflow.contracts.ports import AliasStore, DetectorRegistry, RunReader, RunTracker
+from guardianflow.contracts.run_status import RunStatus
 
 
 class Store(RunTracker, RunReader, Protocol):
@@ -18,7 +19,9 @@ class Store(RunTracker, RunReader, Protocol):
         """Point the run that `mlflow run` made to `run_id`; nothing where there is none."""
         ...
 
-    def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]: ...
+    def fail_running(
+        self, parent_run_id: str, status: RunStatus = RunStatus.FAILED
+    ) -> list[str]: ...
 
     def reopen_run(self, run_id: str) -> None: ...
 

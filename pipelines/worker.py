@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError
+from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.support.child_processes import end_group
 from guardianflow.support.output_streams import surviving_output
@@ -25,7 +25,7 @@ from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.stop_signals import let_through, stop_signals
 
 from .stage.events import OUTCOME_FILE, EventSink, write_outcome
-from .stage.stage import Stage, StageContext, StageRequest, execute
+from .stage.stage import StageContext, StageRequest, execute, make_stage
 
 PARENT_CHECK_S = 1.0
 ORPHAN_GRACE_S = 60.0
@@ -108,27 +108,6 @@ def open_context(request: StageRequest, events: EventSink, scratch: Path) -> Sta
         events=events,
         scratch=scratch,
     )
-
-
-def make_stage(context: StageContext) -> Stage:
-    """The stage's object; its module is imported here, so that train never loads OpenVINO."""
-    if context.request.stage == "train":
-        from .train.stage import TrainStage
-
-        return TrainStage(context)
-    if context.request.stage == "quant":
-        from .quant.stage import QuantStage
-
-        return QuantStage(context)
-    if context.request.stage == "infer":
-        from .infer.stage import InferStage
-
-        return InferStage(context)
-    if context.request.stage == "release":
-        from .release.stage import ReleaseStage
-
-        return ReleaseStage(context)
-    raise ConfigurationError(f"unknown stage '{context.request.stage}'")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from guardianflow.support.suggestions import did_you_mean, nearest
-from guardianflow.support.text import shortened
+from guardianflow.support.text.shortening import shortened
 
 from .conflicts import LATER_COMPARISONS, conflicts
 from .fields import ONE, SEVERAL, Expected

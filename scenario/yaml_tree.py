@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from guardianflow.contracts.errors import Problem, Problems
-from guardianflow.support.text import shortened
+from guardianflow.support.text.shortening import shortened
 
 MAX_VALUES = 20_000
 MAX_DEPTH = 50

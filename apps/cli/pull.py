@@ -11,6 +11,7 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.releases import OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.bundle.check import (
     PREVIOUS,
     BundleCheck,
@@ -18,8 +19,8 @@ from guardianflow.release.bundle.check import (
     linked_name,
 )
 from guardianflow.release.bundle.install import Installed
-from guardianflow.support.terminal import write
-from pipelines.console import StderrProgress, print_json, say
+from guardianflow.support.terminal import say, write
+from pipelines.console import StderrProgress, print_json
 
 from .options import PullCommand
 
@@ -77,7 +78,7 @@ def check_bundles(target: Path, as_json: bool) -> int:
 def pulled_as_dict(model: RegisteredModel, installed: Installed) -> dict[str, Any]:
     """The object that --json prints."""
     return {
-        "status": "FINISHED",
+        "status": RunStatus.FINISHED,
         "done": installed.done,
         "model": model.display_name,
         "registered_name": model.name,

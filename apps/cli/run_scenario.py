@@ -17,7 +17,8 @@ from pipelines.command_line import flag_overrides, load_asked, run_command
 from pipelines.options import RunCommand
 from pipelines.settings import load_settings
 from pipelines.stage.inputs import MODEL_REFERENCE, RUN_REFERENCE
-from pipelines.stage.plan import is_run_id, type_of
+from pipelines.stage.kinds import KINDS
+from pipelines.stage.plan import is_run_id
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
 
@@ -48,7 +49,7 @@ def make_scenario(asked: RunCommand) -> Scenario:
     if asked.scenario:
         return load_asked(asked, model_overrides(asked))
     overrides = [*flag_overrides(asked), *model_overrides(asked), *asked.overrides]
-    wanted = type_of(asked.stage)
+    wanted = KINDS[asked.stage].scenario_type
     if logged := logged_scenario(asked.start):
         origin = f"scenario of {asked.start}"
         return build_scenario(logged, overrides=overrides, experiment_type=wanted, origin=origin)

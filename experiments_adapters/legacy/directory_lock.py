@@ -8,7 +8,6 @@ outlived its wrapper is found by its process number and start.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,11 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
+from guardianflow.support.locks import take_lock
 
 
 class DirectoryLock:
@@ -31,8 +31,8 @@ class DirectoryLock:
         abandoned_run: run of a wrapper that was killed with the lock in its hands; '' for none.
     """
 
-    def __init__(self, stream: IO[str], directory: Path, abandoned_run: str = "") -> None:
-        self._stream = stream
+    def __init__(self, file: Path, directory: Path, abandoned_run: str = "") -> None:
+        self._file = file
         self.abandoned_run = abandoned_run
         self._facts: dict[str, Any] = {
             "directory": str(directory),
@@ -47,10 +47,7 @@ class DirectoryLock:
         if pid := facts.get("script_pid"):
             with contextlib.suppress(psutil.Error):
                 self._facts["script_started"] = psutil.Process(int(str(pid))).create_time()
-        self._stream.seek(0)
-        self._stream.truncate()
-        json.dump(self._facts, self._stream)
-        self._stream.flush()
+        self._file.write_text(json.dumps(self._facts), encoding="utf-8")
 
 
 @contextmanager
@@ -66,35 +63,32 @@ def locked(directory: Path, locks: Path) -> Iterator[DirectoryLock]:
     """
     real = directory.resolve()
     name = hashlib.sha256(os.fsencode(real)).hexdigest()[:24]
+    file = locks / f"{name}.json"
     try:
         locks.mkdir(parents=True, exist_ok=True)
-        stream = (locks / f"{name}.json").open("a+", encoding="utf-8")
+        lock = take_lock(file)
+    except TimeoutError as exc:
+        raise ConcurrentChangeError(_refusal(real, _facts(file), "pid")) from exc
     except OSError as exc:
         raise ConfigurationError(
             f"{locks} must be a directory to write locks into: {exc.strerror}. Name another one "
             "in GUARDIANFLOW_WORK_DIR"
         ) from exc
-    with stream:
-        holder = _facts(stream)
+    with lock:
+        left = _facts(file)
+        if _outlived(left):
+            raise ConcurrentChangeError(_refusal(real, left, "script_pid"))
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise ConcurrentChangeError(_refusal(real, _facts(stream), "pid")) from exc
-        if _outlived(holder):
-            raise ConcurrentChangeError(_refusal(real, holder, "script_pid"))
-        try:
-            yield DirectoryLock(stream, real, str(holder.get("run", "")))
+            yield DirectoryLock(file, real, str(left.get("run", "")))
         finally:
-            stream.seek(0)
-            stream.truncate()
+            file.write_text("", encoding="utf-8")
 
 
-def _facts(stream: IO[str]) -> dict[str, Any]:
-    """Who holds the lock, or held it and died; {} where nothing readable stands there."""
-    stream.seek(0)
+def _facts(file: Path) -> dict[str, Any]:
+    """The holder of the lock, or one that died with it; {} where nothing readable stands there."""
     try:
-        facts = json.load(stream)
-    except ValueError:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from ..contracts.errors import (
     MissingDependencyError,
 )
 from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest
+from ..support.files import whole_directory
 from ..support.foreign_libraries import environment as environment
 from ..support.foreign_libraries import loggers_to_log as loggers_to_log
 from ..support.foreign_libraries import prints_to_log as prints_to_log
@@ -78,14 +77,8 @@ def complete_or_absent(destination: Path) -> Iterator[Path]:
             f"{destination} exists already; choose another directory or remove it first"
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
-    work = hidden / "package"
-    try:
-        work.mkdir()  # mkdtemp makes directories for their owner alone; this one follows the umask
+    with whole_directory(destination) as work:
         yield work
-        work.rename(destination)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def finished_package(

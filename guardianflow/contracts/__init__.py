@@ -1,6 +1,7 @@
 """Errors, results and ports that the rooms agree on. Standard library and support/ alone.
 
 errors.py            one tree of errors
+run_status.py        how far a run is, or how it ended
 results.py           frozen values that rooms hand to each other
 ports.py             what a room may ask of another
 detector_package.py  a detector's files, their description, and its identity

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from ..support.text import shortened
+from ..support.text.shortening import shortened
 from .errors import ConfigurationError
 
 LONGEST_BYTES = 3_000

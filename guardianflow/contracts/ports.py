@@ -22,6 +22,7 @@ from .results import (
     RunRequest,
     SessionInfo,
 )
+from .run_status import RunStatus
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,7 +180,7 @@ class RunTracker(Protocol):
         """Upload a file, or a directory's content, under `folder` of the run's artifacts."""
         ...
 
-    def end_run(self, run_id: str, status: str = "FINISHED") -> None: ...
+    def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None: ...
 
 
 class RunReader(Protocol):
@@ -194,7 +195,7 @@ class RunReader(Protocol):
         *,
         experiment_name: str | None = None,
         tags: Mapping[str, str] | None = None,
-        status: str | None = None,
+        status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
         """Newest first. An unknown experiment gives none."""

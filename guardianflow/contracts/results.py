@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .detector_package import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
 from .releases import ReleaseDecision
+from .run_status import RunStatus
 
 if TYPE_CHECKING:
     import numpy as np
@@ -211,7 +212,7 @@ class RunRecord:
     run_id: str
     experiment_name: str
     run_name: str
-    status: str
+    status: RunStatus
     start_time_ms: int
     end_time_ms: int | None
     tags: Mapping[str, str]
@@ -253,7 +254,7 @@ class StageResult:
 
     stage: str
     run_id: str
-    status: str
+    status: RunStatus
     experiment_name: str
     run_name: str
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -276,6 +277,7 @@ class StageResult:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> StageResult:
         known = dict(values)
+        known["status"] = RunStatus(known["status"])
         known["models"] = tuple(
             RegisteredModel(**{**model, "aliases": tuple(model["aliases"])})
             for model in known.get("models", ())

@@ -9,10 +9,10 @@ runtime_copy.py    which of our modules the model needs, copied under another na
 detector_model.py  the model's own code, run by mlflow where this project may be missing
 launcher.py        the run that `mlflow run` made before it started us
 experiments.py     experiments by name: found, made, refused when deleted
-run_records.py     a run as the contracts know it; filters and batches
-connection.py      opens a store, tries again, translates mlflow's errors
+run_records.py     runs and models as the contracts know them; filters and batches
+connection.py      opening a store, retries, pages, mlflow's errors translated
 names.py           what may stand as a key, a value and a name; no secret may
 uploads.py         what may be uploaded: no secret may
 references.py      references to detectors, and what is said when there is none
-fakes/             the same promises in memory
+fakes/             the same promises in memory, for tests
 """

@@ -13,7 +13,8 @@ from ..contracts.errors import SourceError
 from ..contracts.results import RegisteredModel
 from . import references
 from .connection import Connection, ResourceMissingError
-from .names import display_name, model_tag, registered_name
+from .names import model_tag, registered_name
+from .run_records import registered_model
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel as MlflowModel
@@ -24,13 +25,16 @@ class MlflowAliasStore:
 
     Args:
         tracking_uri: as for MlflowStore.
+        connection: one that is open already; the tracking URI is not asked then.
 
     Raises:
         TrackingError: the store can't be opened or the server can't be reached.
     """
 
-    def __init__(self, tracking_uri: str | None = None) -> None:
-        self._connection = Connection(tracking_uri)
+    def __init__(
+        self, tracking_uri: str | None = None, connection: Connection | None = None
+    ) -> None:
+        self._connection = connection or Connection(tracking_uri)
         self._client = self._connection.client
 
     @property
@@ -40,26 +44,13 @@ class MlflowAliasStore:
     def versions(self, name: str) -> list[RegisteredModel]:
         model = self._model(name)
         aliases = _texts(model.aliases)
-        found = self._pages(
+        found = self._connection.pages(
             f"list versions of '{model.name}'",
             self._client.search_model_versions,
             filter_string=f"name = '{model.name}'",
         )
         return sorted(
-            (
-                RegisteredModel(
-                    name=version.name,
-                    version=str(version.version),
-                    aliases=tuple(
-                        sorted(a for a, v in aliases.items() if v == str(version.version))
-                    ),
-                    display_name=display_name(version.name),
-                    run_id=version.run_id or None,
-                    tags=dict(version.tags),
-                    created_ms=int(version.creation_timestamp),
-                )
-                for version in found
-            ),
+            (registered_model(version, aliases) for version in found),
             key=lambda model: int(model.version),
         )
 
@@ -106,7 +97,7 @@ class MlflowAliasStore:
                 f"read model '{registered}'", self._client.get_registered_model, registered
             )
         except ResourceMissingError as exc:
-            raise self._unknown(registered) from exc
+            raise self.unknown_model(registered) from exc
         return model
 
     def _write(self, name: str, doing: str, write: Callable[..., Any], *arguments: str) -> None:
@@ -114,21 +105,11 @@ class MlflowAliasStore:
         try:
             self._connection.call(f"{doing} of '{registered}'", write, registered, *arguments)
         except ResourceMissingError as exc:
-            raise self._unknown(registered) from exc
+            raise self.unknown_model(registered) from exc
 
-    def _unknown(self, registered: str) -> SourceError:
-        models = self._pages("list models", self._client.search_registered_models)
+    def unknown_model(self, registered: str) -> SourceError:
+        models = self._connection.pages("list models", self._client.search_registered_models)
         return references.unknown_model(registered, {model.name for model in models})
-
-    def _pages(self, doing: str, search: Callable[..., Any], **arguments: Any) -> list[Any]:
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._connection.call(doing, search, page_token=token, **arguments)
-            found += page
-            token = page.token
-            if not token:
-                return found
 
 
 def _texts(values: Mapping[str, object] | None) -> dict[str, str]:

@@ -14,13 +14,14 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 from urllib.request import pathname2url
 
 from ..contracts.errors import GuardianFlowError, TrackingError
+from ..support.locks import take_lock
 from ..support.secrets.redaction import learn_text, redact_text, shown_address
 
 if TYPE_CHECKING:
@@ -141,6 +142,16 @@ class Connection:
             time.sleep(pause_s * random.uniform(0.5, 1.5))
             pause_s = min(2 * pause_s, 2.0)
 
+    def pages(self, doing: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+        """All that a search of mlflow finds, page after page."""
+        token = None
+        while True:
+            page = self.call(doing, search, page_token=token, **arguments)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
     def _open(self, patience_s: float) -> MlflowClient:
         # Another program that uses mlflow without our lock (its own UI, say) may be creating the
         # tables at this very moment: what fails now holds a moment later.
@@ -252,30 +263,16 @@ def _check_database_file(path: Path) -> None:
         ) from exc
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> AbstractContextManager[object]:
     """Hold an inter-process lock: two first starts must not migrate one database at once."""
     try:
-        import fcntl
-    except ImportError:  # Windows: mlflow's own start-up is all there is
-        yield
-        return
-    deadline = time.monotonic() + LOCK_WAIT_S
-    with path.open("a") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as exc:
-                if time.monotonic() > deadline:
-                    raise TrackingError(
-                        f"another process has held {path} for {LOCK_WAIT_S:.0f} s. End it and "
-                        "try again"
-                    ) from exc
-            except OSError as exc:
-                raise TrackingError(
-                    f"{path} can't be locked ({exc}): a database needs a file system with locks. "
-                    "Name a local file, or a server, in MLFLOW_TRACKING_URI"
-                ) from exc
-            time.sleep(0.05)
-        yield  # closing the file releases the lock
+        return take_lock(path, LOCK_WAIT_S)
+    except TimeoutError as exc:
+        raise TrackingError(
+            f"another process has held {path} for {LOCK_WAIT_S:.0f} s. End it and try again"
+        ) from exc
+    except OSError as exc:
+        raise TrackingError(
+            f"{path} can't be locked ({exc}): a database needs a file system with locks. "
+            "Name a local file, or a server, in MLFLOW_TRACKING_URI"
+        ) from exc

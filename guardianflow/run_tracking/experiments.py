@@ -41,14 +41,7 @@ class Experiments:
     def all(self) -> list[Experiment]:
         """Every experiment that has not been deleted."""
         search = self._connection.client.search_experiments
-        found: list[Experiment] = []
-        token = None
-        while True:
-            page = self._connection.call("list experiments", search, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
+        return list(self._connection.pages("list experiments", search))
 
     def _find(self, name: str) -> Experiment | None:
         return self._connection.call(

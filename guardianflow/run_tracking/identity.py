@@ -1,4 +1,4 @@
-"""Whether a fetched detector is the one that was registered.
+"""Compares a fetched detector with the one that was registered.
 
 A version and its logged model each keep the identity (`DetectorPackage.digest`) as a tag. Models
 registered by earlier releases keep the sha256 of their files alone; their description is compared
@@ -43,7 +43,7 @@ def verified(
 
 
 def description(package: DetectorPackage) -> dict[str, Any]:
-    """What a logged model says of itself, in its MLmodel file."""
+    """The description of a logged model, in its MLmodel file."""
     spec = package.spec
     return {
         "architecture": spec.architecture,

@@ -83,7 +83,7 @@ def adopted_params(request: RunRequest, written: Mapping[str, str]) -> dict[str,
 
 
 def launcher_tags(request: RunRequest, run_id: str, page: str) -> dict[str, str]:
-    """What leads from the launcher's run to ours; `page` is our run's place in the UI."""
+    """Tags that lead from the launcher's run to ours; `page` is our run's place in the UI."""
     return {
         "guardianflow.run_id": run_id,
         "guardianflow.experiment": request.experiment_name,

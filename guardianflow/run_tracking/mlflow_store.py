@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import MetricPoint, RunRecord, RunRequest
+from ..contracts.run_status import RunStatus
 from ..support.suggestions import nearest
 from . import names
 from .connection import Connection, ResourceMissingError
@@ -95,7 +96,7 @@ class MlflowStore:
             describe()
         except BaseException as exc:
             try:
-                self.end_run(run_id, "FAILED")
+                self.end_run(run_id, RunStatus.FAILED)
             except TrackingError as left:
                 exc.add_note(f"Run {run_id} is left RUNNING: {left}")
             raise
@@ -108,15 +109,9 @@ class MlflowStore:
 
         A NaN or infinity is left out, never written as 0. Without a step they stand at 0.
         """
-        from mlflow.entities import Metric
-
         now_ms = int(time.time() * 1000)
-        entries = [
-            Metric(key, value, now_ms, step or 0)
-            for key, value in names.finite_metrics(metrics).items()
-        ]
-        for start in range(0, len(entries), METRICS_A_CALL):
-            self._log(run_id, metrics=entries[start : start + METRICS_A_CALL])
+        points = [MetricPoint(key, value, step or 0, now_ms) for key, value in metrics.items()]
+        self.log_points(run_id, points)
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         """Log points of any number of curves, 1,000 a call; a NaN or infinity is left out."""
@@ -165,7 +160,7 @@ class MlflowStore:
                 f"upload {source} to run {run_id}", upload, run_id, str(clean), place or None
             )
 
-    def end_run(self, run_id: str, status: str = "FINISHED") -> None:
+    def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None:
         """End a run FINISHED, FAILED or KILLED."""
         ended = checked_end_status(status)
         self.connection.call(f"end run {run_id}", self._client.set_terminated, run_id, ended)
@@ -180,16 +175,16 @@ class MlflowStore:
         """
         run = self._run(run_id)
         status = run.info.status
-        if status == "FINISHED":
+        if status == RunStatus.FINISHED:
             raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
-        if status != "RUNNING":
+        if status != RunStatus.RUNNING:
             self.connection.call(
-                f"reopen run {run_id}", self._client.update_run, run_id, status="RUNNING"
+                f"reopen run {run_id}", self._client.update_run, run_id, status=RunStatus.RUNNING
             )
         if ERROR_TAG in run.data.tags:
             self.connection.call(f"reopen run {run_id}", self._client.delete_tag, run_id, ERROR_TAG)
 
-    def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
+    def fail_running(self, parent_run_id: str, status: RunStatus = RunStatus.FAILED) -> list[str]:
         """End every RUNNING run below a parent, at any depth; returns their ids.
 
         For a parent that stops early: its children's processes are gone, their runs are not.
@@ -197,7 +192,10 @@ class MlflowStore:
         ended: list[str] = []
         for child in self.find_runs(tags={PARENT_TAG: parent_run_id}, limit=100_000):
             ended += self.fail_running(child.run_id, status)
-            if child.status == "RUNNING" and self._run(child.run_id).info.status == "RUNNING":
+            if (
+                child.status == RunStatus.RUNNING
+                and self._run(child.run_id).info.status == RunStatus.RUNNING
+            ):
                 self.end_run(child.run_id, status)
                 ended.append(child.run_id)
         return ended
@@ -217,7 +215,7 @@ class MlflowStore:
         *,
         experiment_name: str | None = None,
         tags: Mapping[str, str] | None = None,
-        status: str | None = None,
+        status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
         """Newest first; tags compared exactly. An unknown experiment gives none."""
@@ -283,13 +281,6 @@ class MlflowStore:
         page = run_page(run.info.experiment_id, run_id)
         self.annotate(str(launcher.info.run_id), tags=launcher_tags(request, run_id, page))
 
-    def run_url(self, run_id: str) -> str | None:
-        """The run's page in the server's UI; None for a store without a server."""
-        if not self.tracking_uri.startswith(("http://", "https://")):
-            return None
-        experiment_id = self._run(run_id).info.experiment_id
-        return f"{self.connection.shown_uri}/{run_page(experiment_id, run_id)}"
-
     # --- inside -------------------------------------------------------------------------------
 
     def _create(self, request: RunRequest, experiment_id: str) -> str:
@@ -326,7 +317,7 @@ class MlflowStore:
                 f"{self.connection.shown_uri}. Set MLFLOW_TRACKING_URI to the launcher's store "
                 "(an absolute sqlite path or a server), or unset MLFLOW_RUN_ID"
             ) from exc
-        if run.info.status != "RUNNING":
+        if run.info.status != RunStatus.RUNNING:
             logger.warning(
                 "MLFLOW_RUN_ID names run %s, which is %s: it is left alone and a new run is made",
                 launcher.run_id,
@@ -390,18 +381,12 @@ class MlflowStore:
         return f"there is no run '{run_id}' in {self.connection.shown_uri}{hint}"
 
     def _search(self, experiment_ids: list[str], filter_text: str) -> Iterator[Run]:
-        token = None
-        while experiment_ids:
-            page = self.connection.call(
+        if experiment_ids:
+            yield from self.connection.pages(
                 "search runs",
                 self._client.search_runs,
-                experiment_ids,
+                experiment_ids=experiment_ids,
                 filter_string=filter_text,
                 max_results=PAGE,
                 order_by=["attributes.start_time DESC"],
-                page_token=token,
             )
-            yield from page
-            token = page.token
-            if not token:
-                return

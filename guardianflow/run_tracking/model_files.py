@@ -113,7 +113,7 @@ def _pyfunc() -> Any:
 
 
 def said_in(mlmodel: Path) -> Mapping[str, Any]:
-    """What a logged model says of itself, out of its downloaded MLmodel file; {} for nothing."""
+    """Reads what a logged model says of itself in its downloaded MLmodel file; {} for nothing."""
     from mlflow.models import Model
 
     return dict(Model.load(str(mlmodel)).metadata or {})

@@ -1,4 +1,4 @@
-"""What may stand as a key, a value and a name in MLflow; no secret may.
+"""Keys, values and names as MLflow takes them; no secret stands in them.
 
 Functions of the standard library; the store, the registry and their fakes share them, so that all
 agree about what is written. Every parameter and tag goes through `stored_text` or `model_tag`.

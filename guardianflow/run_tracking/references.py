@@ -14,6 +14,7 @@ from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.given import whole_number
 from ..contracts.results import RunRecord
+from ..contracts.run_status import RunStatus
 from ..support.suggestions import nearest
 from .identity import DIGEST_TAG
 from .names import display_name, registered_name, stored_values
@@ -101,7 +102,7 @@ def check_destination(destination: Path) -> None:
 def version_tags(
     package: DetectorPackage, run_id: str, tags: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """What a registered version says of itself; the caller's own tags win, but for its identity.
+    """Tags of a registered version: what it is; the caller's own tags win, but for its identity.
 
     `source_run_id` is the run that the weights come from: for a quantised detector the one it
     was made from, else the run that registers it.
@@ -137,7 +138,7 @@ def unknown_alias(name: str, alias: str, known: Collection[str]) -> SourceError:
 
 def check_source_run(run: RunRecord) -> None:
     """Raises SourceError for a run that failed: what it logged is not to be built upon."""
-    if run.status in ("FAILED", "KILLED"):
+    if run.status in (RunStatus.FAILED, RunStatus.KILLED):
         raise SourceError(
             f"{_described(run)} is {run.status}. Name a run that finished, or resume this one"
         )
@@ -146,7 +147,7 @@ def check_source_run(run: RunRecord) -> None:
 def no_detector(run: RunRecord) -> SourceError:
     """For a run that logged no detector: says what the run is, and what to name instead."""
     kind = run.tags.get("exp.type")
-    state = "is still RUNNING and has" if run.status == "RUNNING" else "has"
+    state = "is still RUNNING and has" if run.status == RunStatus.RUNNING else "has"
     return SourceError(
         f"{_described(run)} {state} logged no detector{f'; its type is {kind}' if kind else ''}. "
         "Name a train or quant run that finished"

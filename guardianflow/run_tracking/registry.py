@@ -12,23 +12,24 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..contracts.detector_package import DetectorPackage, IdentityRule
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import RegisteredModel
 from ..support.undo import UndoStack, undo_on_failure
 from . import references
+from .alias_store import MlflowAliasStore
 from .connection import ResourceMissingError
 from .identity import DIGEST_TAG, check_described, verified
 from .mlflow_store import MlflowStore
 from .model_files import PACKAGE_PATH, said_in, save_detector_model
 from .names import display_name, registered_name, stored_values
+from .run_records import registered_model
 from .uploads import cleaned_model
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
-    from mlflow.entities.model_registry import ModelVersion
 
 LOGGED_NAME = "detector"
 # mlflow's own stores forget a version's model id, so it is kept as a tag.
@@ -57,6 +58,7 @@ class MlflowRegistry:
         self._store = MlflowStore(tracking_uri)
         self._connection = self._store.connection
         self._client = self._connection.client
+        self._models = MlflowAliasStore(connection=self._connection)
         self._requirements_for = requirements_for or (lambda _backend: [])
 
     def register(
@@ -99,9 +101,9 @@ class MlflowRegistry:
             version = self._version_of(registered, logged)
             if version is None:
                 version = self._make_version(registered, logged, run_id, version_tags, made)
-            self._tag_run(run_id, registered, str(version.version), made)
-            self._move_alias(registered, alias, str(version.version), made)
-        return self._registered(registered, str(version.version))
+            self._tag_run(run_id, registered, version, made)
+            self._move_alias(registered, alias, version, made)
+        return self._registered(registered, version)
 
     def fetch(self, reference: str, destination: Path) -> DetectorPackage:
         """Download a detector and check every file; see the DetectorRegistry port.
@@ -156,15 +158,12 @@ class MlflowRegistry:
         Sorted by name and version.
         """
         wanted = pattern.replace("/", ".")
-        aliases = {
-            model.name: dict(model.aliases)
-            for model in self._pages("list models", self._client.search_registered_models)
-            if wanted in model.name
-        }
-        versions = self._pages("list model versions", self._client.search_model_versions)
+        pages, client = self._connection.pages, self._client
+        models = pages("list models", client.search_registered_models)
+        aliases = {model.name: dict(model.aliases) for model in models if wanted in model.name}
         found = [
-            _model(version, aliases[version.name])
-            for version in versions
+            registered_model(version, aliases[version.name])
+            for version in pages("list model versions", client.search_model_versions)
             if version.name in aliases
         ]
         return sorted(found, key=lambda model: (model.name, int(model.version)))
@@ -255,7 +254,7 @@ class MlflowRegistry:
         run_id: str,
         tags: Mapping[str, str],
         made: UndoStack,
-    ) -> ModelVersion:
+    ) -> str:
         call, client = self._connection.call, self._client
         try:
             call(f"register '{name}'", client.create_registered_model, name)
@@ -264,7 +263,7 @@ class MlflowRegistry:
                 raise
         else:
             made.add(f"registered model '{name}'", lambda: self._remove_empty(name))
-        version: ModelVersion = call(
+        version = call(
             f"register a version of '{name}'",
             client.create_model_version,
             name,
@@ -281,11 +280,11 @@ class MlflowRegistry:
                 f"delete version {number} of '{name}'", client.delete_model_version, name, number
             ),
         )
-        return version
+        return number
 
     def _remove_empty(self, name: str) -> None:
         # Another process may have registered a version in the model that this one has made.
-        if not self._versions(name):
+        if not self._models.versions(name):
             self._connection.call(
                 f"delete model '{name}'", self._client.delete_registered_model, name
             )
@@ -303,37 +302,24 @@ class MlflowRegistry:
                 self._connection.call(f"untag run {run_id}", self._client.delete_tag, run_id, key)
 
     def _move_alias(self, name: str, alias: str, version: str, made: UndoStack) -> None:
-        before = self._aliases(name).get(alias)
+        before = self._models.aliases(name).get(alias)
         made.add(f"alias '{alias}'", lambda: self._restore_alias(name, alias, version, before))
-        self._connection.call(
-            f"set alias '{alias}' of '{name}'",
-            self._client.set_registered_model_alias,
-            name,
-            alias,
-            version,
-        )
+        self._models.set_alias(name, alias, version)
 
     def _restore_alias(self, name: str, alias: str, ours: str, before: str | None) -> None:
-        if self._aliases(name).get(alias) != ours or before == ours:
+        if self._models.aliases(name).get(alias) != ours or before == ours:
             return
         if before is None:
-            call, args = self._client.delete_registered_model_alias, (name, alias)
-            self._connection.call(f"unset alias '{alias}'", call, *args)
+            self._models.delete_alias(name, alias)
         else:
-            self._connection.call(
-                f"restore alias '{alias}'",
-                self._client.set_registered_model_alias,
-                name,
-                alias,
-                before,
-            )
+            self._models.set_alias(name, alias, before)
 
     # --- finding ------------------------------------------------------------------------------
 
     def _logged_detector(self, run_id: str) -> LoggedModel | None:
         """The READY detector that the run logged; a half-made one does not count."""
         run = self._connection.call(f"read run {run_id}", self._client.get_run, run_id)
-        found = self._pages(
+        found = self._connection.pages(
             f"find the detector of run {run_id}",
             self._client.search_logged_models,
             experiment_ids=[run.info.experiment_id],
@@ -345,13 +331,12 @@ class MlflowRegistry:
     def _number(self, wanted: references.ModelReference) -> str:
         """The version number that a reference means."""
         name = wanted.name
-        versions = {str(version.version) for version in self._versions(name)}
+        versions = {each.version for each in self._models.versions(name)}
         if not versions:
-            models = self._pages("list models", self._client.search_registered_models)
-            raise references.unknown_model(name, {model.name for model in models})
+            raise self._models.unknown_model(name)
         number = wanted.version or max(versions, key=int)
         if wanted.alias is not None:
-            aliases = self._aliases(name)
+            aliases = self._models.aliases(name)
             if wanted.alias not in aliases:
                 raise references.unknown_alias(name, wanted.alias, aliases)
             number = aliases[wanted.alias]
@@ -361,14 +346,14 @@ class MlflowRegistry:
 
     def _registered_detector(
         self, wanted: references.ModelReference
-    ) -> tuple[LoggedModel, ModelVersion]:
+    ) -> tuple[LoggedModel, RegisteredModel]:
         name, number = wanted.name, self._number(wanted)
-        versions = {str(version.version): version for version in self._versions(name)}
+        version = self._registered(name, number)
         foreign = SourceError(
             f"version {number} of '{display_name(name)}' was not registered by GuardianFlow, and "
             "is no detector package. Name another model"
         )
-        model_id = versions[number].tags.get(MODEL_ID_TAG)
+        model_id = version.tags.get(MODEL_ID_TAG)
         if not model_id:
             raise foreign
         try:
@@ -382,7 +367,7 @@ class MlflowRegistry:
             ) from exc
         if DIGEST_TAG not in logged.tags:
             raise foreign
-        return logged, versions[number]
+        return logged, version
 
     def _download(self, logged: LoggedModel, path: str, scratch: Path, reference: str) -> Path:
         from mlflow.artifacts import download_artifacts
@@ -399,49 +384,14 @@ class MlflowRegistry:
             raise SourceError(f"the files of '{reference}' are gone: {exc}") from exc
         return Path(lies)
 
-    def _version_of(self, name: str, logged: LoggedModel) -> ModelVersion | None:
-        same = [v for v in self._versions(name) if v.tags.get(MODEL_ID_TAG) == logged.model_id]
-        return max(same, key=lambda version: int(version.version), default=None)
-
-    def _versions(self, name: str) -> list[ModelVersion]:
-        return self._pages(
-            f"list versions of '{name}'",
-            self._client.search_model_versions,
-            filter_string=f"name = '{name}'",
-        )
-
-    def _aliases(self, name: str) -> dict[str, str]:
-        """Alias → version."""
-        model = self._connection.call(
-            f"read model '{name}'", self._client.get_registered_model, name
-        )
-        return {alias: str(version) for alias, version in model.aliases.items()}
+    def _version_of(self, name: str, logged: LoggedModel) -> str | None:
+        """The version that the logged model is registered as; None where it is not."""
+        try:
+            versions = self._models.versions(name)
+        except SourceError:  # the model is registered now for the first time
+            return None
+        same = [v.version for v in versions if v.tags.get(MODEL_ID_TAG) == logged.model_id]
+        return max(same, key=int, default=None)
 
     def _registered(self, name: str, version: str) -> RegisteredModel:
-        found = self._connection.call(
-            f"read version {version} of '{name}'", self._client.get_model_version, name, version
-        )
-        return _model(found, self._aliases(name))
-
-    def _pages(self, doing: str, search: Callable[..., Any], **arguments: Any) -> list[Any]:
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._connection.call(doing, search, page_token=token, **arguments)
-            found += page
-            token = page.token
-            if not token:
-                return found
-
-
-def _model(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredModel:
-    number = str(version.version)
-    return RegisteredModel(
-        name=version.name,
-        version=number,
-        aliases=tuple(sorted(a for a, v in aliases.items() if str(v) == number)),
-        display_name=display_name(version.name),
-        run_id=version.run_id or None,
-        tags=dict(version.tags),
-        created_ms=int(version.creation_timestamp),
-    )
+        return next(each for each in self._models.versions(name) if each.version == version)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..contracts.errors import TrackingError
+from ..support.module_imports import absolute_names, imported_modules, running_imports
 
 PACKAGE_PREFIX = "guardianflow_detector_runtime_"
 _PROJECT = Path(__file__).resolve().parents[1]
@@ -57,21 +57,24 @@ def needed_modules(backend: str, source: Path = _PROJECT) -> set[Path]:
     catalogue finds a backend's module by name, which no walk can see: `<backend>.py`,
     `<backend>_runtime.py` or `<backend>/runtime.py`.
     """
-    found: set[Path] = set()
-    waiting = [source / "detector.py", _backend_module(backend, source)]
-    while waiting:
-        module = waiting.pop()
-        if module in found:
-            continue
-        if not module.is_file():
-            raise TrackingError(f"a detector's model needs {module}, which is missing")
-        found.add(module)
-        folder = module.parent
-        while folder != source.parent:
-            waiting.append(folder / "__init__.py")
-            folder = folder.parent
-        waiting += _imported(module, source)
+    found = set()
+    entries = [source / "detector.py", _backend_module(backend, source)]
+    try:
+        for module, tree in imported_modules(entries, source.parent, [source.name]):
+            found.add(module)
+            _refuse_absolute(module, tree, source.name)
+    except FileNotFoundError as exc:
+        raise TrackingError(f"a detector's model needs {exc.filename}, which is missing") from exc
     return found
+
+
+def _refuse_absolute(module: Path, tree: ast.Module, package: str) -> None:
+    for node in running_imports(tree):
+        if any(name.split(".")[0] == package for name in absolute_names(node)):
+            raise TrackingError(
+                f"{module}:{node.lineno} imports '{package}' by its absolute name, which a "
+                "shipped copy does not have; import relatively"
+            )
 
 
 def _backend_module(backend: str, source: Path) -> Path:
@@ -85,47 +88,3 @@ def _backend_module(backend: str, source: Path) -> Path:
         f"backend '{backend}' has no module of ours: looked for "
         f"{' and '.join(str(candidate) for candidate in candidates)}"
     )
-
-
-def _imported(module: Path, source: Path) -> Iterator[Path]:
-    tree = ast.parse(module.read_text(encoding="utf-8"), filename=str(module))
-    for node in _running_imports(tree):
-        absolute = (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if node.level == 0
-            else []
-        )
-        if any(name.split(".")[0] == source.name for name in absolute):
-            raise TrackingError(
-                f"{module}:{node.lineno} imports '{source.name}' by its absolute name, which a "
-                "shipped copy does not have; import relatively"
-            )
-        if isinstance(node, ast.ImportFrom) and node.level:
-            yield from _files_of(node, module)
-
-
-def _running_imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for other in node.orelse:
-                yield from _running_imports(ast.Module([other], []))
-        else:
-            yield from _running_imports(node)
-
-
-def _files_of(node: ast.ImportFrom, module: Path) -> Iterator[Path]:
-    """`from ..a.b import c`: a/b.py, or a/b/__init__.py and, where it is a module, a/b/c.py."""
-    base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-    if base.with_suffix(".py").is_file() and node.module:
-        yield base.with_suffix(".py")
-        return
-    yield base / "__init__.py"
-    for alias in node.names:
-        if (base / f"{alias.name}.py").is_file():
-            yield base / f"{alias.name}.py"
-        elif (base / alias.name / "__init__.py").is_file():
-            yield base / alias.name / "__init__.py"

@@ -1,4 +1,4 @@
-"""What is uploaded holds no secret that can be taken out of it."""
+"""Cleans what is uploaded of every secret that can be taken out."""
 
 from __future__ import annotations
 

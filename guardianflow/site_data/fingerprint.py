@@ -10,13 +10,13 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contracts.results import sha256_of
+from ..support.files import whole_file
 from .labels import image_size
 from .progress import tracked
 
@@ -102,10 +102,9 @@ class ImageMemory:
         """Replace the file; what is no longer part of the set is forgotten."""
         keep = {str(path): self._known[str(path)] for path in current}
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=self.file.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"format": _FORMAT, "images": keep}, stream, ensure_ascii=False)
-        Path(draft).replace(self.file)
+        text = json.dumps({"format": _FORMAT, "images": keep}, ensure_ascii=False)
+        with whole_file(self.file) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
 
 
 def _examine(path: Path) -> ImageFacts | str:

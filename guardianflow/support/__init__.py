@@ -9,10 +9,9 @@ secrets/              keeps secrets from what is written and shown
 files.py              writes files whole or not at all, and durably
 locks.py              lets one process at a time do something
 undo.py               undoes what was made before a failure
+text/                 makes texts fit for a line, Markdown or a table
 suggestions.py        finds the known names that are near to one that was given
-text.py               makes text fit for a message or a line
+module_imports.py     finds the modules that a module needs, by reading imports
 foreign_libraries.py  keeps libraries' prints, logs and settings to themselves
 foreign_yaml.py       reads YAML of others without harm
-markdown.py           shows texts of others in Markdown
-csv_files.py          writes tables that no spreadsheet runs
 """

@@ -1,7 +1,10 @@
-"""File-system steps that are whole or absent, and on the medium when they return.
+"""File-system steps that are whole or absent, whatever ends the process in between.
+
+    whole_file, whole_directory   anywhere: what is unfinished has another name
+    the rest                      on the medium when they return, too; POSIX only, as boxes are
 
 Python's own copy and write leave content in the page cache: after a power cut a renamed file can
-then be empty. POSIX only, as the boxes and those who fill them are.
+then be empty.
 """
 
 from __future__ import annotations
@@ -11,11 +14,40 @@ import io
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name beside a file to write to; it becomes the file where all went well, else vanishes."""
+    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(6)}{path.suffix}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_directory(destination: Path) -> Iterator[Path]:
+    """A directory to fill; it becomes `destination` where all went well, else vanishes.
+
+    Raises:
+        OSError: it can't be made; a directory that holds something lies there by now.
+    """
+    hidden = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
+    work = hidden / "work"
+    try:
+        work.mkdir()  # mkdtemp makes directories for their owner alone; this one follows the umask
+        yield work
+        work.rename(destination)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def copy(content: Path | bytes, destination: Path) -> Iterator[int]:

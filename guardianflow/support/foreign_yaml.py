@@ -32,7 +32,7 @@ class UnreadableYamlError(ValueError):
 
 
 def read_yaml(file: Path, *, with_places: bool = False) -> Any:
-    """What a YAML file in UTF-8 holds; None where it is empty.
+    """Reads a YAML file in UTF-8; gives None where it is empty.
 
     Args:
         with_places: mappings know the line and column of their keys (`.lc.key(name)`).
@@ -67,7 +67,7 @@ def read_yaml(file: Path, *, with_places: bool = False) -> Any:
 
 
 def _values(content: object, known: dict[int, float], above: set[int]) -> float:
-    """How many values there are when each alias is written out; infinite for one inside itself.
+    """The number of values once each alias is written out; infinite for one inside itself.
 
     Raises:
         UnreadableYamlError: a number that can't be written.

@@ -1,4 +1,4 @@
-"""Which process this is, so that another one can tell later whether it still lives.
+"""Identifies a process, so that another one can tell later whether it still lives.
 
 A process number alone says little: numbers are used again, and a container counts its own. So the
 start of the operating system, the namespace of process numbers and the process's own start are
@@ -55,7 +55,7 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> str:
-    """Field 22 of /proc/PID/stat; '' for a process that is gone, hidden or ended and unburied."""
+    """Field 22 of /proc/PID/stat; '' for a process that is gone, hidden or a zombie."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -73,5 +73,5 @@ def _is_there(pid: int) -> bool:
         return False
     except OSError:  # it is another user's
         return True
-    # Ours, and so not hidden: no start was read because it has ended and waits to be buried.
+    # Ours, and so not hidden: no start was read because it has ended and is a zombie.
     return False

@@ -32,7 +32,7 @@ STOPPING_MAY_TAKE_S = 10.0
 
 
 class StopSignals:
-    """What came so far."""
+    """The signals that came so far."""
 
     def __init__(self) -> None:
         self._holds = 0

@@ -65,7 +65,7 @@ def slips(one: str, other: str, limit: int) -> int | None:
 
 
 def _rank(given: str, name: str) -> tuple[int, int] | None:
-    """How far a name is: parts of it come first, then few slips. None where it is not near."""
+    """The distance of a name: parts of it come first, then few slips. None where it is not near."""
     one, other = _without_shared_suffix(_letters(given), _letters(name))
     if one == other:
         return 0, 0

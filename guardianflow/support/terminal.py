@@ -1,7 +1,8 @@
-"""The one door to the console: what we say never drives the terminal that shows it.
+"""The one way to the console: what we say never drives the terminal that shows it.
 
     printable(text)    what would move the cursor or turn the writing direction, as \\u001b
     write(text)        a line on stdout, or on stderr
+    say(text)          a line on stderr, where one may be
     make_console()     for tables and bars of `rich`
     ArgumentParser     whose errors repeat what was typed
     escape_log_lines() for warnings that go through `logging`
@@ -17,6 +18,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def write(text: str = "", *, error: bool = False) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
     print(shown, file=stream, flush=error)
+
+
+def say(text: str) -> None:
+    """A line on stderr; a terminal that went away is no reason to stop."""
+    with suppress(OSError, ValueError):
+        write(text, error=True)
 
 
 def make_console(*, stderr: bool = False, width: int = WIDTH_OF_LOGS) -> Console:

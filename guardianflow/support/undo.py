@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class UndoStack:
-    """What has been made so far, and how to undo each."""
+    """The steps made so far, each with its way back."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], object]]] = []

@@ -21,18 +21,18 @@ from guardianflow.contracts.errors import (
     StageFailedError,
 )
 from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.run_status import RunStatus
 from scenario import QuantizationParams, Scenario
 
 from ..settings import Settings
-from ..stage.backend_check import reason_unavailable
+from ..stage.backend_check import device_for, reason_unavailable
 from ..stage.executor import LocalExecutor
+from ..stage.kinds import COMPARE
 from ..stage.parent_run import parent_run
-from ..stage.plan import COMPARE, ORIGINAL, Planner, RunOptions, find_source
+from ..stage.plan import ORIGINAL, Planner, RunOptions, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .table import ComparisonTable, common_split, tabulate, write_table
-
-RUNTIME_DEVICES = ("openvino", "tensorrt")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Comparison:
         return StageResult(
             stage=COMPARE,
             run_id=parent,
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             experiment_name=self.scenario.get_experiment_name(),
             run_name=run_name,
             metrics=table.metrics,
@@ -166,7 +166,9 @@ class Comparison:
         try:
             return self.executor.run(replace(request, parent_run_id=parent))
         except StageFailedError as exc:
-            return replace(skip(request, exc.reason), run_id=exc.run_id or "", status="FAILED")
+            return replace(
+                skip(request, exc.reason), run_id=exc.run_id or "", status=RunStatus.FAILED
+            )
 
     def _tags(self) -> dict[str, str]:
         return {
@@ -197,17 +199,12 @@ class Comparison:
         ports.store.log_metrics(parent, table.metrics)
 
 
-def device_for(device: str, backend: str) -> str:
-    """environment.device for one backend; the name of another backend's runtime is no device."""
-    return "auto" if device in RUNTIME_DEVICES and device != backend else device
-
-
 def skip(request: StageRequest, reason: str) -> StageResult:
     """A variant that was not run, with its reason and no number."""
     return StageResult(
         stage=request.stage,
         run_id="",
-        status="SKIPPED",
+        status=RunStatus.SKIPPED,
         experiment_name=request.experiment_name,
         run_name=request.run_name,
         variant=request.variant_name,
@@ -217,7 +214,7 @@ def skip(request: StageRequest, reason: str) -> StageResult:
 
 def raise_failures(results: Sequence[StageResult], parent: str) -> None:
     """Raises StageFailedError when a variant failed, naming each."""
-    failed = [result for result in results if result.status == "FAILED"]
+    failed = [result for result in results if result.status == RunStatus.FAILED]
     if failed:
         told = "".join(
             f"\n  - {each.variant}: {each.reason}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario
 
 from ..stage.plan import ORIGINAL
@@ -117,7 +118,7 @@ def _merit(row: VariantRow) -> tuple[float, float]:
 
 def _row(result: StageResult, limits: ComparisonConfig) -> VariantRow:
     row = row_of(result)
-    if result.status != "FINISHED":
+    if result.status != RunStatus.FINISHED:
         return row
     got = result.metrics
     if result.variant == ORIGINAL:

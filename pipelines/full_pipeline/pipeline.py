@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.run_status import RunStatus
 from scenario import Scenario
 
 from ..release.candidates import candidates_from_results
@@ -20,8 +21,9 @@ from ..release.runner import check_release
 from ..settings import Settings
 from ..stage.backend_check import require_backend
 from ..stage.executor import LocalExecutor
+from ..stage.kinds import FULL_PIPELINE
 from ..stage.parent_run import parent_run
-from ..stage.plan import FULL_PIPELINE, ORIGINAL, Planner, RunOptions, select_variants
+from ..stage.plan import ORIGINAL, Planner, RunOptions, select_variants
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .summary import summarise, write_summary
@@ -85,7 +87,7 @@ class FullPipeline:
         return StageResult(
             stage=FULL_PIPELINE,
             run_id=parent,
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             experiment_name=self.scenario.get_experiment_name(),
             run_name=run_name,
             metrics=metrics,

@@ -15,7 +15,7 @@ from typing import Any
 from guardianflow.contracts.releases import ReleaseDecision
 from guardianflow.contracts.results import StageResult
 from guardianflow.release.explanation import as_dict
-from guardianflow.support.markdown import markdown_text
+from guardianflow.support.text.markdown import markdown_text
 from scenario import Scenario
 
 from ..release.text import decision_lines

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
@@ -26,10 +25,12 @@ from ..measuring.timing import (
     timing_paths,
 )
 from ..stage.backend_check import require_backend, verdict_tags
+from ..stage.code_identity import code_digest
 from ..stage.inputs import (
     check_classes,
     dataset_tags,
     fetch_source,
+    infer_split,
     load_dataset,
     require_original,
     source_run_tags,
@@ -77,6 +78,7 @@ class InferStage:
             "sequences": tracking_identity(self._sequences),
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
+            "own_code": code_digest("infer", [spec.backend]),
         }
         params = {key: str(value) for key, value in scenario.to_all_params("infer").items()}
         params["model.input_size"] = str(self._source.spec.input_size)
@@ -189,16 +191,3 @@ class InferStage:
             plots / "detections.png",
             conf_threshold=deployed,
         )
-
-
-def infer_split(context: StageContext, dataset: LocalDataset) -> str:
-    """The split asked for; else test where there is one, else val."""
-    split = context.scenario.dataset.split
-    if split is None:
-        return "test" if "test" in dataset.splits else "val"
-    if split not in dataset.splits:
-        raise ScenarioError(
-            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
-            f"set dataset.split"
-        )
-    return split

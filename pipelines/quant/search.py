@@ -24,6 +24,7 @@ from guardianflow.contracts.results import (
     LabelledImage,
     RunRequest,
 )
+from guardianflow.contracts.run_status import RunStatus
 from scenario import QuantizationParams, SearchParams
 
 from ..measuring.accuracy import Evaluated, accuracy_differences, evaluate_split
@@ -190,7 +191,7 @@ class VariantSearch:
         found = store.find_runs(
             experiment_name=context.request.experiment_name,
             tags={TRY_TAG: fingerprint},
-            status="FINISHED",
+            status=RunStatus.FINISHED,
             limit=1,
         )
         if found and not context.request.force:
@@ -206,7 +207,7 @@ class VariantSearch:
         with tracked_run(store, lambda: store.start_run(request), context.events.message) as run:
             trial = self._measure(recipe, run.run_id)
             if not trial.is_measured:
-                run.status, run.reason = "FAILED", trial.reason
+                run.status, run.reason = RunStatus.FAILED, trial.reason
             said = {"quant.accepted": str(trial.accepted).lower(), "quant.reason": trial.reason}
             store.annotate(run.run_id, tags=said)
         self._longest_s = max(self._longest_s, time.monotonic() - began)

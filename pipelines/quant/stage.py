@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
@@ -26,14 +25,22 @@ from ..measuring.accuracy import (
     read_split,
     save_judged,
 )
-from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, time_by_turns
-from ..stage.backend_check import require_backend, verdict_tags
+from ..measuring.timing import (
+    TimingConditions,
+    Timings,
+    save_json,
+    save_timings,
+    time_by_turns,
+)
+from ..stage.backend_check import device_for, require_backend, verdict_tags
+from ..stage.code_identity import code_digest
 from ..stage.inputs import (
     check_classes,
     dataset_tags,
     fetch_source,
     load_dataset,
     log_weights,
+    quant_split,
     require_original,
     source_run_tags,
     source_trust_tags,
@@ -94,6 +101,7 @@ class QuantStage:
             "registered_model": self._registered_name() if context.request.register else "",
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
+            "own_code": code_digest("quant", ["pytorch", self._variant.backend]),
         }
         return StagePlan(
             identity=identity,
@@ -131,11 +139,11 @@ class QuantStage:
         context, store = self._context, self._context.ports.store
         outputs = context.scratch / "outputs"
         device = context.scenario.environment.device
-        with Detector.open(self._source, device=native_device(device)) as original:
+        with Detector.open(self._source, device=device_for(device, "pytorch")) as original:
             before = evaluate_split(context, original, self._images, "judging the original")
         package = self._make(run_id, before, outputs)
         with (
-            Detector.open(self._source, device=native_device(device)) as original,
+            Detector.open(self._source, device=device_for(device, "pytorch")) as original,
             Detector.open(package, device=device) as quantized,
         ):
             after = evaluate_split(context, quantized, self._images, f"judging {self._name}")
@@ -246,6 +254,7 @@ class QuantStage:
             "benchmark": scenario.benchmark.model_dump(mode="json"),
             "device": scenario.environment.device,
             "libraries": library_versions(*LIBRARIES),
+            "own_code": code_digest("quant", ["pytorch", self._variant.backend]),
         }
 
     def _time(self, original: Detector, quantized: Detector) -> Timings:
@@ -345,24 +354,3 @@ class QuantStage:
             "precision": made.precision,
             "data_fingerprint": self._dataset.fingerprint,
         }
-
-
-def quant_split(context: StageContext, dataset: LocalDataset) -> str:
-    """Judge on val unless the scenario says otherwise; never on what calibrated."""
-    split = context.scenario.dataset.split or "val"
-    if split == "train":
-        raise ScenarioError(
-            "dataset.split is 'train', but quantisation calibrates on train and may not be "
-            "judged on the same images; use val or test"
-        )
-    if split not in dataset.splits:
-        raise ScenarioError(
-            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
-            f"set dataset.split"
-        )
-    return split
-
-
-def native_device(device: str) -> str:
-    """The original runs in PyTorch, whatever runtime the variant's device names."""
-    return "auto" if device in ("openvino", "tensorrt") else device

@@ -14,19 +14,24 @@ from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.releases import CHAMPION, EVIDENCE_TAG
-from guardianflow.contracts.results import RegisteredModel, RunRecord, StageResult
+from guardianflow.contracts.results import (
+    RegisteredModel,
+    RunRecord,
+    StageResult,
+)
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.models import ComparedModels, ModelMeasurement, ReleaseModel
 from scenario import Scenario, to_display_name
 
 from ..registered_models.evidence import release_table
 from ..stage.inputs import RUN_REFERENCE, fetch_registered, fetch_source
+from ..stage.kinds import MAKERS, TRAIN
 from ..stage.plan import ORIGINAL
 from ..stage.stage import VARIANT_TAG, StageContext
 from ..wiring import Ports
 
 PARENT_TAG = "mlflow.parentRunId"
 REUSED = "reused."
-MAKERS = ("train", "quant")
 
 
 # --- who is judged -------------------------------------------------------------------------------
@@ -59,7 +64,7 @@ def candidates_from_runs(
     for run_id in run_ids:
         run = ports.store.get_run(run_id)
         stage = run.tags.get("guardianflow.stage", "")
-        if run.status != "FINISHED" or stage not in MAKERS:
+        if run.status != RunStatus.FINISHED or stage not in MAKERS:
             problems.append(
                 f"run {run_id} ({run.run_name}) must be a finished train or quant run but is "
                 f"{f'a {stage} run, ' if stage else ''}{run.status}"
@@ -74,12 +79,12 @@ def candidates_from_runs(
     ]
     if problems:
         raise SourceError(problems)
-    return [candidate for _, candidate in sorted(found, key=lambda each: each[0] != "train")]
+    return [candidate for _, candidate in sorted(found, key=lambda each: each[0] != TRAIN)]
 
 
 def of_run(scenario: Scenario, run: RunRecord, stage: str) -> ReleaseModel:
     variant = run.tags.get(VARIANT_TAG) or run.tags.get("comparison.value", "")
-    variant = ORIGINAL if stage == "train" else variant
+    variant = ORIGINAL if stage == TRAIN else variant
     name = run.tags.get("registered_model_name", "")
     return ReleaseModel(
         variant,
@@ -102,7 +107,7 @@ def runs_below(ports: Ports, parent_run_id: str) -> list[str]:
         if key.startswith(tuple(f"{REUSED}{stage}-" for stage in MAKERS))
     ]
     children = ports.store.find_runs(
-        tags={PARENT_TAG: parent_run_id}, status="FINISHED", limit=1000
+        tags={PARENT_TAG: parent_run_id}, status=RunStatus.FINISHED, limit=1000
     )
     made = [run.run_id for run in children if run.tags.get("guardianflow.stage") in MAKERS]
     found = list(dict.fromkeys([*made[::-1], *reused]))

@@ -36,6 +36,7 @@ from ..measuring.timing import TimingConditions, save_json
 from ..registered_models.evidence import RELEASE_FILE
 from ..registered_models.registry import this_person, verifier
 from ..stage.backend_check import require_backend
+from ..stage.code_identity import code_digest
 from ..stage.inputs import check_classes, dataset_tags, infer_split, load_dataset
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 from .candidates import fetch_contestants
@@ -84,12 +85,14 @@ class ReleaseStage:
         if not context.request.check_only:
             self._complete_interrupted()
         self._asked = fetch_contestants(context, context.scratch / "models")
+        backends = set()
         for each in self._asked:
             for measured in filter(None, (each.candidate, each.champion)):
                 package = measured.model.files
                 check_classes(package, self._dataset)
                 spec = package.spec
                 require_backend(spec.backend, spec.precision, context.settings.probes_dir)
+                backends.add(spec.backend)
         identity = {
             "stage": "release",
             "release": self._release.model_dump(mode="json"),
@@ -103,6 +106,7 @@ class ReleaseStage:
             "split": name,
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
+            "own_code": code_digest("release", backends),
         }
         return StagePlan(
             identity=identity,

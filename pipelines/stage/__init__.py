@@ -3,6 +3,7 @@
 kinds.py          the table of stage kinds
 plan.py           scenario → the stages that will run
 stage.py          prepare, reuse or work: the run around a stage's work
+code_identity.py  the part of our own code that a stage's result depends on
 executor.py       runs a stage in a process of its own
 events.py         what that process tells
 tracked_run.py    opens and ends a run

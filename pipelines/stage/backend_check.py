@@ -1,4 +1,4 @@
-"""Does a backend really run on this machine? Asked before the work, in a child process."""
+"""Asks whether a backend really runs on this machine: before the work, in a child process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerd
 
 
 def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
-    """Why this machine can't make and run a variant, with what to do; '' where it can.
+    """The reason that this machine can't make and run a variant, with advice; '' where it can.
 
     Args:
         device: environment.device.
@@ -65,7 +65,7 @@ def explain_verdict(verdict: ProbeVerdict) -> str:
 
 
 def verdict_tags(verdict: ProbeVerdict) -> dict[str, str]:
-    """What the run should say of it."""
+    """The run's tags about it."""
     tags = {"sys.backend_verdict": verdict.verdict}
     if verdict.isa_cap:
         tags["sys.isa_cap"] = verdict.isa_cap

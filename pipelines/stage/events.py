@@ -1,4 +1,4 @@
-"""What a stage's process tells the process that started it, one JSON object a line.
+"""Events that a stage's process sends to the one that started it, one JSON object a line.
 
 {"kind": "run", "run_id": …, "run_name": …}      the run exists now
 {"kind": "progress", "done": 3, "total": 30, "note": "mAP50 0.63"}
@@ -24,6 +24,7 @@ from typing import IO, Any, Protocol
 
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.child_processes import join
+from guardianflow.support.files import copy, whole_file
 from guardianflow.support.secrets.redaction import redact_value
 from guardianflow.support.terminal import write
 
@@ -92,16 +93,14 @@ def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
     Raises:
         OSError: it can't be written; the event still goes its way.
     """
-    unfinished = folder / f"{OUTCOME_FILE}.part"
-    with unfinished.open("w", encoding="utf-8", errors="replace") as stream:
-        json.dump(outcome, stream, ensure_ascii=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(folder / OUTCOME_FILE)
+    text = json.dumps(outcome, ensure_ascii=False).encode(errors="replace")
+    with whole_file(folder / OUTCOME_FILE) as unfinished:
+        for _ in copy(text, unfinished):
+            pass
 
 
 def read_outcome(folder: Path) -> dict[str, Any] | None:
-    """What a process left as its last event; None where it left nothing."""
+    """The last event that a process left as a file; None where it left none."""
     try:
         outcome = json.loads((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

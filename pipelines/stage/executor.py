@@ -35,6 +35,7 @@ from guardianflow.contracts.errors import (
     signal_name,
 )
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.child_processes import end_group, join, wait_at_most, wait_for
 from guardianflow.support.secrets.files import (
     PRIVATE_FILE,
@@ -44,8 +45,8 @@ from guardianflow.support.secrets.files import (
 )
 from guardianflow.support.secrets.redaction import redact_value
 from guardianflow.support.stop_signals import StopSignals, held_back, let_through
+from guardianflow.support.terminal import say
 
-from ..console import say
 from ..settings import PROJECT_ROOT
 from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
 from .stage import StageRequest
@@ -184,7 +185,12 @@ class LocalExecutor:
         listener.finish()
         if last_words(listener, log.parent) is None:  # it ended before it could end its run
             end_abandoned(
-                request.tracking_uri, listener.run_id, "interrupted", log, "KILLED", ports=ports
+                request.tracking_uri,
+                listener.run_id,
+                "interrupted",
+                log,
+                RunStatus.KILLED,
+                ports=ports,
             )
 
     def _conclude(
@@ -299,7 +305,7 @@ def end_abandoned(
     run_id: str | None,
     reason: str,
     log: Path,
-    status: str = "FAILED",
+    status: RunStatus = RunStatus.FAILED,
     *,
     ports: Ports | None = None,
 ) -> None:
@@ -313,7 +319,7 @@ def end_abandoned(
             store.log_files(run_id, log, "logs")
 
     try:
-        if store.get_run(run_id).status != "RUNNING":
+        if store.get_run(run_id).status != RunStatus.RUNNING:
             return
     except GuardianFlowError as exc:
         say(f"the run {run_id} could not be marked {status}: {exc}")
@@ -342,7 +348,7 @@ def _connected(tracking_uri: str) -> Ports | None:
 
 
 def cure_for(returncode: int) -> str:
-    """What a reader can do about a process that was ended from outside."""
+    """Advice on a process that was ended from outside."""
     name = signal_name(returncode)
     if name == "SIGILL":
         return (

@@ -1,4 +1,4 @@
-"""What stages take in: the scenario's data set as local data, and the detector to start from."""
+"""The inputs of stages: the scenario's data set as local data, and the detector to start from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from guardianflow.contracts.results import (
     RunRecord,
     sha256_of,
 )
+from guardianflow.contracts.run_status import RunStatus
 from scenario.conflicts import unknown_classes
 
-from ..settings import PROJECT_ROOT
 from .stage import StageContext
 from .weight_trust import admit_package, names_of, tell
 
@@ -80,9 +80,21 @@ def dataset_tags(dataset: LocalDataset) -> dict[str, str]:
 
 def infer_split(context: StageContext, dataset: LocalDataset) -> str:
     """The split asked for; else test where there is one, else val."""
-    split = context.scenario.dataset.split
-    if split is None:
-        return "test" if "test" in dataset.splits else "val"
+    return _split(context, dataset, "test" if "test" in dataset.splits else "val")
+
+
+def quant_split(context: StageContext, dataset: LocalDataset) -> str:
+    """Judge on val unless the scenario says otherwise; never on what calibrated."""
+    if context.scenario.dataset.split == "train":
+        raise ScenarioError(
+            "dataset.split is 'train', but quantisation calibrates on train and may not be "
+            "judged on the same images; use val or test"
+        )
+    return _split(context, dataset, "val")
+
+
+def _split(context: StageContext, dataset: LocalDataset, default: str) -> str:
+    split = context.scenario.dataset.split or default
     if split not in dataset.splits:
         raise ScenarioError(
             f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
@@ -100,7 +112,7 @@ def resolve_weights(context: StageContext) -> Path | None:
     wanted = context.scenario.model.weights_path
     if not wanted:
         return None
-    tried = candidates(given_path(wanted), context.base_dir)
+    tried = context.places_of(given_path(wanted))
     for path in tried:
         if path.exists():
             return path.resolve()
@@ -109,13 +121,6 @@ def resolve_weights(context: StageContext) -> Path | None:
         + ", ".join(str(path) for path in tried)
         + ". Give a file that is there, or leave it out to train from scratch"
     )
-
-
-def candidates(path: Path, base_dir: Path) -> list[Path]:
-    """Where a relative path may be meant to start, without repetition."""
-    if path.is_absolute():
-        return [path]
-    return list(dict.fromkeys([base_dir / path, Path.cwd() / path, PROJECT_ROOT / path]))
 
 
 def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
@@ -135,7 +140,7 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
         return fetch_unregistered(context, run, destination)
     if reference.startswith(MODEL_REFERENCE):
         return fetch_registered(context, reference, destination)
-    for path in candidates(given_path(reference), context.base_dir):
+    for path in context.places_of(given_path(reference)):
         if path.exists():
             return package_of(context, path.resolve(), destination)
     raise SourceError(
@@ -147,7 +152,7 @@ def fetch_source(context: StageContext, destination: Path) -> DetectorPackage:
 def check_source_run(context: StageContext, run_id: str) -> RunRecord:
     """The run to start from must have ended well."""
     run = context.ports.store.get_run(run_id)
-    if run.status != "FINISHED":
+    if run.status != RunStatus.FINISHED:
         error = run.tags.get("guardianflow.error", "")
         raise SourceError(
             f"source run {run_id} ({run.run_name}) is {run.status}, so it has no model to start "
@@ -283,5 +288,5 @@ def source_run_tags(context: StageContext) -> dict[str, str]:
 
 
 def source_trust_tags(context: StageContext, source: DetectorPackage) -> dict[str, str]:
-    """What the source names beyond detectors' needs; said, too."""
+    """The run's tags for what the source names beyond detectors' needs; told, too."""
     return tell(context, names_of(source), f"{context.request.source} is trusted")

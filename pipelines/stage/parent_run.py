@@ -9,6 +9,7 @@ from typing import Protocol
 
 from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import shown_command
 from scenario import Scenario
 
@@ -67,7 +68,9 @@ def parent_run(
             except BaseException as exc:
                 if isinstance(exc, StageFailedError):
                     run.reason = str(exc)
-                status = "KILLED" if isinstance(exc, KeyboardInterrupt) else "FAILED"
+                status = (
+                    RunStatus.KILLED if isinstance(exc, KeyboardInterrupt) else RunStatus.FAILED
+                )
                 below = Extra("end the runs below", lambda: store.fail_running(run_id, status))
                 run.extras.append(below)
                 raise
@@ -87,7 +90,7 @@ def parent_run(
 def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
     """Open a failed chain's parent again."""
     run = ports.store.get_run(run_id)
-    if run.status == "FINISHED":
+    if run.status == RunStatus.FINISHED:
         raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
     if run.experiment_name != scenario.get_experiment_name():
         raise SourceError(
@@ -102,7 +105,7 @@ def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:
 
 
 def resume_command(options: RunOptions, run_id: str) -> str:
-    """How the caller goes on; finished stages are reused by their fingerprint.
+    """The command that goes on; finished stages are reused by their fingerprint.
 
     Full pipelines and comparisons take `resume`; for the rest, and where there is no run yet, the
     same command again is the way on.

@@ -12,18 +12,15 @@ from guardianflow.contracts.given import given_path
 from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
 
 from ..settings import BUILTIN_EXPERIMENT, Settings
+from .kinds import INFER, KINDS, QUANT, RELEASE, TRAIN
 from .stage import StageRequest
 
-FULL_PIPELINE = "full_pipeline"
-COMPARE = "compare"
-RELEASE = "release"
-RESUMABLE = (FULL_PIPELINE, COMPARE)
 ORIGINAL = "pytorch_fp32"
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a caller may ask for beside the scenario.
+    """The options of a caller, beside the scenario.
 
     Args:
         code_path: experiment_code_path; a directory, file or git+ URL.
@@ -66,12 +63,12 @@ class Planner:
     parent_run_id: str | None = None
 
     def train(self, **changes: Any) -> StageRequest:
-        return self._request("train", "train", code_path=self.options.code_path, **changes)
+        return self._request(TRAIN, TRAIN, code_path=self.options.code_path, **changes)
 
     def quant(self, variant: QuantizationParams, source: str, **changes: Any) -> StageRequest:
         name = variant.variant
         return self._request(
-            "quant",
+            QUANT,
             f"quant {name}",
             source=source,
             variant=variant.model_dump(mode="json"),
@@ -81,23 +78,17 @@ class Planner:
 
     def infer(self, source: str, name: str = "", **changes: Any) -> StageRequest:
         title = f"infer {name}".rstrip()
-        return self._request("infer", title, source=source, variant_name=name, **changes)
+        return self._request(INFER, title, source=source, variant_name=name, **changes)
 
     def release(self, candidates: Sequence[Mapping[str, str]], **changes: Any) -> StageRequest:
         """Judged anew each time: what it is compared with, and the machine, may have changed."""
-        return self._filled(
-            RELEASE,
-            RELEASE,
-            self.scenario.as_single(),
-            **{"candidates": tuple(candidates), "force": True, **changes},
-        )
+        given = {"candidates": tuple(candidates), "force": True, **changes}
+        return self._request(RELEASE, RELEASE, **given)
 
     def _request(self, stage: str, title: str, **changes: Any) -> StageRequest:
-        typed = self.scenario.as_type(stage)  # type: ignore[arg-type]
-        return self._filled(stage, title, typed, **changes)
-
-    def _filled(self, stage: str, title: str, typed: Scenario, **changes: Any) -> StageRequest:
-        source_path = self.scenario.source_path
+        scenario_type, source_path = KINDS[stage].scenario_type, self.scenario.source_path
+        whole = self.scenario
+        typed = whole.as_type(scenario_type) if scenario_type else whole.as_single()
         values = {
             "run_name": typed.get_run_name(stage),
             "parent_run_id": self.parent_run_id,
@@ -127,11 +118,6 @@ def select_variants(scenario: Scenario, backend: str = "") -> tuple[Quantization
     return (scenario.with_backend(backend) if backend else scenario).quantization_variants
 
 
-def type_of(stage: str) -> str | None:
-    """The scenario's type that a stage needs; None for those that take any."""
-    return {FULL_PIPELINE: None, RELEASE: None, COMPARE: "quant"}.get(stage, stage)
-
-
 def read_variant(values: Mapping[str, Any]) -> QuantizationParams:
     """The variant of a stage request; 'pytorch' is made by comparisons alone."""
     kind = NativeParams if values.get("backend") == "pytorch" else QuantizationParams
@@ -149,9 +135,9 @@ def find_source(scenario: Scenario, source: str, stage: str) -> str:
         if scenario.model.weights_path:
             return scenario.model.weights_path
         raise ScenarioError(
-            f"{stage} needs a model to start from: give source_run_id (the id of a train "
-            f"{'or quant ' if stage == 'infer' else ''}run; `guardianflow list runs` shows "
-            f"them), or model.weights_path in the scenario"
+            f"{stage} needs a model to start from: give source_run_id (the id of a "
+            f"{KINDS[stage].starts_from} run; `guardianflow list runs` shows them), or "
+            "model.weights_path in the scenario"
         )
     return f"runs:/{given}" if is_run_id(given) else given
 

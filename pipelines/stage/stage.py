@@ -11,14 +11,15 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Protocol
 
 from guardianflow import __version__
-from guardianflow.contracts.errors import SourceError
+from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.releases import ReleaseDecision
 from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest, StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.files import write_private
 from guardianflow.support.secrets.redaction import redact_value
 from scenario import Scenario
@@ -26,12 +27,12 @@ from scenario import Scenario
 from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT, Settings
 from ..wiring import Ports
 from .events import EventSink
+from .kinds import KINDS
 from .tracked_run import Extra, tracked_run
 
 FINGERPRINT_TAG = "guardianflow.fingerprint"
 VARIANT_TAG = "guardianflow.variant"
 """On a run whose result is another variant than was asked for."""
-OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines", "demo_scenes")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class StageRequest:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage may use. `scratch` is this attempt's own directory."""
+    """All that a stage may use. `scratch` is this attempt's own directory."""
 
     request: StageRequest
     scenario: Scenario
@@ -103,10 +104,16 @@ class StageContext:
     def base_dir(self) -> Path:
         return Path(self.request.base_dir)
 
+    def places_of(self, path: Path) -> list[Path]:
+        """The files that a path may mean: from base_dir, the working directory, the project."""
+        if path.is_absolute():
+            return [path]
+        return list(dict.fromkeys([self.base_dir / path, Path.cwd() / path, PROJECT_ROOT / path]))
+
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What `prepare` found out.
+    """The result of `prepare`.
 
     Args:
         identity: everything the result depends on; its hash is the stage's fingerprint.
@@ -127,7 +134,7 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What a stage's work came to; `variant` where it is another than was asked for.
+    """The result of a stage's work; `variant` where it is another than was asked for.
 
     `decision`: of a release alone.
     """
@@ -148,6 +155,19 @@ class Stage(Protocol):
     def work(self, run_id: str) -> StageOutcome: ...
 
 
+def make_stage(context: StageContext) -> Stage:
+    """The stage's object; its module is imported here, so that train never loads OpenVINO.
+
+    Raises:
+        ConfigurationError: there is no stage of that name.
+    """
+    kind = KINDS.get(context.request.stage)
+    if kind is None or not kind.class_name:
+        raise ConfigurationError(f"unknown stage '{context.request.stage}'")
+    stage: Stage = getattr(import_module(kind.module), kind.class_name)(context)
+    return stage
+
+
 def execute(stage: Stage, context: StageContext, log: Path | None = None) -> StageResult:
     """Prepare, reuse or work, and leave the run ended.
 
@@ -160,7 +180,9 @@ def execute(stage: Stage, context: StageContext, log: Path | None = None) -> Sta
     plan = stage.prepare()
     request = context.request
     if request.check_only:
-        return StageResult(request.stage, "", "CHECKED", request.experiment_name, request.run_name)
+        return StageResult(
+            request.stage, "", RunStatus.CHECKED, request.experiment_name, request.run_name
+        )
     if not request.force and (found := finished_twin(plan, context)) is not None:
         context.events.emit("run", run_id=found.run_id, run_name=found.run_name)
         if request.launcher:
@@ -240,7 +262,7 @@ def finished_twin(plan: StagePlan, context: StageContext) -> StageResult | None:
     for run in context.ports.store.find_runs(
         experiment_name=request.experiment_name,
         tags={FINGERPRINT_TAG: plan.fingerprint},
-        status="FINISHED",
+        status=RunStatus.FINISHED,
         limit=5,
     ):
         models = registered_by(run, context)
@@ -264,7 +286,8 @@ def registered_by(run: RunRecord, context: StageContext) -> tuple[RegisteredMode
     name = run.tags.get("registered_model_name")
     version = run.tags.get("registered_model_version")
     if not name or not version:
-        return () if context.request.stage == "infer" or not context.request.register else None
+        makes_models = KINDS[context.request.stage].makes_models
+        return None if makes_models and context.request.register else ()
     try:
         listed = context.ports.registry.list_models(name)
     except SourceError:
@@ -275,20 +298,10 @@ def registered_by(run: RunRecord, context: StageContext) -> tuple[RegisteredMode
 
 def library_versions(*names: str) -> dict[str, str]:
     """Installed versions, '' for what is not installed: part of a stage's identity."""
-    versions = {"guardianflow": __version__, "guardianflow_source": own_source_digest()}
+    versions = {"guardianflow": __version__}
     for name in names:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = ""
     return versions
-
-
-def own_source_digest() -> str:
-    """sha256 over our own modules: a changed evaluator must not be answered by an old run."""
-    digest = hashlib.sha256()
-    for package in OUR_PACKAGES:
-        for path in sorted((PROJECT_ROOT / package).rglob("*.py")):
-            digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.ports import RunTracker
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.run_records import ERROR_TAG
 from guardianflow.support.stop_signals import held_back, let_through
 
@@ -49,7 +50,7 @@ class TrackedRun:
     """
 
     run_id: str
-    status: str = "FINISHED"
+    status: RunStatus = RunStatus.FINISHED
     reason: str = ""
     interruption: str = "interrupted"
     extras: list[Extra] = field(default_factory=list)
@@ -70,13 +71,13 @@ def tracked_run(store: RunTracker, start: Callable[[], str], tell: Tell) -> Iter
     """
     with held_back():
         run = TrackedRun(start())
-        status, reason = "FAILED", ""
+        status, reason = RunStatus.FAILED, ""
         try:
             with let_through():
                 yield run
             status, reason = run.status, run.reason
         except KeyboardInterrupt:
-            status, reason = "KILLED", run.interruption
+            status, reason = RunStatus.KILLED, run.interruption
             raise
         except BaseException as exc:
             reason = run.reason or f"{type(exc).__name__}: {exc}"
@@ -88,7 +89,7 @@ def tracked_run(store: RunTracker, start: Callable[[], str], tell: Tell) -> Iter
 def end_run(
     store: RunTracker,
     run_id: str,
-    status: str,
+    status: RunStatus,
     reason: str,
     tell: Tell,
     extras: Sequence[Extra] = (),
@@ -106,7 +107,7 @@ def end_run(
         try:
             store.end_run(run_id, status)
         except GuardianFlowError as exc:
-            if status == "FINISHED":
+            if status == RunStatus.FINISHED:
                 raise
             tell(f"the run {run_id} could not be marked {status}: {exc}")
         tags = {ERROR_TAG: reason[:ERROR_LIMIT]}

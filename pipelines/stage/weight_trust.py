@@ -61,13 +61,11 @@ def given_to_training(context: StageContext, weights: Path | None) -> Iterator[P
                 yield file
     elif weights is not None and weights.suffix.lower() not in NO_PICKLES:
         yield weights
-    from .inputs import candidates
-
     scenario = context.scenario
     for text in _texts([scenario.model.architecture, scenario.training.options]):
         path = Path(text).expanduser()
         if path.suffix.lower() in PICKLES:
-            yield from (place for place in candidates(path, context.base_dir) if place.is_file())
+            yield from (place for place in context.places_of(path) if place.is_file())
 
 
 def admit_package(

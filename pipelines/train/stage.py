@@ -20,7 +20,8 @@ from guardianflow.contracts.errors import (
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 from guardianflow.support.secrets.redaction import MARK, holds_mark
 
-from ..settings import PROJECT_ROOT
+from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
+from ..stage.code_identity import code_digest
 from ..stage.inputs import dataset_tags, load_dataset, log_weights, resolve_weights
 from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
 from ..stage.weight_trust import admit, given_to_training, names_of, tell
@@ -65,12 +66,13 @@ class TrainStage:
             "environment": scenario.environment.model_dump(mode="json"),
             "thresholds": [scenario.benchmark.conf_threshold, scenario.benchmark.iou_threshold],
             "data": self._dataset.fingerprint,
-            "code": self._code.fingerprint,
+            "code": "" if self._is_builtin() else self._code.fingerprint,
             "registered_model": scenario.get_registered_model_name()
             if context.request.register
             else "",
             "version": scenario.version,
             "libraries": library_versions("torch", "ultralytics"),
+            "own_code": code_digest("train", ["pytorch"]),
         }
         return StagePlan(
             identity=identity,
@@ -83,6 +85,10 @@ class TrainStage:
             },
             params={key: str(value) for key, value in scenario.to_all_params("train").items()},
         )
+
+    def _is_builtin(self) -> bool:
+        """Whether the experiment is ours: then its code counts as all of ours does."""
+        return self._code.path == PROJECT_ROOT / BUILTIN_EXPERIMENT / "train.py"
 
     def work(self, run_id: str) -> StageOutcome:
         from experiments_adapters.code_path import check_result

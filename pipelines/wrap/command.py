@@ -15,10 +15,10 @@ from pathlib import Path
 
 from experiments_adapters.legacy.arguments import parse_given
 from guardianflow.support.secrets.streams import keeping_secrets
-from guardianflow.support.terminal import write
+from guardianflow.support.terminal import say, write
 
 from ..command_line import run_guarded
-from ..console import print_json, say
+from ..console import print_json
 from ..options import WrapCommand, overrides_from, parse_module
 from ..settings import load_settings
 from ..wiring import connect

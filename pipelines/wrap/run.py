@@ -22,6 +22,7 @@ from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
 from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
 from guardianflow.contracts.results import RegisteredModel, RunRequest
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.files import make_private_folder, write_private
 
 from ..settings import Settings
@@ -63,7 +64,7 @@ def run_wrapped(
             outcome = _WrappedRun(plan, ports, scratch, environment, tell).run(lock)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if outcome.status != "FINISHED":
+    if outcome.status != RunStatus.FINISHED:
         raise ScriptFailedError(
             plan.experiment.name,
             outcome.result.reason,
@@ -128,9 +129,9 @@ class _WrappedRun:
             return
         store = self._ports.store
         try:
-            if store.get_run(run_id).status != "RUNNING":
+            if store.get_run(run_id).status != RunStatus.RUNNING:
                 return
-            end_run(store, run_id, "KILLED", "its wrapper was killed", self._tell)
+            end_run(store, run_id, RunStatus.KILLED, "its wrapper was killed", self._tell)
         except SourceError:  # of another store, or deleted
             return
         self._tell(f"run {run_id} was left RUNNING by a wrapper that was killed: now KILLED")
@@ -242,7 +243,7 @@ class _WrappedRun:
             self._ports.store.annotate(run_id, tags=tags)
 
 
-def _status(result: ScriptResult) -> str:
+def _status(result: ScriptResult) -> RunStatus:
     if result.interrupted_by:
-        return "KILLED"
-    return "FINISHED" if result.exit_code == 0 else "FAILED"
+        return RunStatus.KILLED
+    return RunStatus.FINISHED if result.exit_code == 0 else RunStatus.FAILED

@@ -13,10 +13,8 @@ finished, so a batch survives even when whoever ran it was killed.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import time
 import uuid
@@ -29,6 +27,9 @@ from typing import Any, cast
 from experiments_adapters.legacy.registry import ExperimentRegistry, LegacyExperiment, load_registry
 from experiments_adapters.legacy.registry_schema import ScriptType
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError, Problem
+from guardianflow.contracts.run_status import RunStatus
+from guardianflow.support.files import whole_file
+from guardianflow.support.locks import take_lock
 from guardianflow.support.secrets.files import make_private_folder, write_private
 from guardianflow.support.secrets.redaction import holds_mark, redact_text, redact_value
 from guardianflow.support.suggestions import did_you_mean
@@ -37,8 +38,8 @@ from ..settings import Settings
 from ..wiring import Store
 from ..wrap.plan import WrapPlan, WrapRequest, plan_for
 
-WAITING, RUNNING, FINISHED = "WAITING", "RUNNING", "FINISHED"
-FAILED, KILLED, SKIPPED = "FAILED", "KILLED", "SKIPPED"
+WAITING, RUNNING, FINISHED = RunStatus.WAITING, RunStatus.RUNNING, RunStatus.FINISHED
+FAILED, KILLED, SKIPPED = RunStatus.FAILED, RunStatus.KILLED, RunStatus.SKIPPED
 TAG = "exp.batch"
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
@@ -58,7 +59,7 @@ class Entry:
     """
 
     name: str
-    state: str = WAITING
+    state: RunStatus = WAITING
     reason: str = ""
     applies: bool = True
     run_id: str = ""
@@ -113,11 +114,11 @@ class Batch:
         return [name for name, value in kept.items() if holds_mark(value)]
 
     @property
-    def status(self) -> str:
+    def status(self) -> RunStatus:
         """FAILED where one failed, KILLED where it was interrupted, else FINISHED."""
         if self.count(FAILED):
-            return "FAILED"
-        return "KILLED" if self.count(KILLED, WAITING, RUNNING) else "FINISHED"
+            return RunStatus.FAILED
+        return RunStatus.KILLED if self.count(KILLED, WAITING, RUNNING) else RunStatus.FINISHED
 
     def log_of(self, name: str) -> Path:
         """A file's name for every experiment's name; two names never share one."""
@@ -133,10 +134,9 @@ class Batch:
             "experiments": [asdict(each) for each in self.entries],
         }
         file = self.folder / "batch.json"
-        partial = file.with_suffix(".partial")
         kept = redact_value("", content)
-        write_private(partial, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
-        os.replace(partial, file)  # noqa: PTH105
+        with whole_file(file) as unfinished:
+            write_private(unfinished, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -183,7 +183,9 @@ def load_batch(batch_id: str, work_dir: Path) -> Batch:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         order = WrapBatchOrder(**content["order"])
-        entries = [Entry(**each) for each in content["experiments"]]
+        entries = [
+            Entry(**{**each, "state": RunStatus(each["state"])}) for each in content["experiments"]
+        ]
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigurationError(
             f"{file} can't be read as a batch: {exc}. Start a new one; what it finished is in "
@@ -202,19 +204,17 @@ def locked_batch(batch: Batch) -> Iterator[None]:
     """
     try:
         make_private_folder(batch.folder)
-        stream = (batch.folder / "lock").open("w")
+        lock = take_lock(batch.folder / "lock")
+    except TimeoutError as exc:
+        raise ConcurrentChangeError(
+            f"batch {batch.batch_id} is at work already; wait for it, or end it with Ctrl-C"
+        ) from exc
     except OSError as exc:
         raise ConfigurationError(
             f"{batch.folder} must be a directory to write into: {exc.strerror}. Name another "
             "place in GUARDIANFLOW_WORK_DIR"
         ) from exc
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise ConcurrentChangeError(
-                f"batch {batch.batch_id} is at work already; wait for it, or end it with Ctrl-C"
-            ) from exc
+    with lock:
         yield
 
 
@@ -291,7 +291,9 @@ def resume_batch(
     batch.order = replace(batch.order, params=params, tracking_uri=store.tracking_uri)
     done = {
         run.tags.get("exp.name"): run
-        for run in store.find_runs(tags={TAG: batch.batch_id}, status="FINISHED", limit=10_000)
+        for run in store.find_runs(
+            tags={TAG: batch.batch_id}, status=RunStatus.FINISHED, limit=10_000
+        )
     }
     for place, each in enumerate(batch.entries):
         if run := done.get(each.name):

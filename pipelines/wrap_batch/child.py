@@ -52,7 +52,8 @@ def carry_out(order: dict[str, Any], sink: EventSink, environment: dict[str, str
         order: values of WrapRequest, as JSON has them, and the store's `tracking_uri`.
         environment: the user's variables, as they were before any settings were read.
     """
-    from ..console import say
+    from guardianflow.support.terminal import say
+
     from ..settings import load_settings
     from ..wiring import connect
     from ..wrap.outcome import outcome_lines

@@ -10,10 +10,12 @@ from experiments_adapters.legacy.arguments import parse_given
 from experiments_adapters.legacy.registry import DEFAULT_FILE
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import MARK, shown_command
+from guardianflow.support.terminal import say
 
 from ..command_line import INTERRUPTED
-from ..console import print_json, say
+from ..console import print_json
 from ..options import WrapCommand, options_of
 from ..settings import load_settings
 from ..wiring import connect
@@ -128,7 +130,7 @@ def _carry_out(
     wrong = bool(batch.count(FAILED, KILLED)) or not ended
     if asked.as_json:
         result = batch.as_dict() | ({"resume": again} if wrong else {})
-        print_json({**result, "status": result["status"] if ended else "KILLED"})
+        print_json({**result, "status": result["status"] if ended else RunStatus.KILLED})
     else:
         print_batch(batch)
     if wrong:

@@ -30,8 +30,9 @@ from guardianflow.contracts.errors import NativeCrashError
 from guardianflow.support.child_processes import wait_for
 from guardianflow.support.secrets.files import PRIVATE_FILE
 from guardianflow.support.stop_signals import NotedSignals
+from guardianflow.support.terminal import say
 
-from ..console import SilentReporter, say
+from ..console import SilentReporter
 from ..settings import PROJECT_ROOT
 from ..stage.events import Listener
 from ..stage.executor import cure_for, end_abandoned, hand_over

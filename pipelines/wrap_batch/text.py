@@ -11,9 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from guardianflow.support.terminal import make_console, write
+from guardianflow.support.terminal import make_console, say, write
 
-from ..console import say
 from ..wrap.plan import WrapPlan
 from .batch import FAILED, FINISHED, KILLED, RUNNING, SKIPPED, WAITING, Batch, Entry
 

@@ -11,9 +11,8 @@ from guardianflow.contracts.errors import GuardianFlowError, StageFailedError
 from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.results import StageResult
 from pipelines.settings import Settings
-from pipelines.stage.stage import StageRequest, execute
+from pipelines.stage.stage import StageRequest, execute, make_stage
 from pipelines.wiring import Ports, Store, in_memory
-from pipelines.worker import make_stage
 from scenario import load_scenario
 
 

@@ -370,16 +370,6 @@ def test_a_launchers_run_of_another_store_says_what_to_set(
     assert store.find_runs() == []
 
 
-def test_only_a_server_has_a_page_to_show(store: Any) -> None:
-    run_id = start(store)
-    url = store.run_url(run_id)
-    if store.tracking_uri.startswith("http"):
-        assert url.startswith(f"{store.tracking_uri}/#/experiments/")
-        assert url.endswith(f"/runs/{run_id}")
-    else:
-        assert url is None
-
-
 def test_a_launchers_run_is_pointed_to_the_run_that_stood_in(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from guardianflow.support.suggestions import LETTERS_A_SLIP, did_you_mean, nearest, slips
@@ -53,6 +53,9 @@ def test_one_slip_anywhere_is_forgiven(name: str, data: st.DataObject) -> None:
         "other": name[:place] + letter + name[place + 1 :],
         "swapped": name[:place] + name[place : place + 2][::-1] + name[place + 2 :],
     }[kind]
+    # Two syllables that change places are more than one slip: each is two or three letters.
+    syllables = kind == "swapped" and any("가" <= each <= "힣" for each in name[place : place + 2])
+    assume(not syllables)
     assert nearest(written, ["@@@@@@@@@@@@", name]) == [name]
 
 

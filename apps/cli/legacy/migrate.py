@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import write
 from pipelines.console import print_json
 
@@ -36,7 +37,7 @@ def show_migration(asked: MigrateCommand) -> int:
 
 def as_dict(draft: Draft) -> dict[str, object]:
     return {
-        "status": "FINISHED",
+        "status": RunStatus.FINISHED,
         "script": str(draft.script),
         "directory": str(draft.target),
         "files": sorted(draft.files),

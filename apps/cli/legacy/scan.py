@@ -24,6 +24,7 @@ from experiments_adapters.legacy.scan import (
 from experiments_adapters.legacy.scan.write import entries_of, todos_of
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.given import given_path
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import make_console
 from pipelines.console import StderrProgress, print_json
 from pipelines.settings import PROJECT_ROOT
@@ -77,7 +78,7 @@ def known_sites(file: Path | None) -> KnownSites:
 
 def as_dict(scan: FoundDirectories, file: Path | None, changes: Changes | None) -> dict[str, Any]:
     """The object that --json prints."""
-    whole = {"status": "FINISHED", **scan.to_dict()}
+    whole = {"status": RunStatus.FINISHED, **scan.to_dict()}
     whole["todo"] = {each.name: found for each in entries_of(scan) if (found := [*todos_of(each)])}
     whole["written"] = None if file is None else str(file)
     whole["changes"] = None if changes is None else vars(changes)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import make_console, write
 from pipelines.console import print_json
 from pipelines.settings import load_settings
@@ -20,7 +21,12 @@ from .options import StatusCommand
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
-STYLES = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "cyan"}
+STYLES: dict[str, str] = {
+    RunStatus.FINISHED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.KILLED: "yellow",
+    RunStatus.RUNNING: "cyan",
+}
 EARLIER = "* of an earlier run than the last one"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guardianflow.support.text import on_one_line, shortened
+from guardianflow.support.text.shortening import on_one_line, shortened
 
 from .train_calls import TrainCall, TrainCalls
 from .values import Fields

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from guardianflow.support.text import on_one_line, shortened
+from guardianflow.support.text.shortening import on_one_line, shortened
 
 from .results import TODO, FoundDirectories, FoundDirectory, FoundEntry, Value
 

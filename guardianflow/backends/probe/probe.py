@@ -17,13 +17,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from ...contracts.errors import signal_name
 from ...contracts.results import ExportRequest, ProbeVerdict
+from ...support.files import whole_file
 from ...support.secrets.redaction import redact_value
 from ..catalogue import BackendInfo, backend_info, check_request
 from ..hardware import cpu_identity
@@ -225,8 +225,5 @@ def _read(place: Path) -> ProbeVerdict | None:
 
 def _write(place: Path, verdict: ProbeVerdict) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=place.parent, prefix=".probe-", delete=False, encoding="utf-8"
-    ) as stream:
-        json.dump(redact_value("", asdict(verdict)), stream)
-    Path(stream.name).replace(place)
+    with whole_file(place) as unfinished:
+        unfinished.write_text(json.dumps(redact_value("", asdict(verdict))), encoding="utf-8")

@@ -9,7 +9,6 @@ docs/metrics.md defines every number.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ...contracts.errors import EvaluationError
 from ...contracts.measurements import DetectionMetrics
 from ...contracts.ports import ObjectDetector
 from ...contracts.results import Detections, LabelledImage
+from ...support.files import whole_file
 from ..images.preprocessing import load_image
 from .average_precision import (
     IOU_THRESHOLDS,
@@ -176,8 +176,7 @@ def save_predictions(
         raise EvaluationError(f"predictions are stored as .npz but the path is {path}")
     _require_one_each(predictions, images)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
+    with whole_file(path) as unfinished:
         np.savez_compressed(
             unfinished,
             format=np.array(_FORMAT),
@@ -193,9 +192,6 @@ def save_predictions(
                 [np.zeros(0, np.int64), *(p.class_ids for p in predictions)]
             ).astype(np.int32),
         )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 

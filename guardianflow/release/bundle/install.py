@@ -28,6 +28,7 @@ from typing import Self
 
 from ...contracts.errors import BundleError, ConfigurationError
 from ...support.files import copy, remove, replace_file, sync_directory, sync_tree, temporary_path
+from ...support.locks import take_lock
 from .build import Bundle
 from .check import (
     CURRENT,
@@ -105,16 +106,18 @@ class BundleDirectory:
                 raise ConfigurationError(f"{target} must be a directory but is a file")
             target.mkdir(parents=True, exist_ok=True)
             _check_ours(target)
-            lock = os.open(target / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            _lock(lock, target)
+            try:
+                lock = take_lock(target / LOCK)
+            except TimeoutError as exc:
+                raise BundleError(
+                    f"another pull is at work in {target}; try again when it is done"
+                ) from exc
+        with lock:
             directory = cls(target)
             with _translated(f"{target} can't be used for bundles"):
                 directory._mark()
                 directory._mend()
             yield directory
-        finally:
-            os.close(lock)
 
     @property
     def current(self) -> str | None:
@@ -353,20 +356,6 @@ def _check_ours(target: Path) -> None:
             f"{target} must be a new or empty directory, or one that a pull has filled, but it "
             f"holds other things and no {MARKER}; name another directory"
         )
-
-
-def _lock(number: int, target: Path) -> None:
-    """Hold the directory until the file is closed, which the end of the process does too."""
-    import fcntl  # POSIX alone has it
-
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        raise BundleError(
-            f"another pull is at work in {target}; try again when it is done"
-        ) from exc
-    except OSError as exc:
-        raise BundleError(f"{target} can't be locked: {exc.strerror}") from exc
 
 
 def _new_link(target: Path, name: str) -> Path:

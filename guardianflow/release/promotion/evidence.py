@@ -16,8 +16,9 @@ from ...contracts.detector_package import DetectorPackage, IdentityRule
 from ...contracts.errors import SourceError
 from ...contracts.releases import PASS, ReleaseDecision, VariantDecision
 from ...contracts.results import RunRecord
+from ...contracts.run_status import RunStatus
 
-FINISHED = "FINISHED"
+FINISHED = RunStatus.FINISHED
 RELEASE_STAGE = "release"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...contracts.errors import EvaluationError
-from ...support.markdown import Verbatim, markdown_text
+from ...support.text.markdown import Verbatim, markdown_text
 from .content import ReleaseReport
 from .tables import accuracy_headings, glance_headings, speed_headings
 from .view import make_view

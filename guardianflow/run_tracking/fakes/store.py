@@ -1,4 +1,4 @@
-"""The room's promises kept in memory: for tests, ours and our users'.
+"""Stores in memory that keep the promises of the real ones: for tests, ours and our users'.
 
 The conformance tests run over these and over MLflow alike. Nothing here imports mlflow.
 """
@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from ...contracts.detector_package import SPEC_FILE, DetectorPackage
 from ...contracts.errors import SourceError, TrackingError
 from ...contracts.results import MetricPoint, RegisteredModel, RunRecord, RunRequest
+from ...contracts.run_status import RunStatus
 from ...support.suggestions import nearest
 from .. import names, references
 from ..identity import DIGEST_TAG, verified
@@ -44,7 +45,7 @@ class _Run:
     experiment_name: str
     run_name: str
     start_time_ms: int
-    status: str = "RUNNING"
+    status: RunStatus = RunStatus.RUNNING
     end_time_ms: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class _Run:
             run_name=self.run_name,
             status=self.status,
             start_time_ms=self.start_time_ms,
-            end_time_ms=None if self.status == "RUNNING" else self.end_time_ms,
+            end_time_ms=None if self.status == RunStatus.RUNNING else self.end_time_ms,
             tags=dict(self.tags),
             params=dict(self.params),
             # As MLflow: the value of the largest step, and of those the last one written.
@@ -113,10 +114,8 @@ class InMemoryStore:
     def log_metrics(
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        with self._lock:
-            run = self._written(run_id)
-            for key, value in names.finite_metrics(metrics).items():
-                run.metrics.setdefault(key, []).append((step or 0, value))
+        points = [MetricPoint(key, value, step or 0, 0) for key, value in metrics.items()]
+        self.log_points(run_id, points)
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         with self._lock:
@@ -154,7 +153,7 @@ class InMemoryStore:
                 name = place / path.relative_to(base).as_posix()
                 run.artifacts[name.as_posix()] = path.read_bytes()
 
-    def end_run(self, run_id: str, status: str = "FINISHED") -> None:
+    def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None:
         with self._lock:
             run = self._written(run_id)
             run.status = checked_end_status(status)
@@ -163,17 +162,17 @@ class InMemoryStore:
     def reopen_run(self, run_id: str) -> None:
         with self._lock:
             run = self._run(run_id)
-            if run.status == "FINISHED":
+            if run.status == RunStatus.FINISHED:
                 raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
-            run.status = "RUNNING"
+            run.status = RunStatus.RUNNING
             run.tags.pop(ERROR_TAG, None)
 
-    def fail_running(self, parent_run_id: str, status: str = "FAILED") -> list[str]:
+    def fail_running(self, parent_run_id: str, status: RunStatus = RunStatus.FAILED) -> list[str]:
         ended: list[str] = []
         with self._lock:
             for child in self.find_runs(tags={PARENT_TAG: parent_run_id}, limit=len(self._runs)):
                 ended += self.fail_running(child.run_id, status)
-                if child.status == "RUNNING":
+                if child.status == RunStatus.RUNNING:
                     self.end_run(child.run_id, status)
                     ended.append(child.run_id)
         return ended
@@ -189,7 +188,7 @@ class InMemoryStore:
         *,
         experiment_name: str | None = None,
         tags: Mapping[str, str] | None = None,
-        status: str | None = None,
+        status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
         wanted = names.stored_values(tags, names.TAG_LIMIT)
@@ -238,10 +237,6 @@ class InMemoryStore:
             request = RunRequest(run.experiment_name, run.run_name)
             launcher.tags |= launcher_tags(request, run_id, run_id)
 
-    def run_url(self, run_id: str) -> str | None:
-        self.get_run(run_id)
-        return None  # nothing serves a page
-
     # --- inside -------------------------------------------------------------------------------
 
     def _run(self, run_id: str) -> _Run:
@@ -264,7 +259,7 @@ class InMemoryStore:
         if launcher.run_id not in self._runs:
             raise TrackingError(f"MLFLOW_RUN_ID names run {launcher.run_id}, which is not here")
         run = self._runs[launcher.run_id]
-        if run.status != "RUNNING":
+        if run.status != RunStatus.RUNNING:
             return None
         warn_of_written_secrets(run.run_id, run.params)
         run.tags |= tags_to_clean(run.tags)

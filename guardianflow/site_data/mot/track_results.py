@@ -6,7 +6,6 @@ without it, or with -1 there, is about the only class that the ground truth coun
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from ...contracts.errors import DatasetError, Problem, Problems
 from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
+from ...support.files import whole_file
 from ...support.suggestions import did_you_mean
 from ..data_yaml import absolute
 from .ground_truth import rows_of
@@ -89,12 +89,8 @@ def write_tracks(path: Path, tracks: TrackRows) -> Path:
         f"{frame},{number},{','.join(map(repr, box))},{confidence!r},{class_id},-1\n"
         for frame, number, box, confidence, class_id in rows
     )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 

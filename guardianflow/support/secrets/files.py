@@ -118,7 +118,7 @@ def holds_learnt(path: Path) -> bool:
 
 
 def _encoding(path: Path) -> str | None:
-    """How a text is written; None for what is no text."""
+    """The encoding of a text; None for what is no text."""
     with path.open("rb") as stream:
         beginning = stream.read(BEGINNING)
     if beginning.startswith(_UTF16):

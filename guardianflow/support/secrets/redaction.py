@@ -263,7 +263,7 @@ class Redactor:
         self._in_key = False
 
     def feed(self, text: str) -> str:
-        """What can be given out after `text`: whole lines, also those ended by a lone '\\r'."""
+        """Takes a piece; gives out whole lines, also those ended by a lone '\\r'."""
         whole = max(text.rfind("\n"), text.rfind("\r")) + 1
         if not whole:
             self._line += text
@@ -273,7 +273,7 @@ class Redactor:
         return _rest(self._lines(lines), given)
 
     def flush(self) -> str:
-        """What can be given out of an unfinished line."""
+        """Gives out as much of an unfinished line as is safe."""
         if self._in_key:
             return ""
         redacted = self._redacted(self._line)
@@ -328,7 +328,7 @@ class Redactor:
 
 
 def _rest(text: str, given: str) -> str:
-    """What of a line is left to be given out."""
+    """The rest of a line that is still to be given out."""
     if text.startswith(given):
         return text[len(given) :]
     common = next(

@@ -225,7 +225,7 @@ def _is_login(scheme: str, info: str) -> bool:
 
 
 def user_infos(text: str) -> Iterator[Span]:
-    """What stands before the @ of addresses: 'user:password' or a token."""
+    """The logins of addresses, before their @: 'user:password' or a token."""
     if "://" not in text or "@" not in text:
         return
     for rule in (_USER_INFO, _DATABASE):

@@ -85,7 +85,7 @@ class _RedactingBuffer:
 
 @contextmanager
 def keeping_secrets() -> Iterator[None]:
-    """What every process of ours does first; also a decorator for its main function."""
+    """Keeps secrets out of a process's output, first of all; also a decorator for its main."""
     learn_environment(os.environ)
     learn_arguments(sys.argv[1:])
     with redacted_output():

@@ -27,7 +27,6 @@ from guardianflow.contracts.results import DetectorPackage, StageResult
 from pipelines import create_runner
 from pipelines.compare.comparison import Comparison
 from pipelines.compare.table import ComparisonTable
-from pipelines.stage import stage as stages
 from pipelines.stage.executor import LocalExecutor
 from pipelines.stage.plan import RunOptions
 from pipelines.stage.stage import StageRequest
@@ -42,12 +41,6 @@ TENSORRT = {"backend": "tensorrt", "precision": "int8"}
 without_tensorrt = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed"
 )
-
-
-@pytest.fixture(autouse=True)
-def same_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reuse asks for the same source; nobody who edits it while a test runs shall fail that."""
-    monkeypatch.setattr(stages, "own_source_digest", lambda: "as it was")
 
 
 def make_scenario(*variants: dict[str, Any], **sections: Any) -> Scenario:

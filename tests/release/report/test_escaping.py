@@ -16,7 +16,7 @@ from guardianflow.contracts.measurements import DoubtKind, TimingDoubt
 from guardianflow.contracts.releases import FAIL, PASS, CauseKind, GateCause
 from guardianflow.release.report.page import render_report
 from guardianflow.release.report.wording import LANGUAGES
-from guardianflow.support.markdown import Verbatim, markdown_text
+from guardianflow.support.text.markdown import Verbatim, markdown_text
 
 
 @pytest.mark.parametrize("language", list(LANGUAGES))

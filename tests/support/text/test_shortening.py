@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardianflow.support.text import on_one_line, shortened
+from guardianflow.support.text.shortening import on_one_line, shortened
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardianflow.support.markdown import Verbatim, markdown_text, table_head, table_row
+from guardianflow.support.text.markdown import Verbatim, markdown_text, table_head, table_row
 
 
 @given(st.text())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardianflow.support.csv_files import BEGINS_FORMULA, cell, write_csv
+from guardianflow.support.text.csv_files import BEGINS_FORMULA, cell, write_csv
 
 
 def read(file: Path) -> list[list[str]]:

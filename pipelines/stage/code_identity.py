@@ -1,0 +1,130 @@
+"""The part of our own code that a stage's result depends on, as a digest.
+
+It is taken over the modules that the stage's module imports, one through another, and those that
+the catalogue of backends finds by name. What a module says counts, not how it is written: comments,
+docstrings and layout change nothing. (Another version of Python may read the same text as another
+tree: then a stage is done anew.)
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from guardianflow.backends.catalogue import backend_info
+from guardianflow.support.module_imports import imported_modules
+
+from ..settings import PROJECT_ROOT
+from .kinds import KINDS, QUANT, TRAIN
+
+OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
+# Modules whose change leaves every number and every model file as it is. When in doubt, a module
+# is not here: a stage that runs once too often costs time, a stale result costs trust.
+LEFT_OUT = (
+    "guardianflow.contracts.errors",  # sentences
+    "guardianflow.evaluation.pictures",  # drawn from numbers that are there already
+    "guardianflow.release.report",  # words and layout of a report
+    "guardianflow.run_tracking",  # where results are kept; what a model is made of: ALWAYS
+    "guardianflow.support",  # files, processes, output: nothing in it measures or decides
+    # The order of the work around a stage, and what is told of it.
+    "pipelines.registered_models",
+    "pipelines.runner",
+    "pipelines.settings",
+    "pipelines.stage.code_identity",
+    "pipelines.stage.events",
+    "pipelines.stage.kinds",
+    "pipelines.stage.plan",
+    "pipelines.stage.stage",
+    "pipelines.stage.tracked_run",
+    "pipelines.wiring",
+    # What a scenario says is in the identity as values: how it is read and named is not asked.
+    "scenario",
+)
+ALWAYS = (
+    # With its backend it is what judges, and what travels inside a registered model.
+    "guardianflow.detector",
+    # What a registered model's files are.
+    "guardianflow.run_tracking.detector_model",
+    "guardianflow.run_tracking.model_files",
+    "guardianflow.run_tracking.runtime_copy",
+    # Reads data.yaml.
+    "guardianflow.support.foreign_yaml",
+)
+TRAINER = "experiments_adapters.yolo.train"
+"""Found by its path, and by name by experiments of others that build on it."""
+
+
+def code_digest(stage: str, backends: Collection[str]) -> str:
+    """sha256 over the code that a stage's result depends on.
+
+    Args:
+        stage: 'train', 'quant', 'infer' or 'release'.
+        backends: those it makes or opens detectors of.
+    """
+    return _digest(tuple(dict.fromkeys(entry_modules(stage, backends))))
+
+
+def entry_modules(stage: str, backends: Collection[str]) -> list[str]:
+    """The stage's module, and those that are found by names which no import shows."""
+    entries = [KINDS[stage].module, *ALWAYS]
+    if stage == TRAIN:
+        entries.append(TRAINER)
+    for info in sorted(map(backend_info, backends), key=lambda each: each.name):
+        exporter = info.recipe_exporter[:1] if stage == QUANT else ()
+        entries += [f"guardianflow.backends.{module}" for module in (info.module, *exporter)]
+    return entries
+
+
+def code_of(entries: Iterable[str], root: Path = PROJECT_ROOT) -> dict[str, str]:
+    """The modules that a result depends on: dotted name → sha256 of what the module does."""
+    kept = {_file_of(entry, root) for entry in entries}
+
+    def left_out(module: Path) -> bool:
+        name = f"{_name_of(module, root)}."
+        return module not in kept and name.startswith(tuple(f"{each}." for each in LEFT_OUT))
+
+    found = imported_modules(sorted(kept), root, OUR_PACKAGES, left_out)
+    return {_name_of(module, root): meaning(tree) for module, tree in found}
+
+
+@lru_cache
+def _digest(entries: tuple[str, ...]) -> str:
+    code = sorted(code_of(entries).items())
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
+
+
+def meaning(tree: ast.Module) -> str:
+    """sha256 over what a module does: without places and without texts that do nothing."""
+    _drop_texts(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _drop_texts(node: ast.AST) -> None:
+    """Drop docstrings: texts that are statements of their own."""
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        node.body = [each for each in node.body if not _is_text(each)]
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            _drop_texts(child)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _file_of(name: str, root: Path) -> Path:
+    place = root.joinpath(*name.split("."))
+    package = place / "__init__.py"
+    return package if package.is_file() else place.with_suffix(".py")
+
+
+def _name_of(module: Path, root: Path) -> str:
+    return ".".join(module.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
