@@ -6,7 +6,8 @@
     demo/seoul-plant1/gate/ppe                  PyTorch, candidate
     box/                                        v1 as that release pulled it
 
-Pictures, reports and predictions were taken out of the runs to keep the archive small.
+Pictures, reports and predictions were taken out of the runs to keep the archive small. A second
+archive holds a pipeline whose training failed, with its scenario and its experiment's code.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "registered_at_75815ba.tar.xz"
-MADE_IN = "/registered-at-75815ba"
+DATA = Path(__file__).resolve().parents[1] / "data"
+REGISTERED, FAILED = "registered-at-75815ba", "failed-at-75815ba"
+FAILED_PIPELINE = "827154f07f804760a79013ae4353a1de"
 PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -45,16 +47,16 @@ class RegisteredBefore:
         return self.root / "box"
 
 
-def unpack(folder: Path) -> RegisteredBefore:
-    """Unpack the archive into a folder and let the store find its files there."""
-    with tarfile.open(ARCHIVE) as archive:
+def unpack(folder: Path, name: str = REGISTERED) -> RegisteredBefore:
+    """Unpack an archive into a folder and let the store find its files there."""
+    with tarfile.open(DATA / f"{name.replace('-', '_')}.tar.xz") as archive:
         archive.extractall(folder, filter="data")
-    root = folder / MADE_IN.strip("/")
+    root = folder / name
     connection = sqlite3.connect(root / "mlflow.db")
     with connection:
         for table, column in PLACES:
             connection.execute(
-                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (MADE_IN, str(root))
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (f"/{name}", str(root))
             )
     connection.close()
     return RegisteredBefore(root)

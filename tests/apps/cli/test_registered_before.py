@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from registered_before import NAME, OPENVINO, PYTORCH, RegisteredBefore, unpack
+from registered_before import (
+    FAILED,
+    FAILED_PIPELINE,
+    NAME,
+    OPENVINO,
+    PYTORCH,
+    RegisteredBefore,
+    unpack,
+)
 
 from apps.cli.main import cli
 from guardianflow.contracts.detector_package import IdentityRule
@@ -122,3 +130,32 @@ def test_its_description_is_held_to_what_its_mlmodel_file_says(
         code, _, err = call(*words)
         assert (code, "is not what was registered" in err) == (2, True), err
     assert check_directory(before.box).intact
+
+
+def test_what_is_in_the_store_is_listed(before: RegisteredBefore) -> None:
+    code, shown, _ = call("list", "models", "--json")
+    assert code == 0
+    listed = {each["model"] for each in json.loads(shown)}
+    assert listed == {NAME, OPENVINO, PYTORCH}
+
+
+@pytest.mark.slow
+def test_a_pipeline_that_failed_in_those_days_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = unpack(tmp_path, FAILED)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", site.uri)
+    monkeypatch.setenv("GUARDIANFLOW_WORK_DIR", str(tmp_path / "work"))
+    monkeypatch.chdir(site.root)
+    trainer = site.root / "code" / "train.py"
+    trainer.write_text(trainer.read_text().replace("the power failed", "it failed again"))
+
+    code, _, told = call("pipeline", "scenario.yaml", "-e", "code", "--resume", FAILED_PIPELINE)
+    assert code == 1
+    assert f"--resume {FAILED_PIPELINE}" in told
+    store = connect(site.uri).store
+    parent = store.get_run(FAILED_PIPELINE)
+    assert parent.status == "FAILED"
+    assert "it failed again" in parent.tags["guardianflow.error"]
+    below = store.find_runs(tags={"mlflow.parentRunId": FAILED_PIPELINE})
+    assert sorted(run.status for run in below) == ["FAILED", "FAILED"]  # then, and now
