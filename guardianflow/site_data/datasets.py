@@ -11,7 +11,6 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +66,16 @@ def resolve_dataset(
         name = data_yaml.stem if data_yaml.stem != "data" else data_yaml.parent.name
     problems = Problems(layout.problems)
     problems += _class_problems(layout, expected_classes)
-    checked = _check_files(layout, cache_dir, problems)
+    image_hashes, label_hashes = _check_files(layout, cache_dir, problems)
     if problems:
         raise DatasetError(problems)
-    _warn_of_shared_images(layout, checked.image_hashes)
+    _warn_of_shared_images(layout, image_hashes)
     return LocalDataset(
         name=name,
         data_yaml=_write_resolved(layout, name, cache_dir),
         class_names=layout.class_names,
         splits=layout.images,
-        fingerprint=fingerprint(
-            layout.images, layout.class_names, checked.image_hashes, checked.label_hashes
-        ),
+        fingerprint=fingerprint(layout.images, layout.class_names, image_hashes, label_hashes),
         version=version,
         dvc_hash=dvc.combined_hash(tracked_by),
     )
@@ -183,14 +180,14 @@ def _class_problems(layout: Layout, expected: Sequence[str] | None) -> list[Prob
     ]
 
 
-@dataclass(frozen=True)
-class _Checked:
-    image_hashes: Mapping[Path, str]
-    label_hashes: Mapping[Path, str]
+def _check_files(
+    layout: Layout, cache_dir: Path, problems: Problems
+) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Look at every image and label once; what is wrong is added to `problems`.
 
-
-def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checked:
-    """Look at every image and label once; what is wrong is added to `problems`."""
+    Returns:
+        sha256 of the images and of their label files, both by the image's path.
+    """
     images = sorted({image for split in layout.images.values() for image in split})
     key = hashlib.sha256(str(layout.data_yaml).encode()).hexdigest()[:16]
     facts, wrong = ImageMemory(cache_dir / "images" / f"{key}.json").look_at(images)
@@ -203,7 +200,7 @@ def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checke
             label_hashes[image] = hashlib.sha256(content).hexdigest()
             objects[image] = len(rows.class_ids) + len(rows.problems)
     problems += _unlabelled(layout, label_hashes, objects)
-    return _Checked({path: fact.sha256 for path, fact in facts.items()}, label_hashes)
+    return {path: fact.sha256 for path, fact in facts.items()}, label_hashes
 
 
 def _unlabelled(

@@ -11,7 +11,7 @@ from guardianflow.contracts.given import given_path
 from guardianflow.support.terminal import write
 from pipelines.console import print_json
 
-from .options import MigrateCommand
+from ..options import MigrateCommand
 
 DEFAULT_TARGET = Path("experiments")
 

@@ -16,7 +16,7 @@ from pipelines.wiring import connect
 from pipelines.wrap_batch.batch import select_customer
 from pipelines.wrap_batch.status import DirectoryStatus, directory_statuses
 
-from .options import StatusCommand
+from ..options import StatusCommand
 
 WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
