@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -278,14 +278,9 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
     Raises:
         DatasetError: no such split, or files that changed for the worse since the set was resolved.
     """
-    images = dataset.splits.get(split)
-    if images is None:
-        raise DatasetError(
-            f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
-        )
     problems = Problems()
     labelled = []
-    for image in images:
+    for image in _images_of(dataset, split):
         try:
             width, height = image_size(image)
         except (ValueError, OSError) as exc:
@@ -297,6 +292,34 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
     if problems:
         raise DatasetError(problems)
     return labelled
+
+
+def _images_of(dataset: LocalDataset, split: str) -> tuple[Path, ...]:
+    images = dataset.splits.get(split)
+    if images is None:
+        raise DatasetError(
+            f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
+        )
+    return images
+
+
+def images_by_class(dataset: LocalDataset, split: str) -> dict[str, int]:
+    """Class name → images of the split that show at least one object of it.
+
+    Raises:
+        DatasetError: no such split, or a label file that became malformed or unreadable.
+    """
+    shown = _classes_by_image(dataset, _images_of(dataset, split)).values()
+    return {name: sum(i in ids for ids in shown) for i, name in enumerate(dataset.class_names)}
+
+
+def _classes_by_image(dataset: LocalDataset, images: Iterable[Path]) -> dict[Path, set[int]]:
+    """Ids of the classes that each image shows. Raises DatasetError: labels malformed since."""
+    problems, count = Problems(), len(dataset.class_names)
+    classes = {i: set(read_labels(i, count, problems)[0].class_ids.tolist()) for i in images}
+    if problems:
+        raise DatasetError(problems)
+    return classes
 
 
 def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) -> tuple[Path, ...]:
@@ -326,15 +349,7 @@ def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) ->
     shuffled = [train[i] for i in order]
     if size >= len(shuffled):
         return tuple(shuffled)
-    problems = Problems()
-    class_count = len(dataset.class_names)
-    classes = {
-        image: set(read_labels(image, class_count, problems)[0].class_ids.tolist())
-        for image in shuffled
-    }
-    if problems:
-        raise DatasetError(problems)
-    return tuple(_share_out(shuffled, classes, size))
+    return tuple(_share_out(shuffled, _classes_by_image(dataset, shuffled), size))
 
 
 def _share_out(shuffled: Sequence[Path], classes: Mapping[Path, set[int]], size: int) -> list[Path]:
