@@ -106,8 +106,7 @@ class _Painter:
     def nearness(self, points: Floats) -> Floats:
         """Distance that each body point comes toward the camera, metres."""
         p = np.atleast_2d(points)
-        toward: Floats = p[:, 0] * self.sin + p[:, 2] * self.cos
-        return toward
+        return p[:, 0] * self.sin + p[:, 2] * self.cos
 
     def at(self, points: Floats) -> Floats:
         """Body points (N×3) → sprite pixels (N×2)."""

@@ -15,12 +15,11 @@ from pipelines.settings import load_settings
 from pipelines.wiring import connect
 from pipelines.wrap_batch.batch import select_customer
 from pipelines.wrap_batch.status import DirectoryStatus, directory_statuses
+from pipelines.wrap_batch.text import STYLES, WIDTH_OF_LOGS
 
 from ..options import StatusCommand
 
-WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
-STYLES = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "RUNNING": "cyan"}
 EARLIER = "* of an earlier run than the last one"
 
 
