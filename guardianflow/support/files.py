@@ -41,21 +41,16 @@ def _reader(content: Path | bytes) -> contextlib.AbstractContextManager[BinaryIO
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
-def replace_file(directory: Path, name: str, content: Path | str, prefix: str) -> None:
-    """Write a file, whole or not at all.
+def replace_file(directory: Path, name: str, text: str, prefix: str) -> None:
+    """Write a small file, whole or not at all.
 
     Args:
-        content: the text, or the file that holds it.
         prefix: of the name under which it is written first.
     """
     temporary = temporary_path(directory, prefix)
-    try:
-        for _ in copy(content.encode() if isinstance(content, str) else content, temporary):
-            pass
-        temporary.replace(directory / name)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    for _ in copy(text.encode(), temporary):
+        pass
+    temporary.replace(directory / name)
     sync_directory(directory)
 
 

@@ -12,7 +12,6 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments_adapters.legacy.changes import Snapshot, find_changes, take_snapshot
@@ -74,25 +73,26 @@ def run_wrapped(
     return outcome
 
 
-@dataclass
 class _WrappedRun:
     """One run, from the snapshot to its end."""
 
-    plan: WrapPlan
-    ports: Ports
-    scratch: Path
-    environment: Mapping[str, str]
-    tell: Tell
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def root(self) -> Path:
-        return self.plan.experiment.directory
+    def __init__(
+        self,
+        plan: WrapPlan,
+        ports: Ports,
+        scratch: Path,
+        environment: Mapping[str, str],
+        tell: Tell,
+    ) -> None:
+        self._plan, self._ports, self._scratch, self._tell = plan, ports, scratch, tell
+        self._root = plan.experiment.directory
+        self._environment = environment
+        self._notes: list[str] = []
 
     def run(self, lock: DirectoryLock) -> WrapOutcome:
-        plan, store = self.plan, self.ports.store
+        plan, store = self._plan, self._ports.store
         self._end_abandoned(lock.abandoned_run)
-        before = take_snapshot(self.root)
+        before = take_snapshot(self._root)
         request = RunRequest(
             experiment_name=plan.experiment_name,
             run_name=plan.run_name,
@@ -100,12 +100,12 @@ class _WrappedRun:
             params=plan.params,
             adopt_launcher=plan.request.launcher,
         )
-        with tracked_run(store, lambda: store.start_run(request), self.tell) as run:
+        with tracked_run(store, lambda: store.start_run(request), self._tell) as run:
             run_id = run.run_id
             run.interruption = "interrupted while its results were kept"
             run.extras.append(Extra("keep the notes", lambda: self._keep_notes(run_id)))
             lock.note(run=run_id)
-            self.tell(f"run {run_id} in experiment {plan.experiment_name}: {plan.run_name}")
+            self._tell(f"run {run_id} in experiment {plan.experiment_name}: {plan.run_name}")
             self._log_config(run_id)
             result, live = self._run_script(run_id, before, lock)
             run.status, run.reason = _status(result), result.reason
@@ -119,59 +119,59 @@ class _WrappedRun:
             metrics=store.get_run(run_id).metrics,
             model=model,
             artifacts=artifacts,
-            notes=(*self.notes, *run.notes),
+            notes=(*self._notes, *run.notes),
         )
 
     def _end_abandoned(self, run_id: str) -> None:
         """A wrapper that was killed could not end its run; nobody else works here by now."""
         if not run_id:
             return
-        store = self.ports.store
+        store = self._ports.store
         try:
             if store.get_run(run_id).status != "RUNNING":
                 return
-            end_run(store, run_id, "KILLED", "its wrapper was killed", self.tell)
+            end_run(store, run_id, "KILLED", "its wrapper was killed", self._tell)
         except SourceError:  # of another store, or deleted
             return
-        self.tell(f"run {run_id} was left RUNNING by a wrapper that was killed: now KILLED")
+        self._tell(f"run {run_id} was left RUNNING by a wrapper that was killed: now KILLED")
 
     def _note(self, text: str) -> None:
-        self.notes.append(text)
-        self.tell(text)
+        self._notes.append(text)
+        self._tell(text)
 
     def _log_config(self, run_id: str) -> None:
-        folder = self.scratch / "config"
+        folder = self._scratch / "config"
         folder.mkdir()
-        text = json.dumps(self.plan.as_dict(), ensure_ascii=False, indent=2)
+        text = json.dumps(self._plan.as_dict(), ensure_ascii=False, indent=2)
         write_private(folder / "command.json", text + "\n")
-        self.ports.store.log_files(run_id, folder, "config")
-        self.ports.store.log_files(run_id, self.plan.script, "code")
+        self._ports.store.log_files(run_id, folder, "config")
+        self._ports.store.log_files(run_id, self._plan.script, "code")
 
     def _run_script(
         self, run_id: str, before: Snapshot, lock: DirectoryLock
     ) -> tuple[ScriptResult, LiveSummary]:
-        plan, store = self.plan, self.ports.store
-        hook = self.scratch / "python"
+        plan, store = self._plan, self._ports.store
+        hook = self._scratch / "python"
         hook.mkdir()
         command = ScriptCommand(
             arguments=plan.arguments,
             directory=plan.working_directory,
             environment=script_environment(
-                self.environment, plan.python, plan.experiment.env.variables, hook
+                self._environment, plan.python, plan.experiment.env.variables, hook
             ),
             timeout_s=plan.experiment.timeout_s,
         )
-        log = OutputLog(self.scratch / "kept.log")
+        log = OutputLog(self._scratch / "kept.log")
         live = LiveMetrics(
-            self.root,
+            self._root,
             before.files,
             lambda points: store.log_points(run_id, points),
-            tell=self.tell,
+            tell=self._tell,
             working_directory=plan.working_directory,
             files=plan.experiment.metrics.files,
             patterns=plan.experiment.metrics.patterns,
         )
-        upload = LiveUpload(store, run_id, log, self.scratch)
+        upload = LiveUpload(store, run_id, log, self._scratch)
         upload.start()
         live.start()
         try:
@@ -211,14 +211,14 @@ class _WrappedRun:
     def _keep(
         self, run_id: str, before: Snapshot, result: ScriptResult, live: LiveSummary
     ) -> tuple[tuple[str, ...], RegisteredModel | None]:
-        keeper = ArtifactKeeper(self.ports.store, run_id, self.plan.rules, self._note)
-        changes = find_changes(self.root, before, self.plan.rules)
-        artifacts = keeper.keep(self.root, changes, self.scratch)
+        keeper = ArtifactKeeper(self._ports.store, run_id, self._plan.rules, self._note)
+        changes = find_changes(self._root, before, self._plan.rules)
+        artifacts = keeper.keep(self._root, changes, self._scratch)
         artifacts += keeper.keep_outside(live.outside, before.taken_ns)
         model = None
-        if self.plan.registers and result.exit_code == 0:
+        if self._plan.registers and result.exit_code == 0:
             model, told, weights = register_model(
-                self.plan, run_id, changes, self.root, self.scratch, self.ports
+                self._plan, run_id, changes, self._root, self._scratch, self._ports
             )
             self._note(told)
             self._warn_of_others(live, weights if model else "")
@@ -228,7 +228,7 @@ class _WrappedRun:
         """Numbers of one training must not be read as those of another one's weights."""
         if not (live.others and weights):
             return
-        place = (self.root / weights).resolve()
+        place = (self._root / weights).resolve()
         main = live.main.resolve() if live.main else None
         if main is None or not place.is_relative_to(main):
             self._note(
@@ -237,9 +237,9 @@ class _WrappedRun:
             )
 
     def _keep_notes(self, run_id: str) -> None:
-        if self.notes:
-            tags = {"guardianflow.notes": "\n".join(self.notes)[:4000]}
-            self.ports.store.annotate(run_id, tags=tags)
+        if self._notes:
+            tags = {"guardianflow.notes": "\n".join(self._notes)[:4000]}
+            self._ports.store.annotate(run_id, tags=tags)
 
 
 def _status(result: ScriptResult) -> str:

@@ -6,6 +6,7 @@ without it, or with -1 there, is about the only class that the ground truth coun
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,6 @@ import numpy as np
 
 from ...contracts.errors import DatasetError, Problem, Problems
 from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
-from ...support.files import replace_file
 from ...support.suggestions import did_you_mean
 from ..data_yaml import absolute
 from .sequences import find_sequences, read_sequence, states_its_length
@@ -80,6 +80,7 @@ def write_tracks(path: Path, tracks: TrackRows) -> Path:
     Returns:
         `path`.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     rows = zip(
         tracks.frames.tolist(),
         tracks.ids.tolist(),
@@ -92,7 +93,12 @@ def write_tracks(path: Path, tracks: TrackRows) -> Path:
         f"{frame},{number},{','.join(map(repr, box))},{confidence!r},{class_id},-1\n"
         for frame, number, box, confidence, class_id in rows
     )
-    replace_file(path.parent, path.name, text, ".tracks-")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return path
 
 
