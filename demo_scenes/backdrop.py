@@ -30,8 +30,7 @@ def _canvas_of(
 ) -> npt.NDArray[np.float32]:
     base = (np.array(colour) + rng.normal(0, 8)).astype(np.float32)
     clouds = fractal_noise(rng, TEXTURE_PX, coarsest=coarsest) * grain
-    texture: npt.NDArray[np.float32] = clouds[..., None] * _CLOUD + base
-    return texture
+    return clouds[..., None] * _CLOUD + base
 
 
 def _finish(texture: npt.NDArray[np.float32]) -> Pixels:

@@ -138,26 +138,21 @@ def _pallet(at: _Place, rng: np.random.Generator) -> None:
     colour = _paint(rng, ((164, 86, 62), (186, 178, 164), (190, 160, 118), (150, 152, 150)))
     layers = int(rng.integers(1, 5))
     if cargo == 0:  # bricks
-        block = Block(1.05, 0.26 * layers, 0.9, colour, 0.14, courses=3 * layers, ribs=5)
-        at.block(block)
+        at.block(Block(1.05, 0.26 * layers, 0.9, colour, 0.14, courses=3 * layers, ribs=5))
     elif cargo == 1:  # bags
         for layer in range(layers):
             width = 1.1 - 0.06 * layer
-            block = Block(width, 0.15, 0.9, colour, 0.14 + 0.16 * layer, ribs=2)
-            at.block(block)
+            at.block(Block(width, 0.15, 0.9, colour, 0.14 + 0.16 * layer, ribs=2))
     elif cargo == 2:  # cartons
         for right in (-0.28, 0.28):
             high = float(rng.uniform(0.4, 1.0))
-            block = Block(0.52, high, 0.85, _paint(rng, (WOOD,)), 0.14, right=right, courses=2)
-            at.block(block)
+            at.block(Block(0.52, high, 0.85, _paint(rng, (WOOD,)), 0.14, right=right, courses=2))
     else:  # boards, longer than the pallet
-        block = Block(2.0, 0.12 * layers, 0.8, WOOD, 0.14, courses=2 * layers)
-        at.block(block)
+        at.block(Block(2.0, 0.12 * layers, 0.8, WOOD, 0.14, courses=2 * layers))
 
 
 def _container(at: _Place, rng: np.random.Generator) -> None:
-    block = Block(5.6, 2.5, 2.4, _paint(rng, PAINTS), ribs=22)
-    at.block(block)
+    at.block(Block(5.6, 2.5, 2.4, _paint(rng, PAINTS), ribs=22))
 
 
 def _scaffold(at: _Place, rng: np.random.Generator) -> None:
@@ -168,8 +163,7 @@ def _scaffold(at: _Place, rng: np.random.Generator) -> None:
     for away in (0.45, -0.45):
         if away < 0:
             for level in range(1, levels + 1):
-                deck = Block(2.2 * bays, 0.06, 0.9, WOOD, base=1.95 * level)
-                at.block(deck)
+                at.block(Block(2.2 * bays, 0.06, 0.9, WOOD, base=1.95 * level))
         for right in rights:
             at.rod((right, 0, away), (right, 1.95 * levels + 1.0, away), 0.035, steel)
         for level in range(1, levels + 1):
@@ -193,8 +187,7 @@ def _excavator(at: _Place, rng: np.random.Generator) -> None:
     joints = [(0.8, 1.5, -0.2), (2.2, 3.4, -0.2), (3.4, 2.4, -0.2), (3.2, 0.7, -0.2)]
     for a, b in itertools.pairwise(joints):
         at.rod(a, b, 0.2, colour)
-    bucket = Block(0.8, 0.6, 0.9, (84, 78, 70), base=0.2, right=3.1, away=-0.2)
-    at.block(bucket)
+    at.block(Block(0.8, 0.6, 0.9, (84, 78, 70), base=0.2, right=3.1, away=-0.2))
 
 
 def _forklift(at: _Place, rng: np.random.Generator) -> None:
@@ -235,8 +228,7 @@ def _barrier(at: _Place, rng: np.random.Generator) -> None:
         at.rod((right, 0.0, 0.0), (right, 1.0, 0.0), 0.04, STEEL)
     for low in (0.45, 0.78):
         for i in range(8):
-            block = Block(0.25, 0.18, 0.04, stripes[i % 2], base=low, right=-0.875 + 0.25 * i)
-            at.block(block)
+            at.block(Block(0.25, 0.18, 0.04, stripes[i % 2], base=low, right=-0.875 + 0.25 * i))
 
 
 def _jersey(at: _Place, rng: np.random.Generator) -> None:
@@ -282,8 +274,7 @@ def _column(at: _Place, rng: np.random.Generator) -> None:
     if rng.random() < 0.5:
         for i in range(4):
             colour: Rgb = (226, 186, 40) if i % 2 else (44, 42, 40)
-            block = Block(0.53, 0.3, 0.53, colour, base=0.3 * i)
-            at.block(block)
+            at.block(Block(0.53, 0.3, 0.53, colour, base=0.3 * i))
 
 
 def _bench(at: _Place, rng: np.random.Generator) -> None:
@@ -291,8 +282,7 @@ def _bench(at: _Place, rng: np.random.Generator) -> None:
     for right in (-0.7, 0.7):
         at.block(Block(0.08, 0.85, 0.6, (70, 72, 76), right=right))
     at.block(Block(1.7, 0.07, 0.7, WOOD, base=0.85))
-    block = Block(0.45, 0.22, 0.25, _paint(rng, MACHINES), base=0.92, right=-0.35)
-    at.block(block)
+    at.block(Block(0.45, 0.22, 0.25, _paint(rng, MACHINES), base=0.92, right=-0.35))
     spot = at.points([(0.4, 0.0, 0.0)])[0]
     _cylinder(at.canvas, spot[0], spot[2], 0.13, 0.92, 1.18, _paint(rng, MACHINES))
 

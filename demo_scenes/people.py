@@ -7,7 +7,10 @@ vests, backs hide faces and a crouching worker gets shorter without a case for e
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 import cv2
@@ -103,8 +106,7 @@ class _Painter:
     def nearness(self, points: Floats) -> Floats:
         """Distance that each body point comes toward the camera, metres."""
         p = np.atleast_2d(points)
-        toward: Floats = p[:, 0] * self.sin + p[:, 2] * self.cos
-        return toward
+        return p[:, 0] * self.sin + p[:, 2] * self.cos
 
     def at(self, points: Floats) -> Floats:
         """Body points (N×3) → sprite pixels (N×2)."""
@@ -149,6 +151,9 @@ _DOME: Floats = np.array(
 )
 
 
+Draw = Callable[[_Painter, _Skeleton, Outfit], None]
+
+
 def _times(colour: Rgb, factor: float) -> Rgb:
     r, g, b = (min(255.0, c * factor) for c in colour)
     return r, g, b
@@ -171,25 +176,20 @@ def draw_figure(
     body = _Skeleton(outfit, pose)
     painter = _Painter(body, pose, pixels_per_metre * 2, view_down)
     trunk_at = float(painter.nearness(body.chest)[0])
-    layers: list[tuple[float, int, int]] = [(trunk_at, 1, 0)]
+    # Of parts that are equally near the first comes first.
+    layers: list[tuple[float, Draw]] = []
+    for i in range(2):
+        knee = float(painter.nearness(body.legs[i][1])[0])
+        layers.append((knee - 0.3, functools.partial(_leg, index=i)))
+    layers.append((trunk_at, _trunk))
     for i in range(2):
         arm = float(painter.nearness(np.stack(body.arms[i])).mean())
-        layers.append((arm, 2, i))
-        layers.append((float(painter.nearness(body.legs[i][1])[0]) - 0.3, 0, i))
+        layers.append((arm, functools.partial(_arm, index=i)))
     if outfit.load:
-        layers.append((trunk_at + 0.3 * body.h * 0.5 * painter.cos, 3, 0))
-    layers.append((float(painter.nearness(body.head)[0]) + 0.01, 4, 0))
-    for _, kind, index in sorted(layers):
-        if kind == 0:
-            _leg(painter, body, outfit, index)
-        elif kind == 1:
-            _trunk(painter, body, outfit)
-        elif kind == 2:
-            _arm(painter, body, outfit, index)
-        elif kind == 3:
-            _load(painter, body, outfit)
-        else:
-            _head(painter, body, outfit)
+        layers.append((trunk_at + 0.3 * body.h * 0.5 * painter.cos, _load))
+    layers.append((float(painter.nearness(body.head)[0]) + 0.01, _head))
+    for _, draw in sorted(layers, key=itemgetter(0)):
+        draw(painter, body, outfit)
     return _finish(painter, light_from_left)
 
 

@@ -286,6 +286,11 @@ def print_json(value: object) -> None:
     write(json.dumps(value, ensure_ascii=False, default=str))
 
 
+def print_answer(as_json: bool, answer: object, text: str) -> None:
+    """What a command found: for --json, or as text for people."""
+    print_json(answer) if as_json else write(text)
+
+
 def result_as_dict(result: StageResult) -> dict[str, Any]:
     """The object that --json ends stdout with."""
     return {

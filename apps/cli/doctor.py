@@ -13,6 +13,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -153,11 +154,9 @@ def _sqlite_state(path: Path) -> tuple[bool, str]:
     if not path.exists():
         return True, "not there yet: the first run makes it"
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1)
-        try:
+        address = f"file:{quote(str(path))}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=1)) as connection:
             connection.execute("select count(*) from sqlite_master").fetchone()
-        finally:
-            connection.close()
     except sqlite3.Error as exc:
         return False, f"{exc}; name another file in MLFLOW_TRACKING_URI"
     return True, "reachable"

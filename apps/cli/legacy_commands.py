@@ -8,7 +8,7 @@ from __future__ import annotations
 from pipelines.options import WrapCommand
 
 from .flags import Command
-from .legacy.options import MigrateCommand, ScanCommand, StatusCommand
+from .options import MigrateCommand, ScanCommand, StatusCommand
 
 RUN_TEXT = """\
 Run a script that nobody may change, and keep all that comes of it in MLflow.

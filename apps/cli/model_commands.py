@@ -20,35 +20,40 @@ Exit codes: 0 done; 1 the answer is no (verdict), others are at it, or the regis
 2 your input can't be used.
 """
 
+
+def model_command(
+    name: str, work: str, text: str, examples: str, options: tuple[str, ...]
+) -> Command:
+    """A command whose work is a function of apps/cli/models.py."""
+    epilog = examples + NAMES * ("name" in options) + CODES * ("reason" in options)
+    return Command(name, f"apps.cli.models:{work}", ModelCommand, text, epilog, options)
+
+
 MODEL_COMMANDS = (
-    Command(
+    model_command(
         "models",
-        "apps.cli.models:show_models",
-        ModelCommand,
+        "show_models",
         "Registered models, and which version is candidate, champion and rollback.",
         """\
   guardianflow models
   guardianflow models --customer donghwa-entec --name ppe
   guardianflow models --json
 """,
-        options=("pattern", "customer", "as_json"),
+        ("pattern", "customer", "as_json"),
     ),
-    Command(
+    model_command(
         "versions",
-        "apps.cli.models:show_versions",
-        ModelCommand,
+        "show_versions",
         "A model's versions: aliases, verdicts of releases, and the runs they come from.",
         """\
   guardianflow versions donghwa-entec/busan-plant1/welding/ppe
   guardianflow versions donghwa-entec.busan-plant1.welding.ppe --json
-"""
-        + NAMES,
-        options=("name", "as_json"),
+""",
+        ("name", "as_json"),
     ),
-    Command(
+    model_command(
         "promote",
-        "apps.cli.models:promote_model",
-        ModelCommand,
+        "promote_model",
         """Candidate → champion, old champion → rollback.
 
 Its files must match their sha256, and a release must have passed it against the present
@@ -58,47 +63,38 @@ champion.
   guardianflow promote donghwa-entec/busan-plant1/welding/ppe
   guardianflow promote donghwa-entec/busan-plant1/welding/ppe --version 3
   guardianflow promote NAME --version 3 --force --reason "field test of 12 May passed"
-"""
-        + NAMES
-        + CODES,
-        options=("name", "version", "force", "reason", "as_json"),
+""",
+        ("name", "version", "force", "reason", "as_json"),
     ),
-    Command(
+    model_command(
         "rollback",
-        "apps.cli.models:roll_back",
-        ModelCommand,
+        "roll_back",
         "Rollback → champion, the demoted champion → candidate.",
         """\
   guardianflow rollback donghwa-entec/busan-plant1/welding/ppe --reason "false alarms at gate 2"
   guardianflow rollback NAME --json
-"""
-        + NAMES
-        + CODES,
-        options=("name", "reason", "as_json"),
+""",
+        ("name", "reason", "as_json"),
     ),
-    Command(
+    model_command(
         "history",
-        "apps.cli.models:show_history",
-        ModelCommand,
+        "show_history",
         "Every promotion and rollback: who, when, from, to, why, on what evidence.",
         """\
   guardianflow history donghwa-entec/busan-plant1/welding/ppe
   guardianflow history NAME --json
-"""
-        + NAMES,
-        options=("name", "as_json"),
+""",
+        ("name", "as_json"),
     ),
-    Command(
+    model_command(
         "uri",
-        "apps.cli.models:show_uri",
-        ModelCommand,
+        "show_uri",
         "The version an alias means now, as models:/NAME/VERSION.",
         """\
   guardianflow uri donghwa-entec/busan-plant1/welding/ppe
   mlflow models serve -m $(guardianflow uri NAME) --env-manager local
   guardianflow uri NAME --alias candidate --json
-"""
-        + NAMES,
-        options=("name", "alias", "as_json"),
+""",
+        ("name", "alias", "as_json"),
     ),
 )

@@ -18,7 +18,7 @@ from guardianflow.contracts.releases import (
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.promotion.alias_changes import now
 from guardianflow.support.terminal import write
-from pipelines.console import print_json
+from pipelines.console import print_answer, print_json
 from pipelines.registered_models.registry import ModelRegistry
 
 from .listing import show_rows, when
@@ -159,16 +159,12 @@ def moved(entry: JournalEntry) -> str:
 def show_uri(asked: ModelCommand) -> int:
     """The resolved URI alone on stdout, for scripts."""
     uri, model = opened().resolve(asked.name, asked.alias)
-    if asked.as_json:
-        print_json(
-            {
-                "model": model.display_name,
-                "alias": asked.alias,
-                "version": model.version,
-                "uri": uri,
-                "resolved": model.uri,
-            }
-        )
-    else:
-        write(model.uri)
+    answer = {
+        "model": model.display_name,
+        "alias": asked.alias,
+        "version": model.version,
+        "uri": uri,
+        "resolved": model.uri,
+    }
+    print_answer(asked.as_json, answer, model.uri)
     return 0

@@ -19,8 +19,8 @@ from guardianflow.release.bundle.check import (
     linked_name,
 )
 from guardianflow.release.bundle.install import Installed
-from guardianflow.support.terminal import say, write
-from pipelines.console import StderrProgress, print_json
+from guardianflow.support.terminal import say
+from pipelines.console import StderrProgress, print_answer
 
 from .options import PullCommand
 
@@ -55,10 +55,8 @@ def pull(reference: str, target: Path, as_json: bool) -> int:
     ports = connect(load_settings().tracking_uri)
     with write_progress() as progress:
         model, installed = pull_model(reference, target, ports, say=say, progress=progress)
-    if as_json:
-        print_json(pulled_as_dict(model, installed))
-    else:
-        write("\n".join(pulled_lines(model, installed)))
+    text = "\n".join(pulled_lines(model, installed))
+    print_answer(as_json, pulled_as_dict(model, installed), text)
     return 0
 
 
@@ -66,12 +64,9 @@ def check_bundles(target: Path, as_json: bool) -> int:
     """Verify every file under `current`; needs no store and no network."""
     found = check_directory(target)
     previous = linked_name(target, PREVIOUS)
-    if as_json:
-        status = "INTACT" if found.intact else "DAMAGED"
-        whole = {"status": status, "directory": str(target), "previous": previous}
-        print_json({**whole, **found.to_dict()})
-    else:
-        write("\n".join(check_lines(target, found, previous)))
+    status = "INTACT" if found.intact else "DAMAGED"
+    whole = {"status": status, "directory": str(target), "previous": previous} | found.to_dict()
+    print_answer(as_json, whole, "\n".join(check_lines(target, found, previous)))
     return 0 if found.intact else 1
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.release.report.page import FORMATS, report_name
-from guardianflow.support.terminal import write
-from pipelines.console import print_json
+from pipelines.console import print_answer
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
 
@@ -35,18 +34,14 @@ def show_report(asked: ReportCommand) -> int:
     with tempfile.TemporaryDirectory(prefix="guardianflow-report-") as scratch:
         ports = connect(load_settings().tracking_uri)
         put(fetch(ports, run_id, artifact, Path(scratch)), target)
-    if asked.as_json:
-        print_json(
-            {
-                "run_id": run_id,
-                "language": language,
-                "format": form,
-                "file": str(target),
-                "source": f"runs:/{run_id}/{artifact}",
-            }
-        )
-    else:
-        write(f"release report of run {run_id}: {target}")
+    answer = {
+        "run_id": run_id,
+        "language": language,
+        "format": form,
+        "file": str(target),
+        "source": f"runs:/{run_id}/{artifact}",
+    }
+    print_answer(asked.as_json, answer, f"release report of run {run_id}: {target}")
     return 0
 
 

@@ -3,7 +3,6 @@
     datasets.py        resolve_dataset: a reference → a checked data set on this machine
     data_yaml.py       Ultralytics' data.yaml in all its spellings
     labels.py          YOLO rows → boxes, checked
-    class_counts.py    how many images show each class
     fingerprint.py     sha256 of a data set, remembered per file
     dvc.py             the hash of the .dvc file, `dvc pull`
     demo.py            demo://ppe, drawn on this machine by demo_scenes

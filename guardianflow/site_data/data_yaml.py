@@ -36,6 +36,7 @@ class Layout:
     Args:
         data_yaml: the file.
         root: what relative entries are relative to.
+        content: as it is written.
         class_names: index = class id.
         entries: split → the directories and listings it names, existing or not.
         images: split → absolute image paths that exist, sorted.
@@ -45,11 +46,20 @@ class Layout:
 
     data_yaml: Path
     root: Path
+    content: Mapping[str, Any]
     class_names: tuple[str, ...] = ()
     entries: dict[str, list[Path]] = field(default_factory=dict)
     images: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     problems: Problems = field(default_factory=Problems)
     missing: list[Path] = field(default_factory=list)
+
+    def where(self, key: str) -> str:
+        """file:line:column of a top-level key."""
+        try:
+            line, column = self.content.lc.key(key)  # type: ignore[attr-defined]
+        except KeyError:  # it is not there, or came by '<<'
+            return str(self.data_yaml)
+        return f"{self.data_yaml}:{line + 1}:{column + 1}"
 
     def usable(self, text: str, where: str) -> Path | None:
         """The path that is written there; None, and a problem, where no file can have it."""
@@ -74,18 +84,17 @@ def read_layout(data_yaml: Path) -> Layout:
         DatasetError: the file is not YAML or not a mapping. All else is collected in `problems`.
     """
     content = _load(data_yaml)
-    places = _Places(data_yaml, content)
-    layout = Layout(data_yaml, data_yaml.parent)
-    layout.class_names = _class_names(content, places, layout.problems)
+    layout = Layout(data_yaml, data_yaml.parent, content)
+    layout.class_names = _class_names(layout)
     given = content.get("path")
     if given is not None and not isinstance(given, str):
-        layout.problems.add("'path' must be a text", places.of("path"))
+        layout.problems.add("'path' must be a text", layout.where("path"))
     elif given:
-        layout.root = _root(given, data_yaml, places, layout)
+        layout.root = _root(given, layout)
     for split in SPLITS:
         key = "validation" if split == "val" and "val" not in content else split
         if content.get(key):
-            _read_split(split, content[key], places.of(key), layout)
+            _read_split(split, content[key], layout.where(key), layout)
         elif split != "test":
             near = did_you_mean(split, [str(k) for k in content if k not in _KEYS])
             layout.problems.add(
@@ -107,30 +116,15 @@ def _load(path: Path) -> Mapping[str, Any]:
     return content
 
 
-class _Places:
-    """file:line:column of a top-level key."""
-
-    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
-        self.path, self.content = path, content
-
-    def of(self, key: str) -> str:
-        try:
-            line, column = self.content.lc.key(key)  # type: ignore[attr-defined]
-        except KeyError:  # it is not there, or came by '<<'
-            return str(self.path)
-        return f"{self.path}:{line + 1}:{column + 1}"
-
-
-def _class_names(
-    content: Mapping[str, Any], places: _Places, problems: Problems
-) -> tuple[str, ...]:
-    given, count = content.get("names"), _class_count(content.get("nc"), places, problems)
+def _class_names(layout: Layout) -> tuple[str, ...]:
+    problems, given = layout.problems, layout.content.get("names")
+    count = _class_count(layout)
     if given is None:
         if count is None:
-            problems.add("'names' is missing: list the classes", places.path)
+            problems.add("'names' is missing: list the classes", layout.data_yaml)
             return ()
         return tuple(f"class_{i}" for i in range(count))
-    where = places.of("names")
+    where = layout.where("names")
     if not isinstance(given, (Mapping, list)):
         problems.add(f"'names' must be a list or a mapping but got '{given}'", where)
         return ()
@@ -147,11 +141,12 @@ def _class_names(
     if not names:
         problems.add("'names' is empty: list the classes", where)
     if count is not None and count != len(names):
-        problems.add(f"'nc' is {count} but 'names' has {len(names)}", places.of("nc"))
+        problems.add(f"'nc' is {count} but 'names' has {len(names)}", layout.where("nc"))
     return names
 
 
-def _class_count(given: Any, places: _Places, problems: Problems) -> int | None:
+def _class_count(layout: Layout) -> int | None:
+    given = layout.content.get("nc")
     if given is None:
         return None
     text = "" if isinstance(given, (bool, Mapping, list)) else str(given)
@@ -159,7 +154,7 @@ def _class_count(given: Any, places: _Places, problems: Problems) -> int | None:
     if number is not None and number <= MAX_CLASSES:
         return number
     message = f"'nc' must be a whole number up to {MAX_CLASSES} but got {text or 'another thing'}"
-    problems.add(message, places.of("nc"))
+    layout.problems.add(message, layout.where("nc"))
     return None
 
 
@@ -172,19 +167,19 @@ def _in_order(given: Mapping[Any, Any], where: str, problems: Problems) -> list[
     return list(given.values())
 
 
-def _root(given: str, data_yaml: Path, places: _Places, layout: Layout) -> Path:
+def _root(given: str, layout: Layout) -> Path:
     """`path:` is absolute, or relative to the file; failing that, to the working directory."""
     try:
         path = given_path(given)
     except ConfigurationError as exc:
-        layout.problems.add(f"'path': {exc}", places.of("path"))
-        return data_yaml.parent
-    beside = absolute(data_yaml.parent / path)
+        layout.problems.add(f"'path': {exc}", layout.where("path"))
+        return layout.root
+    beside = absolute(layout.root / path)
     for candidate in (beside, absolute(path)):
         if candidate.is_dir():
             return candidate
-    layout.lacks(beside, f"'path' is '{given}' but there is no directory {beside}",
-                 places.of("path"))  # fmt: skip
+    message = f"'path' is '{given}' but there is no directory {beside}"
+    layout.lacks(beside, message, layout.where("path"))
     return beside
 
 

@@ -10,8 +10,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +66,16 @@ def resolve_dataset(
         name = data_yaml.stem if data_yaml.stem != "data" else data_yaml.parent.name
     problems = Problems(layout.problems)
     problems += _class_problems(layout, expected_classes)
-    checked = _check_files(layout, cache_dir, problems)
+    image_hashes, label_hashes = _check_files(layout, cache_dir, problems)
     if problems:
         raise DatasetError(problems)
-    _warn_of_shared_images(layout, checked.image_hashes)
+    _warn_of_shared_images(layout, image_hashes)
     return LocalDataset(
         name=name,
         data_yaml=_write_resolved(layout, name, cache_dir),
         class_names=layout.class_names,
         splits=layout.images,
-        fingerprint=fingerprint(
-            layout.images, layout.class_names, checked.image_hashes, checked.label_hashes
-        ),
+        fingerprint=fingerprint(layout.images, layout.class_names, image_hashes, label_hashes),
         version=version,
         dvc_hash=dvc.combined_hash(tracked_by),
     )
@@ -183,14 +180,14 @@ def _class_problems(layout: Layout, expected: Sequence[str] | None) -> list[Prob
     ]
 
 
-@dataclass(frozen=True)
-class _Checked:
-    image_hashes: Mapping[Path, str]
-    label_hashes: Mapping[Path, str]
+def _check_files(
+    layout: Layout, cache_dir: Path, problems: Problems
+) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Look at every image and label once; what is wrong is added to `problems`.
 
-
-def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checked:
-    """Look at every image and label once; what is wrong is added to `problems`."""
+    Returns:
+        sha256 of the images and of their label files, both by the image's path.
+    """
     images = sorted({image for split in layout.images.values() for image in split})
     key = hashlib.sha256(str(layout.data_yaml).encode()).hexdigest()[:16]
     facts, wrong = ImageMemory(cache_dir / "images" / f"{key}.json").look_at(images)
@@ -203,7 +200,7 @@ def _check_files(layout: Layout, cache_dir: Path, problems: Problems) -> _Checke
             label_hashes[image] = hashlib.sha256(content).hexdigest()
             objects[image] = len(rows.class_ids) + len(rows.problems)
     problems += _unlabelled(layout, label_hashes, objects)
-    return _Checked({path: fact.sha256 for path, fact in facts.items()}, label_hashes)
+    return {path: fact.sha256 for path, fact in facts.items()}, label_hashes
 
 
 def _unlabelled(
@@ -281,14 +278,9 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
     Raises:
         DatasetError: no such split, or files that changed for the worse since the set was resolved.
     """
-    images = dataset.splits.get(split)
-    if images is None:
-        raise DatasetError(
-            f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
-        )
     problems = Problems()
     labelled = []
-    for image in images:
+    for image in _images_of(dataset, split):
         try:
             width, height = image_size(image)
         except (ValueError, OSError) as exc:
@@ -300,6 +292,34 @@ def read_labelled_images(dataset: LocalDataset, split: str) -> list[LabelledImag
     if problems:
         raise DatasetError(problems)
     return labelled
+
+
+def _images_of(dataset: LocalDataset, split: str) -> tuple[Path, ...]:
+    images = dataset.splits.get(split)
+    if images is None:
+        raise DatasetError(
+            f"data set '{dataset.name}' has no split '{split}'; it has: {', '.join(dataset.splits)}"
+        )
+    return images
+
+
+def images_by_class(dataset: LocalDataset, split: str) -> dict[str, int]:
+    """Class name → images of the split that show at least one object of it.
+
+    Raises:
+        DatasetError: no such split, or a label file that became malformed or unreadable.
+    """
+    shown = _classes_by_image(dataset, _images_of(dataset, split)).values()
+    return {name: sum(i in ids for ids in shown) for i, name in enumerate(dataset.class_names)}
+
+
+def _classes_by_image(dataset: LocalDataset, images: Iterable[Path]) -> dict[Path, set[int]]:
+    """Ids of the classes that each image shows. Raises DatasetError: labels malformed since."""
+    problems, count = Problems(), len(dataset.class_names)
+    classes = {i: set(read_labels(i, count, problems)[0].class_ids.tolist()) for i in images}
+    if problems:
+        raise DatasetError(problems)
+    return classes
 
 
 def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) -> tuple[Path, ...]:
@@ -329,15 +349,7 @@ def sample_calibration_images(dataset: LocalDataset, size: int, *, seed: int) ->
     shuffled = [train[i] for i in order]
     if size >= len(shuffled):
         return tuple(shuffled)
-    problems = Problems()
-    class_count = len(dataset.class_names)
-    classes = {
-        image: set(read_labels(image, class_count, problems)[0].class_ids.tolist())
-        for image in shuffled
-    }
-    if problems:
-        raise DatasetError(problems)
-    return tuple(_share_out(shuffled, classes, size))
+    return tuple(_share_out(shuffled, _classes_by_image(dataset, shuffled), size))
 
 
 def _share_out(shuffled: Sequence[Path], classes: Mapping[Path, set[int]], size: int) -> list[Path]:

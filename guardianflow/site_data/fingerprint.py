@@ -12,8 +12,8 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..contracts.results import sha256_of
 from ..support.files import whole_file
@@ -26,8 +26,7 @@ _JPEG_TAIL = 64 << 10
 _FORMAT = 1  # of the memory file
 
 
-@dataclass(frozen=True)
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """The facts of an image file. Width and height in pixels, as it is shown."""
 
     sha256: str
@@ -47,12 +46,12 @@ class ImageMemory:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._known: dict[str, list[int | str]] = {}
+        self._known: dict[str, tuple[int, int, str, int, int]] = {}
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
             if kept["format"] == _FORMAT:
                 self._known = {
-                    path: [int(size), int(mtime), str(sha256), int(width), int(height)]
+                    path: (int(size), int(mtime), str(sha256), int(width), int(height))
                     for path, (size, mtime, sha256, width, height) in kept["images"].items()
                 }
         except FileNotFoundError:
@@ -77,8 +76,8 @@ class ImageMemory:
                 continue
             key = state.st_size, state.st_mtime_ns
             known = self._known.get(str(path))
-            if known is not None and tuple(known[:2]) == key:
-                facts[path] = ImageFacts(str(known[2]), int(known[3]), int(known[4]))
+            if known is not None and known[:2] == key:
+                facts[path] = ImageFacts(*known[2:])
             else:
                 new[path] = key
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -88,9 +87,7 @@ class ImageMemory:
                     wrong[path] = found
                 else:
                     facts[path] = found
-                    size, mtime_ns = new[path]
-                    line: list[int | str] = [size, mtime_ns, found.sha256]
-                    self._known[str(path)] = [*line, found.width, found.height]
+                    self._known[str(path)] = (*new[path], *found)
         if new:
             try:
                 self._save(facts)

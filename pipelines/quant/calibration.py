@@ -29,8 +29,7 @@ def sample_calibration(
     Raises:
         DatasetError: the train split has no image of its own.
     """
-    from guardianflow.site_data.class_counts import images_by_class
-    from guardianflow.site_data.datasets import sample_calibration_images
+    from guardianflow.site_data.datasets import images_by_class, sample_calibration_images
 
     if variant.precision != "int8" or variant.method == "dynamic":
         return Calibration()

@@ -18,7 +18,7 @@ from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.terminal import say, write
 
 from ..command_line import run_guarded
-from ..console import print_json
+from ..console import print_answer, print_json
 from ..options import WrapCommand, overrides_from, parse_module
 from ..settings import load_settings
 from ..wiring import connect
@@ -65,7 +65,7 @@ def wrap(asked: WrapCommand, *, launcher: bool = False) -> int:
     settings = load_settings()
     plan = make_plan(request)
     if asked.dry_run:
-        print_json(plan.as_dict()) if asked.as_json else write(plan_lines(plan))
+        print_answer(asked.as_json, plan.as_dict(), plan_lines(plan))
         return 0
     outcome = run_wrapped(
         plan,

@@ -80,18 +80,11 @@ def main(argv: list[str]) -> int:
     from guardianflow.backends.weights.packages import package_from_weights
 
     values: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
-    weights = Path(values["weights"])
+    weights, destination = Path(values.pop("weights")), Path(values.pop("destination"))
     try:
-        accepted = (ANYTHING,) if values["trusted"] else ()
-        facts = weight_files.read(weights, accepted)
-        package = package_from_weights(
-            weights,
-            Path(values["destination"]),
-            input_size=facts.input_size or values["input_size"],
-            class_names=values["class_names"],
-            lineage=values["lineage"],
-            trusted=values["trusted"],
-        )
+        facts = weight_files.read(weights, (ANYTHING,) if values["trusted"] else ())
+        values["input_size"] = facts.input_size or values["input_size"]
+        package = package_from_weights(weights, destination, **values)
         answer = {"variant": package.spec.variant}
     except GuardianFlowError as exc:
         answer = {"error": str(exc)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,6 @@ class WrapPlan:
 
     Args:
         script: absolute; `arguments` names it as seen from `working_directory`.
-        rules: which changed files are kept.
     """
 
     request: WrapRequest
@@ -71,8 +70,7 @@ class WrapPlan:
     arguments: tuple[str, ...]
     working_directory: Path
     params: Mapping[str, str]
-    tags: Mapping[str, str]
-    rules: Rules
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def experiment_name(self) -> str:
@@ -81,6 +79,11 @@ class WrapPlan:
     @property
     def run_name(self) -> str:
         return f"{self.task.type}-{self.script.stem}-{self.request.script_type}"
+
+    @property
+    def rules(self) -> Rules:
+        """Which changed files are kept."""
+        return Rules(**self.experiment.artifacts.model_dump())
 
     @property
     def registers(self) -> bool:
@@ -155,28 +158,18 @@ def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
         seen_as = str(script)
     elif seen_as.startswith("-"):
         seen_as = f"./{seen_as}"
-    arguments = (str(python), seen_as, *filled[0])
-    return WrapPlan(
+    plan = WrapPlan(
         request=request,
         experiment=experiment,
         site=site,
         task=task,
         script=script,
         python=python,
-        arguments=arguments,
+        arguments=(str(python), seen_as, *filled[0]),
         working_directory=working,
         params={f"script.{name}": value for name, value in filled[1].items()},
-        tags={
-            **_tags(request, experiment, site, task, script, python, arguments),
-            **_options_tag(entry, script),
-        },
-        rules=Rules(
-            include=experiment.artifacts.include,
-            exclude=experiment.artifacts.exclude,
-            max_file_mb=experiment.artifacts.max_file_mb,
-            max_total_mb=experiment.artifacts.max_total_mb,
-        ),
     )
+    return replace(plan, tags=_tags(plan, entry))
 
 
 def _script_type(given: str) -> ScriptType:
@@ -212,42 +205,24 @@ def _where(experiment: LegacyExperiment) -> str:
     return f"{at}env.python of '{experiment.name}'"
 
 
-def _options_tag(entry: EntryPoint | None, script: Path) -> dict[str, str]:
-    """The tag that says whose options the script got: but for the default version, its own."""
-    if entry is None or not entry.args_template:
-        return {}
-    own = entry_of_script(entry, script) is not entry
-    return {"exp.options_from": "its own code" if own else "args_template"}
-
-
-def _tags(
-    request: WrapRequest,
-    experiment: LegacyExperiment,
-    site: SiteConfig,
-    task: TaskConfig,
-    script: Path,
-    python: Path,
-    arguments: tuple[str, ...],
-) -> dict[str, str]:
-    directory = experiment.directory
+def _tags(plan: WrapPlan, entry: EntryPoint | None) -> dict[str, str]:
+    """Tags of the run; `exp.options_from` says whose options the script got."""
+    request, script, directory = plan.request, plan.script, plan.experiment.directory
+    inside = script.is_relative_to(directory)
     tags = {
         "exp.type": request.script_type,
-        "exp.name": experiment.name,
-        "exp.script": script.relative_to(directory).as_posix()
-        if script.is_relative_to(directory)
-        else str(script),
+        "exp.name": plan.experiment.name,
+        "exp.script": script.relative_to(directory).as_posix() if inside else str(script),
         "exp.source_dir": str(directory),
         "exp.script_sha256": sha256_of(script),
-        "exp.command": shlex.join(arguments),
-        "exp.python": str(python),
+        "exp.command": shlex.join(plan.arguments),
+        "exp.python": str(plan.python),
         "guardianflow.stage": "wrap",
     }
     if request.version:
         tags["exp.version"] = request.version
-    return {
-        **tags,
-        **site.to_tags(),
-        **task.to_tags(),
-        **git_state(directory),
-        **request.tags,
-    }
+    tags |= {**plan.site.to_tags(), **plan.task.to_tags(), **git_state(directory), **request.tags}
+    if entry is not None and entry.args_template:
+        own = entry_of_script(entry, script) is not entry  # of all but the default version
+        tags["exp.options_from"] = "its own code" if own else "args_template"
+    return tags

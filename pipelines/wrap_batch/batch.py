@@ -345,5 +345,4 @@ def check_runnable(batch: Batch, *, strict: bool) -> None:
     nothing = not batch.count(WAITING, FINISHED)
     if nothing or (strict and faults):
         shown = faults or batch.in_state(SKIPPED)
-        error = ConfigurationError([Problem(each.reason, each.name) for each in shown])
-        raise error
+        raise ConfigurationError([Problem(each.reason, each.name) for each in shown])

@@ -63,7 +63,7 @@ def carry_out(order: dict[str, Any], sink: EventSink, environment: dict[str, str
     settings = load_settings()
     ports = connect(order.pop("tracking_uri"))
     experiments = Path(order.pop("experiments"))
-    plan = make_plan(WrapRequest(**order, experiments=experiments, terminal=False))
+    plan = make_plan(WrapRequest(**order, experiments=experiments))
     store = cast(Store, ReportingStore(ports.store, sink))
     outcome = run_wrapped(
         plan,

@@ -36,7 +36,7 @@ from ..console import SilentReporter
 from ..settings import PROJECT_ROOT
 from ..stage.events import Listener
 from ..stage.executor import cure_for, end_abandoned, hand_over
-from ..wrap.plan import WrapPlan, WrapRequest
+from ..wrap.plan import WrapPlan
 from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry, request_of
 
 LOOK_EVERY_S = 0.1
@@ -158,8 +158,8 @@ class _Work:
     def _start(self, entry: Entry, directory: Path) -> _Child:
         log = self._batch.log_of(entry.name)
         log.touch(PRIVATE_FILE)
-        request = _plain(request_of(self._batch, entry.name))
-        request["tracking_uri"] = self._batch.order.tracking_uri
+        order = asdict(request_of(self._batch, entry.name))
+        order["tracking_uri"] = self._batch.order.tracking_uri
         mark = f"{self._batch.batch_id}/{entry.name}"
         reading, writing = os.pipe()
         with log.open("ab") as output:
@@ -173,7 +173,7 @@ class _Work:
                 start_new_session=True,  # the terminal's Ctrl-C reaches it through us, once
             )
         os.close(writing)
-        hand_over(json.dumps(request, ensure_ascii=False), process)
+        hand_over(json.dumps(order, ensure_ascii=False, default=str), process)
         entry.state, entry.log, entry.run_id, entry.metrics = RUNNING, str(log), "", {}
         listener = Listener(_Progress(entry), entry.name)
         listener.start(reading)
@@ -253,12 +253,6 @@ _PYTHON = (
     f"import sys; sys.path[:1] = {_CHECKOUT!r}; "
     "from pipelines.wrap_batch.child import main; sys.exit(main(sys.argv[1:]))",
 )
-
-
-def _plain(request: WrapRequest) -> dict[str, Any]:
-    values = asdict(request) | {"experiments": str(request.experiments)}
-    del values["terminal"]
-    return values
 
 
 def _overlap(one: Path, other: Path) -> bool:

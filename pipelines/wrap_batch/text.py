@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.live import Live
 from rich.table import Table
@@ -27,23 +28,16 @@ WIDTH_OF_LOGS = 120
 class LiveTable:
     """One row an experiment, drawn anew while it runs; on stderr, gone at the end."""
 
-    def __init__(self) -> None:
-        self._console = make_console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+    def __init__(self, live: Live) -> None:
+        self._live = live
         self._drawn = 0.0
 
     def show(self, batch: Batch) -> None:
         if time.monotonic() - self._drawn < DRAW_EVERY_S:
             return
         self._drawn = time.monotonic()
-        self._live.update(live_table(batch, self._console.height - FRAME_LINES), refresh=True)
-
-    def __enter__(self) -> LiveTable:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        rows = self._live.console.height - FRAME_LINES
+        self._live.update(live_table(batch, rows), refresh=True)
 
 
 class PlainLines:
@@ -69,14 +63,14 @@ class PlainLines:
         parts += [last_metric(entry.metrics), entry.reason]
         say(f"[{entry.name}] {'  '.join(filter(None, parts))}")
 
-    def __enter__(self) -> PlainLines:
-        return self
 
-    def __exit__(self, *_: object) -> None: ...
-
-
-def make_view() -> LiveTable | PlainLines:
-    return LiveTable() if sys.stderr.isatty() else PlainLines()
+@contextmanager
+def make_view() -> Iterator[LiveTable | PlainLines]:
+    if not sys.stderr.isatty():
+        yield PlainLines()
+        return
+    with Live(console=make_console(stderr=True), auto_refresh=False, transient=True) as live:
+        yield LiveTable(live)
 
 
 def live_table(batch: Batch, rows: int) -> Table:
@@ -84,9 +78,7 @@ def live_table(batch: Batch, rows: int) -> Table:
     order = {RUNNING: 0, FAILED: 1, KILLED: 1, WAITING: 2, FINISHED: 3, SKIPPED: 4}
     chosen = sorted(batch.entries, key=lambda each: order[each.state])[: max(rows, 3)]
     kept = [each for each in batch.entries if each in chosen]
-    table = _table(f"batch {batch.batch_id}: {counts(batch)}")
-    for each in kept:
-        _add(table, each)
+    table = _table(batch, kept)
     if left := len(batch.entries) - len(kept):
         table.caption = f"… and {left} more"
     return table
@@ -105,11 +97,7 @@ def counts(batch: Batch) -> str:
 def print_batch(batch: Batch) -> None:
     """The table at the end, on stdout."""
     console = make_console(width=WIDTH_OF_LOGS)
-    table = _table(f"batch {batch.batch_id}: {counts(batch)}")
-    table.add_column("model, or why not", overflow="fold")
-    for each in batch.entries:
-        _add(table, each, each.model or each.reason)
-    console.print(table)
+    console.print(_table(batch, batch.entries, at_its_end=True))
 
 
 def print_plans(batch: Batch, plans: Mapping[str, WrapPlan]) -> None:
@@ -154,21 +142,21 @@ def last_metric(metrics: Mapping[str, float]) -> str:
     return f"{names[0].removeprefix('det.')} {metrics[names[0]]:.4g}" if names else ""
 
 
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left")
+def _table(batch: Batch, entries: Iterable[Entry], *, at_its_end: bool = False) -> Table:
+    """Text, not markup: '[…]' in a name is a name."""
+    table = Table(title=f"batch {batch.batch_id}: {counts(batch)}", title_justify="left")
     table.add_column("experiment", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("elapsed", justify="right", no_wrap=True)
     table.add_column("last metric", overflow="fold")
+    if at_its_end:
+        table.add_column("model, or why not", overflow="fold")
+    for each in entries:
+        table.add_row(
+            Text(each.name),
+            Text(each.state.lower(), style=STYLES.get(each.state, "")),
+            Text(elapsed(each.seconds) if each.seconds else ""),
+            Text(last_metric(each.metrics)),
+            *([Text(each.model or each.reason)] if at_its_end else []),
+        )
     return table
-
-
-def _add(table: Table, entry: Entry, more: str | None = None) -> None:
-    """Text, not markup: '[…]' in a name is a name."""
-    cells = [
-        Text(entry.name),
-        Text(entry.state.lower(), style=STYLES.get(entry.state, "")),
-        Text(elapsed(entry.seconds) if entry.seconds else ""),
-        Text(last_metric(entry.metrics)),
-    ]
-    table.add_row(*cells, *([] if more is None else [Text(more)]))

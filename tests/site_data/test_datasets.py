@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from guardianflow.contracts.results import LocalDataset
 from guardianflow.site_data.data_yaml import read_layout
 from guardianflow.site_data.datasets import (
     _share_out,
+    images_by_class,
     read_labelled_images,
     resolve_dataset,
     sample_calibration_images,
@@ -254,3 +256,28 @@ def test_real_images_resolve(shared_data: Path, resolve: Resolve) -> None:
     for image in labelled:
         assert (image.boxes_xyxy[:, 2:] <= [image.width, image.height]).all()
     assert len(sample_calibration_images(found, 64, seed=0)) == 64
+
+
+# --- which classes a split shows, and which it does not -------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> LocalDataset:
+    place = tmp_path_factory.mktemp("drawn")
+    return resolve_dataset("demo://ppe?images=12&size=96", cache_dir=place)
+
+
+def test_images_are_counted_not_objects(drawn: LocalDataset) -> None:
+    counts = images_by_class(drawn, "train")
+    assert list(counts) == list(drawn.class_names)
+    assert 0 < max(counts.values()) <= len(drawn.splits["train"])
+
+
+def test_background_shows_no_class(drawn: LocalDataset, tmp_path: Path) -> None:
+    empty = replace(drawn, splits={"train": (tmp_path / "images" / "train" / "a.png",)})
+    assert set(images_by_class(empty, "train").values()) == {0}
+
+
+def test_an_unknown_split_is_named(drawn: LocalDataset) -> None:
+    with pytest.raises(DatasetError, match="no split 'dev'; it has: train"):
+        images_by_class(drawn, "dev")

@@ -9,10 +9,9 @@ from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.support.terminal import write
-from pipelines.console import print_json
+from pipelines.console import print_answer
 
-from .options import MigrateCommand
+from ..options import MigrateCommand
 
 DEFAULT_TARGET = Path("experiments")
 
@@ -28,10 +27,7 @@ def show_migration(asked: MigrateCommand) -> int:
     folder = given_path(asked.target) if asked.target else DEFAULT_TARGET / experiment.name
     draft = make_draft(experiment, folder.absolute(), asked.version or None, asked.script or None)
     write_draft(draft)
-    if asked.as_json:
-        print_json(as_dict(draft))
-    else:
-        write("\n".join(lines_of(draft)))
+    print_answer(asked.as_json, as_dict(draft), "\n".join(lines_of(draft)))
     return 0
 
 

@@ -29,7 +29,7 @@ from guardianflow.support.terminal import make_console
 from pipelines.console import StderrProgress, print_json
 from pipelines.settings import PROJECT_ROOT
 
-from .options import ScanCommand
+from ..options import ScanCommand
 
 SCENARIOS = Path("configs/scenarios")
 SHOWN_PROBLEMS = 20

@@ -9,24 +9,17 @@ from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
-from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import make_console, write
 from pipelines.console import print_json
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
 from pipelines.wrap_batch.batch import select_customer
 from pipelines.wrap_batch.status import DirectoryStatus, directory_statuses
+from pipelines.wrap_batch.text import STYLES, WIDTH_OF_LOGS
 
-from .options import StatusCommand
+from ..options import StatusCommand
 
-WIDTH_OF_LOGS = 120
 SHOWN_NAMES = 3
-STYLES: dict[str, str] = {
-    RunStatus.FINISHED: "green",
-    RunStatus.FAILED: "red",
-    RunStatus.KILLED: "yellow",
-    RunStatus.RUNNING: "cyan",
-}
 EARLIER = "* of an earlier run than the last one"
 
 

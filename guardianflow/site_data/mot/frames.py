@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,13 +112,9 @@ def _order(files: list[Path], length: int | None, folder: Path) -> str:
         return f"holds no image; frames are expected as {folder.name}/000001.jpg …"
     if all(path.stem.isdecimal() for path in files):
         numbers = [int(path.stem) for path in files]
-        twice = (
-            sorted({n for n in numbers if numbers.count(n) > 1})
-            if len(set(numbers)) < len(numbers)
-            else []
-        )
+        twice = [number for number, times in Counter(numbers).items() if times > 1]
         if twice:
-            return f"frame {twice[0]} is there twice, under names that differ in suffix or zeros"
+            return f"frame {min(twice)} is there twice, under names that differ in suffix or zeros"
         if 0 in numbers:
             return "the first image is number 0, but ground truth counts frames from 1; rename them"
         missing = sorted(set(range(1, (length or max(numbers)) + 1)) - set(numbers))

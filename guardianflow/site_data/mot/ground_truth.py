@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ...contracts.errors import Problems
-from ...contracts.sequences import Classes, TrackRows
-from .track_rows import CLASS, MARK, SHOWN_PROBLEMS, WORLD_COLUMNS, TrackTable, read_table
+from ...contracts.sequences import Classes
+from .track_rows import CLASS, SHOWN_PROBLEMS, WORLD_COLUMNS, TrackTable, read_table
 
 MOTCHALLENGE_CLASSES = {
     1: "pedestrian",
@@ -59,23 +60,19 @@ class GroundTruth:
             self.classes, self.class_names = "none", {ONLY_CLASS: MOTCHALLENGE_CLASSES[ONLY_CLASS]}
         else:
             self.classes, self.class_names = "motchallenge", MOTCHALLENGE_CLASSES
-        class_ids = self._class_ids()
-        values = self.table.values
-        marks = values[:, MARK] if self.table.columns > MARK else np.ones(len(values))
-        self.rows = rows_of(self.table, class_ids, marks)
+        self.rows = self.table.rows(self._class_ids())
 
-    def _class_ids(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    def _class_ids(self) -> npt.NDArray[np.int64]:
         """Class of each row; one that has no name is a problem."""
         count = len(self.table.values)
         unnamed = self.table.columns <= CLASS
-        if self.classes == "none" or (unnamed and len(self.class_names) == 1):
-            return np.full(count, ONLY_CLASS, dtype=np.int64)
-        if unnamed and count:
+        if unnamed and count and len(self.class_names) > 1:
             self.problems.add(
                 f"has no class column (the eighth), but labels.txt beside it names "
                 f"{len(self.class_names)} classes; export it with classes",
                 self.table.path,
             )
+        if unnamed or self.classes == "none":
             return np.full(count, ONLY_CLASS, dtype=np.int64)
         class_ids = self.table.class_column()
         wrong = np.flatnonzero(~np.isin(class_ids, list(self.class_names)))
@@ -89,22 +86,6 @@ class GroundTruth:
             for i in wrong[:SHOWN_PROBLEMS]
         ]
         return class_ids
-
-
-def rows_of(
-    table: TrackTable,
-    class_ids: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    confidences: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> TrackRows:
-    """A table's rows with their classes."""
-    values = table.values
-    return TrackRows(
-        frames=values[:, 0].astype(np.int64),
-        ids=values[:, 1].astype(np.int64),
-        boxes_ltwh=values[:, 2:6].copy(),
-        class_ids=class_ids,
-        confidences=confidences.astype(np.float64),
-    )
 
 
 def _names_no_class(table: TrackTable, problems: Problems) -> bool:

@@ -16,9 +16,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl
-
-import numpy as np
 
 from ...contracts.errors import ConfigurationError, DatasetError, Problem, Problems
 from ...contracts.given import given_path, given_url, whole_number
@@ -34,6 +33,7 @@ from .ground_truth import GroundTruth
 DEMO_NAMES = tuple(name.removeprefix("demo-") for name in SEQUENCES)
 DEMO_OPTIONS = ("frames", "frame_rate", "size", "seed")
 SECTION = "Sequence"
+Number = TypeVar("Number", int, float)
 
 
 def resolve_sequences(
@@ -125,7 +125,7 @@ def read_sequence(
     frames = truth.rows.frames
     last = int(frames.max()) if len(frames) else 0
     length = info.length or (pictures.length if pictures else last)
-    _check_frames(truth, length, problems)
+    truth.table.check_frames(length, f"the sequence's {length} frames", problems)
     if len(problems) > before:
         return None
     return TrackingSequence(
@@ -173,7 +173,7 @@ def _read_info(directory: Path, problems: Problems) -> _Info:
         problems.add(f"must be an INI file with [{SECTION}]: {reason}", path)
         return _Info()
 
-    def number(key: str, *, whole: bool = True) -> float | None:
+    def number(key: str, kind: type[Number]) -> Number | None:
         text = section.get(key)
         if text is None:
             return None
@@ -181,20 +181,15 @@ def _read_info(directory: Path, problems: Problems) -> _Info:
             value = float(text)
         except ValueError:
             value = float("nan")
-        if not (0 < value < 10**9 and (value.is_integer() or not whole)):
-            kind = "whole number" if whole else "number"
-            problems.add(f"{key} must be a {kind} above 0 but got '{text}'", path)
+        if not (0 < value < 10**9 and (value.is_integer() or kind is float)):
+            wanted = "number" if kind is float else "whole number"
+            problems.add(f"{key} must be a {wanted} above 0 but got '{text}'", path)
             return None
-        return value
+        return kind(value)
 
-    length, width, height = number("seqLength"), number("imWidth"), number("imHeight")
-    return _Info(
-        image_folder=section.get("imDir", "img1"),
-        length=None if length is None else int(length),
-        frame_rate=number("frameRate", whole=False),
-        width=None if width is None else int(width),
-        height=None if height is None else int(height),
-    )
+    length, width, height = (number(key, int) for key in ("seqLength", "imWidth", "imHeight"))
+    folder, rate = section.get("imDir", "img1"), number("frameRate", float)
+    return _Info(folder, length, rate, width, height)
 
 
 def _check_size(
@@ -207,19 +202,6 @@ def _check_size(
             f"says {info.width}×{info.height} pixels but the pictures have "
             f"{pictures.width}×{pictures.height}; boxes belong to one size",
             directory / "seqinfo.ini",
-        )
-
-
-def _check_frames(truth: GroundTruth, length: int, problems: Problems) -> None:
-    beyond = np.flatnonzero(truth.rows.frames > length)
-    if len(beyond):
-        first = int(beyond[0])
-        problems.append(
-            truth.table.at(
-                first,
-                f"frame {truth.rows.frames[first]} lies beyond the sequence's {length} frames, as "
-                f"do {len(beyond) - 1} more rows",
-            )
         )
 
 

@@ -18,9 +18,8 @@ from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
 from ...support.files import whole_file
 from ...support.suggestions import did_you_mean
 from ..data_yaml import absolute
-from .ground_truth import rows_of
 from .sequences import find_sequences, read_sequence, states_its_length
-from .track_rows import CLASS, MARK, SHOWN_PROBLEMS, TrackTable, read_table
+from .track_rows import CLASS, SHOWN_PROBLEMS, TrackTable, read_table
 
 SUFFIX = ".txt"
 
@@ -60,7 +59,12 @@ def read_truth_and_results(
         if len(found) and not states_its_length(sequence.directory):
             length = max(sequence.length, int(found.frames.max()))
             sequences[place] = sequence = replace(sequence, length=length)
-        _check_length(table, found, sequence, problems)
+        table.check_frames(
+            sequence.length,
+            f"the {sequence.length} frames that seqinfo.ini of '{sequence.name}' says",
+            problems,
+            "; are the results of this sequence?",
+        )
         tracks[sequence.name] = found
     if problems:
         raise DatasetError(problems)
@@ -159,28 +163,10 @@ def _tracks(
         )
         for i in unknown[:SHOWN_PROBLEMS]
     ]
-    values = table.values
-    confidences = values[:, MARK] if table.columns > MARK else np.ones(len(values))
-    return rows_of(table, class_ids, confidences)
+    return table.rows(class_ids)
 
 
 def _names(sequence: TrackingSequence) -> str:
     if sequence.classes == "motchallenge":
         return "MOTChallenge's 1 to 13"
     return ", ".join(f"{number} {name}" for number, name in sequence.class_names.items())
-
-
-def _check_length(
-    table: TrackTable, tracks: TrackRows, sequence: TrackingSequence, problems: Problems
-) -> None:
-    beyond = np.flatnonzero(tracks.frames > sequence.length)
-    if len(beyond):
-        first = int(beyond[0])
-        problems.append(
-            table.at(
-                first,
-                f"frame {tracks.frames[first]} lies beyond the {sequence.length} frames that "
-                f"seqinfo.ini of '{sequence.name}' says, as do {len(beyond) - 1} more rows; are "
-                f"the results of this sequence?",
-            )
-        )

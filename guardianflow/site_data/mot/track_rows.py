@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contracts.errors import Problem, Problems
+from ...contracts.sequences import TrackRows
 
 FEWEST, MOST = 6, 10
 WORLD_COLUMNS = 10  # MOT15: column 8 is x of a place in the world
@@ -55,6 +56,36 @@ class TrackTable:
         column = self.values[:, CLASS]
         whole = column == np.trunc(column)
         return np.where(whole, column, -1).astype(np.int64)
+
+    def rows(self, class_ids: npt.NDArray[np.int64]) -> TrackRows:
+        """The rows with their classes; a mark is a confidence, and 1 where there is none."""
+        values = self.values
+        marks = values[:, MARK] if self.columns > MARK else np.ones(len(values))
+        return TrackRows(
+            frames=values[:, 0].astype(np.int64),
+            ids=values[:, 1].astype(np.int64),
+            boxes_ltwh=values[:, 2:6].copy(),
+            class_ids=class_ids,
+            confidences=marks.astype(np.float64),
+        )
+
+    def check_frames(self, length: int, frames: str, problems: Problems, advice: str = "") -> None:
+        """Add a problem where frames lie beyond the sequence's length.
+
+        Args:
+            frames: those there are, in words.
+            advice: behind the message.
+        """
+        beyond = np.flatnonzero(self.values[:, 0] > length)
+        if len(beyond):
+            first = int(beyond[0])
+            problems.append(
+                self.at(
+                    first,
+                    f"frame {self.values[first, 0]:.0f} lies beyond {frames}, as do "
+                    f"{len(beyond) - 1} more rows{advice}",
+                )
+            )
 
 
 def read_table(path: Path) -> TrackTable:

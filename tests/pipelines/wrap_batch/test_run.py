@@ -233,13 +233,13 @@ def test_the_live_table_fits_the_screen_and_shows_what_matters_first() -> None:
 def test_logs_get_a_line_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
     entry = Entry("a")
     batch = Batch("b", order_of(Path("x")), [entry, Entry("b", "SKIPPED", "no script")], Path())
-    with PlainLines() as view:
+    view = PlainLines()
+    view.show(batch)
+    entry.state = "RUNNING"
+    for _ in range(3):
         view.show(batch)
-        entry.state = "RUNNING"
-        for _ in range(3):
-            view.show(batch)
-        entry.state, entry.seconds, entry.metrics = "FINISHED", 3725.0, {"det.mAP50": 0.5}
-        view.show(batch)
+    entry.state, entry.seconds, entry.metrics = "FINISHED", 3725.0, {"det.mAP50": 0.5}
+    view.show(batch)
     told = capsys.readouterr().err.splitlines()
     assert told == ["[a] RUNNING", "[a] FINISHED  1:02:05  mAP50 0.5"]
 
