@@ -20,7 +20,7 @@ from .batch import FAILED, FINISHED, KILLED, RUNNING, SKIPPED, WAITING, Batch, E
 DRAW_EVERY_S = 0.5
 PLAIN_LINE_EVERY_S = 30.0
 PREFERRED = ("det.mAP50", "det.mAP50_95", "det.box_loss")
-STYLES = {FINISHED: "green", FAILED: "red", KILLED: "yellow", RUNNING: "cyan"}
+STYLES: dict[str, str] = {FINISHED: "green", FAILED: "red", KILLED: "yellow", RUNNING: "cyan"}
 FRAME_LINES = 7
 WIDTH_OF_LOGS = 120
 
