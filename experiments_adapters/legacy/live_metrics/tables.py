@@ -9,7 +9,6 @@ A row's step is its column `epoch`, `step`, `iteration` or `iter`, else the numb
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -94,7 +93,7 @@ class CsvFollower(Follower):
     def _row(self, line: str) -> Iterator[Reading]:
         assert self._columns is not None
         try:
-            cells = next(csv.reader(io.StringIO(line)))
+            cells = next(csv.reader([line]))
         except (csv.Error, StopIteration):
             return
         self._rows += 1
@@ -134,27 +133,25 @@ class JsonFollower(Follower):
                 continue
             yield from self._readings(value, self._rows)
 
-    def _whole(self) -> list[Reading]:
+    def _whole(self) -> Iterator[Reading]:
         status = self.path.stat()
         now = (status.st_mtime_ns, status.st_size)
         if now == self._seen:
-            return []
+            return
         if status.st_size > LARGEST_JSON:
             self.problem = f"has {status.st_size / 1e6:.0f} MB, over {LARGEST_JSON / 1e6:.0f}"
-            return []
+            return
         try:
             content = json.loads(self.path.read_bytes())
         except (ValueError, RecursionError):
             self.problem = "is no JSON, or is still being written"
-            return []
+            return
         self._seen, self.problem = now, ""
-        rows = content if isinstance(content, list) else [content]
-        alone = not isinstance(content, list)
-        return [
-            reading
-            for number, row in enumerate(rows, 1)
-            for reading in self._readings(row, None if alone else number)
-        ]
+        if not isinstance(content, list):
+            yield from self._readings(content, None)
+            return
+        for number, row in enumerate(content, 1):
+            yield from self._readings(row, number)
 
     def _readings(self, content: Any, row: int | None) -> list[Reading]:
         if not isinstance(content, Mapping):
@@ -165,7 +162,7 @@ class JsonFollower(Follower):
 
 
 def _columns(line: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader(io.StringIO(line)), [])]
+    return [name.strip() for name in next(csv.reader([line]), [])]
 
 
 def _step_of(values: dict[str, float]) -> tuple[int | None, dict[str, float]]:

@@ -23,9 +23,10 @@ from ..scan.code_facts import read_facts
 from ..scan.options import read_options
 from ..scan.results import is_todo
 from ..scan.source import read_source
+from ..scan.syntax import UNKNOWN
 from .scenario_text import scenario_text
 from .script_text import script_text
-from .train_calls import UNKNOWN, TrainCall, TrainCalls, read_training
+from .train_calls import TrainCall, TrainCalls, read_training
 from .ultralytics_text import ultralytics_text
 from .values import fields_of_call, fields_of_script
 

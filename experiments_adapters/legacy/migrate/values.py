@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .train_calls import UNKNOWN, Argument, TrainCall
+from ..scan.syntax import UNKNOWN
+from .train_calls import Argument, TrainCall
 
 # Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
 EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01
