@@ -23,7 +23,7 @@ HEADER = """\
 # changes nothing of yours. Fill in each TODO; `guardianflow scan` lists them.
 experiments:
 """
-SUM = re.compile(r"#\s*scanned ([0-9a-f]{6})\s*$")
+SUM = re.compile(r"\]\s*#\s*scanned ([0-9a-f]{6})\s*$")
 _PLAIN = re.compile(r"[A-Za-z가-힣_/~.$][\w가-힣./~${} -]*")
 _LOOKS_LIKE_ANOTHER = re.compile(r"(?:true|false|yes|no|on|off|null|~|\.inf|\.nan|[-+.\d].*)", re.I)
 
