@@ -236,7 +236,12 @@ class LegacyEnvironment(Section):
 
 
 class LegacyArtifacts(Section):
-    """Rules for the files of a script that are kept."""
+    """Rules for the files of a script that are kept.
+
+    `include`, `exclude`: globs below its directory; an empty `include` takes every known category.
+    `max_file_mb`, `max_total_mb`: 10⁶ bytes; larger files, and those after the sum is reached, are
+    left out and named. Weights come first.
+    """
 
     include: Patterns = ()
     exclude: Patterns = ()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments_adapters.base import BaseTrainer
+from experiments_adapters.metrics import DETECTION_NAMES
 from experiments_adapters.ultralytics_isolation import ultralytics_isolated
 from experiments_adapters.yolo.arguments import DETECTION_HEADS, plan_training
 from guardianflow.contracts.errors import (
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_VALIDATION_NAMES = {
-    "metrics/mAP50(B)": "mAP50",
-    "metrics/mAP50-95(B)": "mAP50_95",
-    "metrics/precision(B)": "precision",
-    "metrics/recall(B)": "recall",
-}
 # Where one is installed, plots show Hangul class names; matplotlib's own font has none.
 _HANGUL_FONTS = ("NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "AppleGothic")
 
@@ -167,8 +162,8 @@ class _EpochReports:
         metrics = {name: float(value) for name, value in (engine.tloss or {}).items()}
         if self._validated:  # else engine.metrics holds zeros or an earlier epoch's numbers
             for name, value in engine.metrics.items():
-                if name in _VALIDATION_NAMES:
-                    metrics[_VALIDATION_NAMES[name]] = float(value)
+                if name.startswith("metrics/") and name in DETECTION_NAMES:
+                    metrics[DETECTION_NAMES[name]] = float(value)
                 elif name.startswith("val/"):
                     metrics["val_" + name.removeprefix("val/")] = float(value)
         metrics["lr"] = _learning_rate(engine.optimizer)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments_adapters.legacy.arguments import entry_of_script, fill_template
-from experiments_adapters.legacy.changes import Rules
 from experiments_adapters.legacy.environment import find_python
 from experiments_adapters.legacy.git_state import git_state
 from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment, load_registry
@@ -59,7 +58,6 @@ class WrapPlan:
 
     Args:
         script: absolute; `arguments` names it as seen from `working_directory`.
-        rules: which changed files are kept.
     """
 
     request: WrapRequest
@@ -72,7 +70,6 @@ class WrapPlan:
     working_directory: Path
     params: Mapping[str, str]
     tags: Mapping[str, str]
-    rules: Rules
 
     @property
     def experiment_name(self) -> str:
@@ -170,12 +167,6 @@ def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
             **_tags(request, experiment, site, task, script, python, arguments),
             **_options_tag(entry, script),
         },
-        rules=Rules(
-            include=experiment.artifacts.include,
-            exclude=experiment.artifacts.exclude,
-            max_file_mb=experiment.artifacts.max_file_mb,
-            max_total_mb=experiment.artifacts.max_total_mb,
-        ),
     )
 
 

@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments_adapters.yolo.arguments import OPTIMIZERS, SAID_ELSEWHERE
+
 from ..scan.syntax import UNKNOWN
+from ..weights import SIZE_NAMES
 from .train_calls import Argument, TrainCall
 
 # Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
 EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01
-OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": "sgd"}
 FIELDS = {
-    "data": "path", "epochs": "epochs", "batch": "batch_size", "imgsz": "input_size",
-    "lr0": "learning_rate", "optimizer": "optimizer", "cos_lr": "scheduler",
-    "patience": "early_stopping", "seed": "seed", "device": "device",
-}  # fmt: skip
+    argument: field.rpartition(".")[2]
+    for argument, field in SAID_ELSEWHERE.items()
+    if argument != "model"
+}
 """Argument of Ultralytics → the field in which a scenario says the same."""
 PLACES = ("project", "name", "exist_ok", "save_dir", "save", "mode", "task")
 """Arguments that say where results go: GuardianFlow gives each run its own place."""
@@ -114,7 +116,7 @@ OPTION_NAMES = {
     "epochs": ("epochs", "epoch", "num_epochs", "n_epochs", "max_epochs"),
     "batch_size": ("batch_size", "batch", "batchsize", "bs"),
     "learning_rate": ("learning_rate", "lr", "lr0"),
-    "input_size": ("imgsz", "img_size", "image_size", "input_size", "img"),
+    "input_size": SIZE_NAMES,
     "path": ("data", "data_yaml", "dataset", "data_path"),
     "weights_path": ("weights", "model", "pretrained", "checkpoint"),
     "device": ("device", "gpu"),
@@ -226,12 +228,9 @@ def _steps(given: Mapping[str, Argument]) -> tuple[Value, Value]:
             "classes) in short trainings, else a kind of SGD with 0.01); here they are fixed"
         )
         return Value("adamw", why, True), Value(0.001, "see optimizer", True)
-    known = OPTIMIZERS.get(str(named.value).lower())
-    optimizer = (
-        Value(known, f"optimizer={named.code}")
-        if known
-        else Value("adamw", f"the script says optimizer={named.code}", True)
-    )
+    optimizer = Value(str(named.value).lower(), f"optimizer={named.code}")
+    if optimizer.value not in OPTIMIZERS:
+        optimizer = Value("adamw", f"the script says optimizer={named.code}", True)
     return optimizer, _rate(rate)
 
 
