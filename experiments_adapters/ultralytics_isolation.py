@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from guardianflow.contracts.errors import GuardianFlowError, TrainerError
 from guardianflow.support.foreign_libraries import environment
 
 from .label_caches import load_label_cache
@@ -67,6 +68,23 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
             stack.enter_context(_attribute(downloads, "is_url", _is_local_url(downloads)))
             stack.enter_context(_attribute(downloads, "safe_download", _refuse_download))
         yield
+
+
+@contextmanager
+def ultralytics_at_work(what: str) -> Iterator[None]:
+    """Ultralytics isolated and offline; what it raises becomes a TrainerError with its words.
+
+    Args:
+        what: the work that stops then: 'Ultralytics', 'quantisation-aware training'.
+    """
+    try:
+        with ultralytics_isolated(offline=True):
+            yield
+    except GuardianFlowError:
+        raise
+    except Exception as exc:
+        words = " ".join(str(exc).split()) or "no message"
+        raise TrainerError(f"{what} stopped with {type(exc).__name__}: {words}") from exc
 
 
 @contextmanager

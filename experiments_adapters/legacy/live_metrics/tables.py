@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ STEP_COLUMNS = ("epoch", "global_step", "step", "iteration", "iter")
 BYTES_A_POLL = 4_000_000
 LARGEST_JSON = 10_000_000
 DEEPEST = 6
+LARGEST_NUMBER = 1e300
 
 
 class GrowingText:
@@ -182,7 +184,7 @@ def _number(cell: str) -> float | None:
         value = float(cell)
     except ValueError:
         return None
-    return value if value - value == 0 else None
+    return value if math.isfinite(value) else None
 
 
 def _numbers(content: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[Any]:
@@ -191,7 +193,5 @@ def _numbers(content: Mapping[str, Any], before: str = "", depth: int = 0) -> It
         if isinstance(value, Mapping):
             if depth < DEEPEST:
                 yield from _numbers(value, f"{before}{name}.", depth + 1)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            number = float(value) if abs(value) < 1e300 else float("nan")
-            if number - number == 0:
-                yield f"{before}{name}", number
+        elif type(value) in (int, float) and abs(value) < LARGEST_NUMBER:  # no infinity, no NaN
+            yield f"{before}{name}", float(value)

@@ -161,8 +161,9 @@ class _Walk:
     def evidence(self) -> Iterator[Evidence]:
         for call, place, guarded in self.calls:
             name = self._name(call.func, place)
-            for module, names in self._local_use(name):
-                self.uses.setdefault(module, set()).update(names)
+            module, _, attribute = name.rpartition(".")
+            if module in self.modules and attribute.isidentifier():
+                self.uses.setdefault(module, set()).add(attribute)
             keywords = frozenset(each.arg or "**" for each in call.keywords)
             if STARTERS.match(name):
                 meaning = meaning_of_command(" ".join(self._texts(call, place)))
@@ -182,11 +183,6 @@ class _Walk:
             for node in ast.walk(argument):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield node.value
-
-    def _local_use(self, name: str) -> Iterator[tuple[str, list[str]]]:
-        module, _, attribute = name.rpartition(".")
-        if module in self.modules and attribute.isidentifier():
-            yield module, [attribute]
 
     def _name(self, node: ast.expr, place: str, depth: int = 0) -> str:
         """The full name of what is called; '()' behind a part that is a call's result."""
