@@ -32,8 +32,7 @@ def read_facts(source: Source) -> Facts:
         evidence=(*walk.evidence(), *_evidence_of_commands(source)),
         modules=frozenset(walk.modules),
         uses={module: frozenset(names) for module, names in walk.uses.items()},
-        places={name: frozenset(names) for name, names in walk.places.items() if name},
-        mentioned=frozenset(walk.places.get(MODULE, ())),
+        places={name: frozenset(names) for name, names in walk.places.items()},
         acts=walk.acts or bool(source.commands),
         has_main=walk.has_main,
         is_test=bool({"pytest", "unittest"} & walk.modules)
