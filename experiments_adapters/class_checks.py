@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -46,13 +45,13 @@ def find_trainer(module: ModuleType, path: Path) -> type:
     names = [cls.__name__ for cls in own]
     if heirs:
         raise ExperimentCodeError(
-            f"{path}: several classes extend BaseTrainer ({_listed(c.__name__ for c in heirs)}); "
+            f"{path}: several classes extend BaseTrainer ({', '.join(c.__name__ for c in heirs)}); "
             "name the one to run Trainer, e.g. `Trainer = " + heirs[0].__name__ + "`"
         )
     near = nearest("Trainer", names, 1)
     hint = f" Did you mean '{near[0]}'? Rename it, or add `Trainer = {near[0]}`." if near else ""
     raise ExperimentCodeError(
-        f"{path}: has no class Trainer; its classes are {_listed(names) or 'none'}.{hint} "
+        f"{path}: has no class Trainer; its classes are {', '.join(names) or 'none'}.{hint} "
         "A trainer has train() and get_best_model_path(): see docs/experiments.md"
     )
 
@@ -81,7 +80,7 @@ def _method_breaches(trainer_class: type) -> list[str]:
             breaches.append(f"{name} must be a method but is {method!r}; write `{expected}`")
         elif needed := _required_of(getattr(trainer_class, name), method):
             breaches.append(
-                f"{name} is called without arguments but asks for {_listed(needed)}; "
+                f"{name} is called without arguments but asks for {', '.join(needed)}; "
                 f"write `{expected}`"
             )
     breaches += [
@@ -124,8 +123,8 @@ def _constructor_breaches(trainer_class: type) -> list[str]:
     breaches = []
     if missing:
         breaches.append(
-            f"its constructor can't take the keyword arguments {_listed(missing)} "
-            f"(it takes {_listed(n for n in parameters) or 'none'}); write `{_CONSTRUCTOR}`"
+            f"its constructor can't take the keyword arguments {', '.join(missing)} "
+            f"(it takes {', '.join(parameters) or 'none'}); write `{_CONSTRUCTOR}`"
         )
     demanded = [
         name
@@ -136,11 +135,7 @@ def _constructor_breaches(trainer_class: type) -> list[str]:
     ]
     if demanded:
         breaches.append(
-            f"its constructor also demands {_listed(demanded)}, but {_listed(REQUIRED_ARGUMENTS)} "
-            "must be enough; give the others a default, e.g. None"
+            f"its constructor also demands {', '.join(demanded)}, but "
+            f"{', '.join(REQUIRED_ARGUMENTS)} must be enough; give the others a default, e.g. None"
         )
     return breaches
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

@@ -52,10 +52,9 @@ class GitReference:
     @property
     def shown(self) -> str:
         """The reference without credentials, fit for messages and tags."""
-        url = self.url
         ref = f"@{self.ref}" if self.ref else ""
         subdir = f"#subdir={self.subdir}" if self.subdir else ""
-        return f"{PREFIX}{url}{ref}{subdir}"
+        return f"{PREFIX}{self.url}{ref}{subdir}"
 
 
 def parse(reference: str) -> GitReference:

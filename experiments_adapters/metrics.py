@@ -12,7 +12,7 @@ from guardianflow.contracts.errors import TrainerError
 
 # As authors write it → the name under `det.`. Ultralytics' own spellings come along, because an
 # author who hands on what Ultralytics gave means the same measurement.
-_DETECTION_NAMES = {
+DETECTION_NAMES = {
     name: name
     for name in (
         "mAP50",
@@ -59,7 +59,7 @@ def to_metric_keys(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _key_of(name: str) -> str:
-    detection = _DETECTION_NAMES.get(name.removeprefix("det."))
+    detection = DETECTION_NAMES.get(name.removeprefix("det."))
     if detection is not None:
         return f"det.{detection}"
     return "train." + _FORBIDDEN_IN_KEYS.sub("_", name.removeprefix("train."))

@@ -19,6 +19,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from guardianflow.contracts.errors import GuardianFlowError, TrainerError
+from guardianflow.support.foreign_libraries import environment
+
 from .label_caches import load_label_cache
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
@@ -35,11 +38,12 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
     Args:
         offline: also refuse its downloads (weights, fonts) at once, instead of after a timeout.
     """
-    environment: dict[str, str | None] = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_API_KEY": None}
-    if offline:
-        environment["YOLO_OFFLINE"] = "true"
     with ExitStack() as stack:
-        stack.enter_context(_environment(environment))
+        variables = {"YOLO_OFFLINE": "true"} if offline else {}
+        stack.enter_context(
+            environment(YOLO_AUTOINSTALL="false", ULTRALYTICS_API_KEY=None, **variables)
+        )
+        os.environ.pop("ULTRALYTICS_API_KEY", None)
         try:
             utils = importlib.import_module("ultralytics.utils")
             checks = importlib.import_module("ultralytics.utils.checks")
@@ -64,6 +68,23 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
             stack.enter_context(_attribute(downloads, "is_url", _is_local_url(downloads)))
             stack.enter_context(_attribute(downloads, "safe_download", _refuse_download))
         yield
+
+
+@contextmanager
+def ultralytics_at_work(what: str) -> Iterator[None]:
+    """Ultralytics isolated and offline; what it raises becomes a TrainerError with its words.
+
+    Args:
+        what: the work that stops then: 'Ultralytics', 'quantisation-aware training'.
+    """
+    try:
+        with ultralytics_isolated(offline=True):
+            yield
+    except GuardianFlowError:
+        raise
+    except Exception as exc:
+        words = " ".join(str(exc).split()) or "no message"
+        raise TrainerError(f"{what} stopped with {type(exc).__name__}: {words}") from exc
 
 
 @contextmanager
@@ -97,25 +118,6 @@ def _attribute(owner: object, name: str, value: object) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, before)
-
-
-@contextmanager
-def _environment(values: dict[str, str | None]) -> Iterator[None]:
-    """Set variables (None: remove them) for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    _set_environment(values)
-    try:
-        yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def _is_local_url(downloads: ModuleType) -> Any:

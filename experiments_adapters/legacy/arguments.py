@@ -15,8 +15,8 @@ from guardianflow.contracts.errors import ConfigurationError, Problem, Problems
 
 from .registry_schema import EntryPoint
 from .scan.options import read_options, template_of
-from .scan.results import is_todo
-from .scan.source import read_source
+from .scan.results import Option, is_todo
+from .scan.source import Source, read_source
 
 # Ways to read a command line that the scan does not follow.
 _READS_ARGUMENTS = re.compile(r"\bargv\b|\bhydra\b|\babsl\b|\bgetopt\b|\bdocopt\b|\bOmegaConf\b")
@@ -72,11 +72,7 @@ def entry_of_script(entry: EntryPoint, script: Path) -> EntryPoint:
     """
     if entry.default is None or script.as_posix().endswith(f"/{entry.default}"):
         return entry
-    try:
-        source = read_source(script.read_bytes(), script.name)
-    except OSError:
-        return entry
-    options, why_none = read_options(source.tree, source.text)
+    source, options, why_none = _read(script)
     if source.tree is None or why_none or (not options and _READS_ARGUMENTS.search(source.text)):
         return entry
     template, defaults = template_of(options)
@@ -108,9 +104,13 @@ def script_options(script: Path) -> list[str]:
 
     Empty where the code can't be read.
     """
+    return [option.flag or option.name for option in _read(script)[1]]
+
+
+def _read(script: Path) -> tuple[Source, tuple[Option, ...], str]:
+    """A script's code, its options, and why there are none; a file that can't be read has none."""
     try:
         source = read_source(script.read_bytes(), script.name)
     except OSError:
-        return []
-    options, _ = read_options(source.tree, source.text)
-    return [option.flag or option.name for option in options]
+        source = Source(None, "")
+    return source, *read_options(source.tree, source.text)

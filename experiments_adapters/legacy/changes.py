@@ -11,12 +11,13 @@ wrote the same bytes again, does not count. Data sets are neither looked into no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from guardianflow.contracts.results import sha256_of
 
+from .registry_schema import LegacyArtifacts
 from .scan.versions import glob_pattern
 from .walk import FoundFile, walk
 
@@ -56,22 +57,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Rules for the changes that are kept.
-
-    Args:
-        include, exclude: globs below the root; an empty include takes every known category.
-        max_file_mb, max_total_mb: 10⁶ bytes; larger files, and those after the sum is reached,
-            are left out and named. Weights come first.
-    """
-
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    max_file_mb: float = 500.0
-    max_total_mb: float = 2000.0
-
-
-@dataclass(frozen=True)
 class Change:
     """A file that the script wrote.
 
@@ -95,9 +80,6 @@ class Changes:
     kept: tuple[Change, ...]
     left_out: tuple[tuple[str, str], ...]
 
-    def of(self, category: str) -> tuple[Change, ...]:
-        return tuple(change for change in self.kept if change.category == category)
-
 
 def take_snapshot(root: Path) -> Snapshot:
     """List the directory, and read the small files that could be kept later, newest first."""
@@ -117,7 +99,7 @@ def take_snapshot(root: Path) -> Snapshot:
     return Snapshot(files, digests, tuple(skipped), taken_ns)
 
 
-def find_changes(root: Path, before: Snapshot, rules: Rules) -> Changes:
+def find_changes(root: Path, before: Snapshot, rules: LegacyArtifacts) -> Changes:
     """Compare the directory with what it was.
 
     A file of the same size and times is the same. With other times, its content decides where it
@@ -125,9 +107,7 @@ def find_changes(root: Path, before: Snapshot, rules: Rules) -> Changes:
     """
     skipped: list[tuple[str, str]] = []
     found = {each.path: each for each in walk(root, lambda *said: skipped.append(said))}
-    changed = [
-        each for each in found.values() if not _is_unchanged(root, each, before)
-    ]  # fmt: skip
+    changed = [each for each in found.values() if not _is_unchanged(root, each, before)]
     keep, left_out = _chosen(changed, rules)
     known = {path for path, _ in before.skipped}
     left_out += [(path, why) for path, why in skipped if path not in known]
@@ -179,7 +159,7 @@ ORDER = (WEIGHTS, RESULTS, CONFIGS, PLOTS, OTHER)
 
 
 def _chosen(
-    changed: Iterable[FoundFile], rules: Rules
+    changed: Iterable[FoundFile], rules: LegacyArtifacts
 ) -> tuple[list[FoundFile], list[tuple[str, str]]]:
     """Files to keep, and why others are not."""
     include = [glob_pattern(each) for each in rules.include]

@@ -91,7 +91,7 @@ def _hashes(walk: Walk) -> dict[str, str]:
 
 def _drift(directory: Path, then: Mapping[str, Any] | None) -> Drift:
     scanned_s = None if then is None else float(then["scanned_s"])
-    if not _is_there(directory):
+    if not os.path.isdir(directory):  # noqa: PTH112 - also where a directory around it is closed
         return Drift(scanned_s, missing=True)
     if then is None:
         return Drift(None)
@@ -110,13 +110,6 @@ def _drift(directory: Path, then: Mapping[str, Any] | None) -> Drift:
 
 def _key(directory: Path) -> str:
     return portable(Path(os.path.abspath(directory)))  # noqa: PTH100 - links stay
-
-
-def _is_there(directory: Path) -> bool:
-    try:
-        return directory.is_dir()
-    except OSError:  # a directory around it is closed to us
-        return False
 
 
 def _read(registry: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from typing import Any, TextIO
 import psutil
 
 from guardianflow.contracts.errors import ConfigurationError, signal_name
-from guardianflow.support.child_processes import wait_for
+from guardianflow.support.child_processes import end_group, wait_for
 from guardianflow.support.stop_signals import NotedSignals
 
 from .output_log import LineAssembler, OutputLog
@@ -153,7 +153,7 @@ def run_script(
             streams.drain(DRAIN_S)
             streams.close()
         except BaseException:
-            _signal_group(process.pid, signal.SIGKILL)
+            end_group(process.pid)
             wait_for(process)
             _end_left_running(process.pid, mark, grace_s=0.5)
             raise
@@ -295,23 +295,19 @@ class _Ending:
     def pass_on(self, numbers: Sequence[int]) -> None:
         for number in numbers:
             if self._deadline is not None:  # asked twice: no more patience
-                _signal_group(self._group, signal.SIGKILL)
+                end_group(self._group)
             else:
                 self.ask(number)
 
     def ask(self, number: int) -> None:
-        _signal_group(self._group, number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._group, number)
         if self._deadline is None:
             self._deadline = time.monotonic() + self._grace_s
 
     def look(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
-            _signal_group(self._group, signal.SIGKILL)
-
-
-def _signal_group(group: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+            end_group(self._group)
 
 
 def _end_left_running(group: int, mark: str, grace_s: float) -> tuple[str, ...]:

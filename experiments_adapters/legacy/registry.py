@@ -182,6 +182,22 @@ class LegacyExperiment(Section):
         self._refuse_todos(**{field: entry.default})
         return self._named_script(entry.default)
 
+    def select_python(
+        self, script_type: ScriptType, version: str | None = None, script: str | None = None
+    ) -> Path:
+        """As select_script, of a script that an interpreter can be started on.
+
+        Raises:
+            ConfigurationError: also where it is a notebook.
+        """
+        found = self.select_script(script_type, version, script)
+        if found.suffix.lower() != ".py":
+            raise ConfigurationError(
+                f"the script must be a Python file (.py) but got {found.name}; a notebook is "
+                "exported first: jupyter nbconvert --to script"
+            )
+        return found
+
     # --- inner -----------------------------------------------------------------------------------
 
     def _script_of_version(self, script_type: ScriptType, version: str) -> Path:

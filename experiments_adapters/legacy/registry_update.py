@@ -10,17 +10,16 @@ import os
 import re
 import tempfile
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
 from guardianflow.contracts.errors import ConfigurationError, Problem
 from scenario.files import read_scenario_text
+from scenario.yaml_tree import KeyPath, Place, read_document
 
 from .registry import KIND, MAX_BYTES, ExperimentRegistry, LegacyExperiment, parse_registry
-from .registry_schema import SCRIPT_TYPES
+from .registry_schema import SCRIPT_TYPES, ScriptType
 from .scan.results import FoundDirectories, FoundDirectory, FoundEntry, is_todo
 from .scan.versions import matches, patterns_for
 from .scan.write import SUM, entries_of, entry_text, patterns_line, sum_of, to_yaml
@@ -87,16 +86,20 @@ def updated_text(text: str, scan: FoundDirectories, file: Path) -> tuple[str, Ch
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    entries = _entry_nodes(text, file)
+    places = _places(text, file)
+    entries = _entries(places)
+    if entries:
+        _refuse_braces(lines, places["experiments",].value, file)
     edits: list[tuple[int, int, list[str]]] = []  # first line, lines replaced, new lines
     extended: set[str] = set()
     by_path = {_real(each.directory): each for each in registry if not is_todo(each.path)}
     found = {_real(each.path): each for each in scan.directories}
     for path, entry in by_path.items():
-        line, node = entries[entry.name]
-        edits += _mark_gone(lines, line, path, entry, changes)
-        if path in found and isinstance(node, MappingNode):
-            longer = _extend(lines, node, entry, found[path], changes)
+        key = entries[entry.name]
+        edits += _mark_gone(lines, places[key].key[0] - 1, path, entry, changes)
+        if path in found:
+            written = {kind: _patterns_place(places, key, kind) for kind in SCRIPT_TYPES}
+            longer = _extend(lines, written, entry, found[path], changes)
             edits += longer
             extended |= {entry.name} if longer else set()
     fresh = [each for each in entries_of(scan) if _real(each.path) not in by_path]
@@ -146,29 +149,37 @@ def write_atomically(file: Path, text: str) -> None:
 # --- edits --------------------------------------------------------------------------------------
 
 
-def _entry_nodes(text: str, file: Path) -> dict[str, tuple[int, Node]]:
-    """Name of an entry → the line of its key (from 0) and its node."""
-    root = YAML(typ="safe", pure=True).compose(text)
-    pairs = _experiments(root)
-    if isinstance(pairs, MappingNode) and pairs.flow_style and pairs.value:
+def _places(text: str, file: Path) -> dict[KeyPath, Place]:
+    return read_document(text, str(file), KIND).places
+
+
+def _entries(places: dict[KeyPath, Place]) -> dict[str, KeyPath]:
+    """Name of an entry → the path of its key, in the file's spelling."""
+    keys = [path for path in places if len(path) == 2 and path[0] == "experiments"]
+    return {unicodedata.normalize("NFC", str(path[1])): path for path in keys}
+
+
+def _refuse_braces(lines: list[str], start: tuple[int, int], file: Path) -> None:
+    line, column = start
+    if lines[line - 1][column - 1] == "{":
         message = (
             "its entries stand in { }; write them on lines of their own, then --update can add"
         )
-        raise ConfigurationError(Problem(message, f"{file}:{pairs.start_mark.line + 1}"))
-    if not isinstance(pairs, MappingNode):
-        return {}
-    return {
-        unicodedata.normalize("NFC", str(key.value)): (key.start_mark.line, value)
-        for key, value in pairs.value
-    }
+        raise ConfigurationError(Problem(message, f"{file}:{line}"))
 
 
-def _experiments(root: Node | None) -> Node | None:
-    if isinstance(root, MappingNode):
-        for key, value in root.value:
-            if key.value == "experiments":
-                return value  # type: ignore[no-any-return]
-    return None
+def _patterns_place(
+    places: dict[KeyPath, Place], entry: KeyPath, kind: ScriptType
+) -> tuple[int, int] | None:
+    """Line and column, from 0, of an entry point's pattern list; None where it has none.
+
+    One that an alias borrows stands elsewhere, before its entry point, and belongs to that place.
+    """
+    point = places.get((*entry, "entry_points", kind))
+    patterns = places.get((*entry, "entry_points", kind, "patterns"))
+    if point is None or patterns is None or patterns.value < point.key:
+        return None
+    return patterns.value[0] - 1, patterns.value[1] - 1
 
 
 def _mark_gone(
@@ -189,7 +200,7 @@ def _mark_gone(
 
 def _extend(
     lines: list[str],
-    node: MappingNode,
+    written: Mapping[ScriptType, tuple[int, int] | None],
     entry: LegacyExperiment,
     found: FoundDirectory,
     changes: Changes,
@@ -214,47 +225,35 @@ def _extend(
         ]  # fmt: skip
         if not missing:
             continue
-        place = _value_node(node, ("entry_points", kind, "patterns"))
-        untouched = place is not None and _untouched(lines, place, point.patterns)
-        if place is None or not untouched:
+        place = written[kind]
+        if place is None or not _untouched(lines[place[0]], point.patterns):
             names = ", ".join(each.path for each in missing[:5])
             changes.notes.append(f"{label}: its patterns are yours and don't name {names}")
             continue
         kept = [each for each in patterns_for(missing, found.scripts) if each not in point.patterns]
-        line = place.start_mark.line
-        start = lines[line][: place.start_mark.column]
+        line, column = place
+        start = lines[line][:column]
         edits.append((line, 1, [f"{start}{patterns_line([*point.patterns, *kept])}\n"]))
         changes.extended.append(label)
     return edits
 
 
-def _untouched(lines: list[str], place: Node, patterns: tuple[str, ...]) -> bool:
-    written = SUM.search(lines[place.start_mark.line])
-    one_line = place.start_mark.line == place.end_mark.line
-    return bool(written and one_line and written[1] == sum_of(patterns))
-
-
-def _value_node(node: Node, path: tuple[str, ...]) -> Node | None:
-    for part in path:
-        if not isinstance(node, MappingNode):
-            return None
-        inner = next((value for key, value in node.value if key.value == part), None)
-        if inner is None:
-            return None
-        node = inner
-    return None if isinstance(node, ScalarNode) else node
+def _untouched(line: str, patterns: tuple[str, ...]) -> bool:
+    written = SUM.search(line)
+    return written is not None and written[1] == sum_of(patterns)
 
 
 def _append(text: str, fresh: list[FoundDirectory], file: Path) -> str:
     """The text with new entries behind the last one."""
-    root = YAML(typ="safe", pure=True).compose(text)
-    pairs = _experiments(root)
+    places = _places(text, file)
     lines = text.splitlines(keepends=True)
-    if isinstance(pairs, MappingNode) and pairs.value:
-        indent = " " * pairs.value[0][0].start_mark.column
-        last = _with_comments(lines, _last_line(pairs), len(indent))
-        added = ["\n" + entry_text(each, indent) for each in fresh]
-        return "".join(lines[: last + 1] + added + lines[last + 1 :])
+    if entries := _entries(places):
+        indent = places[next(iter(entries.values()))].key[1] - 1
+        end = len(lines)
+        while _is_behind(lines[end - 1], indent):
+            end -= 1
+        added = ["\n" + entry_text(each, " " * indent) for each in fresh]
+        return "".join(lines[:end] + added + lines[end:])
     added = ["\n" + entry_text(each) for each in fresh]
     for number, line in enumerate(lines):
         if re.match(r"experiments\s*:", line):
@@ -265,28 +264,10 @@ def _append(text: str, fresh: list[FoundDirectory], file: Path) -> str:
     raise ConfigurationError(Problem("has no line 'experiments:' to add to", str(file)))
 
 
-def _with_comments(lines: list[str], last: int, indent: int) -> int:
-    """The last line of an entry with the comments that stand below it and further in."""
-    for number in range(last + 1, len(lines)):
-        line = lines[number]
-        bare = line.lstrip()
-        if bare.startswith("#") and len(line) - len(bare) > indent:
-            last = number
-        elif bare.strip():
-            break
-    return last
-
-
-def _last_line(node: Node) -> int:
-    """The line of the last thing written in a node; what a block's own end mark overshoots."""
-    if isinstance(node, MappingNode) and node.value and not node.flow_style:
-        return max(_last_line(part) for pair in node.value for part in pair)
-    if isinstance(node, SequenceNode) and node.value and not node.flow_style:
-        return max(_last_line(part) for part in node.value)
-    end = node.end_mark
-    if isinstance(node, ScalarNode) and node.style in ("|", ">"):
-        return int(end.line) - 1 if end.column == 0 else int(end.line)
-    return int(end.line)
+def _is_behind(line: str, indent: int) -> bool:
+    """Whether a line stands behind the last entry: blank, or a comment no further in than that."""
+    bare = line.lstrip()
+    return not bare or (bare.startswith("#") and len(line) - len(bare) <= indent)
 
 
 def _check(

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 # Heads whose raw output is one of the two that GuardianFlow's detectors speak.
 DETECTION_HEADS = ("Detect", "v10Detect")
-_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 # Ultralytics' names for what a scenario says in words of its own. As an option they would make
 # the run's recorded parameters untrue, so they are refused.
-_SAID_ELSEWHERE = {
+SAID_ELSEWHERE = {
     "model": "model.architecture or model.weights_path",
     "data": "dataset.path",
     "epochs": "training.epochs",
@@ -63,7 +63,7 @@ def plan_training(
         "batch": training.batch_size,
         "imgsz": model.input_size,
         "lr0": training.learning_rate,
-        "optimizer": _OPTIMIZERS.get(training.optimizer, training.optimizer),
+        "optimizer": OPTIMIZERS.get(training.optimizer, training.optimizer),
         "cos_lr": training.scheduler == "cosine",
         "patience": training.early_stopping,
         "seed": environment.seed if environment else 42,
@@ -179,7 +179,7 @@ def _add_options(
     scheduler: str,
     problems: Problems,
 ) -> None:
-    elsewhere = dict(_SAID_ELSEWHERE)
+    elsewhere = dict(SAID_ELSEWHERE)
     if scheduler == "constant":
         elsewhere["lrf"] = "training.scheduler (constant keeps the learning rate)"
     for name, value in options.items():

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments_adapters.ultralytics_isolation import ultralytics_isolated
-from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError, TrainerError
+from experiments_adapters.ultralytics_isolation import ultralytics_at_work
+from guardianflow.contracts.errors import ConfigurationError, TrainerError
 
 if TYPE_CHECKING:
     import torch
@@ -102,16 +102,8 @@ def finetune(
         NoTimeToTrainError: after the first steps: all of it would take longer than `seconds`.
         TrainerError: the loss is no number any more, or what Ultralytics raised, with its words.
     """
-    try:
-        with ultralytics_isolated(offline=True), _seeded(settings.seed):
-            return _Finetuning(network, detector, data_yaml, settings, on_epoch_end).run()
-    except GuardianFlowError:
-        raise
-    except Exception as exc:
-        words = " ".join(str(exc).split()) or "no message"
-        raise TrainerError(
-            f"quantisation-aware training stopped with {type(exc).__name__}: {words}"
-        ) from exc
+    with ultralytics_at_work("quantisation-aware training"), _seeded(settings.seed):
+        return _Finetuning(network, detector, data_yaml, settings, on_epoch_end).run()
 
 
 class _Finetuning:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments_adapters.base import BaseTrainer
-from experiments_adapters.ultralytics_isolation import ultralytics_isolated
+from experiments_adapters.metrics import DETECTION_NAMES
+from experiments_adapters.ultralytics_isolation import ultralytics_at_work, ultralytics_isolated
 from experiments_adapters.yolo.arguments import DETECTION_HEADS, plan_training
 from guardianflow.contracts.errors import (
-    GuardianFlowError,
     MissingDependencyError,
     ScenarioError,
     TrainerError,
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_VALIDATION_NAMES = {
-    "metrics/mAP50(B)": "mAP50",
-    "metrics/mAP50-95(B)": "mAP50_95",
-    "metrics/precision(B)": "precision",
-    "metrics/recall(B)": "recall",
-}
 # Where one is installed, plots show Hangul class names; matplotlib's own font has none.
 _HANGUL_FONTS = ("NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "AppleGothic")
 
@@ -84,14 +78,8 @@ class Trainer(BaseTrainer):
         Raises:
             TrainerError: what Ultralytics raised, with its words.
         """
-        try:
-            with ultralytics_isolated(offline=True), _plots_in_any_script():
-                self._run_ultralytics()
-        except GuardianFlowError:
-            raise
-        except Exception as exc:
-            words = " ".join(str(exc).split()) or "no message"
-            raise TrainerError(f"Ultralytics stopped with {type(exc).__name__}: {words}") from exc
+        with ultralytics_at_work("Ultralytics"), _plots_in_any_script():
+            self._run_ultralytics()
 
     def get_best_model_path(self) -> str:
         """weights/best.pt; last.pt only where no epoch was ever judged the best, with a warning.
@@ -117,9 +105,8 @@ class Trainer(BaseTrainer):
         model = YOLO(str(self.resume_from or self._source))
         _check_is_detector(model, self._source)
         reports = _EpochReports(self)
-        for event in ("on_pretrain_routine_end", "on_train_epoch_end", "on_val_end"):
-            model.add_callback(event, getattr(reports, event))
-        model.add_callback("on_fit_epoch_end", reports.on_fit_epoch_end)
+        for event in ("pretrain_routine_end", "train_epoch_end", "val_end", "fit_epoch_end"):
+            model.add_callback(f"on_{event}", getattr(reports, f"on_{event}"))
         model.train(**arguments)
 
     def _resume_arguments(self, last: Path) -> dict[str, Any]:
@@ -167,8 +154,8 @@ class _EpochReports:
         metrics = {name: float(value) for name, value in (engine.tloss or {}).items()}
         if self._validated:  # else engine.metrics holds zeros or an earlier epoch's numbers
             for name, value in engine.metrics.items():
-                if name in _VALIDATION_NAMES:
-                    metrics[_VALIDATION_NAMES[name]] = float(value)
+                if name.startswith("metrics/") and name in DETECTION_NAMES:
+                    metrics[DETECTION_NAMES[name]] = float(value)
                 elif name.startswith("val/"):
                     metrics["val_" + name.removeprefix("val/")] = float(value)
         metrics["lr"] = _learning_rate(engine.optimizer)

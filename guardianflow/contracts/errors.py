@@ -26,8 +26,11 @@ A message says what was expected, what came and what to do next.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class GuardianFlowError(Exception):
@@ -58,6 +61,14 @@ class Problems(list[Problem]):
     def add(self, message: str, where: object = "") -> None:
         """One more; `where` as of a Problem, or a path."""
         self.append(Problem(message, str(where)))
+
+    def of(self, work: Callable[[], T]) -> T | None:
+        """The work's answer; None where it raises a ConfigurationError, whose problems are kept."""
+        try:
+            return work()
+        except ConfigurationError as exc:
+            self.extend(exc.problems)
+            return None
 
 
 class ConfigurationError(GuardianFlowError):

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments_adapters.legacy.changes import Change, Changes, Rules, category_of, new_files
+from experiments_adapters.legacy.changes import Change, Changes, category_of, new_files
+from experiments_adapters.legacy.registry_schema import LegacyArtifacts
 from guardianflow.contracts.ports import RunTracker
 
 SHOWN_LEFT_OUT = 10
@@ -21,7 +22,7 @@ class ArtifactKeeper:
     """
 
     def __init__(
-        self, store: RunTracker, run_id: str, rules: Rules, note: Callable[[str], None]
+        self, store: RunTracker, run_id: str, rules: LegacyArtifacts, note: Callable[[str], None]
     ) -> None:
         self._store, self._run_id, self._rules, self._note = store, run_id, rules, note
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from experiments_adapters.legacy.arguments import entry_of_script, fill_template
-from experiments_adapters.legacy.changes import Rules
 from experiments_adapters.legacy.environment import find_python
 from experiments_adapters.legacy.git_state import git_state
 from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment, load_registry
 from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, EntryPoint, ScriptType
-from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.errors import ConfigurationError, Problems
 from guardianflow.contracts.results import sha256_of
 from guardianflow.support.secrets.redaction import learn_mapping, redact_value
 from scenario import SiteConfig, TaskConfig
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,6 @@ class WrapPlan:
         return f"{self.task.type}-{self.script.stem}-{self.request.script_type}"
 
     @property
-    def rules(self) -> Rules:
-        """Which changed files are kept."""
-        return Rules(**self.experiment.artifacts.model_dump())
-
-    @property
     def registers(self) -> bool:
         return (
             self.request.register
@@ -124,33 +116,24 @@ def make_plan(request: WrapRequest) -> WrapPlan:
 def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
     """As make_plan, of an entry that has been read already. Raises ConfigurationError as it."""
     learn_mapping(request.params)
-    problems: list[Problem] = []
-
-    def checked(work: Callable[[], T]) -> T | None:
-        try:
-            return work()
-        except ConfigurationError as exc:
-            problems.extend(exc.problems)
-            return None
-
+    problems = Problems()
     script_type = _script_type(request.script_type)
-    site, task = checked(experiment.require_site), checked(experiment.require_task)
-    script = checked(
-        lambda: _script(experiment, script_type, request.version, request.script)
-    )  # fmt: skip
-    entry = checked(lambda: experiment.entry_point(script_type)) if not request.script else None
+    site, task = problems.of(experiment.require_site), problems.of(experiment.require_task)
+    named = request.version or None, request.script or None
+    script = problems.of(lambda: experiment.select_python(script_type, *named))
+    entry = problems.of(lambda: experiment.entry_point(script_type)) if not request.script else None
     entry = entry or getattr(experiment.entry_points, script_type)
     filled: tuple[list[str], dict[str, str]] | None = ([], {})
     if entry is not None and script is not None:
-        filled = checked(
+        filled = problems.of(
             lambda: fill_template(entry, request.params, script=script, name=experiment.name)
         )
     elif request.params and not problems:
-        problems.append(Problem("-p needs an args_template in the experiment's entry"))
-    python = checked(
+        problems.add("-p needs an args_template in the experiment's entry")
+    python = problems.of(
         lambda: find_python(experiment.env.python, experiment.directory, _where(experiment))
     )
-    working = checked(lambda: _working_directory(experiment))
+    working = problems.of(lambda: _working_directory(experiment))
     if problems or not (site and task and script and filled and python and working):
         raise ConfigurationError(list(dict.fromkeys(problems)))
     seen_as = os.path.relpath(script, working)
@@ -177,18 +160,6 @@ def _script_type(given: str) -> ScriptType:
         if given == known:
             return known
     raise ConfigurationError(f"--type must be one of {', '.join(SCRIPT_TYPES)} but got '{given}'")
-
-
-def _script(
-    experiment: LegacyExperiment, script_type: ScriptType, version: str, script: str
-) -> Path:
-    found = experiment.select_script(script_type, version or None, script or None)
-    if found.suffix.lower() != ".py":
-        raise ConfigurationError(
-            f"the script must be a Python file (.py) but got {found.name}; a notebook is exported "
-            "first: jupyter nbconvert --to script"
-        )
-    return found
 
 
 def _working_directory(experiment: LegacyExperiment) -> Path:

@@ -212,8 +212,10 @@ class _WrappedRun:
     def _keep(
         self, run_id: str, before: Snapshot, result: ScriptResult, live: LiveSummary
     ) -> tuple[tuple[str, ...], RegisteredModel | None]:
-        keeper = ArtifactKeeper(self._ports.store, run_id, self._plan.rules, self._note)
-        changes = find_changes(self._root, before, self._plan.rules)
+        keeper = ArtifactKeeper(
+            self._ports.store, run_id, self._plan.experiment.artifacts, self._note
+        )
+        changes = find_changes(self._root, before, self._plan.experiment.artifacts)
         artifacts = keeper.keep(self._root, changes, self._scratch)
         artifacts += keeper.keep_outside(live.outside, before.taken_ns)
         model = None

@@ -13,6 +13,7 @@ from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
 from guardianflow.support.child_processes import join
 
+from ..changes import EVENT_FILE
 from ..scan.versions import glob_pattern
 from ..walk import FoundFile, found_file, walk
 from .buffer import MetricBuffer
@@ -28,7 +29,6 @@ SHARE_OF_A_CORE = 1 / 100
 SEARCH_EVERY_S = 3.0
 MOST_FOLLOWED = 200
 RESULTS_CSV = "results.csv"
-EVENT_FILE = "events.out.tfevents."
 
 Log = Callable[[Sequence[MetricPoint]], None]
 Tell = Callable[[str], None]

@@ -23,30 +23,14 @@ KEY_LENGTH = 120
 # Older YOLO repositories' and people's own spellings, lower case, beside those that an author of a
 # Trainer may use (experiments_adapters/metrics.py).
 _SPELLINGS = {
-    "map50": "mAP50",
-    "map_50": "mAP50",
-    "map@50": "mAP50",
-    "map@0.5": "mAP50",
-    "map@.5": "mAP50",
-    "map_0.5": "mAP50",
-    "metrics/map_0.5": "mAP50",
-    "metrics/map50": "mAP50",
-    "map50-95": "mAP50_95",
-    "map50_95": "mAP50_95",
-    "map@50-95": "mAP50_95",
-    "map@50:95": "mAP50_95",
-    "map@0.5:0.95": "mAP50_95",
-    "map@.5:.95": "mAP50_95",
-    "map_0.5:0.95": "mAP50_95",
-    "metrics/map_0.5:0.95": "mAP50_95",
-    "metrics/map50-95": "mAP50_95",
-    "metrics/precision": "precision",
-    "metrics/recall": "recall",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "f1",
+    "mAP50": "map50 map_50 map@50 map@0.5 map@.5 map_0.5 metrics/map_0.5 metrics/map50",
+    "mAP50_95": "map50-95 map50_95 map@50-95 map@50:95 map@0.5:0.95 map@.5:.95 map_0.5:0.95 "
+    "metrics/map_0.5:0.95 metrics/map50-95",
+    "precision": "precision metrics/precision",
+    "recall": "recall metrics/recall",
+    **{name: name for name in ("f1", "box_loss", "cls_loss", "dfl_loss")},
 }
-_LOSSES = {"box_loss": "box_loss", "cls_loss": "cls_loss", "dfl_loss": "dfl_loss"}
+_NAME_OF = {each: name for name, spellings in _SPELLINGS.items() for each in spellings.split()}
 _REFUSED = re.compile(r"[^\w/.\- ]+")
 
 
@@ -112,7 +96,7 @@ def metric_key(name: str, value: float, series: str = "") -> str:
     """
     plain = name.strip()
     keyed = next(iter(to_metric_keys({plain: value})))
-    known = _SPELLINGS.get(plain.lower()) or _LOSSES.get(plain.lower())
+    known = _NAME_OF.get(plain.lower())
     key = keyed if keyed.startswith("det.") else f"det.{known}" if known else ""
     if key and (key not in RATES or 0 <= value <= 1):
         if not series:

@@ -9,8 +9,8 @@ A row's step is its column `epoch`, `step`, `iteration` or `iter`, else the numb
 from __future__ import annotations
 
 import csv
-import io
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +22,7 @@ STEP_COLUMNS = ("epoch", "global_step", "step", "iteration", "iter")
 BYTES_A_POLL = 4_000_000
 LARGEST_JSON = 10_000_000
 DEEPEST = 6
+LARGEST_NUMBER = 1e300
 
 
 class GrowingText:
@@ -94,7 +95,7 @@ class CsvFollower(Follower):
     def _row(self, line: str) -> Iterator[Reading]:
         assert self._columns is not None
         try:
-            cells = next(csv.reader(io.StringIO(line)))
+            cells = next(csv.reader([line]))
         except (csv.Error, StopIteration):
             return
         self._rows += 1
@@ -134,27 +135,25 @@ class JsonFollower(Follower):
                 continue
             yield from self._readings(value, self._rows)
 
-    def _whole(self) -> list[Reading]:
+    def _whole(self) -> Iterator[Reading]:
         status = self.path.stat()
         now = (status.st_mtime_ns, status.st_size)
         if now == self._seen:
-            return []
+            return
         if status.st_size > LARGEST_JSON:
             self.problem = f"has {status.st_size / 1e6:.0f} MB, over {LARGEST_JSON / 1e6:.0f}"
-            return []
+            return
         try:
             content = json.loads(self.path.read_bytes())
         except (ValueError, RecursionError):
             self.problem = "is no JSON, or is still being written"
-            return []
+            return
         self._seen, self.problem = now, ""
-        rows = content if isinstance(content, list) else [content]
-        alone = not isinstance(content, list)
-        return [
-            reading
-            for number, row in enumerate(rows, 1)
-            for reading in self._readings(row, None if alone else number)
-        ]
+        if not isinstance(content, list):
+            yield from self._readings(content, None)
+            return
+        for number, row in enumerate(content, 1):
+            yield from self._readings(row, number)
 
     def _readings(self, content: Any, row: int | None) -> list[Reading]:
         if not isinstance(content, Mapping):
@@ -165,7 +164,7 @@ class JsonFollower(Follower):
 
 
 def _columns(line: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader(io.StringIO(line)), [])]
+    return [name.strip() for name in next(csv.reader([line]), [])]
 
 
 def _step_of(values: dict[str, float]) -> tuple[int | None, dict[str, float]]:
@@ -185,7 +184,7 @@ def _number(cell: str) -> float | None:
         value = float(cell)
     except ValueError:
         return None
-    return value if value - value == 0 else None
+    return value if math.isfinite(value) else None
 
 
 def _numbers(content: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[Any]:
@@ -194,7 +193,5 @@ def _numbers(content: Mapping[str, Any], before: str = "", depth: int = 0) -> It
         if isinstance(value, Mapping):
             if depth < DEEPEST:
                 yield from _numbers(value, f"{before}{name}.", depth + 1)
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            number = float(value) if abs(value) < 1e300 else float("nan")
-            if number - number == 0:
-                yield f"{before}{name}", number
+        elif type(value) in (int, float) and abs(value) < LARGEST_NUMBER:  # no infinity, no NaN
+            yield f"{before}{name}", float(value)

@@ -7,11 +7,10 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.contracts.errors import ConfigurationError, Problems
 from guardianflow.contracts.results import sha256_of
 from guardianflow.support.secrets.redaction import MARK, redact_text
 from scenario import load_scenario
@@ -23,9 +22,10 @@ from ..scan.code_facts import read_facts
 from ..scan.options import read_options
 from ..scan.results import is_todo
 from ..scan.source import read_source
+from ..scan.syntax import UNKNOWN
 from .scenario_text import scenario_text
 from .script_text import script_text
-from .train_calls import UNKNOWN, TrainCall, TrainCalls, read_training
+from .train_calls import TrainCall, TrainCalls, read_training
 from .ultralytics_text import ultralytics_text
 from .values import fields_of_call, fields_of_script
 
@@ -67,22 +67,12 @@ def make_draft(
         ConfigurationError: everything that is in the way: fields still TODO, no such script, a
             notebook, a target that holds files or lies in the experiment's own directory.
     """
-    problems: list[Problem] = []
-    checks: tuple[Callable[[], object], ...] = (
-        experiment.require_site,
-        experiment.require_task,
-        lambda: _check_target(experiment, target),
-        lambda: _script(experiment, version, script),
-    )
-    for check in checks:
-        try:
-            check()
-        except ConfigurationError as exc:
-            problems += exc.problems
-    if problems:
+    problems = Problems()
+    site, task = problems.of(experiment.require_site), problems.of(experiment.require_task)
+    problems.of(lambda: _check_target(experiment, target))
+    chosen = problems.of(lambda: experiment.select_python("train", version, script))
+    if problems or not (site and task and chosen):
         raise ConfigurationError(list(dict.fromkeys(problems)))
-    chosen = _script(experiment, version, script)
-    site, task = experiment.require_site(), experiment.require_task()
     entry = experiment.entry_points.train or EntryPoint()
     source = read_source(_content(chosen), chosen.name)
     values = _values(source.tree, entry)
@@ -157,16 +147,6 @@ def _check_target(experiment: LegacyExperiment, target: Path) -> None:
             f"--to must be a new or an empty directory but {target} is there; nothing is "
             "overwritten. Name another one, or move that one away"
         )
-
-
-def _script(experiment: LegacyExperiment, version: str | None, script: str | None) -> Path:
-    found = experiment.select_script("train", version, script)
-    if found.suffix.lower() != ".py":
-        raise ConfigurationError(
-            f"the script must be a Python file (.py) but got {found.name}; a notebook is exported "
-            "first: jupyter nbconvert --to script"
-        )
-    return found
 
 
 def _content(script: Path) -> bytes:

@@ -13,10 +13,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..scan.source import is_made_of, plain_name
+from ..scan.syntax import (
+    UNKNOWN,
+    Function,
+    assignments,
+    imported_names,
+    is_made_of,
+    literal,
+    parameters_of,
+    plain_name,
+)
 
-UNKNOWN = object()
-"""A value that only running the script tells."""
 MODEL_CALLS = ("val", "predict", "track", "export", "benchmark", "tune", "add_callback", "load")
 _CASTS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "Path": str}
 _OPERATORS: dict[type[ast.operator], Any] = {
@@ -24,7 +31,6 @@ _OPERATORS: dict[type[ast.operator], Any] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
 }
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.GeneratorExp, ast.DictComp)
 _OPTIONS = re.compile(r"parse|get_arg|get_opt", re.I)
 _DEEPEST = 20
@@ -93,13 +99,18 @@ class _Reader:
         self._parents = {
             child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
         }
-        self._imports = dict(_imports(tree))
+        self._imports = {
+            name: full
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for name, full in imported_names(node)
+        }
         self._globals = {
             name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names
         }
-        self._set: dict[tuple[_Function | None, str], list[ast.expr]] = {}
+        self._set: dict[tuple[Function | None, str], list[ast.expr]] = {}
         for node in ast.walk(tree):
-            for target, value in _assignments(node):
+            for target, value in _changes(node):
                 self._set.setdefault((self._function(node), plain_name(target)), []).append(value)
 
     def read(self) -> TrainCalls:
@@ -184,19 +195,19 @@ class _Reader:
         if name.startswith("self."):  # set in one method, used in another
             return [each for (_, n), found in self._set.items() if n == name for each in found]
         own = self._set.get((function, name), [])
-        if function is not None and name in _parameters(function):
+        if function is not None and name in parameters_of(function):
             return own + self._passed(function, name)
         return own or self._set.get((None, name), [])
 
-    def _passed(self, function: _Function, name: str) -> list[ast.expr]:
-        place = _parameters(function).index(name)
+    def _passed(self, function: Function, name: str) -> list[ast.expr]:
+        place = list(parameters_of(function)).index(name)
         found = []
         for call in self._calls_of(function):
             named = [each.value for each in call.keywords if each.arg == name]
             found += named or call.args[place : place + 1]
         return found
 
-    def _calls_of(self, function: _Function) -> list[ast.Call]:
+    def _calls_of(self, function: Function) -> list[ast.Call]:
         """Calls of a function, or of a method on what is no detector."""
         method = isinstance(self._parents.get(function), ast.ClassDef)
         kind = ast.Attribute if method else ast.Name
@@ -227,10 +238,8 @@ class _Reader:
     def _value(self, node: ast.expr, depth: int = 0) -> object:
         if depth > _DEEPEST:
             return UNKNOWN
-        try:
-            return ast.literal_eval(node)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            pass
+        if (written := literal(node)) is not UNKNOWN:
+            return written
         try:
             return self._computed(node, depth + 1)
         except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError):
@@ -288,7 +297,7 @@ class _Reader:
                 return UNKNOWN if given else self._values.get(node.attr, UNKNOWN)
         elif node.id in self._globals:
             return UNKNOWN
-        elif function is not None and node.id in _parameters(function):
+        elif function is not None and node.id in parameters_of(function):
             return self._parameter(function, node.id, given, depth)
         return self._value(given[0], depth) if len(given) == 1 else UNKNOWN
 
@@ -300,7 +309,7 @@ class _Reader:
         return found
 
     def _parameter(
-        self, function: _Function, name: str, given: list[ast.expr], depth: int
+        self, function: Function, name: str, given: list[ast.expr], depth: int
     ) -> object:
         """The value that every call passes; else that of the option, or the default."""
         calls = self._calls_of(function)
@@ -312,10 +321,8 @@ class _Reader:
         started_by_a_library = bool(function.decorator_list) or not calls
         if name in self._values and started_by_a_library:
             return self._values[name]
-        return next(
-            (self._value(value, depth) for each, value in _defaults(function) if each == name),
-            UNKNOWN,
-        )
+        _, default = parameters_of(function)[name]
+        return UNKNOWN if default is None else self._value(default, depth)
 
     # --- places -----------------------------------------------------------------------------------
 
@@ -323,52 +330,22 @@ class _Reader:
         while (node := self._parents.get(node, self._tree)) is not self._tree:
             yield node
 
-    def _function(self, node: ast.AST) -> _Function | None:
-        inside = (each for each in self._around(node) if isinstance(each, _Function))
+    def _function(self, node: ast.AST) -> Function | None:
+        inside = (each for each in self._around(node) if isinstance(each, Function))
         return next(inside, None)
 
 
 _YOLO_NAMES = ("ultralytics.YOLO", "ultralytics.models.YOLO", "ultralytics.models.yolo.YOLO")
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Name in the script → what it was imported as."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield alias.asname or alias.name, f"{node.module or ''}.{alias.name}"
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.asname:
-                    yield alias.asname, alias.name
-
-
-def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    if isinstance(node, ast.Assign):
-        yield from ((target, node.value) for target in node.targets)
-    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-        yield node.target, node.value
-    elif isinstance(node, ast.AugAssign):
+def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """The variables that a node sets, each with what it is set to."""
+    yield from assignments(node)
+    if isinstance(node, ast.AugAssign):
         yield node.target, node  # type: ignore[misc]  # no expression: a value nobody can read
     elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
         yield node.target, node.iter
         yield node.target, node.iter  # set several times
-
-
-def _parameters(function: _Function) -> list[str]:
-    """Names, in the order of a call; methods without `self`."""
-    named = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return [each.arg for each in named if each.arg not in ("self", "cls")]
-
-
-def _defaults(function: _Function) -> Iterator[tuple[str, ast.expr]]:
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    behind = arguments[len(arguments) - len(function.args.defaults) :]
-    for argument, default in zip(behind, function.args.defaults, strict=True):
-        yield argument.arg, default
-    for argument, maybe in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
-        if maybe is not None:
-            yield argument.arg, maybe
 
 
 def _is_number(value: object) -> bool:

@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .train_calls import UNKNOWN, Argument, TrainCall
+from experiments_adapters.yolo.arguments import OPTIMIZERS, SAID_ELSEWHERE
+
+from ..scan.syntax import UNKNOWN
+from ..weights import SIZE_NAMES
+from .train_calls import Argument, TrainCall
 
 # Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
 EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01
-OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": "sgd"}
-FIELDS = (
-    "data", "epochs", "batch", "imgsz", "lr0", "optimizer", "cos_lr", "patience", "seed", "device",
-)  # fmt: skip
-"""Arguments of Ultralytics that a scenario says in words of its own."""
+FIELDS = {
+    argument: field.rpartition(".")[2]
+    for argument, field in SAID_ELSEWHERE.items()
+    if argument != "model"
+}
+"""Argument of Ultralytics → the field in which a scenario says the same."""
 PLACES = ("project", "name", "exist_ok", "save_dir", "save", "mode", "task")
 """Arguments that say where results go: GuardianFlow gives each run its own place."""
 TODO = "TODO"
@@ -60,18 +65,12 @@ def fields_of_call(call: TrainCall, directory: Path) -> Fields:
     Args:
         directory: where the script runs: relative paths begin there.
     """
-    given = {each.name: each for each in call.arguments}
-    fields = Fields()
-    _model(fields, call.weights, given.get("imgsz"), directory)
-    fields.dataset["path"] = _data(given.get("data"), directory)
-    fields.environment["device"] = _device(given.get("device"))
-    fields.environment["seed"] = _whole(given.get("seed"), SEED, at_least=0)
+    given = {FIELDS[each.name]: each for each in call.arguments if each.name in FIELDS}
+    fields = _fields(given, call.weights, directory)
     training = fields.training
-    training["epochs"] = _whole(given.get("epochs"), EPOCHS, at_least=1)
-    training["batch_size"] = _whole(given.get("batch"), BATCH, at_least=1)
     training["optimizer"], training["learning_rate"] = _steps(given)
-    training["scheduler"] = _scheduler(given.get("cos_lr"))
-    training["early_stopping"] = _whole(given.get("patience"), PATIENCE, at_least=0)
+    training["scheduler"] = _scheduler(given.get("scheduler"))
+    training["early_stopping"] = _whole(given.get("early_stopping"), PATIENCE, at_least=0)
     for each in call.arguments:
         if each.name in PLACES:
             fields.not_taken.append(f"{each.name}={each.code}: GuardianFlow gives the place")
@@ -90,32 +89,20 @@ def fields_of_script(
     Args:
         values: of its options, by name; UNKNOWN where one has none.
     """
-    given = {name: Argument(name, name, value) for name, value in values.items()}
-
-    def option(*names: str) -> Argument | None:
-        return next((given[name] for name in names if name in given), None)
-
-    fields = Fields()
-    start = option(*OPTION_NAMES["weights_path"])
-    if start is None and len(weights) == 1:
-        start = Argument("weights", repr(weights[0]), weights[0])
-    _model(
-        fields,
-        start or Argument("weights", "?", UNKNOWN),
-        option(*OPTION_NAMES["input_size"]),
-        directory,
-    )
-    if start is None:
+    given = {
+        name: Argument(each, each, values[each])
+        for name, called in OPTION_NAMES.items()
+        for each in called[::-1]  # of two options the first name wins
+        if each in values
+    }
+    for name, written, found in (("weights_path", "weights", weights), ("path", "data", data)):
+        if len(found) == 1:
+            given.setdefault(name, Argument(written, repr(found[0]), found[0]))
+    start = given.get("weights_path", Argument("weights", "?", UNKNOWN))
+    fields = _fields(given, start, directory)
+    if "weights_path" not in given:
         fields.model["weights_path"] = Value(None, "where the script starts from weights", True)
-    path = option(*OPTION_NAMES["path"])
-    if path is None and len(data) == 1:
-        path = Argument("data", repr(data[0]), data[0])
-    fields.dataset["path"] = _data(path, directory)
-    fields.environment["device"] = _device(option(*OPTION_NAMES["device"]))
-    fields.environment["seed"] = _whole(option(*OPTION_NAMES["seed"]), SEED, at_least=0)
-    for name, usual in (("epochs", EPOCHS), ("batch_size", BATCH)):
-        fields.training[name] = _whole(option(*OPTION_NAMES[name]), usual, at_least=1)
-    fields.training["learning_rate"] = _rate(option(*OPTION_NAMES["learning_rate"]))
+    fields.training["learning_rate"] = _rate(given.get("learning_rate"))
     unsaid = {"optimizer": "adamw", "scheduler": "linear", "early_stopping": 0}
     fields.training |= {name: _unsaid(usual) for name, usual in unsaid.items()}
     for section in (fields.model, fields.environment, fields.training):
@@ -129,13 +116,25 @@ OPTION_NAMES = {
     "epochs": ("epochs", "epoch", "num_epochs", "n_epochs", "max_epochs"),
     "batch_size": ("batch_size", "batch", "batchsize", "bs"),
     "learning_rate": ("learning_rate", "lr", "lr0"),
-    "input_size": ("imgsz", "img_size", "image_size", "input_size", "img"),
+    "input_size": SIZE_NAMES,
     "path": ("data", "data_yaml", "dataset", "data_path"),
     "weights_path": ("weights", "model", "pretrained", "checkpoint"),
     "device": ("device", "gpu"),
     "seed": ("seed",),
 }
 """Field of a scenario → what scripts call the option that says the same."""
+
+
+def _fields(given: Mapping[str, Argument], weights: Argument, directory: Path) -> Fields:
+    """What a call's arguments and a script's options decide alike; `given` by field."""
+    fields = Fields()
+    _model(fields, weights, given.get("input_size"), directory)
+    fields.dataset["path"] = _data(given.get("path"), directory)
+    fields.environment["device"] = _device(given.get("device"))
+    fields.environment["seed"] = _whole(given.get("seed"), SEED, at_least=0)
+    fields.training["epochs"] = _whole(given.get("epochs"), EPOCHS, at_least=1)
+    fields.training["batch_size"] = _whole(given.get("batch_size"), BATCH, at_least=1)
+    return fields
 
 
 # --- single fields --------------------------------------------------------------------------------
@@ -222,19 +221,16 @@ def _said(given: Argument) -> str:
 
 def _steps(given: Mapping[str, Argument]) -> tuple[Value, Value]:
     """Optimizer and learning rate, which Ultralytics chooses together where none is named."""
-    named, rate = given.get("optimizer"), given.get("lr0")
+    named, rate = given.get("optimizer"), given.get("learning_rate")
     if named is None or named.value == "auto":
         why = (
             "the script leaves optimizer and lr0 to Ultralytics (auto: AdamW with 0.002·5/(4 + "
             "classes) in short trainings, else a kind of SGD with 0.01); here they are fixed"
         )
         return Value("adamw", why, True), Value(0.001, "see optimizer", True)
-    known = OPTIMIZERS.get(str(named.value).lower())
-    optimizer = (
-        Value(known, f"optimizer={named.code}")
-        if known
-        else Value("adamw", f"the script says optimizer={named.code}", True)
-    )
+    optimizer = Value(str(named.value).lower(), f"optimizer={named.code}")
+    if optimizer.value not in OPTIMIZERS:
+        optimizer = Value("adamw", f"the script says optimizer={named.code}", True)
     return optimizer, _rate(rate)
 
 

@@ -3,8 +3,8 @@
     directories.py    scan_directories: every directory below one
     walk.py           finds the scripts; passes by data, weights, runs and environments
     source.py         bytes → code: encodings, notebooks, Python 2, merge markers
-    code_facts.py     syntax tree → what a script calls, and with what
-    text_facts.py     the same of code that has no syntax tree
+    syntax.py         parts of a syntax tree
+    code_facts.py     code → what a script calls, and with what
     evidence.py       those facts, and which of a script's functions run
     call_meanings.py  which calls train, infer or quantise
     options.py        its command line → args_template and defaults

@@ -41,10 +41,16 @@ _HUB = re.compile(
     r"|torch\.jit\.load|load_model)\(\)$"
 )
 _NOT_TORCH_MODE = {"data", "epochs", "imgsz", "batch", "cfg", "hyp", "batch_size", "resume"}
-_JUDGING = {"data", "split", "imgsz", "conf", "iou", "batch"}
-_WATCHING = {"source", "imgsz", "conf", "iou", "save", "stream", "show", "classes", "device"}
-_EXPORTING = {"format", "int8", "half", "opset", "dynamic", "simplify"}
-_TRACKING = {"source", "tracker", "persist", "stream", "conf"}
+_OF_A_DETECTOR: dict[str, tuple[Kind, float, set[str]]] = {
+    "train": ("train", 1.0, _NOT_TORCH_MODE),
+    "tune": ("train", 1.0, _NOT_TORCH_MODE),
+    "val": ("infer", 0.75, {"data", "split", "imgsz", "conf", "iou", "batch"}),
+    "predict": ("infer", 0.85, {"source", "imgsz", "conf", "iou", "save", "stream", "show",
+                                "classes", "device"}),
+    "track": ("infer", 0.9, {"source", "tracker", "persist", "stream", "conf"}),
+    "export": ("quant", 0.85, {"format", "int8", "half", "opset", "dynamic", "simplify"}),
+}  # fmt: skip
+"""Method → kind and strength, and the arguments that tell a detector's from another class's."""
 
 _QUANTISERS: tuple[tuple[str, float, str], ...] = (
     (r"(?:.*\.)?nncf\.(?:.*\.)?(?:quantize\w*|compress_weights|create_compressed_model)$", 1.0,
@@ -115,9 +121,11 @@ def meaning_of(name: str, keywords: frozenset[str], positional: int) -> Meaning 
 def _method(receiver: str, method: str, keywords: frozenset[str]) -> Meaning | None:
     """A method that many classes have: its receiver or its arguments must say whose it is."""
     detector = DETECTORS.search(receiver) is not None
-    if method in ("train", "tune"):
-        if detector or _TRAINERS.search(receiver) or keywords & _NOT_TORCH_MODE:
-            return Meaning("train", 1.0, f"calls {_shown(receiver)}.{method}")
+    if method in _OF_A_DETECTOR:
+        kind, strength, arguments = _OF_A_DETECTOR[method]
+        trainer = kind == "train" and _TRAINERS.search(receiver)
+        if detector or trainer or keywords & arguments:
+            return Meaning(kind, strength, f"calls {_shown(receiver)}.{method}")
     elif method == "run" and receiver.rpartition(".")[2] == "train":
         return Meaning("train", 0.95, "calls train.run")
     elif method in ("fit", "fit_one_cycle"):
@@ -127,28 +135,13 @@ def _method(receiver: str, method: str, keywords: frozenset[str]) -> Meaning | N
         return Meaning("train", 0.95, "runs a training loop", part="backward")
     elif method == "step" and re.search(r"opt|scaler|sgd|adam", receiver, re.I):
         return Meaning("train", 0.95, "runs a training loop", part="step")
-    elif method == "val":
-        if detector or keywords & _JUDGING:
-            return Meaning("infer", 0.75, f"calls {_shown(receiver)}.val")
-    elif method == "benchmark":
-        if detector:
-            return Meaning("infer", 0.75, "calls YOLO.benchmark")
-    elif method == "predict":
-        if detector or keywords & _WATCHING:
-            return Meaning("infer", 0.85, f"calls {_shown(receiver)}.predict")
-    elif method == "track":
-        if detector or keywords & _TRACKING:
-            return Meaning("infer", 0.9, f"calls {_shown(receiver)}.track")
-    elif method == "eval" or name_is_no_grad(receiver, method):
-        part = "eval" if method == "eval" else "no_grad"
-        return Meaning("infer", 0.45, "runs a network without learning", part=part)
-    elif method == "export" and (detector or keywords & _EXPORTING):
-        return Meaning("quant", 0.85, f"calls {_shown(receiver)}.export")
+    elif method == "benchmark" and detector:
+        return Meaning("infer", 0.75, "calls YOLO.benchmark")
+    elif method == "eval":
+        return Meaning("infer", 0.45, "runs a network without learning", part="eval")
+    elif receiver == "torch" and method in ("no_grad", "inference_mode"):
+        return Meaning("infer", 0.45, "runs a network without learning", part="no_grad")
     return None
-
-
-def name_is_no_grad(receiver: str, method: str) -> bool:
-    return receiver == "torch" and method in ("no_grad", "inference_mode")
 
 
 def _shown(receiver: str) -> str:

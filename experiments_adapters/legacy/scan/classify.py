@@ -86,7 +86,7 @@ def classify(name: str, source: Source, facts: Facts, neighbours: Neighbours) ->
 
 def _own(facts: Facts, notebook: bool) -> list[Evidence]:
     """The evidence that runs when the script does; all of it where names can't tell."""
-    reachable = facts.reachable(facts.mentioned) | {MODULE}
+    reachable = facts.reachable({MODULE}) | {MODULE}
     alive = [each for each in facts.evidence if each.place in reachable]
     return alive if alive or (facts.acts and not notebook) else list(facts.evidence)
 

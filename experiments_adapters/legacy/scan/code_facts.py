@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from .call_meanings import DETECTORS, STARTERS, meaning_of, meaning_of_command
 from .evidence import MODULE, Evidence, Facts
-from .source import Source, is_made_of, plain_name
-from .text_facts import facts_of_text
+from .source import Source
+from .syntax import assignments, imported_names, is_made_of, last_name, plain_name
 
 _GUARD = re.compile(r"exists|isfile|is_file|not_|engine|onnx", re.I)
 _DATA = re.compile(r"\.(?:yaml|yml)$", re.I)
@@ -24,20 +24,15 @@ _DATA_FOLDER = re.compile(r"(?:^|/)(?:data|datasets?|images?|데이터|데이터
 def read_facts(source: Source) -> Facts:
     """Reads the facts of a script; of one without a syntax tree from its text."""
     if source.tree is None:
-        return facts_of_text(source)
+        return _facts_of_text(source)
     walk = _Walk()
     walk.module(source.tree)
-    evidence = [*walk.evidence()]
-    evidence += [
-        Evidence(meaning, 0) for line in source.commands if (meaning := meaning_of_command(line))
-    ]
     data, weights = walk.paths()
     return Facts(
-        evidence=tuple(evidence),
+        evidence=(*walk.evidence(), *_evidence_of_commands(source)),
         modules=frozenset(walk.modules),
         uses={module: frozenset(names) for module, names in walk.uses.items()},
-        places={name: frozenset(names) for name, names in walk.places.items() if name},
-        mentioned=frozenset(walk.places.get(MODULE, ())),
+        places={name: frozenset(names) for name, names in walk.places.items()},
         acts=walk.acts or bool(source.commands),
         has_main=walk.has_main,
         is_test=bool({"pytest", "unittest"} & walk.modules)
@@ -45,6 +40,11 @@ def read_facts(source: Source) -> Facts:
         data=data,
         weights=weights,
     )
+
+
+def _evidence_of_commands(source: Source) -> list[Evidence]:
+    found = map(meaning_of_command, source.commands)
+    return [Evidence(meaning, 0) for meaning in found if meaning]
 
 
 class _Walk:
@@ -110,11 +110,9 @@ class _Walk:
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
                 self._import(node)
                 continue
-            elif isinstance(node, ast.Assign):
-                for target in node.targets:
-                    self._assignment(target, node.value, place)
-            elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-                self._assignment(node.target, node.value, place)
+            elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+                for target, value in assignments(node):
+                    self._assignment(target, value, place)
             elif isinstance(node, ast.withitem) and node.optional_vars is not None:
                 self._assignment(node.optional_vars, node.context_expr, place)
             elif isinstance(node, ast.Return):
@@ -131,20 +129,13 @@ class _Walk:
             waiting += [(child, guarded) for child in _children(node)]
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                self.modules.add(alias.name)
-                bound = alias.asname or alias.name.partition(".")[0]
-                self.aliases[bound] = alias.name if alias.asname else bound
-            return
-        module = node.module or ""
-        if module:
-            self.modules.add(module)
+        self.aliases.update(imported_names(node))
+        module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+        self.modules.update([module] if module else [])
         for alias in node.names:
-            full = f"{module}.{alias.name}" if module else alias.name
-            self.modules.add(full)
-            self.aliases[alias.asname or alias.name] = full
-            self.uses.setdefault(module or alias.name, set()).add(alias.name)
+            self.modules.add(f"{module}.{alias.name}" if module else alias.name)
+            if isinstance(node, ast.ImportFrom):
+                self.uses.setdefault(module or alias.name, set()).add(alias.name)
 
     def _assignment(self, target: ast.expr, value: ast.expr, place: str) -> None:
         while isinstance(value, (ast.Await, ast.IfExp)):
@@ -169,8 +160,9 @@ class _Walk:
     def evidence(self) -> Iterator[Evidence]:
         for call, place, guarded in self.calls:
             name = self._name(call.func, place)
-            for module, names in self._local_use(name):
-                self.uses.setdefault(module, set()).update(names)
+            module, _, attribute = name.rpartition(".")
+            if module in self.modules and attribute.isidentifier():
+                self.uses.setdefault(module, set()).add(attribute)
             keywords = frozenset(each.arg or "**" for each in call.keywords)
             if STARTERS.match(name):
                 meaning = meaning_of_command(" ".join(self._texts(call, place)))
@@ -190,11 +182,6 @@ class _Walk:
             for node in ast.walk(argument):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield node.value
-
-    def _local_use(self, name: str) -> Iterator[tuple[str, list[str]]]:
-        module, _, attribute = name.rpartition(".")
-        if module in self.modules and attribute.isidentifier():
-            yield module, [attribute]
 
     def _name(self, node: ast.expr, place: str, depth: int = 0) -> str:
         """The full name of what is called; '()' behind a part that is a call's result."""
@@ -285,10 +272,7 @@ def _is_main_guard(test: ast.expr) -> bool:
 def _asks_for_a_file(test: ast.expr) -> bool:
     """`not os.path.exists(…)`: what follows happens once, to prepare."""
     negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
-    return negated and any(
-        _GUARD.search(getattr(node, "attr", getattr(node, "id", "")) or "")
-        for node in ast.walk(test)
-    )
+    return negated and any(_GUARD.search(last_name(node)) for node in ast.walk(test))
 
 
 _QUIET = re.compile(
@@ -303,9 +287,47 @@ _QUIET = re.compile(
 def _does_something(node: ast.stmt) -> bool:
     """Whether a statement at the top does more than prepare the module."""
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Call):
-            called = inner.func
-            name = getattr(called, "attr", getattr(called, "id", ""))
-            if not _QUIET.match(name or "?"):
-                return True
+        if isinstance(inner, ast.Call) and not _QUIET.match(last_name(inner.func) or "?"):
+            return True
     return False
+
+
+# --- without a syntax tree ------------------------------------------------------------------------
+
+_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\.train\s*\([^)\n]*(?:data|epochs|imgsz)\s*="), "ultralytics.YOLO().train"),
+    (re.compile(r"\.val\s*\([^)\n]*(?:data|imgsz|split)\s*="), "ultralytics.YOLO().val"),
+    (re.compile(r"\.predict\s*\([^)\n]*(?:source|conf|imgsz)\s*="), "ultralytics.YOLO().predict"),
+    (re.compile(r"\.track\s*\([^)\n]*(?:source|tracker|persist)\s*="), "ultralytics.YOLO().track"),
+    (re.compile(r"\.export\s*\([^)\n]*(?:format|int8|half)\s*="), "ultralytics.YOLO().export"),
+    (re.compile(r"\bnncf\.quantize"), "nncf.quantize"),
+    (re.compile(r"\bquantize_(?:static|dynamic)\s*\("), "onnxruntime.quantization.quantize_static"),
+    (re.compile(r"\b(?:trt|tensorrt)\.Builder\b|build_cuda_engine"), "tensorrt.Builder"),
+    (re.compile(r"\btorch\.onnx\.export\b"), "torch.onnx.export"),
+    (re.compile(r"\bInferenceSession\s*\("), "onnxruntime.InferenceSession"),
+    (re.compile(r"deserialize_cuda_engine"), "x.deserialize_cuda_engine"),
+    (re.compile(r"\breadNet\w*\s*\("), "cv2.dnn.readNet"),
+    (re.compile(r"\.backward\s*\("), "loss.backward"),
+    (re.compile(r"\b\w*(?:optim|opt|solver|scaler)\w*\.step\s*\("), "optimizer.step"),
+)
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.M)
+
+
+def _facts_of_text(source: Source) -> Facts:
+    """The facts of a script without a syntax tree: the calls that can be found in its text."""
+    text = re.sub(r"(?m)#.*$", "", source.text)
+    evidence = []
+    for pattern, name in _TEXT:
+        match = pattern.search(text)
+        meaning = meaning_of(name, frozenset(), 0) if match else None
+        if match and meaning:
+            evidence.append(Evidence(meaning, text.count("\n", 0, match.start()) + 1))
+    evidence += _evidence_of_commands(source)
+    modules = {first or second for first, second in _IMPORT.findall(text)}
+    main = "__main__" in text
+    return Facts(
+        evidence=tuple(evidence),
+        modules=frozenset(modules),
+        acts=bool(evidence) or main,
+        has_main=main,
+    )

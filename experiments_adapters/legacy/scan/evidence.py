@@ -33,7 +33,7 @@ class Facts:
     Args:
         modules: dotted names of what it imports; relative ones without their dots.
         uses: module → names that it takes from there.
-        places: functions and classes at the top → the names they mention.
+        places: functions and classes at the top → the names they mention; MODULE: those outside.
         acts: code at the top does more than define: running it does something.
         has_main: `if __name__ == "__main__"`.
         is_test: pytest or unittest.
@@ -44,7 +44,6 @@ class Facts:
     modules: frozenset[str] = frozenset()
     uses: dict[str, frozenset[str]] = field(default_factory=dict)
     places: dict[str, frozenset[str]] = field(default_factory=dict)
-    mentioned: frozenset[str] = frozenset()
     acts: bool = False
     has_main: bool = False
     is_test: bool = False

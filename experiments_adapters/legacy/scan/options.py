@@ -16,8 +16,8 @@ from dataclasses import replace
 from guardianflow.support.secrets.redaction import redact_value
 
 from .results import Option, Value
+from .syntax import UNKNOWN, Function, last_name, literal, parameters_of
 
-_ABSENT = object()
 _LIBRARIES = re.compile(r"add_argument|click|typer|Fire")
 _BUILTIN_TYPES = {"int", "float", "str"}
 _PLAIN_TYPES = {"Path": "str", "PosixPath": "str", "File": "str", "INT": "int", "FLOAT": "float",
@@ -37,23 +37,17 @@ def read_options(
         return (), ""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     calls.sort(key=lambda call: (call.lineno, call.col_offset))
-    names = {_last(call.func) for call in calls}
+    names = {last_name(call.func) for call in calls}
     if "add_subparsers" in names:
         return (), SEVERAL_COMMANDS
-    found = [option for call in calls if _last(call.func) == "add_argument"
+    found = [option for call in calls if last_name(call.func) == "add_argument"
              for option in _argparse(call)]  # fmt: skip
     if found:
         return _unique(found), ""
-    functions = {
-        node.name: node
-        for node in tree.body
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    }
-    for function in functions.values():
-        found += _click(function)
-    if found:
-        commands = [f for f in functions.values() if list(_click(f))]
-        return ((), SEVERAL_COMMANDS) if len(commands) > 1 else (_unique(found), "")
+    functions = {node.name: node for node in tree.body if isinstance(node, Function)}
+    commands = [options for each in functions.values() if (options := list(_click(each)))]
+    if commands:
+        return ((), SEVERAL_COMMANDS) if len(commands) > 1 else (_unique(commands[0]), "")
     return _from_functions(calls, functions)
 
 
@@ -74,23 +68,22 @@ def template_of(options: tuple[Option, ...]) -> tuple[str, tuple[tuple[str, Valu
     return " ".join(words), tuple(defaults)
 
 
-# --- argparse -----------------------------------------------------------------------------------
+# --- argparse and click ---------------------------------------------------------------------------
 
 
 def _argparse(call: ast.Call) -> Iterator[Option]:
-    flags = [text for argument in call.args if (text := _constant(argument)) is not _ABSENT]
-    written = [flag for flag in flags if isinstance(flag, str)]
-    if not written:
+    flags, given = _texts(call.args), _keywords(call)
+    if not flags:
         return
-    given = {each.arg: each.value for each in call.keywords if each.arg}
-    flag = max(written, key=lambda text: (text.startswith("--"), len(text)))
+    flag = max(flags, key=_length)
     positional = not flag.startswith("-")
-    name = _given_text(given, "dest") or flag.lstrip("-").replace("-", "_")
-    action = _given_text(given, "action") or "store"
+    name = _text(given.get("dest")) or flag.lstrip("-").replace("-", "_")
+    action = _text(given.get("action")) or "store"
     kind = _type_name(given.get("type"))
-    default = _constant(given["default"]) if "default" in given else None
-    optional = _given_text(given, "nargs") in ("?", "*") or "default" in given
-    required = not optional if positional else _constant(given.get("required")) is True
+    nargs = _text(given.get("nargs"))
+    optional = nargs in ("?", "*") or "default" in given
+    required = not optional if positional else _value(given.get("required")) is True
+    default = _value(given.get("default"))
     option = _option(name, "" if positional else flag, default, required, kind)
     if action != "store":
         option = _switch(option, action)
@@ -98,35 +91,27 @@ def _argparse(call: ast.Call) -> Iterator[Option]:
         option = replace(option, left_out="type=bool takes any text, 'False' too, as true")
     elif kind not in _BUILTIN_TYPES:
         option = _leave_out(option, f"type={kind}")
-    elif "nargs" in given and _given_text(given, "nargs") != "?":
+    elif "nargs" in given and nargs != "?":
         option = _leave_out(option, "takes several values")
     yield option
 
 
-# --- click --------------------------------------------------------------------------------------
-
-
-def _click(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Option]:
+def _click(function: Function) -> Iterator[Option]:
     for decorator in function.decorator_list:
-        if not isinstance(decorator, ast.Call) or _last(decorator.func) not in (
-            "option",
-            "argument",
-        ):
+        if not isinstance(decorator, ast.Call):
             continue
-        flags = [str(each) for a in decorator.args if isinstance(each := _constant(a), str)]
-        if not flags:
+        flags, given = _texts(decorator.args), _keywords(decorator)
+        if not flags or last_name(decorator.func) not in ("option", "argument"):
             continue
-        given = {each.arg: each.value for each in decorator.keywords if each.arg}
-        dashed = [flag for flag in flags if flag.startswith("-")]
-        flag = max(dashed, key=lambda text: (text.startswith("--"), len(text)), default="")
+        flag = max((each for each in flags if each.startswith("-")), key=_length, default="")
         named = next((each for each in flags if each.isidentifier()), "")
         name = named or flag.lstrip("-").partition("/")[0].replace("-", "_")
-        default = _constant(given["default"]) if "default" in given else None
-        required = _constant(given.get("required")) is True or (not flag and "default" not in given)
+        default = _value(given.get("default"))
+        required = _value(given.get("required")) is True or not (flag or "default" in given)
         option = _option(name, flag, default, required, _type_name(given.get("type"), default))
-        if _constant(given.get("is_flag")) is True or "/" in flag or isinstance(default, bool):
+        if _value(given.get("is_flag")) is True or "/" in flag or isinstance(default, bool):
             option = _switch(option)
-        elif "multiple" in given or "nargs" in given or "count" in given:
+        elif given.keys() & {"multiple", "nargs", "count"}:
             option = _leave_out(option, "takes several values")
         yield option
 
@@ -135,12 +120,12 @@ def _click(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Option]
 
 
 def _from_functions(
-    calls: list[ast.Call], functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef]
+    calls: list[ast.Call], functions: dict[str, Function]
 ) -> tuple[tuple[Option, ...], str]:
     typer = [
         function
         for function in functions.values()
-        if any(isinstance(d, ast.Call) and _last(d.func) == "command"
+        if any(isinstance(d, ast.Call) and last_name(d.func) == "command"
                for d in function.decorator_list)
     ]  # fmt: skip
     if len(typer) > 1:
@@ -148,11 +133,9 @@ def _from_functions(
     if typer:
         return tuple(_parameters(typer[0], fire=False)), ""
     for call in calls:
-        fire = _last(call.func) == "Fire"
-        if not fire and (_last(call.func), _last(getattr(call.func, "value", None))) != (
-            "run",
-            "typer",
-        ):
+        name, library = last_name(call.func), last_name(getattr(call.func, "value", None))
+        fire = name == "Fire"
+        if not fire and (name, library) != ("run", "typer"):
             continue
         target = call.args[0] if call.args else None
         if isinstance(target, ast.Name) and target.id in functions:
@@ -161,32 +144,19 @@ def _from_functions(
     return (), ""
 
 
-def _parameters(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, *, fire: bool
-) -> Iterator[Option]:
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    padding: list[ast.expr | None] = [None] * (len(arguments) - len(function.args.defaults))
-    pairs = list(zip(arguments, [*padding, *function.args.defaults], strict=True))
-    pairs += list(zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True))
-    for argument, default in pairs:
-        if argument.arg in ("self", "cls"):
-            continue
+def _parameters(function: Function, *, fire: bool) -> Iterator[Option]:
+    for name, (argument, default) in parameters_of(function).items():
         kind, info = _annotation(argument.annotation)
-        flag = f"--{argument.arg}" if fire else f"--{argument.arg.replace('_', '-')}"
-        if not fire and isinstance(default, ast.Call) and _last(default.func) in _TYPER:
-            info, default = default, None
-            first = info.args[0] if info.args else _keyword(info, "default")
-            texts = info.args[1:]
-        else:
-            first, texts = default, list(info.args) if info else []
-        flags = [str(t) for each in texts if isinstance(t := _constant(each), str)]
-        flag = max((f for f in flags if f.startswith("--")), key=len, default=flag)
-        missing = first is None or (isinstance(first, ast.Constant) and first.value is ...)
-        is_argument = not fire and (
-            _last(info.func) == "Argument" if info else missing and default is None
-        )
-        value = None if first is None or missing else _constant(first)
-        option = _option(argument.arg, "" if is_argument else flag, value, missing, kind or "str")
+        texts = info.args if info else []
+        if not fire and isinstance(default, ast.Call) and last_name(default.func) in _TYPER:
+            info, texts = default, default.args[1:]
+            default = info.args[0] if info.args else _keywords(info).get("default")
+        missing = default is None or (isinstance(default, ast.Constant) and default.value is ...)
+        is_argument = not fire and (last_name(info.func) == "Argument" if info else default is None)
+        flag = f"--{name}" if fire else f"--{name.replace('_', '-')}"
+        flag = max((f for f in _texts(texts) if f.startswith("--")), key=len, default=flag)
+        value = None if missing else _value(default)
+        option = _option(name, "" if is_argument else flag, value, missing, kind or "str")
         if kind == "bool" or isinstance(value, bool):
             option = _switch(option)
         elif kind and kind not in _BUILTIN_TYPES:
@@ -199,12 +169,12 @@ _TYPER = ("Option", "Argument")
 
 def _annotation(node: ast.expr | None) -> tuple[str, ast.Call | None]:
     """The type's name, and typer's Option(…) or Argument(…) inside Annotated."""
-    if isinstance(node, ast.Subscript) and _last(node.value) == "Annotated":
+    if isinstance(node, ast.Subscript) and last_name(node.value) == "Annotated":
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        info = next((p for p in parts[1:] if isinstance(p, ast.Call) and _last(p.func) in _TYPER),
-                    None)  # fmt: skip
+        calls = (each for each in parts[1:] if isinstance(each, ast.Call))
+        info = next((call for call in calls if last_name(call.func) in _TYPER), None)
         return _annotation(parts[0])[0], info
-    if isinstance(node, ast.Subscript) and _last(node.value) == "Optional":
+    if isinstance(node, ast.Subscript) and last_name(node.value) == "Optional":
         return _annotation(node.slice)[0], None
     if isinstance(node, ast.BinOp):  # int | None
         return _annotation(node.left)[0], None
@@ -219,7 +189,7 @@ def _option(name: str, flag: str, default: object, required: bool, kind: str) ->
     name = re.sub(r"\W", "_", name)
     name = name if name.isidentifier() else f"_{name}"
     option = Option(name, flag, None, required, kind)
-    if default is _ABSENT:
+    if default is UNKNOWN:
         return _leave_out(option, "its default is computed by the script")
     if default is None:
         return option if required else _leave_out(option, "it has no default")
@@ -248,23 +218,28 @@ def _leave_out(option: Option, why: str) -> Option:
     return option if option.required else replace(option, left_out=why, default=None)
 
 
-def _constant(node: ast.expr | None) -> object:
-    """A literal's value; _ABSENT for what only running the script tells."""
-    if node is None:
-        return None
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return _ABSENT
+def _value(node: ast.expr | None) -> object:
+    """A literal's value; None for none, UNKNOWN for what only running the script tells."""
+    return None if node is None else literal(node)
 
 
-def _given_text(given: dict[str, ast.expr], key: str) -> str:
-    value = _constant(given.get(key))
+def _text(node: ast.expr | None) -> str:
+    value = _value(node)
     return value if isinstance(value, str) else ""
 
 
-def _keyword(call: ast.Call, name: str) -> ast.expr | None:
-    return next((each.value for each in call.keywords if each.arg == name), None)
+def _texts(nodes: list[ast.expr]) -> list[str]:
+    """Those of the values that are text."""
+    return [value for node in nodes if isinstance(value := literal(node), str)]
+
+
+def _keywords(call: ast.Call) -> dict[str, ast.expr]:
+    return {each.arg: each.value for each in call.keywords if each.arg}
+
+
+def _length(flag: str) -> tuple[bool, int]:
+    """To be compared by: of an option's flags, the longest with two dashes names it."""
+    return flag.startswith("--"), len(flag)
 
 
 def _type_name(node: ast.expr | None, default: object = None) -> str:
@@ -273,12 +248,8 @@ def _type_name(node: ast.expr | None, default: object = None) -> str:
         return known if known in _BUILTIN_TYPES else "str"
     if isinstance(node, ast.Call):
         node = node.func
-    name = _last(node) or "unknown"
+    name = last_name(node) or "unknown"
     return _PLAIN_TYPES.get(name, "str" if name == "Choice" else name)
-
-
-def _last(node: ast.AST | None) -> str:
-    return str(getattr(node, "attr", getattr(node, "id", "")))
 
 
 def _unique(options: list[Option]) -> tuple[Option, ...]:

@@ -50,7 +50,6 @@ class KnownSite:
     plant: str = "plant1"
     zone: str = "full"
     task: str = TODO
-    origin: str = ""
 
 
 @dataclass
@@ -74,13 +73,15 @@ class KnownSites:
                 continue
             entries = values.get("experiments")
             found = entries.values() if isinstance(entries, Mapping) else [values]
-            known.sites += [site for each in found if (site := _site_of(each, file.name))]
+            known.sites += [site for each in found if (site := _site_of(each))]
         return known
 
     def read(self, name: str) -> FoundSite:
         """Reads a directory's name."""
         words = _words(name)
-        customer, rest = self._customer(words)
+        # The longest known customer, wherever it stands.
+        names = {each.customer for each in self.sites}
+        customer, rest = _take(words, sorted(names, key=lambda name: (-len(_words(name)), name)))
         mine = [each for each in self.sites if each.customer == customer]
         region, rest = _take(rest, [*(each.region for each in mine), *REGIONS,
                                     *(each.region for each in self.sites)])  # fmt: skip
@@ -102,16 +103,6 @@ class KnownSites:
             task=task or TODO,
             hints=tuple(hints.items()),
         )
-
-    def _customer(self, words: list[str]) -> tuple[str, list[str]]:
-        """The longest known customer among the words, wherever it stands."""
-        names = {each.customer for each in self.sites if not is_todo(each.customer)}
-        for name in sorted(names, key=lambda each: (-len(_words(each)), each)):
-            parts = _words(name)
-            for start in range(len(words) - len(parts) + 1):
-                if parts and words[start : start + len(parts)] == parts:
-                    return name, words[:start] + words[start + len(parts) :]
-        return "", words
 
     def _hints(
         self,
@@ -141,7 +132,7 @@ class KnownSites:
             yield "zone", f"perhaps {'-'.join(rest)}"
 
 
-def _site_of(values: object, origin: str) -> KnownSite | None:
+def _site_of(values: object) -> KnownSite | None:
     if not isinstance(values, Mapping):
         return None
     site, task = values.get("site"), values.get("task")
@@ -151,9 +142,7 @@ def _site_of(values: object, origin: str) -> KnownSite | None:
         return None
     kind = task.get("type") if isinstance(task, Mapping) else None
     fields = {key: str(site[key]) for key in ("region", "plant", "zone") if site.get(key)}
-    return KnownSite(
-        site["customer"], **fields, task=kind if isinstance(kind, str) else TODO, origin=origin
-    )
+    return KnownSite(site["customer"], **fields, task=kind if isinstance(kind, str) else TODO)
 
 
 def _words(name: str) -> list[str]:

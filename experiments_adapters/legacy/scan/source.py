@@ -116,24 +116,6 @@ def parse(text: str) -> ast.Module | None:
         return None
 
 
-def plain_name(node: ast.expr) -> str:
-    """'model', 'self.model'; '' for what is no plain name."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{node.value.id}.{node.attr}"
-    return ""
-
-
-def is_made_of(node: ast.AST, name: str) -> bool:
-    """Whether it is a part of `name` or a call on it: `model.to(device)` is still the model."""
-    while isinstance(node, (ast.Call, ast.Attribute, ast.Subscript)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-        if isinstance(node, (ast.Name, ast.Attribute)) and plain_name(node) == name:
-            return True
-    return False
-
-
 def first_side(text: str) -> str:
     """A text with the marks of a merge as if the first side had been kept."""
     kept, side = [], ""

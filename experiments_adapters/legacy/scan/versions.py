@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from .options import template_of
 from .results import FoundEntry, Kind, Note, Script
-from .script_names import NameFacts, read_name
+from .script_names import read_name
 
 _LEADING_WORD = re.compile(r"[^\W\d_]+")
 RULES = (
@@ -68,7 +68,7 @@ def choose(scripts: Sequence[Script]) -> tuple[Script, str, bool]:
     if decided is None:
         return best, f"one of {len(ordered)} alike", False
     rule, said = RULES[decided]
-    marks = _facts(best).marks
+    marks = read_name(best.name).marks
     why = f"{marks}: {said}" if marks and rule in ("final", "version", "day") else said
     aside = [each.name for each in ordered if _aside(each)]
     if aside and not _aside(best):
@@ -131,16 +131,12 @@ def escaped(name: str) -> str:
 # --- ranking ------------------------------------------------------------------------------------
 
 
-def _facts(script: Script) -> NameFacts:
-    return read_name(script.name)
-
-
 def _aside(script: Script) -> bool:
     return any(read_name(part).put_aside for part in script.path.split("/"))
 
 
 def _rank(script: Script) -> tuple[object, ...]:
-    facts = _facts(script)
+    facts = read_name(script.name)
     year = time.gmtime(max(0.0, min(script.modified_s, 4e9))).tm_year
     day = facts.day or (0, 0, 0)
     return (
@@ -158,7 +154,7 @@ def _rank(script: Script) -> tuple[object, ...]:
 
 def _is_sure(rule: str, best: Script, second: Script) -> bool:
     """Whether the names leave no doubt: no other mark speaks for the runner-up."""
-    one, other = _facts(best), _facts(second)
+    one, other = read_name(best.name), read_name(second.name)
     if rule in ("put aside", "whole", "recognised"):
         return True
     if rule == "named":

@@ -87,9 +87,9 @@ def top_directories(directory: Path) -> tuple[list[Path], list[str], list[str]]:
     for entry in _entries(str(directory), ".", walk):
         if entry.name.startswith(".") or _without_scripts(entry.name):
             continue
-        if _is_directory(entry, follow=True):
+        if os.path.isdir(entry.path):  # noqa: PTH112 - a loop of links is none
             found.append(entry)
-        elif entry.name.lower().endswith(SUFFIXES) and _is_file(entry):
+        elif entry.name.lower().endswith(SUFFIXES) and os.path.isfile(entry.path):  # noqa: PTH113
             loose.append(unicodedata.normalize("NFC", _readable(entry.name)))
     own = {os.path.realpath(each.path) for each in found if not each.is_symlink()}
     experiments = []
@@ -131,17 +131,10 @@ def _take(entry: os.DirEntry[str], name: str, walk: Walk) -> None:
     walk.scripts.append(ScriptFile(entry.path, name, status.st_size, status.st_mtime))
 
 
-def _is_directory(entry: os.DirEntry[str], follow: bool = False) -> bool:
+def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_dir(follow_symlinks=follow)
-    except OSError:  # a loop of links
-        return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # it went away meanwhile
         return False
 
 

@@ -23,7 +23,7 @@ HEADER = """\
 # changes nothing of yours. Fill in each TODO; `guardianflow scan` lists them.
 experiments:
 """
-SUM = re.compile(r"#\s*scanned ([0-9a-f]{6})\s*$")
+SUM = re.compile(r"\]\s*#\s*scanned ([0-9a-f]{6})\s*$")
 _PLAIN = re.compile(r"[A-Za-z가-힣_/~.$][\w가-힣./~${} -]*")
 _LOOKS_LIKE_ANOTHER = re.compile(r"(?:true|false|yes|no|on|off|null|~|\.inf|\.nan|[-+.\d].*)", re.I)
 
@@ -41,7 +41,7 @@ def entries_of(scan: FoundDirectories) -> list[FoundDirectory]:
 def entry_text(found: FoundDirectory, indent: str = "  ") -> str:
     """One directory's entry, each line ended."""
     site, hints = found.site, dict(found.site.hints)
-    lines = [f"{key(found.name)}:", f"  path: {scalar(portable(found.path))}"]
+    lines = [f"{scalar(found.name)}:", f"  path: {scalar(portable(found.path))}"]
     lines += ["  site:"]
     lines += [f"    customer: {scalar(site.customer)}{_hint(hints, 'customer')}"]
     lines += [f"    region: {scalar(site.region)}{_hint(hints, 'region')}"]
@@ -96,10 +96,6 @@ def portable(path: Path) -> str:
     return str(path)
 
 
-def key(name: str) -> str:
-    return scalar(name)
-
-
 def scalar(value: Value) -> str:
     """A value that every YAML reader takes for the same."""
     if isinstance(value, bool):
@@ -110,11 +106,8 @@ def scalar(value: Value) -> str:
     if isinstance(value, int):
         return str(value)
     plain = _PLAIN.fullmatch(value) and not value.endswith(" ")
-    if plain and not _LOOKS_LIKE_ANOTHER.fullmatch(value) and "{" not in value:
-        return value
-    if value.startswith(("~/", "${")) and _PLAIN.fullmatch(value) and not value.endswith(" "):
-        return value
-    return quoted(value)
+    safe = not _LOOKS_LIKE_ANOTHER.fullmatch(value) and "{" not in value
+    return value if plain and (safe or value.startswith(("~/", "${"))) else quoted(value)
 
 
 def quoted(text: str) -> str:
@@ -147,7 +140,7 @@ def _entry_point(entry: FoundEntry) -> Iterator[str]:
     if entry.args_template:
         yield f"  args_template: {quoted(entry.args_template)}"
     if entry.defaults:
-        inner = ", ".join(f"{key(name)}: {_flow(value)}" for name, value in entry.defaults)
+        inner = ", ".join(f"{scalar(name)}: {_flow(value)}" for name, value in entry.defaults)
         yield f"  defaults: {{{inner}}}"
     for note in entry.notes:
         yield f"  # {comment(note.text)}"

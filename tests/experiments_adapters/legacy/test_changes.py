@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments_adapters.legacy.changes import (
-    Rules,
     Snapshot,
     category_of,
     find_changes,
@@ -25,6 +24,7 @@ from experiments_adapters.legacy.changes import (
 )
 from experiments_adapters.legacy.directory_lock import locked
 from experiments_adapters.legacy.git_state import git_state
+from experiments_adapters.legacy.registry_schema import LegacyArtifacts
 from experiments_adapters.legacy.scan.versions import glob_pattern
 from experiments_adapters.legacy.walk import walk
 from experiments_adapters.legacy.weights import best_weights, input_size_beside
@@ -38,12 +38,12 @@ def write(root: Path, path: str, content: str | bytes = "x") -> Path:
     return file
 
 
-def changed(root: Path, before: Snapshot, rules: Rules | None = None) -> dict[str, str]:
-    return {c.path: c.category for c in find_changes(root, before, rules or Rules()).kept}
+def changed(root: Path, before: Snapshot, rules: LegacyArtifacts | None = None) -> dict[str, str]:
+    return {c.path: c.category for c in find_changes(root, before, rules or LegacyArtifacts()).kept}
 
 
-def left_out(root: Path, before: Snapshot, rules: Rules | None = None) -> dict[str, str]:
-    return dict(find_changes(root, before, rules or Rules()).left_out)
+def left_out(root: Path, before: Snapshot, rules: LegacyArtifacts | None = None) -> dict[str, str]:
+    return dict(find_changes(root, before, rules or LegacyArtifacts()).left_out)
 
 
 def test_new_and_changed_content_counts_and_a_touch_does_not(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_new_and_changed_content_counts_and_a_touch_does_not(tmp_path: Path) -> 
         "args.yaml": "config",
         "events.out.tfevents.1.host": "results",
     }
-    kept = {c.path: c.is_new for c in find_changes(tmp_path, before, Rules()).kept}
+    kept = {c.path: c.is_new for c in find_changes(tmp_path, before, LegacyArtifacts()).kept}
     assert kept["runs/예측.png"]
     assert not kept["runs/grown.csv"]
 
@@ -108,7 +108,7 @@ def test_limits_take_plots_before_weights(tmp_path: Path) -> None:
     write(tmp_path, "last.pt", b"x" * 600_000)
     write(tmp_path, "best.pt", b"x" * 600_000)
     write(tmp_path, "huge.onnx", b"x" * 1_100_000)
-    rules = Rules(max_file_mb=1.0, max_total_mb=1.3)
+    rules = LegacyArtifacts(max_file_mb=1.0, max_total_mb=1.3)
     assert set(changed(tmp_path, before, rules)) == {"best.pt", "last.pt"}
     assert left_out(tmp_path, before, rules) == {
         "huge.onnx": "has 1 MB, over max_file_mb",
@@ -120,7 +120,7 @@ def test_include_and_exclude_are_globs(tmp_path: Path) -> None:
     before = take_snapshot(tmp_path)
     for path in ("runs/a/x.bin2", "runs/b.pt", "runs/c/d/e.pt", "other.pt"):
         write(tmp_path, path)
-    rules = Rules(include=["runs/**"], exclude=["runs/c/**"])
+    rules = LegacyArtifacts(include=["runs/**"], exclude=["runs/c/**"])
     assert changed(tmp_path, before, rules) == {"runs/a/x.bin2": "files", "runs/b.pt": "weights"}
     assert left_out(tmp_path, before, rules) == {
         "runs/c/d/e.pt": "is excluded",
@@ -165,7 +165,7 @@ def test_nothing_changed_is_nothing_found_and_every_difference_is(
         root = Path(folder)
         write(root, "a.csv", b"before")
         before = take_snapshot(root)
-        assert find_changes(root, before, Rules()).kept == ()
+        assert find_changes(root, before, LegacyArtifacts()).kept == ()
         for path, content in files.items():
             write(root, path, content)
         assert set(changed(root, before)) == {
@@ -179,7 +179,7 @@ def test_nothing_changed_is_nothing_found_and_every_difference_is(
 
 
 def chosen(root: Path, before: Snapshot, script_type: str) -> str | None:
-    found = best_weights(find_changes(root, before, Rules()).kept, script_type)
+    found = best_weights(find_changes(root, before, LegacyArtifacts()).kept, script_type)
     return found.path if found else None
 
 
