@@ -23,7 +23,6 @@ from ..contracts.estimates import (
     more_images,
     rounded_up,
 )
-from ..contracts.measurements import Percentile
 from ..contracts.releases import FAIL, PASS, UNDECIDED, GateVerdict, ReleaseLimits
 
 DROP_METRICS = ("mAP50", "mAP50_95")
@@ -47,8 +46,8 @@ class MeasuredVariant:
             where none does.
         drops: key → champion − candidate with its interval; empty where it could not be taken.
         has_champion: False leaves drop gates out.
-        latency: p95 with its interval; None where it was not timed.
-        latency_runs: calls timed.
+        latency: p95 in ms; None where it was not timed or calls were too few for an interval.
+        latency_runs: calls timed; 0 where it was not.
         fps: None where it was not measured or calls were too few for an interval.
         cameras, size_mb: None where it was not measured.
         missing: 'latency', 'fps', 'cameras' → why it was not measured, one sentence without
@@ -64,7 +63,7 @@ class MeasuredVariant:
     holding: Mapping[str, int] = field(default_factory=dict)
     drops: Mapping[str, Estimate] = field(default_factory=dict)
     has_champion: bool = False
-    latency: Percentile | None = None
+    latency: Estimate | None = None
     latency_runs: int = 0
     fps: Estimate | None = None
     cameras: int | None = None
@@ -180,17 +179,16 @@ def _drop(key: str, limit: float, measured: MeasuredVariant) -> GateVerdict:
 
 def _latency(limit: float, confidence: float, measured: MeasuredVariant) -> GateVerdict:
     gate, stored = "max_latency_p95_ms", measured.stored.get("latency_p95_ms")
-    p95, runs = measured.latency, measured.latency_runs
-    if p95 is None:
+    estimate, runs = measured.latency, measured.latency_runs
+    if not runs:
         why = measured.missing.get("latency", "latency was not measured")
         return GateVerdict(gate, UNDECIDED, limit, None, f"{why}.", None, stored)
-    if p95.value_ms is None or p95.low_ms is None or p95.high_ms is None:
+    if estimate is None:
         reason = (
             f"{runs} timed calls can't tell p95 with {confidence:.4g} confidence: set "
             f"benchmark.benchmark_runs to {minimum_runs(95, confidence)} at least."
         )
         return GateVerdict(gate, UNDECIDED, limit, None, reason, None, stored)
-    estimate = Estimate(p95.value_ms, p95.low_ms, p95.high_ms)
     shown = f"p95 latency is {_interval(estimate, '.4g')} ms"
     if estimate.high <= limit:
         outcome, reason = PASS, f"{shown}: at most {limit:g} throughout."

@@ -25,7 +25,6 @@ from guardianflow.contracts.measurements import (
     CameraStep,
     Conditions,
     LatencyResult,
-    Percentile,
     ThroughputResult,
     Timing,
 )
@@ -262,8 +261,8 @@ def camera_metrics(capacity: CameraCapacity | None) -> dict[str, float]:
         return {}
     metrics = {"bench.cameras": float(capacity.cameras)}
     for step in capacity.steps:
-        if step.cameras == capacity.cameras and step.latency.p95.value_ms is not None:
-            metrics["bench.cameras_latency_p95_ms"] = step.latency.p95.value_ms
+        if step.cameras == capacity.cameras and step.latency.p95 is not None:
+            metrics["bench.cameras_latency_p95_ms"] = step.latency.p95.value
     return metrics
 
 
@@ -305,20 +304,11 @@ def _latency_table(result: LatencyResult) -> dict[str, Any]:
 
 
 def _timing_table(timing: Timing) -> dict[str, Any]:
-    percentiles = (timing.p50, timing.p95, timing.p99)
-    count = len(timing.samples_ms)
+    unknown = f"insufficient samples ({len(timing.samples_ms)})"
     return {
         "mean_ms": timing.mean_ms,
-        **{f"p{p.percent}_ms": _percentile_table(p, count) for p in percentiles},
+        **{f"p{n}_ms": asdict(p) if p else unknown for n, p in timing.percentiles.items()},
     }
-
-
-def _percentile_table(percentile: Percentile, count: int) -> dict[str, float | None] | str:
-    if not percentile.is_known:
-        return f"insufficient samples ({count})"
-    return {
-        "value": percentile.value_ms, "low": percentile.low_ms, "high": percentile.high_ms
-    }  # fmt: skip
 
 
 def _camera_table(capacity: CameraCapacity | None) -> dict[str, Any] | None:

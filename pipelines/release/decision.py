@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from guardianflow import __version__
-from guardianflow.contracts.measurements import Percentile
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import JournalEntry, ReleaseDecision, VariantDecision
 from guardianflow.contracts.results import LabelledImage, LocalDataset
 from guardianflow.release.decision import decide
@@ -97,7 +97,7 @@ def measured_variant(
     )
 
 
-def p95_of(measured: Measured, confidence: float) -> Percentile | None:
+def p95_of(measured: Measured, confidence: float) -> Estimate | None:
     from guardianflow.evaluation.timing.order_statistics import percentile_of
 
     if measured.latency is None:
@@ -132,7 +132,7 @@ def model_metrics(measured: Measured, confidence: float) -> dict[str, float]:
         flat["latency_p50_ms"] = measured.latency.latency_p50_ms
     p95 = p95_of(measured, confidence)
     if p95 is not None:
-        flat |= p95.as_metrics("latency_p95")
+        flat |= p95.as_metrics("latency_p95", "_ms")
     if measured.throughput is not None:
         fps = fps_estimate(measured.throughput)
         value = measured.throughput.fps

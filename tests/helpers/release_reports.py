@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.measurements import CameraCapacity, Conditions, Percentile, Timing
+from guardianflow.contracts.measurements import CameraCapacity, Conditions, Timing
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
@@ -109,9 +109,9 @@ def timing(median: float) -> Timing:
     return Timing(
         samples,
         float(np.mean(samples)),
-        Percentile(50, 1.1 * median, 1.08 * median, 1.12 * median),
-        Percentile(95, 1.28 * median, 1.26 * median, 1.29 * median),
-        Percentile(99, None, None, None),
+        Estimate(1.1 * median, 1.08 * median, 1.12 * median),
+        Estimate(1.28 * median, 1.26 * median, 1.29 * median),
+        None,
     )
 
 

@@ -22,7 +22,7 @@ from ...contracts.errors import EvaluationError
 from ...contracts.system import Gauge, SystemUsage
 from ...support.child_processes import join
 from .gpu_counters import GpuCounters, Reading, gpu_usage
-from .order_statistics import percentile_of
+from .order_statistics import timing_of
 from .process_load import MachineTime, ProcessTree, machine_time, process_tree, usable_cores
 
 LOGGER = logging.getLogger(__name__)
@@ -277,13 +277,8 @@ class SystemMetricsCollector:
         usage = self._sampler.usage()  # first: what is computed here is no part of it
         metrics: dict[str, float] = {}
         if self._calls_ms:
-            total_ms = sum(self._calls_ms)
-            metrics[f"{prefix}inference_time_ms"] = total_ms / len(self._calls_ms)
-            for percent in (50, 95, 99):
-                value = percentile_of(self._calls_ms, percent).value_ms
-                if value is not None:
-                    metrics[f"{prefix}inference_time_p{percent}_ms"] = value
-            metrics[f"{prefix}fps"] = self._images * 1e3 / total_ms
+            metrics |= timing_of(self._calls_ms).as_metrics(f"{prefix}inference_time")
+            metrics[f"{prefix}fps"] = self._images * 1e3 / sum(self._calls_ms)
         return metrics | usage.as_metrics(prefix)
 
     def close(self) -> None:
