@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -144,9 +145,7 @@ class VariantSearch:
             self._working_s += time.monotonic() - began
 
     def _ranking(self, base: Recipe) -> dict[str, float]:
-        def progress(done: int, total: int) -> None:
-            self._context.events.progress(done, total, "which layers suffer most")
-
+        progress = partial(self._context.events.progress, note="which layers suffer most")
         shares = self._exporter.sensitivity(base, progress)
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
@@ -273,15 +272,13 @@ class VariantSearch:
 
     def _drops(self, judged: Evaluated) -> dict[str, Estimate]:
         """Original − try; without an interval where images are too few for one."""
-        given = self._given
-        before, after = given.original.metrics, judged.metrics
+        original = self._given.original
+        before, after = original.metrics, judged.metrics
         drops = {
             "mAP50": Estimate.exactly(before.mAP50 - after.mAP50),
             "mAP50_95": Estimate.exactly(before.mAP50_95 - after.mAP50_95),
         }
-        differences = accuracy_differences(
-            self._context, given.original, judged, given.images, given.source.spec.class_names
-        )
+        differences = accuracy_differences(self._context, original, judged)
         return drops | {key: -each for key, each in differences.items()}
 
     def _fingerprint(self, recipe: Recipe | None) -> str:

@@ -22,6 +22,7 @@ from guardianflow.contracts.results import (
 from ..measuring.accuracy import (
     Evaluated,
     accuracy_differences,
+    draw_misses,
     evaluate_split,
     read_split,
     save_judged,
@@ -145,18 +146,12 @@ class QuantStage:
                 timings = self._time(original, quantized)
                 watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
-        differences = accuracy_differences(
-            context,
-            before,
-            after,
-            self._images,
-            self._source.spec.class_names,
-            label="how sure the difference is",
-        )
+        label = "how sure the difference is"
+        differences = accuracy_differences(context, before, after, label)
         metrics = self._metrics(before, after, timings, package)
         metrics |= difference_metrics(differences) | watch.metrics()
-        save_judged(before, self._images, "original", outputs)
-        save_judged(after, self._images, "quantized", outputs)
+        save_judged(before, "original", outputs)
+        save_judged(after, "quantized", outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, sessions)
         self._save_table(outputs, metrics, differences)
         self._draw(outputs, after, timings, differences)
@@ -301,7 +296,6 @@ class QuantStage:
             average_precision_bars,
             differences_forest,
         )
-        from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
         from guardianflow.evaluation.pictures.timing import latency_distribution
 
         plots = outputs / "plots"
@@ -323,13 +317,7 @@ class QuantStage:
             plots / "latency_distribution.png",
             title=f"{self._name} and the original, timed by turns",
         )
-        detections_contact_sheet(
-            self._images,
-            after.predictions,
-            self._source.spec.class_names,
-            plots / "detections.png",
-            conf_threshold=after.metrics.conf_threshold,
-        )
+        draw_misses(after, plots / "detections.png")
 
     def _model_tags(self, package: DetectorPackage) -> dict[str, str]:
         scenario, made = self._context.scenario, package.spec

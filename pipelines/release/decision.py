@@ -159,12 +159,10 @@ def run_metrics(
 # --- files ---------------------------------------------------------------------------------------
 
 
-def save_measured(
-    models: Sequence[Measured], images: list[LabelledImage], watch: TimingConditions, outputs: Path
-) -> None:
+def save_measured(models: Sequence[Measured], watch: TimingConditions, outputs: Path) -> None:
     """`results/predictions_*.npz` and `results/latency.json`."""
     for each in models:
-        save_judged(each.judged, images, file_name(each.label), outputs)
+        save_judged(each.judged, file_name(each.label), outputs)
     save_timings(
         outputs / "results" / "latency.json",
         Timings(

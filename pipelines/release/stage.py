@@ -119,7 +119,7 @@ class ReleaseStage:
         measurement = ReleaseMeasurement(context, self._pairs, self._images, self._release)
         compared, watch = measurement.run()
         decision = decide_release(compared, self._images, self._release, self._split)
-        save_measured(measurement.models, self._images, watch, outputs)
+        save_measured(measurement.models, watch, outputs)
         pictures = draw(compared, measurement.models, self._images, outputs / "plots")
         evidence = _Evidence(run_id, decision, compared, watch, pictures)
         self._save(evidence, outputs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -95,7 +95,7 @@ def measure_interleaved(
     have the names and the order of `detectors`.
     """
     _check(detectors, images, batch_size, warmup_runs, benchmark_runs)
-    calls: dict[str, list[_Call]] = {name: [] for name in detectors}
+    calls: dict[str, list[StagedCall]] = {name: [] for name in detectors}
     pause_s = HANDOVER_PAUSE_S if len(detectors) > 1 else 0.0
     batches = _batches(images, batch_size)
     warmup = [next(batches) for _ in range(warmup_runs)]
@@ -174,8 +174,8 @@ def latency_metrics(
     return metrics
 
 
-class _Call(NamedTuple):
-    """The clock in one call, nanoseconds; `asked` is None where nothing was decoded."""
+class StagedCall(NamedTuple):
+    """A clock's stamps in one call, nanoseconds; `asked` is None where nothing was decoded."""
 
     asked: int | None
     start: int
@@ -183,16 +183,53 @@ class _Call(NamedTuple):
     inferred: int
     end: int
 
+    def stages(self) -> dict[str, int]:
+        """Each stage's time, in the order of the work."""
+        decoding = {} if self.asked is None else {"decode": self.start - self.asked}
+        return decoding | {
+            "preprocess": self.prepared - self.start,
+            "inference": self.inferred - self.prepared,
+            "postprocess": self.end - self.inferred,
+        }
+
+
+def staged_call(
+    detector: StagedDetector,
+    batch: Sequence[ImageArray] | Sequence[Path],
+    *,
+    clock: Callable[[], int],
+    infer: Callable[[ImageArray], RawOutput],
+) -> StagedCall:
+    """Take a batch through the whole path; image files are decoded first."""
+    asked = None
+    if isinstance(batch[0], Path):
+        asked = clock()
+        batch = [load_image(path) for path in batch]  # type: ignore[arg-type]
+    start = clock()
+    prepared_batch, letterboxes = detector.preprocess(batch)  # type: ignore[arg-type]
+    prepared = clock()
+    raw = infer(prepared_batch)
+    inferred = clock()
+    detector.postprocess(raw, letterboxes)
+    return StagedCall(asked, start, prepared, inferred, clock())
+
+
+def _timed_call(
+    detector: StagedDetector, batch: Sequence[ImageArray] | Sequence[Path]
+) -> StagedCall:
+    return staged_call(detector, batch, clock=time.perf_counter_ns, infer=detector.infer)
+
 
 def _result(
-    calls: Sequence[_Call], batch_size: int, warmup_runs: int, wall_ns: int | None = None
+    calls: Sequence[StagedCall], batch_size: int, warmup_runs: int, wall_ns: int | None = None
 ) -> LatencyResult:
     """Stage by stage. `wall_ns` of all calls, decoding included; None: the calls' sum."""
 
     def timing(times_ns: Iterable[int]) -> Timing:
         return timing_of([value / NANOSECONDS_PER_MS for value in times_ns])
 
-    decoding = [call.start - call.asked for call in calls if call.asked is not None]
+    stages = [call.stages() for call in calls]
+    decoding = [each["decode"] for each in stages if "decode" in each]
     whole = [call.end - call.start for call in calls]
     # Decoding is timed, and is no part of what fps speaks of.
     wall_ns = sum(whole) if wall_ns is None else wall_ns - sum(decoding)
@@ -200,9 +237,9 @@ def _result(
         batch_size=batch_size,
         warmup_runs=warmup_runs,
         latency=timing(whole),
-        preprocessing=timing(call.prepared - call.start for call in calls),
-        inference=timing(call.inferred - call.prepared for call in calls),
-        postprocessing=timing(call.end - call.inferred for call in calls),
+        preprocessing=timing(each["preprocess"] for each in stages),
+        inference=timing(each["inference"] for each in stages),
+        postprocessing=timing(each["postprocess"] for each in stages),
         fps=len(calls) * batch_size / (wall_ns / 1e9),
         decoding=timing(decoding) if decoding else None,
     )
@@ -214,20 +251,6 @@ def _batches(
     cycle = itertools.cycle(images)
     while True:
         yield list(itertools.islice(cycle, batch_size))  # type: ignore[misc]
-
-
-def _timed_call(detector: StagedDetector, batch: Sequence[ImageArray] | Sequence[Path]) -> _Call:
-    asked = None
-    if isinstance(batch[0], Path):
-        asked = time.perf_counter_ns()
-        batch = [load_image(path) for path in batch]  # type: ignore[arg-type]
-    start = time.perf_counter_ns()
-    prepared_batch, letterboxes = detector.preprocess(batch)  # type: ignore[arg-type]
-    prepared = time.perf_counter_ns()
-    raw = detector.infer(prepared_batch)
-    inferred = time.perf_counter_ns()
-    detector.postprocess(raw, letterboxes)
-    return _Call(asked, start, prepared, inferred, time.perf_counter_ns())
 
 
 def _check(

@@ -73,7 +73,6 @@ class SystemSampler:
                 return
             self._gpus = GpuCounters(self._nvml)
             self._devices = self._gpus.devices
-            self._begin()
             # The thread holds its own event and no sampler: one that nobody holds ends it.
             self._stopped = stopped = threading.Event()
             weakref.finalize(self, stopped.set)
@@ -83,6 +82,7 @@ class SystemSampler:
                 name="system-sampler",
                 daemon=True,
             )
+            self.reset()
             self._thread.start()
 
     def stop(self) -> SystemUsage:
@@ -102,15 +102,10 @@ class SystemSampler:
     def reset(self) -> None:
         """Forget what was sampled and begin both windows here."""
         with self._lock:
-            if self._thread is None:
-                self._whole, self._lap = _Window(), _Window()
-            else:
-                self._begin()
-
-    def _begin(self) -> None:
-        self._last = None
-        self._whole, self._lap = _Window(), _Window()
-        self._take()
+            self._whole, self._lap = _Window(), _Window()
+            if self._thread is not None:
+                self._last = None
+                self._take()
 
     def lap(self) -> SystemUsage:
         """Usage since the last lap, or the start; the next lap begins here."""
