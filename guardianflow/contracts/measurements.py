@@ -102,8 +102,8 @@ class LatencyResult:
         batch_size: images a call.
         warmup_runs: calls before the measured ones.
         latency: decoded images in → boxes out (preprocess + inference + postprocess).
-        preprocessing, inference, postprocessing: the stages of it.
-        decoding: image files → decoded images, beside `latency`; None where none were decoded.
+        stages: 'preprocess', 'inference' and 'postprocess', in the order of the work; before them
+            'decode', image files → decoded images, where they were decoded: beside `latency`.
         fps: images over the wall time from the first measured call to the end of the last; over
             the summed time of the calls where several models took turns.
     """
@@ -111,11 +111,8 @@ class LatencyResult:
     batch_size: int
     warmup_runs: int
     latency: Timing
-    preprocessing: Timing
-    inference: Timing
-    postprocessing: Timing
+    stages: Mapping[str, Timing]
     fps: float
-    decoding: Timing | None = None
 
     @property
     def runs(self) -> int:
@@ -127,16 +124,6 @@ class LatencyResult:
         """Median latency of a call, whatever the sample."""
         ordered = sorted(self.latency.samples_ms)
         return ordered[(len(ordered) - 1) // 2]
-
-    def stages(self) -> dict[str, Timing]:
-        """The stages that were timed, in the order of the work."""
-        stages = {
-            "decode": self.decoding,
-            "preprocess": self.preprocessing,
-            "inference": self.inference,
-            "postprocess": self.postprocessing,
-        }
-        return {name: timing for name, timing in stages.items() if timing is not None}
 
 
 @dataclass(frozen=True)

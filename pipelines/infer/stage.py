@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.estimates import estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
@@ -18,6 +17,7 @@ from ..measuring.accuracy import (
     draw_misses,
     evaluate_split,
     read_split,
+    require_split,
     save_judged,
 )
 from ..measuring.mot import measure_tracking, resolve_sequences, tracking_identity, tracking_tags
@@ -168,7 +168,7 @@ class InferStage:
         timing_pictures.latency_by_batch_size(latency, plots / "latency.png")
         single = next(each for each in latency if each.batch_size == 1)
         timing_pictures.latency_distribution(
-            {"file to boxes without decoding": single.latency, **single.stages()},
+            {"file to boxes without decoding": single.latency, **single.stages},
             plots / "latency_distribution.png",
             title=f"{self._source.spec.variant}: how long one image took",
         )
@@ -182,9 +182,4 @@ def infer_split(context: StageContext, dataset: LocalDataset) -> str:
     split = context.scenario.dataset.split
     if split is None:
         return "test" if "test" in dataset.splits else "val"
-    if split not in dataset.splits:
-        raise ScenarioError(
-            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
-            f"set dataset.split"
-        )
-    return split
+    return require_split(dataset, split)

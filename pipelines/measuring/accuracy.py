@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.errors import DatasetError
+from guardianflow.contracts.errors import DatasetError, ScenarioError
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import DetectionMetrics
 from guardianflow.contracts.results import Detections, LabelledImage, LocalDataset
@@ -27,6 +27,16 @@ class Evaluated:
     class_names: Sequence[str]
     predictions: list[Detections]
     metrics: DetectionMetrics
+
+
+def require_split(dataset: LocalDataset, split: str) -> str:
+    """Raises ScenarioError where the data set has no such split."""
+    if split not in dataset.splits:
+        raise ScenarioError(
+            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
+            f"set dataset.split"
+        )
+    return split
 
 
 def read_split(dataset: LocalDataset, split: str) -> list[LabelledImage]:

@@ -73,8 +73,8 @@ class TimingConditions:
 
     context: StageContext
     timings: dict[str, Timing] = field(default_factory=dict)
-    conditions: Conditions | None = None
-    _recorder: ConditionsRecorder | None = None
+    conditions: Conditions = field(init=False)
+    _recorder: ConditionsRecorder = field(init=False)
 
     def __enter__(self) -> TimingConditions:
         from guardianflow.backends import hardware
@@ -93,15 +93,13 @@ class TimingConditions:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._recorder is not None:
+        if kind is None:
             self.conditions = self._recorder.finish(self.timings)
             for warning in self.conditions.warnings:
                 self.context.events.message(f"take these times with care: {warning}")
 
     def metrics(self) -> dict[str, float]:
         """Metrics: how busy the machine was, how many doubts there are about the times."""
-        if self.conditions is None:
-            return {}
         load = self.conditions.load_before / self.conditions.logical_cores
         found = {"sys.load_per_core": load, "sys.warnings": float(len(self.conditions.warnings))}
         for name in ("other_cores", "stolen_cores"):
@@ -121,7 +119,7 @@ class TimingConditions:
         }
         if session.threads is not None:
             tags["sys.threads"] = str(session.threads)
-        return tags | (conditions_tags(self.conditions) if self.conditions else {})
+        return tags | conditions_tags(self.conditions)
 
 
 @contextlib.contextmanager
@@ -279,7 +277,7 @@ def save_timings(
         "cameras": _camera_table(timings.cameras),
         "speedup": asdict(timings.speedup) if timings.speedup else None,
         "sessions": {name: asdict(session) for name, session in sessions.items()},
-        "conditions": watch.conditions.to_dict() if watch.conditions else None,
+        "conditions": watch.conditions.to_dict(),
     }
     save_json(path, {key: value for key, value in table.items() if value})
 
@@ -290,7 +288,7 @@ def save_json(path: Path, table: object) -> None:
 
 
 def _latency_table(result: LatencyResult) -> dict[str, Any]:
-    whole = {"latency": result.latency, **result.stages()}
+    whole = {"latency": result.latency, **result.stages}
     return {
         "batch_size": result.batch_size,
         "runs": result.runs,

@@ -25,6 +25,7 @@ from ..measuring.accuracy import (
     draw_misses,
     evaluate_split,
     read_split,
+    require_split,
     save_judged,
 )
 from ..measuring.timing import TimingConditions, Timings, save_json, save_timings, time_by_turns
@@ -83,6 +84,8 @@ class QuantStage:
         self._images = read_split(self._dataset, self._split)
         calibration = sample_calibration(context, self._dataset, self._variant)
         self._calibration = calibration.images
+        registered_name = scenario.get_registered_model_name(self._name)
+        single = scenario.model_copy(update={"quantization": self._variant})
         identity = {
             "stage": "quant",
             "variant": self._variant.model_dump(mode="json"),
@@ -92,7 +95,7 @@ class QuantStage:
             "split": self._split,
             "device": scenario.environment.device,
             "seed": scenario.environment.seed,
-            "registered_model": self._registered_name() if context.request.register else "",
+            "registered_model": registered_name if context.request.register else "",
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
         }
@@ -110,21 +113,13 @@ class QuantStage:
                 "comparison.value": self._name,
                 "comparison.baseline": self._source.spec.variant,
             },
-            params=self._params(),
+            params={key: str(value) for key, value in single.to_all_params("quant").items()},
             record={"calibration_images": len(self._calibration)},
         )
 
     @property
     def _name(self) -> str:
         return self._variant.variant
-
-    def _registered_name(self) -> str:
-        return self._context.scenario.get_registered_model_name(self._name)
-
-    def _params(self) -> dict[str, str]:
-        """The scenario's parameters, with quant.* of this one variant."""
-        scenario = self._context.scenario.model_copy(update={"quantization": self._variant})
-        return {key: str(value) for key, value in scenario.to_all_params("quant").items()}
 
     def work(self, run_id: str) -> StageOutcome:
         from guardianflow.detector import Detector
@@ -185,9 +180,7 @@ class QuantStage:
         images = LetterboxedImages(self._calibration, side) if self._calibration else None
         trained_on = QatInput(self._source, self._dataset)
         if self._variant.search is not None and images is not None:
-            given = SearchInput(
-                trained_on, self._variant, images, self._images, before, self._try_identity()
-            )
+            given = SearchInput(trained_on, self._variant, images, before, self._try_identity())
             package = VariantSearch(self._context, run_id, given).run(outputs)
         elif self._variant.method == "qat" and images is not None:
             package = make_by_qat(self._context, run_id, self._variant, trained_on, images)
@@ -343,12 +336,7 @@ def quant_split(context: StageContext, dataset: LocalDataset) -> str:
             "dataset.split is 'train', but quantisation calibrates on train and may not be "
             "judged on the same images; use val or test"
         )
-    if split not in dataset.splits:
-        raise ScenarioError(
-            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
-            f"set dataset.split"
-        )
-    return split
+    return require_split(dataset, split)
 
 
 def native_device(device: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TRACKERS = {"bytetrack": "BYTETracker", "botsort": "BOTSORT"}
 INSTALL = {"ultralytics": "pip install ultralytics", "lap": "pip install 'lap>=0.5.12'"}
-# Weak detections continue tracks, so the tracker must see them.
+# Weak detections continue tracks, so the tracker, which has thresholds of its own, must see them.
 TRACKING_CONFIDENCE = 0.1
 SAME_CLASS = (frozenset({"person", "pedestrian", "people", "사람", "보행자"}),)
 
@@ -121,7 +121,6 @@ def track_sequence(
     *,
     tracker: str = "bytetrack",
     classes: Mapping[int, int] | None = None,
-    confidence: float = TRACKING_CONFIDENCE,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrackRows:
     """Run a detector and a new tracker over a sequence's pictures.
@@ -131,7 +130,6 @@ def track_sequence(
         tracker: as in ObjectTracker.
         classes: detector's class id → ground truth's, of match_classes(); made for this sequence
             alone when None. Detections of other classes never reach the tracker.
-        confidence: lowest score handed to the tracker, which has thresholds of its own.
         progress: called with (frames done, frames in all).
 
     Returns:
@@ -149,7 +147,7 @@ def track_sequence(
     follower = ObjectTracker(tracker)
     parts: list[tuple[int, TrackedObjects]] = []
     for number, frame in enumerate(frames_of(sequence), start=1):
-        (found,) = detector.predict([frame], confidence=confidence)
+        (found,) = detector.predict([frame], confidence=TRACKING_CONFIDENCE)
         wanted = translation[found.class_ids] >= 0
         kept = Detections(found.boxes_xyxy[wanted], found.scores[wanted], found.class_ids[wanted])
         parts.append((number, follower.update(kept, frame)))

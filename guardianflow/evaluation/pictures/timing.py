@@ -44,9 +44,7 @@ PERCENTILE_MARKS = {50: "o", 95: "D", 99: "^"}
 WIDE_SPREAD = 8.0
 
 
-def latency_by_batch_size(
-    results: Sequence[LatencyResult], path: Path, *, title: str = "Latency and throughput"
-) -> Path:
+def latency_by_batch_size(results: Sequence[LatencyResult], path: Path) -> Path:
     """Latency of a call (median, p95 and p99 where measured) and images a second.
 
     Args:
@@ -57,7 +55,7 @@ def latency_by_batch_size(
     ordered = sorted(results, key=lambda result: result.batch_size)
     columns = np.arange(len(ordered))
     with figure_at(path, 9, 4.2) as figure:
-        figure.suptitle(title)
+        figure.suptitle("Latency and throughput")
         left, right = figure.subplots(1, 2)
         medians = [result.latency_p50_ms for result in ordered]
         left.bar(columns, medians, width=0.6, color=BLUE, label="median")
@@ -140,13 +138,12 @@ def latency_distribution(
     return path
 
 
-def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Path:
+def camera_load(capacity: CameraCapacity, path: Path) -> Path:
     """Latency over the number of cameras, the budget, and the largest number that holds.
 
     Args:
         capacity: with at least one load tried.
         path: .png to write.
-        title: "" says what was found.
     """
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -178,7 +175,7 @@ def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Pat
                 zorder=0,
                 label=f"largest that holds: {capacity.cameras}",
             )
-        axes.set(title=literal(title or _found(capacity)), ylabel="Frame arrives → boxes, ms")
+        axes.set(title=_found(capacity), ylabel="Frame arrives → boxes, ms")
         axes.set_xlabel(f"Cameras, {capacity.fps:g} frames/s each")
         axes.set_xlim(min(cameras) - 0.6, max(cameras) + 0.6)
         axes.xaxis.set_major_locator(

@@ -31,6 +31,11 @@ HANDOVER_PAUSE_S = 0.01
 # minute of the machine; several, so that each runs as it does alone.
 CALLS_A_TURN = 10
 RESAMPLES = 2000
+MEDIAN_METRICS = {
+    "decode": "decoding_time_ms",
+    "preprocess": "preprocessing_time_ms",
+    "postprocess": "postprocessing_time_ms",
+}
 
 
 class StagedDetector(Protocol):
@@ -159,11 +164,10 @@ def latency_metrics(
     """
     metrics: dict[str, float] = {}
     if sys_prefix is not None:
-        metrics |= result.inference.as_metrics(f"{sys_prefix}inference_time")
-        for name in ("decoding", "preprocessing", "postprocessing"):
-            timing: Timing | None = getattr(result, name)
-            if timing is not None and timing.p50 is not None:
-                metrics[f"{sys_prefix}{name}_time_ms"] = timing.p50.value
+        metrics |= result.stages["inference"].as_metrics(f"{sys_prefix}inference_time")
+        for stage, key in MEDIAN_METRICS.items():
+            if stage in result.stages and (median := result.stages[stage].p50) is not None:
+                metrics[f"{sys_prefix}{key}"] = median.value
         metrics[f"{sys_prefix}fps"] = result.fps
     if bench_prefix is not None:
         batch = f"{bench_prefix}bs{result.batch_size}."
@@ -229,19 +233,17 @@ def _result(
         return timing_of([value / NANOSECONDS_PER_MS for value in times_ns])
 
     stages = [call.stages() for call in calls]
-    decoding = [each["decode"] for each in stages if "decode" in each]
     whole = [call.end - call.start for call in calls]
-    # Decoding is timed, and is no part of what fps speaks of.
-    wall_ns = sum(whole) if wall_ns is None else wall_ns - sum(decoding)
+    if wall_ns is None:
+        wall_ns = sum(whole)
+    else:  # decoding is timed, and is no part of what fps speaks of
+        wall_ns -= sum(each.get("decode", 0) for each in stages)
     return LatencyResult(
         batch_size=batch_size,
         warmup_runs=warmup_runs,
         latency=timing(whole),
-        preprocessing=timing(each["preprocess"] for each in stages),
-        inference=timing(each["inference"] for each in stages),
-        postprocessing=timing(each["postprocess"] for each in stages),
+        stages={name: timing(each[name] for each in stages) for name in stages[0]},
         fps=len(calls) * batch_size / (wall_ns / 1e9),
-        decoding=timing(decoding) if decoding else None,
     )
 
 
