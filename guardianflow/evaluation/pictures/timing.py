@@ -78,14 +78,8 @@ def latency_by_batch_size(results: Sequence[LatencyResult], path: Path) -> Path:
             light_grid(axes, "y")
         handles, labels = left.get_legend_handles_labels()
         by_label = dict(zip(labels, handles, strict=True))
-        shown = [label for label in ("median", "p95", "p99") if label in by_label]
-        figure.legend(
-            [by_label[label] for label in shown],
-            shown,
-            loc="outside lower left",
-            ncols=3,
-            frameon=False,
-        )
+        shown = {each: by_label[each] for each in ("median", "p95", "p99") if each in by_label}
+        figure.legend(shown.values(), shown, loc="outside lower left", ncols=3, frameon=False)
     return path
 
 
