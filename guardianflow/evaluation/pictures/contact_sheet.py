@@ -157,18 +157,9 @@ def _box(
 
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
     # A white line underneath keeps the colour visible on any photograph.
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec="white", lw=2.4))
-    axes.add_patch(
-        Rectangle(
-            (x1, y1),
-            x2 - x1,
-            y2 - y1,
-            fill=False,
-            ec=colour,
-            lw=1.6,
-            ls=(0, (4, 2)) if dashed else "-",
-        )
-    )
+    for edge, wide, style in (("white", 2.4, "-"), (colour, 1.6, (0, (4, 2)) if dashed else "-")):
+        frame = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=edge, lw=wide, ls=style)
+        axes.add_patch(frame)
     if label:
         axes.text(
             x1,

@@ -260,15 +260,8 @@ def _logarithmic(axes: Axes, axis: Literal["x", "y"], lowest: float, highest: fl
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     limits = (lowest / 1.15, highest * 1.15)
-    ticks: Axis
-    if axis == "x":
-        axes.set_xscale("log")
-        axes.set_xlim(*limits)
-        ticks = axes.xaxis
-    else:
-        axes.set_yscale("log")
-        axes.set_ylim(*limits)
-        ticks = axes.yaxis
+    axes.set(**{f"{axis}scale": "log", f"{axis}lim": limits})
+    ticks: Axis = axes.xaxis if axis == "x" else axes.yaxis
     many = highest / lowest > 300
     ticks.set_major_locator(LogLocator(base=10, subs=(1.0,) if many else (1.0, 2.0, 5.0)))
     ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
