@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...contracts.system import Gauge, GpuUsage, visible_gpus
+from ...contracts.system import visible_gpus
 
 LOGGER = logging.getLogger(__name__)
 
@@ -103,18 +103,6 @@ _READERS: Mapping[str, tuple[Callable[[Any, Any], float], ...]] = {
         lambda nvml, gpu: float(nvml.nvmlDeviceGetTemperatureV(gpu, nvml.NVML_TEMPERATURE_GPU)),
     ),
 }
-
-
-def gpu_usage(device: tuple[str, str], samples: Mapping[str, list[float]]) -> GpuUsage:
-    """Sum up one GPU's samples; a counter without any is absent.
-
-    Args:
-        device: name and UUID.
-        samples: by the names in GpuUsage.
-    """
-    name, uuid = device
-    gauges = {counter: Gauge.of(samples.get(counter, [])) for counter in _READERS}
-    return GpuUsage(name, uuid, **gauges)
 
 
 def _installed_nvml() -> Any:

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...contracts.errors import EvaluationError
-from ...contracts.system import Gauge, SystemUsage
+from ...contracts.system import Gauge, GpuUsage, SystemUsage
 from ...support.child_processes import join
-from .gpu_counters import GpuCounters, Reading, gpu_usage
+from .gpu_counters import GpuCounters, Reading
 from .order_statistics import timing_of
 from .process_load import MachineTime, ProcessTree, machine_time, process_tree, usable_cores
 
@@ -207,9 +207,14 @@ class _Window:
             cpu_memory_used_mb=Gauge.of(self.resident_mb),
             machine_cpu_pct=machine_pct,
             gpus=tuple(
-                gpu_usage(device, self.gpus.get(index, {})) for index, device in enumerate(devices)
+                GpuUsage(name, uuid, **self._gauges(index))
+                for index, (name, uuid) in enumerate(devices)
             ),
         )
+
+    def _gauges(self, index: int) -> dict[str, Gauge | None]:
+        """Of one GPU, by the names in GpuUsage; a counter without samples is absent."""
+        return {name: Gauge.of(values) for name, values in self.gpus.get(index, {}).items()}
 
 
 class SystemMetricsCollector:
