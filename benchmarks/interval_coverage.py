@@ -124,9 +124,9 @@ def percentile_parts(trials: int) -> dict[str, Part]:
 
 def _holds(samples: list[float], percent: int, truth: float) -> bool:
     found = percentile_of(samples, percent)
-    if found.low_ms is None or found.high_ms is None:
+    if found is None:
         raise RuntimeError(f"p{percent} of {len(samples)} times has no interval but should")
-    return found.low_ms <= truth <= found.high_ms
+    return found.low <= truth <= found.high
 
 
 def main() -> int:

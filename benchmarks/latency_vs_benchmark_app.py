@@ -97,7 +97,7 @@ def our_median_ms(package: DetectorPackage, images: list[np.ndarray], seconds: f
         pilot = measure_latency(alone, images, batch_size=1, warmup_runs=WARMUP, benchmark_runs=20)
         runs = max(30, int(seconds * 1000 / pilot.latency_p50_ms))
         result = measure_latency(alone, images, batch_size=1, warmup_runs=0, benchmark_runs=runs)
-    return statistics.median(result.inference.samples_ms)
+    return statistics.median(result.stages["inference"].samples_ms)
 
 
 def our_fps(package: DetectorPackage, images: list[np.ndarray], seconds: float) -> float:

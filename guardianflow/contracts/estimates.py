@@ -46,9 +46,13 @@ class Estimate:
         """The same difference seen from the other side: the sign turns and the bounds swap."""
         return Estimate(-self.value, -self.high, -self.low)
 
-    def as_metrics(self, key: str) -> dict[str, float]:
-        """`{key}`, `{key}_low` and `{key}_high`, ready to log."""
-        return {key: self.value, f"{key}_low": self.low, f"{key}_high": self.high}
+    def as_metrics(self, key: str, unit: str = "") -> dict[str, float]:
+        """`{key}{unit}`, `{key}_low{unit}` and `{key}_high{unit}`, ready to log."""
+        return {
+            f"{key}{unit}": self.value,
+            f"{key}_low{unit}": self.low,
+            f"{key}_high{unit}": self.high,
+        }
 
 
 def estimates_as_metrics(estimates: Mapping[str, Estimate], prefix: str) -> dict[str, float]:

@@ -69,48 +69,30 @@ class DetectionMetrics:
 
 
 @dataclass(frozen=True)
-class Percentile:
-    """A percentile of times and its 95 % interval; all None where the sample can't carry them.
-
-    Args:
-        percent: 50, 95 or 99.
-        value_ms, low_ms, high_ms: the percentile and the bounds of its interval.
-    """
-
-    percent: int
-    value_ms: float | None
-    low_ms: float | None
-    high_ms: float | None
-
-    @property
-    def is_known(self) -> bool:
-        return self.value_ms is not None
-
-    def as_metrics(self, key: str) -> dict[str, float]:
-        """`{key}_ms`, `{key}_low_ms` and `{key}_high_ms`, ready to log; absent is absent."""
-        values = {
-            f"{key}_ms": self.value_ms,
-            f"{key}_low_ms": self.low_ms,
-            f"{key}_high_ms": self.high_ms,
-        }
-        return {name: value for name, value in values.items() if value is not None}
-
-
-@dataclass(frozen=True)
 class Timing:
     """Times of one stage in each measured call; nothing clipped, nothing left out.
 
     Args:
         samples_ms: one per call, in their order.
         mean_ms: of all calls.
-        p50, p95, p99: with their intervals.
+        p50, p95, p99: percentiles in milliseconds with their intervals; None where the sample
+            can't carry them.
     """
 
     samples_ms: tuple[float, ...]
     mean_ms: float
-    p50: Percentile
-    p95: Percentile
-    p99: Percentile
+    p50: Estimate | None
+    p95: Estimate | None
+    p99: Estimate | None
+
+    @property
+    def percentiles(self) -> dict[int, Estimate | None]:
+        return {50: self.p50, 95: self.p95, 99: self.p99}
+
+    def as_metrics(self, key: str) -> dict[str, float]:
+        """`{key}_ms`, the mean, and `{key}_p50_ms` … without intervals; absent is absent."""
+        known = {f"{key}_p{n}_ms": p.value for n, p in self.percentiles.items() if p is not None}
+        return {f"{key}_ms": self.mean_ms, **known}
 
 
 @dataclass(frozen=True)
@@ -121,8 +103,8 @@ class LatencyResult:
         batch_size: images a call.
         warmup_runs: calls before the measured ones.
         latency: decoded images in → boxes out (preprocess + inference + postprocess).
-        preprocessing, inference, postprocessing: the stages of it.
-        decoding: image files → decoded images, beside `latency`; None where none were decoded.
+        stages: 'preprocess', 'inference' and 'postprocess', in the order of the work; before them
+            'decode', image files → decoded images, where they were decoded: beside `latency`.
         fps: images over the wall time from the first measured call to the end of the last; over
             the summed time of the calls where several models took turns.
     """
@@ -130,11 +112,8 @@ class LatencyResult:
     batch_size: int
     warmup_runs: int
     latency: Timing
-    preprocessing: Timing
-    inference: Timing
-    postprocessing: Timing
+    stages: Mapping[str, Timing]
     fps: float
-    decoding: Timing | None = None
 
     @property
     def runs(self) -> int:
@@ -146,16 +125,6 @@ class LatencyResult:
         """Median latency of a call, whatever the sample."""
         ordered = sorted(self.latency.samples_ms)
         return ordered[(len(ordered) - 1) // 2]
-
-    def stages(self) -> dict[str, Timing]:
-        """The stages that were timed, in the order of the work."""
-        stages = {
-            "decode": self.decoding,
-            "preprocess": self.preprocessing,
-            "inference": self.inference,
-            "postprocess": self.postprocessing,
-        }
-        return {name: timing for name, timing in stages.items() if timing is not None}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the standard library at run time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,13 +78,7 @@ class TrackRows:
 
     def where(self, chosen: BoolArray) -> TrackRows:
         """The chosen rows alone."""
-        return TrackRows(
-            self.frames[chosen],
-            self.ids[chosen],
-            self.boxes_ltwh[chosen],
-            self.class_ids[chosen],
-            self.confidences[chosen],
-        )
+        return TrackRows(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,19 +134,19 @@ class MotResult:
 
     Args:
         sequences: sequence name → scores over all its judged classes.
-        classes: class name → scores over all sequences.
         combined: over everything.
+        classes: class name → scores over all sequences.
         frames: how many frames were judged.
         unjudged: class name → result boxes left out, because no true object of it counts.
         evaluator: name and version of the library that counted.
     """
 
     sequences: Mapping[str, Mapping[str, float]]
-    classes: Mapping[str, Mapping[str, float]]
     combined: Mapping[str, float]
+    classes: Mapping[str, Mapping[str, float]]
     frames: int
+    unjudged: Mapping[str, int]
     evaluator: str
-    unjudged: Mapping[str, int] = field(default_factory=dict)
 
     def as_metrics(self, prefix: str = "mot.") -> dict[str, float]:
         """Flat `{prefix}hota` …; with several classes also `{prefix}{class}.hota` …"""
@@ -168,11 +162,4 @@ class MotResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, as `guardianflow mot --json` shows it."""
-        return {
-            "sequences": {name: dict(scores) for name, scores in self.sequences.items()},
-            "combined": dict(self.combined),
-            "classes": {name: dict(scores) for name, scores in self.classes.items()},
-            "frames": self.frames,
-            "unjudged": dict(self.unjudged),
-            "evaluator": self.evaluator,
-        }
+        return asdict(self)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,6 @@ class GpuUsage:
     power_watts: Gauge | None = None
     temperature_c: Gauge | None = None
 
-    def as_metrics(self, prefix: str) -> dict[str, float]:
-        """Means under the documented keys, and the peak of memory."""
-        return _gpu_metrics([self], prefix)
-
 
 @dataclass(frozen=True)
 class SystemUsage:
@@ -88,21 +85,16 @@ class SystemUsage:
         metrics |= _gpu_metrics(self.gpus, prefix + "gpu_")
         if len(self.gpus) > 1:
             for number, gpu in enumerate(self.gpus):
-                metrics |= gpu.as_metrics(f"{prefix}gpu{number}.")
+                metrics |= _gpu_metrics([gpu], f"{prefix}gpu{number}.")
         return metrics
 
 
 def _gpu_metrics(gpus: Sequence[GpuUsage], prefix: str) -> dict[str, float]:
-    """One value for all GPUs; a counter that one of them lacks has none."""
-
-    def mean(values: Iterable[float]) -> float:
-        known = list(values)
-        return sum(known) / len(known)
-
+    """One value for all GPUs by documented key; a counter that one of them lacks has none."""
     wanted: tuple[tuple[str, str, str, Callable[[Iterable[float]], float]], ...] = (
         ("memory_used_mb", "memory_used_mb", "mean", sum),
         ("memory_peak_mb", "memory_used_mb", "peak", sum),
-        ("utilization_pct", "utilization_pct", "mean", mean),
+        ("utilization_pct", "utilization_pct", "mean", fmean),
         ("power_watts", "power_watts", "mean", sum),
         ("temperature_c", "temperature_c", "mean", max),
     )

@@ -177,17 +177,16 @@ def _lost(key: str, compared: ComparedModels, split: JudgedSplit) -> Estimate | 
 
 
 def _latency(mine: ModelMeasurement, confidence: float) -> Estimate | GateCause:
-    p95 = mine.latency_p95
-    if mine.latency is None or p95 is None:
+    if mine.latency is None:
         return _not_measured("max_latency_p95_ms", mine)
-    if p95.value_ms is None or p95.low_ms is None or p95.high_ms is None:
-        return GateCause(
-            CauseKind.FEW_RUNS,
-            held=mine.latency.runs,
-            needed=minimum_runs(95, confidence),
-            confidence=confidence,
-        )
-    return Estimate(p95.value_ms, p95.low_ms, p95.high_ms)
+    if mine.latency_p95 is not None:
+        return mine.latency_p95
+    return GateCause(
+        CauseKind.FEW_RUNS,
+        held=mine.latency.runs,
+        needed=minimum_runs(95, confidence),
+        confidence=confidence,
+    )
 
 
 def _too_few_images(key: str, mine: ModelMeasurement, split: JudgedSplit) -> GateCause:

@@ -19,7 +19,6 @@ from ..contracts.estimates import Estimate
 from ..contracts.measurements import (
     CameraCapacity,
     LatencyResult,
-    Percentile,
     ThroughputResult,
 )
 from ..contracts.releases import GateCause
@@ -88,7 +87,7 @@ class ModelMeasurement:
             them; a key is absent where images are too few for an interval.
         predictions: what it found, image by image.
         latency: one image at a time, taken by turns with the other models.
-        latency_p95: of that, with its interval at the release's confidence.
+        latency_p95: of that, in ms, at the release's confidence; None where calls are too few.
         throughput: many images at once, image file → boxes.
         missing: 'max_latency_p95_ms', 'min_fps', 'min_cameras' → why it was not measured.
     """
@@ -102,7 +101,7 @@ class ModelMeasurement:
     predictions: Sequence[Detections] = ()
     session: SessionInfo | None = None
     latency: LatencyResult | None = None
-    latency_p95: Percentile | None = None
+    latency_p95: Estimate | None = None
     throughput: ThroughputResult | None = None
     cameras: CameraCapacity | None = None
     missing: Mapping[str, GateCause] = field(default_factory=dict)

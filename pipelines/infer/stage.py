@@ -8,10 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
+from guardianflow.contracts.estimates import estimates_as_metrics
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 
-from ..measuring.accuracy import Evaluated, evaluate_split, read_split, save_judged
+from ..measuring.accuracy import (
+    Evaluated,
+    accuracy_intervals,
+    draw_misses,
+    evaluate_split,
+    read_split,
+    save_judged,
+)
 from ..measuring.mot import measure_tracking, resolve_sequences, tracking_identity, tracking_tags
 from ..measuring.timing import (
     TimingConditions,
@@ -118,7 +125,7 @@ class InferStage:
             throughput, cameras = time_throughput(context, self._source, paths, usage)
             watch.timings = {f"batch size {each.batch_size}": each.latency for each in latency}
         timings = Timings({"model": latency}, throughput, cameras)
-        intervals = self._intervals(judged)
+        intervals = accuracy_intervals(context, judged, "how sure the accuracy is")
         metrics = judged.metrics.as_metrics() | estimates_as_metrics(intervals, "det.") | tracked
         for each in latency:
             # sys.* speaks of one image at a time, as frames come from a camera
@@ -127,7 +134,7 @@ class InferStage:
         metrics |= usage | watch.metrics()
         metrics["sys.model_size_mb"] = self._source.size_bytes / 1e6
         metrics |= figures_from_lineage(self._source.spec)
-        save_judged(judged, self._images, "model", outputs)
+        save_judged(judged, "model", outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, {"model": session})
         table = {
             "variant": self._source.spec.variant,
@@ -144,26 +151,11 @@ class InferStage:
         store.log_metrics(run_id, metrics)
         return StageOutcome(metrics)
 
-    def _intervals(self, judged: Evaluated) -> dict[str, Estimate]:
-        from guardianflow.evaluation.accuracy.significance import bootstrap_metrics
-
-        def progress(done: int, total: int) -> None:
-            self._context.events.progress(done, total, "how sure the accuracy is")
-
-        return bootstrap_metrics(
-            judged.predictions,
-            self._images,
-            self._source.spec.class_names,
-            conf_threshold=judged.metrics.conf_threshold,
-            progress=progress,
-        )
-
     def _draw(self, outputs: Path, judged: Evaluated, timings: Timings) -> None:
         from guardianflow.evaluation.accuracy.confusion_matrix import confusion_matrix
         from guardianflow.evaluation.accuracy.detection import precision_recall_curves
         from guardianflow.evaluation.pictures import accuracy as pictures
         from guardianflow.evaluation.pictures import timing as timing_pictures
-        from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
 
         plots, latency = outputs / "plots", timings.latency["model"]
         names = self._source.spec.class_names
@@ -178,16 +170,10 @@ class InferStage:
         timing_pictures.latency_by_batch_size(latency, plots / "latency.png")
         single = next(each for each in latency if each.batch_size == 1)
         timing_pictures.latency_distribution(
-            {"file to boxes without decoding": single.latency, **single.stages()},
+            {"file to boxes without decoding": single.latency, **single.stages},
             plots / "latency_distribution.png",
             title=f"{self._source.spec.variant}: how long one image took",
         )
         if timings.cameras is not None:
             timing_pictures.camera_load(timings.cameras, plots / "cameras.png")
-        detections_contact_sheet(
-            self._images,
-            judged.predictions,
-            names,
-            plots / "detections.png",
-            conf_threshold=deployed,
-        )
+        draw_misses(judged, plots / "detections.png")

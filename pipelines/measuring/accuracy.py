@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.errors import DatasetError
+from guardianflow.contracts.errors import DatasetError, ScenarioError
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import DetectionMetrics
 from guardianflow.contracts.results import Detections, LabelledImage, LocalDataset
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One detector's predictions on a split, and what they are worth."""
+    """One detector's predictions on a split's images, and what they are worth."""
 
+    images: list[LabelledImage]
+    class_names: Sequence[str]
     predictions: list[Detections]
     metrics: DetectionMetrics
+
+
+def require_split(dataset: LocalDataset, split: str) -> str:
+    """Raises ScenarioError where the data set has no such split."""
+    if split not in dataset.splits:
+        raise ScenarioError(
+            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
+            f"set dataset.split"
+        )
+    return split
 
 
 def read_split(dataset: LocalDataset, split: str) -> list[LabelledImage]:
@@ -45,26 +58,31 @@ def evaluate_split(
     """Predict once per image and score it; progress is told."""
     from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
 
-    def progress(done: int, total: int) -> None:
-        context.events.progress(done, total, label)
-
-    predictions = collect_predictions(detector, images, progress=progress)
+    predictions = collect_predictions(detector, images, progress=_progress(context, label))
     metrics = evaluate_detections(
         predictions,
         images,
         detector.class_names,
         conf_threshold=context.scenario.benchmark.conf_threshold,
     )
-    return Evaluated(predictions, metrics)
+    return Evaluated(images, detector.class_names, predictions, metrics)
+
+
+def accuracy_intervals(context: StageContext, judged: Evaluated, label: str) -> dict[str, Estimate]:
+    """One detector's accuracy with intervals; no key where images are too few."""
+    from guardianflow.evaluation.accuracy.significance import bootstrap_metrics
+
+    return bootstrap_metrics(
+        judged.predictions,
+        judged.images,
+        judged.class_names,
+        conf_threshold=judged.metrics.conf_threshold,
+        progress=_progress(context, label),
+    )
 
 
 def accuracy_differences(
-    context: StageContext,
-    before: Evaluated,
-    after: Evaluated,
-    images: list[LabelledImage],
-    class_names: Sequence[str],
-    label: str = "",
+    context: StageContext, before: Evaluated, after: Evaluated, label: str = ""
 ) -> dict[str, Estimate]:
     """After − before with intervals, on the same images; no key where images are too few.
 
@@ -73,23 +91,36 @@ def accuracy_differences(
     """
     from guardianflow.evaluation.accuracy.significance import bootstrap_differences
 
-    def progress(done: int, total: int) -> None:
-        context.events.progress(done, total, label)
-
     return bootstrap_differences(
         before.predictions,
         after.predictions,
-        images,
-        class_names,
+        after.images,
+        after.class_names,
         conf_threshold=after.metrics.conf_threshold,
-        progress=progress if label else None,
+        progress=_progress(context, label) if label else None,
     )
 
 
-def save_judged(judged: Evaluated, images: list[LabelledImage], name: str, folder: Path) -> None:
-    """`results/predictions_{name}` and the pictures that belong to it."""
+def save_judged(judged: Evaluated, name: str, folder: Path) -> None:
+    """`results/predictions_{name}.npz`."""
     from guardianflow.evaluation.accuracy.detection import save_predictions
 
-    results = folder / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    save_predictions(results / f"predictions_{name}.npz", judged.predictions, images)
+    path = folder / "results" / f"predictions_{name}.npz"
+    save_predictions(path, judged.predictions, judged.images)
+
+
+def draw_misses(judged: Evaluated, path: Path) -> Path:
+    """The images where the detector does worst."""
+    from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
+
+    return detections_contact_sheet(
+        judged.images,
+        judged.predictions,
+        judged.class_names,
+        path,
+        conf_threshold=judged.metrics.conf_threshold,
+    )
+
+
+def _progress(context: StageContext, label: str) -> Callable[[int, int], None]:
+    return partial(context.events.progress, note=label)

@@ -25,7 +25,6 @@ from guardianflow.contracts.measurements import (
     CameraStep,
     Conditions,
     LatencyResult,
-    Percentile,
     ThroughputResult,
     Timing,
 )
@@ -74,8 +73,8 @@ class TimingConditions:
 
     context: StageContext
     timings: dict[str, Timing] = field(default_factory=dict)
-    conditions: Conditions | None = None
-    _recorder: ConditionsRecorder | None = None
+    conditions: Conditions = field(init=False)
+    _recorder: ConditionsRecorder = field(init=False)
 
     def __enter__(self) -> TimingConditions:
         from guardianflow.backends import hardware
@@ -94,15 +93,13 @@ class TimingConditions:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._recorder is not None:
+        if kind is None:
             self.conditions = self._recorder.finish(self.timings)
             for warning in self.conditions.warnings:
                 self.context.events.message(f"take these times with care: {warning}")
 
     def metrics(self) -> dict[str, float]:
         """Metrics: how busy the machine was, how many doubts there are about the times."""
-        if self.conditions is None:
-            return {}
         load = self.conditions.load_before / self.conditions.logical_cores
         found = {"sys.load_per_core": load, "sys.warnings": float(len(self.conditions.warnings))}
         for name in ("other_cores", "stolen_cores"):
@@ -122,7 +119,7 @@ class TimingConditions:
         }
         if session.threads is not None:
             tags["sys.threads"] = str(session.threads)
-        return tags | (conditions_tags(self.conditions) if self.conditions else {})
+        return tags | conditions_tags(self.conditions)
 
 
 @contextlib.contextmanager
@@ -262,8 +259,8 @@ def camera_metrics(capacity: CameraCapacity | None) -> dict[str, float]:
         return {}
     metrics = {"bench.cameras": float(capacity.cameras)}
     for step in capacity.steps:
-        if step.cameras == capacity.cameras and step.latency.p95.value_ms is not None:
-            metrics["bench.cameras_latency_p95_ms"] = step.latency.p95.value_ms
+        if step.cameras == capacity.cameras and step.latency.p95 is not None:
+            metrics["bench.cameras_latency_p95_ms"] = step.latency.p95.value
     return metrics
 
 
@@ -280,7 +277,7 @@ def save_timings(
         "cameras": _camera_table(timings.cameras),
         "speedup": asdict(timings.speedup) if timings.speedup else None,
         "sessions": {name: asdict(session) for name, session in sessions.items()},
-        "conditions": watch.conditions.to_dict() if watch.conditions else None,
+        "conditions": watch.conditions.to_dict(),
     }
     save_json(path, {key: value for key, value in table.items() if value})
 
@@ -291,7 +288,7 @@ def save_json(path: Path, table: object) -> None:
 
 
 def _latency_table(result: LatencyResult) -> dict[str, Any]:
-    whole = {"latency": result.latency, **result.stages()}
+    whole = {"latency": result.latency, **result.stages}
     return {
         "batch_size": result.batch_size,
         "runs": result.runs,
@@ -305,20 +302,11 @@ def _latency_table(result: LatencyResult) -> dict[str, Any]:
 
 
 def _timing_table(timing: Timing) -> dict[str, Any]:
-    percentiles = (timing.p50, timing.p95, timing.p99)
-    count = len(timing.samples_ms)
+    unknown = f"insufficient samples ({len(timing.samples_ms)})"
     return {
         "mean_ms": timing.mean_ms,
-        **{f"p{p.percent}_ms": _percentile_table(p, count) for p in percentiles},
+        **{f"p{n}_ms": asdict(p) if p else unknown for n, p in timing.percentiles.items()},
     }
-
-
-def _percentile_table(percentile: Percentile, count: int) -> dict[str, float | None] | str:
-    if not percentile.is_known:
-        return f"insufficient samples ({count})"
-    return {
-        "value": percentile.value_ms, "low": percentile.low_ms, "high": percentile.high_ms
-    }  # fmt: skip
 
 
 def _camera_table(capacity: CameraCapacity | None) -> dict[str, Any] | None:

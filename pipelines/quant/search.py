@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,6 @@ from guardianflow.contracts.quantisation import Recipe, RecipeExporter
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
-    LabelledImage,
     RunRequest,
 )
 from guardianflow.contracts.run_status import RunStatus
@@ -51,15 +51,13 @@ class SearchInput:
         trained: the trained model, and the data to train on with where the search comes to that.
         variant: backend and calibration to begin with; its `search` has the limits.
         calibration: letterboxed train images.
-        images: that every try is judged on.
-        original: the trained model's own predictions on them.
+        original: the trained model's own predictions, on the images that every try is judged on.
         identity: everything a try's result depends on beside its recipe.
     """
 
     trained: QatInput
     variant: QuantizationParams
     calibration: Sequence[ImageArray]
-    images: list[LabelledImage]
     original: Evaluated
     identity: Mapping[str, Any]
 
@@ -75,6 +73,7 @@ class VariantSearch:
         assert given.variant.search is not None  # the stage asked for a search
         self._context, self._run_id, self._given = context, run_id, given
         self._wanted: SearchParams = given.variant.search
+        self._wants_throughput = self._wanted.objective == "throughput"
         self._began = time.monotonic()
         self._working_s = 0.0
         self._longest_s = 0.0
@@ -108,7 +107,7 @@ class VariantSearch:
             search = RecipeSearch(
                 list(ranking),
                 self._try,
-                self._time_left,
+                lambda: self._seconds_left() >= 0,
                 self._wanted.objective,
                 base,
                 presets=presets,
@@ -128,9 +127,6 @@ class VariantSearch:
             )
             return self._package(result.best.recipe, self._run_id)
 
-    def _time_left(self) -> bool:
-        return self._seconds_left() >= 0
-
     def _seconds_left(self) -> float:
         """Of the budget, with what measuring one more try takes set aside."""
         used = time.monotonic() - self._began
@@ -145,9 +141,7 @@ class VariantSearch:
             self._working_s += time.monotonic() - began
 
     def _ranking(self, base: Recipe) -> dict[str, float]:
-        def progress(done: int, total: int) -> None:
-            self._context.events.progress(done, total, "which layers suffer most")
-
+        progress = partial(self._context.events.progress, note="which layers suffer most")
         shares = self._exporter.sensitivity(base, progress)
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
@@ -226,20 +220,18 @@ class VariantSearch:
         from guardianflow.detector import Detector
         from guardianflow.evaluation.timing.latency import speedup
 
-        context, given = self._context, self._given
+        context, images = self._context, self._given.original.images
         device = context.scenario.environment.device
         package = self._package(recipe, child)
         with (
             Detector.open(package, device=device) as detector,
             Detector.open(self._float, device=device) as reference,
         ):
-            judged = evaluate_split(
-                context, detector, given.images, f"judging {package.spec.variant}"
-            )
-            timed = time_by_turns(context, {"float": reference, "try": detector}, given.images)
+            judged = evaluate_split(context, detector, images, f"judging {package.spec.variant}")
+            timed = time_by_turns(context, {"float": reference, "try": detector}, images)
         gain = speedup(timed["float"], timed["try"])
         latency = Estimate(1 / gain.value, 1 / gain.high, 1 / gain.low)
-        rate = self._relative_throughput(package) if self._objective_is("throughput") else None
+        rate = self._relative_throughput(package) if self._wants_throughput else None
         trial = Trial(
             recipe,
             run_id=child,
@@ -254,16 +246,13 @@ class VariantSearch:
         metrics["sys.inference_latency_p50_ms"] = timed["try"].latency_p50_ms
         return trial, metrics
 
-    def _objective_is(self, objective: str) -> bool:
-        return self._wanted.objective == objective
-
     def _relative_throughput(self, package: DetectorPackage) -> float:
         from guardianflow.detector import Detector
         from guardianflow.evaluation.images.preprocessing import load_image
         from guardianflow.evaluation.timing.throughput import measure_network_throughput
 
         device = self._context.scenario.environment.device
-        images = [load_image(path) for path in timing_paths(self._given.images)[:8]]
+        images = [load_image(path) for path in timing_paths(self._given.original.images)[:8]]
         rates: dict[str, list[float]] = {"float": [], "try": []}
         for _ in range(2):  # by turns, as everything that is compared
             for name, each in (("float", self._float), ("try", package)):
@@ -274,22 +263,20 @@ class VariantSearch:
 
     def _drops(self, judged: Evaluated) -> dict[str, Estimate]:
         """Original − try; without an interval where images are too few for one."""
-        given = self._given
-        before, after = given.original.metrics, judged.metrics
+        original = self._given.original
+        before, after = original.metrics, judged.metrics
         drops = {
             "mAP50": Estimate.exactly(before.mAP50 - after.mAP50),
             "mAP50_95": Estimate.exactly(before.mAP50_95 - after.mAP50_95),
         }
-        differences = accuracy_differences(
-            self._context, given.original, judged, given.images, given.source.spec.class_names
-        )
+        differences = accuracy_differences(self._context, original, judged)
         return drops | {key: -each for key, each in differences.items()}
 
     def _fingerprint(self, recipe: Recipe | None) -> str:
         identity = {
             **self._given.identity,
             "recipe": None if recipe is None else asdict(recipe),
-            "throughput": self._objective_is("throughput"),
+            "throughput": self._wants_throughput,
         }
         text = json.dumps(identity, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -21,6 +21,7 @@ from guardianflow.contracts.results import (
 from ..measuring.accuracy import (
     Evaluated,
     accuracy_differences,
+    draw_misses,
     evaluate_split,
     read_split,
     save_judged,
@@ -89,6 +90,8 @@ class QuantStage:
         self._images = read_split(self._dataset, self._split)
         calibration = sample_calibration(context, self._dataset, self._variant)
         self._calibration = calibration.images
+        registered_name = scenario.get_registered_model_name(self._name)
+        single = scenario.model_copy(update={"quantization": self._variant})
         identity = {
             "stage": "quant",
             "variant": self._variant.model_dump(mode="json"),
@@ -98,7 +101,7 @@ class QuantStage:
             "split": self._split,
             "device": scenario.environment.device,
             "seed": scenario.environment.seed,
-            "registered_model": self._registered_name() if context.request.register else "",
+            "registered_model": registered_name if context.request.register else "",
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
             "own_code": code_digest("quant", ["pytorch", self._variant.backend]),
@@ -117,21 +120,13 @@ class QuantStage:
                 "comparison.value": self._name,
                 "comparison.baseline": self._source.spec.variant,
             },
-            params=self._params(),
+            params={key: str(value) for key, value in single.to_all_params("quant").items()},
             record={"calibration_images": len(self._calibration)},
         )
 
     @property
     def _name(self) -> str:
         return self._variant.variant
-
-    def _registered_name(self) -> str:
-        return self._context.scenario.get_registered_model_name(self._name)
-
-    def _params(self) -> dict[str, str]:
-        """The scenario's parameters, with quant.* of this one variant."""
-        scenario = self._context.scenario.model_copy(update={"quantization": self._variant})
-        return {key: str(value) for key, value in scenario.to_all_params("quant").items()}
 
     def work(self, run_id: str) -> StageOutcome:
         from guardianflow.detector import Detector
@@ -153,18 +148,12 @@ class QuantStage:
                 timings = self._time(original, quantized)
                 watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
-        differences = accuracy_differences(
-            context,
-            before,
-            after,
-            self._images,
-            self._source.spec.class_names,
-            label="how sure the difference is",
-        )
+        label = "how sure the difference is"
+        differences = accuracy_differences(context, before, after, label)
         metrics = self._metrics(before, after, timings, package)
         metrics |= difference_metrics(differences) | watch.metrics()
-        save_judged(before, self._images, "original", outputs)
-        save_judged(after, self._images, "quantized", outputs)
+        save_judged(before, "original", outputs)
+        save_judged(after, "quantized", outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, sessions)
         self._save_table(outputs, metrics, differences)
         self._draw(outputs, after, timings, differences)
@@ -198,9 +187,7 @@ class QuantStage:
         images = LetterboxedImages(self._calibration, side) if self._calibration else None
         trained_on = QatInput(self._source, self._dataset)
         if self._variant.search is not None and images is not None:
-            given = SearchInput(
-                trained_on, self._variant, images, self._images, before, self._try_identity()
-            )
+            given = SearchInput(trained_on, self._variant, images, before, self._try_identity())
             package = VariantSearch(self._context, run_id, given).run(outputs)
         elif self._variant.method == "qat" and images is not None:
             package = make_by_qat(self._context, run_id, self._variant, trained_on, images)
@@ -310,7 +297,6 @@ class QuantStage:
             average_precision_bars,
             differences_forest,
         )
-        from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
         from guardianflow.evaluation.pictures.timing import latency_distribution
 
         plots = outputs / "plots"
@@ -332,13 +318,7 @@ class QuantStage:
             plots / "latency_distribution.png",
             title=f"{self._name} and the original, timed by turns",
         )
-        detections_contact_sheet(
-            self._images,
-            after.predictions,
-            self._source.spec.class_names,
-            plots / "detections.png",
-            conf_threshold=after.metrics.conf_threshold,
-        )
+        draw_misses(after, plots / "detections.png")
 
     def _model_tags(self, package: DetectorPackage) -> dict[str, str]:
         scenario, made = self._context.scenario, package.spec

@@ -80,7 +80,7 @@ def model_metrics(measured: ModelMeasurement) -> dict[str, float]:
     if measured.latency is not None:
         flat["latency_p50_ms"] = measured.latency.latency_p50_ms
     if measured.latency_p95 is not None:
-        flat |= measured.latency_p95.as_metrics("latency_p95")
+        flat |= measured.latency_p95.as_metrics("latency_p95", "_ms")
     if measured.throughput is not None:
         flat |= _valued("fps", measured.throughput.fps, measured.fps)
     if measured.cameras is not None:

@@ -14,7 +14,6 @@ from guardianflow.contracts.estimates import (
     more_images,
     rounded_up,
 )
-from guardianflow.contracts.measurements import Percentile
 
 NUMBERS = st.floats(-10, 10)
 
@@ -51,9 +50,8 @@ def test_many_are_written_below_one_prefix() -> None:
     }
 
 
-def test_a_percentile_that_is_not_known_writes_nothing() -> None:
-    assert Percentile(95, None, None, None).as_metrics("latency_p95") == {}
-    assert Percentile(95, 9.0, 8.0, 11.0).as_metrics("latency_p95") == {
+def test_a_unit_stands_at_the_end_of_each_key() -> None:
+    assert Estimate(9.0, 8.0, 11.0).as_metrics("latency_p95", "_ms") == {
         "latency_p95_ms": 9.0,
         "latency_p95_low_ms": 8.0,
         "latency_p95_high_ms": 11.0,

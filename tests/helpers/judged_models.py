@@ -8,7 +8,6 @@ from guardianflow.contracts.measurements import (
     CameraCapacity,
     Estimate,
     LatencyResult,
-    Percentile,
     ThroughputResult,
     Timing,
 )
@@ -33,7 +32,7 @@ def judge(
     bare: Mapping[str, float] | None = None,
     drops: Mapping[str, Estimate] | None = None,
     has_champion: bool = False,
-    latency: Percentile | None = None,
+    latency: Estimate | None = None,
     latency_runs: int = 0,
     fps: Estimate | None = None,
     cameras: int | None = None,
@@ -43,9 +42,9 @@ def judge(
 ) -> tuple[GateVerdict, ...]:
     """Every verdict, in the order of the gates."""
     timed = None
-    if latency is not None:
+    if latency_runs:
         timing = Timing((1.0,) * latency_runs, 1.0, latency, latency, latency)
-        timed = LatencyResult(1, 1, timing, timing, timing, timing, 1.0)
+        timed = LatencyResult(1, 1, timing, {}, 1.0)
     mine = ModelMeasurement(
         MODEL,
         size_mb=size_mb,

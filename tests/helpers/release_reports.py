@@ -15,7 +15,6 @@ from guardianflow.contracts.measurements import (
     Conditions,
     DoubtKind,
     LatencyResult,
-    Percentile,
     ThroughputResult,
     Timing,
     TimingDoubt,
@@ -103,9 +102,9 @@ def timing(median: float) -> Timing:
     return Timing(
         samples,
         float(np.mean(samples)),
-        Percentile(50, 1.1 * median, 1.08 * median, 1.12 * median),
-        Percentile(95, 1.28 * median, 1.26 * median, 1.29 * median),
-        Percentile(99, None, None, None),
+        Estimate(1.1 * median, 1.08 * median, 1.12 * median),
+        Estimate(1.28 * median, 1.26 * median, 1.29 * median),
+        None,
     )
 
 
@@ -136,7 +135,7 @@ def model(
         size_mb=median / 3,
         metrics=values,
         intervals=sure,
-        latency=LatencyResult(1, 20, timed, timed, timed, timed, 1000 / median),
+        latency=LatencyResult(1, 20, timed, {}, 1000 / median),
         throughput=ThroughputResult(500, 5.0, rate.value, rate, 4, 2, 1, "files"),
         cameras=CameraCapacity(4, 15.0, 200.0, ()),
     )

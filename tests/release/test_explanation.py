@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from judged_models import judge
 
-from guardianflow.contracts.measurements import Estimate, Percentile
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import (
     FAIL,
     UNDECIDED,
@@ -53,7 +53,7 @@ def decided_now() -> ReleaseDecision:
         bare={"recall.안전모": 0.5},
         drops={"mAP50": Estimate(-0.012, -0.026, 0.003)},
         has_champion=True,
-        latency=Percentile(95, None, None, None),
+        latency=None,
         latency_runs=30,
         size_mb=3.3,
         stored={"mAP50": 0.549},
@@ -63,7 +63,7 @@ def decided_now() -> ReleaseDecision:
         accuracy={"mAP50": Estimate(0.5, 0.45, 0.55), "recall.안전모": Estimate(0.9, 0.85, 0.95)},
         drops={"mAP50": Estimate(0.1, 0.08, 0.12)},
         has_champion=True,
-        latency=Percentile(95, 9.0, 8.0, 10.0),
+        latency=Estimate(9.0, 8.0, 10.0),
         latency_runs=100,
         size_mb=1.1,
     )

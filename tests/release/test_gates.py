@@ -15,7 +15,6 @@ from guardianflow.contracts.estimates import (
     MINIMUM_IMAGES,
     Estimate,
 )
-from guardianflow.contracts.measurements import Percentile
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
@@ -48,8 +47,7 @@ def drop(limit: float, estimate: Estimate, images: int = 200) -> GateVerdict:
 
 
 def latency(limit: float, estimate: Estimate, runs: int = 200) -> GateVerdict:
-    p95 = Percentile(95, estimate.value, estimate.low, estimate.high)
-    return judge_one(ReleaseLimits(max_latency_p95_ms=limit), latency=p95, latency_runs=runs)
+    return judge_one(ReleaseLimits(max_latency_p95_ms=limit), latency=estimate, latency_runs=runs)
 
 
 # --- the interval decides ------------------------------------------------------------------------
@@ -193,7 +191,7 @@ def test_a_rare_class_says_how_many_images_are_missing() -> None:
 def test_too_few_calls_ask_for_runs_and_not_for_images() -> None:
     verdict = judge_one(
         ReleaseLimits(max_latency_p95_ms=10),
-        latency=Percentile(95, None, None, None),
+        latency=None,
         latency_runs=20,
     )
     assert (verdict.outcome, verdict.more_images) == (UNDECIDED, None)

@@ -104,8 +104,7 @@ def evaluate_detections(
             scores that are no numbers.
     """
     check_judgeable(predictions, images, class_names)
-    classes = match_all(predictions, images, len(class_names))
-    judged = {name: c for name, c in zip(class_names, classes, strict=True) if c.instances}
+    judged = match_judged(predictions, images, class_names)
     average = {name: precision_at_recalls(c).mean(axis=1) for name, c in judged.items()}
     ap = {name: float(values.mean()) for name, values in average.items()}
     ap50 = {name: float(values[0]) for name, values in average.items()}
@@ -129,7 +128,7 @@ def evaluate_detections(
         ap50=ap50,
         class_recall={name: r for name, (_, r, _) in zip(judged, at_threshold, strict=True)},
         images=len(images),
-        instances=sum(c.instances for c in classes),
+        instances=sum(c.instances for c in judged.values()),
         predictions=sum(len(p) for p in predictions),
         evaluator=EVALUATOR,
     )
@@ -149,12 +148,19 @@ def precision_recall_curves(
         EvaluationError: as evaluate_detections.
     """
     check_judgeable(predictions, images, class_names)
-    classes = match_all(predictions, images, len(class_names), IOU_THRESHOLDS[:1])
-    return {
-        name: precision_at_recalls(c)[0]
-        for name, c in zip(class_names, classes, strict=True)
-        if c.instances
-    }
+    judged = match_judged(predictions, images, class_names, IOU_THRESHOLDS[:1])
+    return {name: precision_at_recalls(matches)[0] for name, matches in judged.items()}
+
+
+def match_judged(
+    predictions: Sequence[Detections],
+    images: Sequence[LabelledImage],
+    class_names: Sequence[str],
+    thresholds: Float64 = IOU_THRESHOLDS,
+) -> dict[str, ClassMatches]:
+    """Matches of each class that has a true box; of what check_judgeable has passed."""
+    classes = match_all(predictions, images, len(class_names), thresholds)
+    return {name: c for name, c in zip(class_names, classes, strict=True) if c.instances}
 
 
 def save_predictions(

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from ...contracts.errors import EvaluationError
 from ...contracts.estimates import MINIMUM_IMAGES, Estimate
-from ...contracts.measurements import DetectionMetrics
 from ...contracts.results import Detections, LabelledImage
-from .average_precision import Bool, ClassMatches, Float64, Int64, match_all
-from .detection import evaluate_detections
+from .average_precision import Bool, ClassMatches, Float64, Int64
+from .detection import evaluate_detections, match_judged
 from .resampling import ROUNDING, Draws, draw_all, found_images
 
 CONFIDENCE = 0.95
@@ -30,6 +30,7 @@ CONFIDENCE = 0.95
 FEW_CHANGES = 10
 
 Progress = Callable[[int, int], None]
+Value = TypeVar("Value", float, Float64)
 
 
 def bootstrap_metrics(
@@ -69,28 +70,8 @@ def bootstrap_metrics(
     Raises:
         EvaluationError: as evaluate_detections; resamples below 100, a confidence outside 0…1.
     """
-    _check(conf_threshold, resamples, seed, confidence)
-    metrics = evaluate_detections(predictions, images, class_names, conf_threshold=conf_threshold)
-    matches = _judged(predictions, images, metrics, class_names)
-    (draws,) = draw_all(
-        [matches],
-        len(images),
-        conf_threshold=conf_threshold,
-        resamples=resamples,
-        seed=seed,
-        progress=progress,
-    )
-    truth = _by_image([m.true_image_ids for m in matches], len(images))
-    found = _by_image([found_images(m, conf_threshold) for m in matches], len(images))
-    return _estimates(
-        values=_values(metrics),
-        drawn=_drawn(draws, list(metrics.ap)),
-        holding=_images_holding(matches, list(metrics.ap)),
-        unseen=_unseen_recall_changes(
-            list(metrics.ap), rises=found, falls=truth - found, truth=truth, confidence=confidence
-        ),
-        bounds=(0.0, 1.0),
-        confidence=confidence,
+    return _bootstrap(
+        [predictions], images, class_names, conf_threshold, resamples, seed, confidence, progress
     )
 
 
@@ -123,41 +104,8 @@ def bootstrap_differences(
     Raises:
         EvaluationError: as bootstrap_metrics, for either model.
     """
-    _check(conf_threshold, resamples, seed, confidence)
-    metrics = [
-        evaluate_detections(found, images, class_names, conf_threshold=conf_threshold)
-        for found in (first, second)
-    ]
-    matches = [
-        _judged(found, images, m, class_names)
-        for found, m in zip((first, second), metrics, strict=True)
-    ]
-    draws = draw_all(
-        matches,
-        len(images),
-        conf_threshold=conf_threshold,
-        resamples=resamples,
-        seed=seed,
-        progress=progress,
-    )
-    names = list(metrics[0].ap)
-    before, after = (_values(m) for m in metrics)
-    truth = _by_image([m.true_image_ids for m in matches[0]], len(images))
-    found_before, found_after = (
-        _by_image([found_images(m, conf_threshold) for m in model], len(images))
-        for model in matches
-    )
-    gained = found_after - found_before
-    drawn_before, drawn_after = (_drawn(d, names) for d in draws)
-    return _estimates(
-        values={key: after[key] - before[key] for key in after},
-        drawn={key: drawn_after[key] - drawn_before[key] for key in after},
-        holding=_images_holding(matches[0], names),
-        unseen=_unseen_recall_changes(
-            names, rises=gained, falls=-gained, truth=truth, confidence=confidence
-        ),
-        bounds=(-1.0, 1.0),
-        confidence=confidence,
+    return _bootstrap(
+        [first, second], images, class_names, conf_threshold, resamples, seed, confidence, progress
     )
 
 
@@ -193,23 +141,57 @@ def _check(conf_threshold: float, resamples: int, seed: int, confidence: float) 
         raise EvaluationError("; ".join(problems))
 
 
-def _judged(
-    predictions: Sequence[Detections],
+def _bootstrap(
+    models: Sequence[Sequence[Detections]],
     images: Sequence[LabelledImage],
-    metrics: DetectionMetrics,
     class_names: Sequence[str],
-) -> list[ClassMatches]:
-    """Matches of the classes that have truth, in the order of metrics.ap."""
-    every_class = match_all(predictions, images, len(class_names))
-    return [m for name, m in zip(class_names, every_class, strict=True) if name in metrics.ap]
+    conf_threshold: float,
+    resamples: int,
+    seed: int,
+    confidence: float,
+    progress: Progress | None,
+) -> dict[str, Estimate]:
+    """One model's values, or the second's less the first's, on the same draws."""
+    _check(conf_threshold, resamples, seed, confidence)
+    values = [
+        evaluate_detections(each, images, class_names, conf_threshold=conf_threshold).as_metrics("")
+        for each in models
+    ]
+    judged = [match_judged(each, images, class_names) for each in models]
+    names, matches = list(judged[0]), [list(each.values()) for each in judged]
+    draws = draw_all(
+        matches,
+        len(images),
+        conf_threshold=conf_threshold,
+        resamples=resamples,
+        seed=seed,
+        progress=progress,
+    )
+    drawn = [_drawn(each, names) for each in draws]
+    found = [
+        _by_image([found_images(m, conf_threshold) for m in each], len(images)) for each in matches
+    ]
+    truth = _by_image([m.true_image_ids for m in matches[0]], len(images))
+    if len(models) == 1:
+        rises, falls, lowest = found[0], truth - found[0], 0.0
+    else:
+        rises, falls, lowest = found[1] - found[0], found[0] - found[1], -1.0
+    unseen = _unseen_recall_changes(
+        names, rises=rises, falls=falls, truth=truth, confidence=confidence
+    )
+    return _estimates(
+        values={key: _last_less_first([each[key] for each in values]) for key in drawn[0]},
+        drawn={key: _last_less_first([each[key] for each in drawn]) for key in drawn[0]},
+        holding=_images_holding(matches[0], names),
+        unseen=unseen,
+        bounds=(lowest, 1.0),
+        confidence=confidence,
+    )
 
 
-def _values(metrics: DetectionMetrics) -> dict[str, float]:
-    values = {"mAP50": metrics.mAP50, "mAP50_95": metrics.mAP50_95, "recall": metrics.recall}
-    values |= {f"ap.{name}": value for name, value in metrics.ap.items()}
-    values |= {f"ap50.{name}": value for name, value in metrics.ap50.items()}
-    values |= {f"recall.{name}": value for name, value in metrics.class_recall.items()}
-    return values
+def _last_less_first(of_models: Sequence[Value]) -> Value:
+    """Of one model its own."""
+    return of_models[0] if len(of_models) == 1 else of_models[-1] - of_models[0]
 
 
 def _drawn(draws: Draws, names: Sequence[str]) -> dict[str, Float64]:
@@ -219,10 +201,8 @@ def _drawn(draws: Draws, names: Sequence[str]) -> dict[str, Float64]:
         "mAP50_95": _mean_of_present(draws.ap),
         "recall": _mean_of_present(draws.recall),
     }
-    for index, name in enumerate(names):
-        drawn[f"ap.{name}"] = draws.ap[index]
-        drawn[f"ap50.{name}"] = draws.ap50[index]
-        drawn[f"recall.{name}"] = draws.recall[index]
+    for kind, rows in (("ap", draws.ap), ("ap50", draws.ap50), ("recall", draws.recall)):
+        drawn |= {f"{kind}.{name}": row for name, row in zip(names, rows, strict=True)}
     return drawn
 
 

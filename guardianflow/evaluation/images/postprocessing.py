@@ -164,17 +164,8 @@ def _read_grid(
     else:
         chosen = np.arange(len(anchors))
         class_ids = scores.argmax(axis=1)
-    centre_x, centre_y, width, height = raw[:4, anchors]
-    half_width, half_height = width / 2, height / 2
-    boxes = np.stack(
-        [
-            centre_x - half_width,
-            centre_y - half_height,
-            centre_x + half_width,
-            centre_y + half_height,
-        ],
-        axis=1,
-    )
+    centres, halves = raw[:2, anchors], raw[2:4, anchors] / 2
+    boxes = np.ascontiguousarray(np.concatenate([centres - halves, centres + halves]).T)
     _check_boxes(boxes)
     return boxes[chosen], scores[chosen, class_ids], class_ids.astype(np.int64)
 

@@ -24,33 +24,24 @@ from ..images.preprocessing import load_image
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
-    from ...contracts.results import FloatArray, IntArray
+    from ...contracts.results import IntArray
 
 TRACKERS = {"bytetrack": "BYTETracker", "botsort": "BOTSORT"}
 INSTALL = {"ultralytics": "pip install ultralytics", "lap": "pip install 'lap>=0.5.12'"}
-# Weak detections continue tracks, so the tracker must see them.
+# Weak detections continue tracks, so the tracker, which has thresholds of its own, must see them.
 TRACKING_CONFIDENCE = 0.1
 SAME_CLASS = (frozenset({"person", "pedestrian", "people", "사람", "보행자"}),)
 
 
 @dataclass(frozen=True, eq=False)
-class TrackedObjects:
-    """The report of a tracker on one frame.
+class TrackedObjects(Detections):
+    """The report of a tracker on one frame; scores are of the detections behind it.
 
     Args:
         ids: int64, K; one object keeps its id from frame to frame.
-        boxes_xyxy: float32, K×4, pixels of the picture.
-        class_ids: int64, K, the detector's.
-        scores: float32, K, in 0…1, of the detections behind them.
     """
 
     ids: IntArray
-    boxes_xyxy: FloatArray
-    class_ids: IntArray
-    scores: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class ObjectTracker:
@@ -121,7 +112,6 @@ def track_sequence(
     *,
     tracker: str = "bytetrack",
     classes: Mapping[int, int] | None = None,
-    confidence: float = TRACKING_CONFIDENCE,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrackRows:
     """Run a detector and a new tracker over a sequence's pictures.
@@ -131,7 +121,6 @@ def track_sequence(
         tracker: as in ObjectTracker.
         classes: detector's class id → ground truth's, of match_classes(); made for this sequence
             alone when None. Detections of other classes never reach the tracker.
-        confidence: lowest score handed to the tracker, which has thresholds of its own.
         progress: called with (frames done, frames in all).
 
     Returns:
@@ -147,12 +136,12 @@ def track_sequence(
     translation = np.full(len(names), -1, dtype=np.int64)
     translation[list(chosen)] = list(chosen.values())
     follower = ObjectTracker(tracker)
-    parts: list[tuple[int, TrackedObjects]] = []
+    parts: list[TrackedObjects] = []
     for number, frame in enumerate(frames_of(sequence), start=1):
-        (found,) = detector.predict([frame], confidence=confidence)
+        (found,) = detector.predict([frame], confidence=TRACKING_CONFIDENCE)
         wanted = translation[found.class_ids] >= 0
         kept = Detections(found.boxes_xyxy[wanted], found.scores[wanted], found.class_ids[wanted])
-        parts.append((number, follower.update(kept, frame)))
+        parts.append(follower.update(kept, frame))
         if progress is not None:
             progress(number, sequence.length)
     return _rows(parts, translation, sequence.first_pixel)
@@ -253,16 +242,12 @@ def _canonical(name: str) -> str:
     return next((min(group) for group in SAME_CLASS if folded in group), folded)
 
 
-def _rows(
-    parts: Sequence[tuple[int, TrackedObjects]], translation: IntArray, first_pixel: int
-) -> TrackRows:
-    objects = [found for _, found in parts]
+def _rows(objects: Sequence[TrackedObjects], translation: IntArray, first_pixel: int) -> TrackRows:
     boxes = np.concatenate([np.zeros((0, 4)), *(each.boxes_xyxy for each in objects)])
     none = np.zeros(0, dtype=np.int64)
     class_ids = np.concatenate([none, *(each.class_ids for each in objects)])
-    frames = np.repeat([number for number, _ in parts], [len(each) for each in objects])
     return TrackRows(
-        frames=frames.astype(np.int64),
+        frames=np.repeat(np.arange(1, len(objects) + 1), [len(each) for each in objects]),
         ids=np.concatenate([none, *(each.ids for each in objects)]),
         boxes_ltwh=np.concatenate([boxes[:, :2] + first_pixel, boxes[:, 2:] - boxes[:, :2]], 1),
         class_ids=translation[class_ids],

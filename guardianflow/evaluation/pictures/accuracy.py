@@ -14,6 +14,7 @@ import numpy as np
 
 from ...contracts.errors import EvaluationError
 from ...contracts.estimates import Estimate
+from ...support.text import shortening
 from ..accuracy.average_precision import RECALL_POINTS, Bool, Float64, Int64
 from .drawing import (
     BLUE,
@@ -31,6 +32,7 @@ from .drawing import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 OVERALL = ("mAP50_95", "mAP50", "recall")
 SHOWN_ROWS = 30
@@ -40,9 +42,7 @@ SHOWN_CLASSES = 20
 LONGEST_CLASS = 18
 
 
-def precision_recall_curve(
-    curves: Mapping[str, Float64], path: Path, *, title: str = "Precision and recall at IoU 0.5"
-) -> Path:
+def precision_recall_curve(curves: Mapping[str, Float64], path: Path) -> Path:
     """Precision over recall of each class, and the mean of all.
 
     With more classes than colours, the best and the worst are named and the rest is grey.
@@ -70,7 +70,8 @@ def precision_recall_curve(
         if len(curves) > 1:
             mean = np.mean(list(curves.values()), axis=0)
             axes.plot(RECALL_POINTS, mean, "k--", lw=2.5, label=f"{mean.mean():.3f}  all classes")
-        axes.set(title=title, xlabel="Recall", ylabel="Precision", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(xlabel="Recall", ylabel="Precision", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set_title("Precision and recall at IoU 0.5")
         light_grid(axes)
         axes.legend(title="AP50", loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return path
@@ -100,8 +101,8 @@ def average_precision_bars(
         axes.barh(rows, [ap[n] for n in names], height=0.45, color=BLUE, label="AP50-95")
         for row, name in enumerate(names):
             end = max(ap50[name], ap[name]) + 0.01
-            text = f"{ap[name]:.3f} / {ap50[name]:.3f}"
-            axes.text(end, row, text, va="center", fontsize=size, color=GREY)
+            figures = f"{ap[name]:.3f} / {ap50[name]:.3f}"
+            axes.text(end, row, figures, va="center", fontsize=size, color=GREY)
         axes.set_yticks(rows, [literal(name) for name in names], fontsize=size)
         axes.set_xticks(np.linspace(0, 1, 6))
         axes.set(title=title, xlim=(0, 1.2), ylim=(-0.7, len(names) - 0.3))
@@ -111,13 +112,7 @@ def average_precision_bars(
     return path
 
 
-def confusion_matrix_picture(
-    matrix: Int64,
-    class_names: Sequence[str],
-    path: Path,
-    *,
-    title: str = "What true boxes were taken for",
-) -> Path:
+def confusion_matrix_picture(matrix: Int64, class_names: Sequence[str], path: Path) -> Path:
     """Counts, coloured by their share of the row: of the true boxes of that class.
 
     With more than 20 classes only those that are confused most have a row and a column of their
@@ -154,8 +149,10 @@ def confusion_matrix_picture(
         axes.set_yticks(ticks, [*labels, "nothing there"])
         axes.set_xticks(ticks, [*labels, "missed"], rotation=45, ha="right", rotation_mode="anchor")
         axes.tick_params(length=0)
-        axes.set(title=_titled(title, len(shown), classes), xlabel="Reported as")
-        axes.set_ylabel("True class")
+        title = "What true boxes were taken for"
+        if len(shown) < classes:
+            title += f"\nthe {len(shown)} most confused of {classes} classes"
+        axes.set(title=title, xlabel="Reported as", ylabel="True class")
         axes.axhline(len(counts) - 1.5, color=GREY, lw=1)
         axes.axvline(len(counts) - 1.5, color=GREY, lw=1)
         axes.spines[:].set_visible(False)
@@ -181,7 +178,6 @@ def differences_forest(
     require_some(estimates, "a picture of differences")
     overall, classes = _rows(estimates)
     shown = overall + classes[: SHOWN_ROWS - len(overall)]
-    left_out = len(overall) + len(classes) - len(shown)
     with figure_at(path, 9, 1.7 + 0.3 * len(shown)) as figure:
         axes = figure.add_subplot()
         axes.axvline(0, color="black", lw=1)
@@ -192,9 +188,9 @@ def differences_forest(
             axes.plot([estimate.low, estimate.high], [height, height], color=colour, lw=2)
             size = 8 if key in overall else 5.5
             axes.plot(estimate.value, height, marker=marker, color=colour, ms=size, ls="none")
-            text = f"{estimate.value:+.3f}  [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+            figures = f"{estimate.value:+.3f}  [{estimate.low:+.3f}, {estimate.high:+.3f}]"
             axes.annotate(
-                text.replace("-", "−"),
+                figures.replace("-", "−"),
                 (1.01, height),
                 xycoords=axes.get_yaxis_transform(),
                 va="center",
@@ -205,12 +201,14 @@ def differences_forest(
         if overall and classes:
             axes.axhline(len(shown) - len(overall) - 0.5, color=GREY, lw=0.6, ls=":")
         axes.set_yticks(heights, [shortened(_row_name(key)) for key in shown])
-        said = f"\nof classes the {len(shown) - len(overall)} lowest of {len(classes)} values"
-        said = said if left_out else ""
-        axes.set(title=literal(title) + said, ylim=(-0.7, len(shown) - 0.3))
+        title = literal(title)
+        if len(shown) < len(overall) + len(classes):
+            lowest = len(shown) - len(overall)
+            title += f"\nof classes the {lowest} lowest of {len(classes)} values"
+        axes.set(title=title, ylim=(-0.7, len(shown) - 0.3))
         axes.set_xlabel("Difference and its 95 % interval; right of 0 the second model is better")
         light_grid(axes, "x")
-        _verdict_legend(axes, [estimates[key] for key in shown])
+        _verdict_legend(figure, [estimates[key] for key in shown])
     return path
 
 
@@ -260,12 +258,6 @@ def _count(number: int) -> str:
     return f"{number / 1e3:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
 
 
-def _titled(title: str, shown: int, classes: int) -> str:
-    if shown == classes:
-        return title
-    return f"{title}\nthe {shown} most confused of {classes} classes"
-
-
 # --- rows of differences ---
 
 
@@ -284,7 +276,7 @@ def _row_name(key: str) -> str:
     if not name or kind not in kinds:
         return overall.get(key, key)
     room = LONGEST_NAME - len(kinds[kind]) - 2
-    return f"{name if len(name) <= room else name[: room - 1] + '…'}: {kinds[kind]}"
+    return f"{shortening.shortened(name, room)}: {kinds[kind]}"
 
 
 def _verdict_mark(estimate: Estimate) -> tuple[str, str]:
@@ -294,7 +286,7 @@ def _verdict_mark(estimate: Estimate) -> tuple[str, str]:
     return (RED, "v") if estimate.high < 0 else (GREY, "o")
 
 
-def _verdict_legend(axes: Axes, shown: Sequence[Estimate]) -> None:
+def _verdict_legend(figure: Figure, shown: Sequence[Estimate]) -> None:
     from matplotlib.lines import Line2D
 
     marks = {(GREEN, "^"): BETTER, (RED, "v"): WORSE, (GREY, "o"): UNDECIDED}
@@ -304,6 +296,4 @@ def _verdict_legend(axes: Axes, shown: Sequence[Estimate]) -> None:
         for (colour, marker), said in marks.items()
         if (colour, marker) in present
     ]
-    figure = axes.get_figure(root=True)
-    if figure is not None:
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)

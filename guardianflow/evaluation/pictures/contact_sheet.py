@@ -17,6 +17,7 @@ from .drawing import BLUE, GREEN, GREY, RED, figure_at, literal, require_some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # A picture wide enough for people has no use for more pixels than this on a side.
 THUMBNAIL_SIDE = 640
@@ -75,7 +76,7 @@ def detections_contact_sheet(
             axes.set_axis_off()
         for axes, index in zip(cells, worst_first, strict=False):
             _draw(axes, images[index], judged[index], class_names)
-        _legend(cells[0])
+        _legend(figure)
     return path
 
 
@@ -156,18 +157,9 @@ def _box(
 
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
     # A white line underneath keeps the colour visible on any photograph.
-    axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec="white", lw=2.4))
-    axes.add_patch(
-        Rectangle(
-            (x1, y1),
-            x2 - x1,
-            y2 - y1,
-            fill=False,
-            ec=colour,
-            lw=1.6,
-            ls=(0, (4, 2)) if dashed else "-",
-        )
-    )
+    for edge, wide, style in (("white", 2.4, "-"), (colour, 1.6, (0, (4, 2)) if dashed else "-")):
+        frame = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=edge, lw=wide, ls=style)
+        axes.add_patch(frame)
     if label:
         axes.text(
             x1,
@@ -181,18 +173,12 @@ def _box(
         )
 
 
-def _legend(axes: Axes) -> None:
+def _legend(figure: Figure) -> None:
     from matplotlib.lines import Line2D
 
-    figure = axes.get_figure(root=True)
-    if figure is not None:
-        figure.legend(
-            handles=[
-                Line2D([], [], color=GREEN, lw=2, label="found"),
-                Line2D([], [], color=RED, lw=2, label="missed"),
-                Line2D([], [], color=BLUE, lw=2, ls="--", label="false alarm"),
-            ],
-            loc="outside lower center",
-            ncols=3,
-            frameon=False,
-        )
+    handles = [
+        Line2D([], [], color=GREEN, lw=2, label="found"),
+        Line2D([], [], color=RED, lw=2, label="missed"),
+        Line2D([], [], color=BLUE, lw=2, ls="--", label="false alarm"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ...contracts.errors import EvaluationError
+from ...support.text import shortening
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,14 +77,14 @@ def font_families() -> list[str]:
     return ["DejaVu Sans", *[name for name in HANGUL_FONTS if name in installed][:1]]
 
 
-def literal(text: str) -> str:
+def literal(said: str) -> str:
     """Text that matplotlib draws as it is: a '$' would begin a formula."""
-    return text.replace("$", r"\$")
+    return said.replace("$", r"\$")
 
 
 def shortened(name: str, longest: int = LONGEST_NAME) -> str:
     """A name, drawn as it is, that leaves room for the picture."""
-    return literal(name if len(name) <= longest else f"{name[: longest - 1]}…")
+    return literal(shortening.shortened(name, longest))
 
 
 def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ...contracts.errors import EvaluationError
+from ...contracts.estimates import Estimate
 from ...contracts.measurements import (
     CameraCapacity,
     CameraStep,
     LatencyResult,
-    Percentile,
     Timing,
 )
 from .drawing import (
@@ -44,9 +44,7 @@ PERCENTILE_MARKS = {50: "o", 95: "D", 99: "^"}
 WIDE_SPREAD = 8.0
 
 
-def latency_by_batch_size(
-    results: Sequence[LatencyResult], path: Path, *, title: str = "Latency and throughput"
-) -> Path:
+def latency_by_batch_size(results: Sequence[LatencyResult], path: Path) -> Path:
     """Latency of a call (median, p95 and p99 where measured) and images a second.
 
     Args:
@@ -57,12 +55,12 @@ def latency_by_batch_size(
     ordered = sorted(results, key=lambda result: result.batch_size)
     columns = np.arange(len(ordered))
     with figure_at(path, 9, 4.2) as figure:
-        figure.suptitle(title)
+        figure.suptitle("Latency and throughput")
         left, right = figure.subplots(1, 2)
         medians = [result.latency_p50_ms for result in ordered]
         left.bar(columns, medians, width=0.6, color=BLUE, label="median")
-        _scatter_known(left, [r.latency.p95.value_ms for r in ordered], "p95", "D", ORANGE)
-        _scatter_known(left, [r.latency.p99.value_ms for r in ordered], "p99", "^", RED)
+        _scatter_known(left, [r.latency.p95 for r in ordered], "p95", "D", ORANGE)
+        _scatter_known(left, [r.latency.p99 for r in ordered], "p99", "^", RED)
         left.set(xlabel="Batch size and median", ylabel="Latency of a call, ms")
         rates = [result.fps for result in ordered]
         right.bar(columns, rates, width=0.6, color=GREEN)
@@ -80,14 +78,8 @@ def latency_by_batch_size(
             light_grid(axes, "y")
         handles, labels = left.get_legend_handles_labels()
         by_label = dict(zip(labels, handles, strict=True))
-        shown = [label for label in ("median", "p95", "p99") if label in by_label]
-        figure.legend(
-            [by_label[label] for label in shown],
-            shown,
-            loc="outside lower left",
-            ncols=3,
-            frameon=False,
-        )
+        shown = {each: by_label[each] for each in ("median", "p95", "p99") if each in by_label}
+        figure.legend(shown.values(), shown, loc="outside lower left", ncols=3, frameon=False)
     return path
 
 
@@ -113,8 +105,9 @@ def latency_distribution(
             times = np.sort(timing.samples_ms)
             label = "\n".join([shortened(name), *_percentile_lines(timing)])
             axes.ecdf(times, color=colour, lw=1.6, ls=style, label=label)
-            for percentile in (timing.p50, timing.p95, timing.p99):
-                _mark_percentile(axes, percentile, colour)
+            for percent, percentile in timing.percentiles.items():
+                if percentile is not None:
+                    _mark_percentile(axes, percent, percentile, colour)
         every = np.concatenate([timing.samples_ms for timing in timings.values()])
         shortest, longest = float(every.min()), float(every.max())
         if shortest > 0 and longest / shortest > WIDE_SPREAD:
@@ -139,13 +132,12 @@ def latency_distribution(
     return path
 
 
-def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Path:
+def camera_load(capacity: CameraCapacity, path: Path) -> Path:
     """Latency over the number of cameras, the budget, and the largest number that holds.
 
     Args:
         capacity: with at least one load tried.
         path: .png to write.
-        title: "" says what was found.
     """
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
@@ -177,7 +169,7 @@ def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Pat
                 zorder=0,
                 label=f"largest that holds: {capacity.cameras}",
             )
-        axes.set(title=literal(title or _found(capacity)), ylabel="Frame arrives → boxes, ms")
+        axes.set(title=_found(capacity), ylabel="Frame arrives → boxes, ms")
         axes.set_xlabel(f"Cameras, {capacity.fps:g} frames/s each")
         axes.set_xlim(min(cameras) - 0.6, max(cameras) + 0.6)
         axes.xaxis.set_major_locator(
@@ -189,10 +181,10 @@ def camera_load(capacity: CameraCapacity, path: Path, *, title: str = "") -> Pat
 
 
 def _scatter_known(
-    axes: Axes, values: Sequence[float | None], label: str, marker: str, colour: str
+    axes: Axes, values: Sequence[Estimate | None], label: str, marker: str, colour: str
 ) -> None:
     """Marks above the bars that have a value; none and no legend entry where no bar has."""
-    known = [(column, value) for column, value in enumerate(values) if value is not None]
+    known = [(column, each.value) for column, each in enumerate(values) if each is not None]
     if known:
         columns, heights = zip(*known, strict=True)
         axes.scatter(columns, heights, marker=marker, color=colour, label=label, zorder=3)
@@ -201,50 +193,34 @@ def _scatter_known(
 def _percentile_lines(timing: Timing) -> list[str]:
     """Lines of the legend for one model: its percentiles, or why there is none."""
     lines = []
-    for percentile in (timing.p50, timing.p95, timing.p99):
-        if percentile.value_ms is None:
-            lines.append(f"p{percentile.percent}: insufficient samples ({len(timing.samples_ms)})")
+    for percent, percentile in timing.percentiles.items():
+        if percentile is None:
+            lines.append(f"p{percent}: insufficient samples ({len(timing.samples_ms)})")
         else:
-            digits = ".4g" if percentile.value_ms < 1000 else ".0f"
-            lines.append(f"p{percentile.percent}: {percentile.value_ms:{digits}} ms")
+            digits = ".4g" if percentile.value < 1000 else ".0f"
+            lines.append(f"p{percent}: {percentile.value:{digits}} ms")
     return lines
 
 
-def _mark_percentile(axes: Axes, percentile: Percentile, colour: str) -> None:
-    value, low, high = percentile.value_ms, percentile.low_ms, percentile.high_ms
-    if value is None:
-        return
-    share = percentile.percent / 100
-    if low is not None and high is not None:
-        axes.plot(
-            [low, high], [share, share], color=colour, lw=5, alpha=0.35, solid_capstyle="butt"
-        )
-    marker = PERCENTILE_MARKS.get(percentile.percent, "s")
-    axes.plot(value, share, marker=marker, color=colour, ms=7, mec="white", mew=0.8, ls="none")
+def _mark_percentile(axes: Axes, percent: int, found: Estimate, colour: str) -> None:
+    share, mark = percent / 100, PERCENTILE_MARKS[percent]
+    bounds = [found.low, found.high]
+    axes.plot(bounds, [share, share], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
+    axes.plot(found.value, share, mark, color=colour, ms=7, mec="white", mew=0.8)
 
 
 def _draw_p95(axes: Axes, steps: Sequence[CameraStep]) -> float:
     """p95 with its interval, filled where the load holds; returns the highest point drawn."""
-    known = [step for step in steps if step.latency.p95.value_ms is not None]
-    axes.plot(
-        [step.cameras for step in known],
-        [float(step.latency.p95.value_ms or 0) for step in known],
-        color=GREY,
-        lw=1.2,
-        zorder=1,
-    )
-    highest = 0.0
+    known = [(step, step.latency.p95) for step in steps if step.latency.p95 is not None]
+    cameras = [step.cameras for step, _ in known]
+    axes.plot(cameras, [p95.value for _, p95 in known], color=GREY, lw=1.2, zorder=1)
     labelled: set[bool] = set()
-    for step in known:
-        p95 = step.latency.p95
-        value = float(p95.value_ms or 0)
-        low, high = (value if bound is None else bound for bound in (p95.low_ms, p95.high_ms))
-        highest = max(highest, high)
+    for step, p95 in known:
         colour = BLUE if step.holds else RED
         axes.errorbar(
             step.cameras,
-            value,
-            yerr=[[value - low], [high - value]],
+            p95.value,
+            yerr=[[p95.value - p95.low], [p95.high - p95.value]],
             color=colour,
             marker="D",
             ms=7,
@@ -262,7 +238,7 @@ def _draw_p95(axes: Axes, steps: Sequence[CameraStep]) -> float:
     if unknown:
         plural = "s" if unknown > 1 else ""
         axes.plot([], [], ls="none", label=f"p95: insufficient samples\nat {unknown} load{plural}")
-    return highest
+    return max((p95.high for _, p95 in known), default=0.0)
 
 
 def _median(step: CameraStep) -> float:
@@ -284,15 +260,8 @@ def _logarithmic(axes: Axes, axis: Literal["x", "y"], lowest: float, highest: fl
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     limits = (lowest / 1.15, highest * 1.15)
-    ticks: Axis
-    if axis == "x":
-        axes.set_xscale("log")
-        axes.set_xlim(*limits)
-        ticks = axes.xaxis
-    else:
-        axes.set_yscale("log")
-        axes.set_ylim(*limits)
-        ticks = axes.yaxis
+    axes.set(**{f"{axis}scale": "log", f"{axis}lim": limits})
+    ticks: Axis = axes.xaxis if axis == "x" else axes.yaxis
     many = highest / lowest > 300
     ticks.set_major_locator(LogLocator(base=10, subs=(1.0,) if many else (1.0, 2.0, 5.0)))
     ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

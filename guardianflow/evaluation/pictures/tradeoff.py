@@ -61,9 +61,7 @@ class TradeoffPoint:
     best: bool = False
 
 
-def accuracy_against_latency(
-    points: Sequence[TradeoffPoint], path: Path, *, title: str = "Accuracy against latency"
-) -> Path:
+def accuracy_against_latency(points: Sequence[TradeoffPoint], path: Path) -> Path:
     """mAP50-95 over median latency; a variant that another beats is drawn hollow.
 
     A variant is beaten when another is better in one of the two and no worse in the other.
@@ -96,7 +94,8 @@ def accuracy_against_latency(
         room = max(accuracy.max() - accuracy.min(), 0.02)
         axes.set_ylim(accuracy.min() - 0.3 * room, accuracy.max() + 0.3 * room)
         axes.set_xlim(0, latency.max() * 1.15)
-        axes.set(title=title, xlabel="Latency, median of a call, ms", ylabel="mAP50-95")
+        axes.set(title="Accuracy against latency", ylabel="mAP50-95")
+        axes.set_xlabel("Latency, median of a call, ms")
         light_grid(axes)
         any_beaten = any(_is_beaten(index, latency, accuracy) for index in range(len(points)))
         axes.legend(

@@ -225,17 +225,17 @@ def _judge(
     if behind:
         reason = f"fell behind by more than {HOPELESS} × the budget"
         return _Verdict(timing, growth, False, True, reason)
-    if p95.value_ms is None or p95.low_ms is None or p95.high_ms is None:
+    if p95 is None:
         return _Verdict(timing, growth, False, False, "too few frames to tell p95")
-    shown = f"p95 {p95.value_ms:.0f} ms ({p95.low_ms:.0f}–{p95.high_ms:.0f})"
-    if p95.low_ms > budget_ms:
+    shown = f"p95 {p95.value:.0f} ms ({p95.low:.0f}–{p95.high:.0f})"
+    if p95.low > budget_ms:
         return _Verdict(timing, growth, False, True, f"{shown} is beyond the budget")
     lately = float(np.median(late[-max(1, len(late) // BLOCKS) :]))
     if growth > 0 and lately + growth * HORIZON_S > budget_ms:
         # A moment's disturbance looks the same at first, so it isn't decided yet.
         reason = f"the queue grows: latency rises by {growth:.1f} ms a second"
         return _Verdict(timing, growth, False, False, reason)
-    if p95.high_ms > budget_ms:
+    if p95.high > budget_ms:
         return _Verdict(timing, growth, False, False, f"{shown} is not shown to be in the budget")
     return _Verdict(timing, growth, True, True, f"{shown} is within the budget")
 

@@ -147,8 +147,10 @@ def _machine_doubts(load: float, other: float | None, stolen: float | None) -> l
 def _wide(timings: Mapping[str, Timing]) -> list[TimingDoubt]:
     found = []
     for name, timing in timings.items():
-        median, high = timing.p50.value_ms, timing.p95.value_ms
-        if median is not None and high is not None and high > WIDE_SPREAD * median:
+        if timing.p50 is None or timing.p95 is None:
+            continue
+        median, high = timing.p50.value, timing.p95.value
+        if high > WIDE_SPREAD * median:
             found.append(TimingDoubt(DoubtKind.WIDE, name=name, p95_ms=high, median_ms=median))
     return found
 

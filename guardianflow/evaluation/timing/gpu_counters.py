@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...contracts.system import Gauge, GpuUsage, visible_gpus
+from ...contracts.system import visible_gpus
 
 LOGGER = logging.getLogger(__name__)
 
@@ -92,46 +92,17 @@ class _Device:
         return values
 
 
-def _memory(nvml: Any, handle: Any) -> float:
-    return float(nvml.nvmlDeviceGetMemoryInfo(handle).used) / 1e6
-
-
-def _utilization(nvml: Any, handle: Any) -> float:
-    return float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-
-
-def _power(nvml: Any, handle: Any) -> float:
-    return float(nvml.nvmlDeviceGetPowerUsage(handle)) / 1e3
-
-
-def _temperature(nvml: Any, handle: Any) -> float:
-    return float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
-
-
-def _newer_temperature(nvml: Any, handle: Any) -> float:
-    """The function that replaces the older one, which leaves with CUDA 14."""
-    return float(nvml.nvmlDeviceGetTemperatureV(handle, nvml.NVML_TEMPERATURE_GPU))
-
-
-# For each counter the functions that tell it, in the order in which to try.
+# For each counter the functions that tell it of a handle, in the order in which to try: NVML's
+# older function for temperature leaves with CUDA 14.
 _READERS: Mapping[str, tuple[Callable[[Any, Any], float], ...]] = {
-    "memory_used_mb": (_memory,),
-    "utilization_pct": (_utilization,),
-    "power_watts": (_power,),
-    "temperature_c": (_temperature, _newer_temperature),
+    "memory_used_mb": (lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used / 1e6,),
+    "utilization_pct": (lambda nvml, gpu: float(nvml.nvmlDeviceGetUtilizationRates(gpu).gpu),),
+    "power_watts": (lambda nvml, gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1e3,),
+    "temperature_c": (
+        lambda nvml, gpu: float(nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU)),
+        lambda nvml, gpu: float(nvml.nvmlDeviceGetTemperatureV(gpu, nvml.NVML_TEMPERATURE_GPU)),
+    ),
 }
-
-
-def gpu_usage(device: tuple[str, str], samples: Mapping[str, list[float]]) -> GpuUsage:
-    """Sum up one GPU's samples; a counter without any is absent.
-
-    Args:
-        device: name and UUID.
-        samples: by the names in GpuUsage.
-    """
-    name, uuid = device
-    gauges = {counter: Gauge.of(samples.get(counter, [])) for counter in _READERS}
-    return GpuUsage(name, uuid, **gauges)
 
 
 def _installed_nvml() -> Any:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...contracts.errors import EvaluationError
 from ...contracts.estimates import Estimate
-from ...contracts.measurements import LatencyResult
+from ...contracts.measurements import LatencyResult, Timing
 from ...contracts.results import SessionInfo
 from ..images.preprocessing import load_image
 from .order_statistics import timing_of
@@ -32,6 +31,11 @@ HANDOVER_PAUSE_S = 0.01
 # minute of the machine; several, so that each runs as it does alone.
 CALLS_A_TURN = 10
 RESAMPLES = 2000
+MEDIAN_METRICS = {
+    "decode": "decoding_time_ms",
+    "preprocess": "preprocessing_time_ms",
+    "postprocess": "postprocessing_time_ms",
+}
 
 
 class StagedDetector(Protocol):
@@ -71,16 +75,11 @@ def measure_latency(
     """
     _check({"": detector}, images, batch_size, warmup_runs, benchmark_runs)
     batches = _batches(images, batch_size)
-    times = _Times()
     for _ in range(warmup_runs):
         _timed_call(detector, next(batches))
     start = time.perf_counter_ns()
-    for _ in range(benchmark_runs):
-        times.add(_timed_call(detector, next(batches)))
-    wall_s = (time.perf_counter_ns() - start) / 1e9
-    if times.decoding:  # decoding is timed, and is no part of what fps speaks of
-        wall_s -= sum(times.decoding) / 1e9
-    return times.result(batch_size, warmup_runs, wall_s)
+    calls = [_timed_call(detector, next(batches)) for _ in range(benchmark_runs)]
+    return _result(calls, batch_size, warmup_runs, time.perf_counter_ns() - start)
 
 
 def measure_interleaved(
@@ -101,7 +100,7 @@ def measure_interleaved(
     have the names and the order of `detectors`.
     """
     _check(detectors, images, batch_size, warmup_runs, benchmark_runs)
-    times = {name: _Times() for name in detectors}
+    calls: dict[str, list[StagedCall]] = {name: [] for name in detectors}
     pause_s = HANDOVER_PAUSE_S if len(detectors) > 1 else 0.0
     batches = _batches(images, batch_size)
     warmup = [next(batches) for _ in range(warmup_runs)]
@@ -115,12 +114,9 @@ def measure_interleaved(
             time.sleep(pause_s)
             _timed_call(detector, turn[0])
             for batch in turn:
-                times[name].add(_timed_call(detector, batch))
+                calls[name].append(_timed_call(detector, batch))
         left -= len(turn)
-    return {
-        name: taken.result(batch_size, warmup_runs, sum(taken.whole) / 1e9)
-        for name, taken in times.items()
-    }
+    return {name: _result(made, batch_size, warmup_runs) for name, made in calls.items()}
 
 
 def speedup(first: LatencyResult, second: LatencyResult) -> Estimate:
@@ -166,62 +162,89 @@ def latency_metrics(
             batch sizes but the one that stands for the deployment.
         bench_prefix: before 'bs{N}.'; None leaves these keys out.
     """
-    values: dict[str, float | None] = {}
+    metrics: dict[str, float] = {}
     if sys_prefix is not None:
-        values[f"{sys_prefix}inference_time_ms"] = result.inference.mean_ms
-        for percentile in (result.inference.p50, result.inference.p95, result.inference.p99):
-            key = f"{sys_prefix}inference_time_p{percentile.percent}_ms"
-            values[key] = percentile.value_ms
-        for stage, name in (
-            ("decode", "decoding"),
-            ("preprocess", "preprocessing"),
-            ("postprocess", "postprocessing"),
-        ):
-            if stage in result.stages():
-                values[f"{sys_prefix}{name}_time_ms"] = result.stages()[stage].p50.value_ms
-        values[f"{sys_prefix}fps"] = result.fps
+        metrics |= result.stages["inference"].as_metrics(f"{sys_prefix}inference_time")
+        for stage, key in MEDIAN_METRICS.items():
+            if stage in result.stages and (median := result.stages[stage].p50) is not None:
+                metrics[f"{sys_prefix}{key}"] = median.value
+        metrics[f"{sys_prefix}fps"] = result.fps
     if bench_prefix is not None:
         batch = f"{bench_prefix}bs{result.batch_size}."
-        for percentile in (result.latency.p50, result.latency.p95, result.latency.p99):
-            values |= percentile.as_metrics(f"{batch}latency_p{percentile.percent}")
-        values[f"{batch}fps"] = result.fps
-    return {key: value for key, value in values.items() if value is not None}
+        for percent, percentile in result.latency.percentiles.items():
+            if percentile is not None:
+                metrics |= percentile.as_metrics(f"{batch}latency_p{percent}", "_ms")
+        metrics[f"{batch}fps"] = result.fps
+    return metrics
 
 
-@dataclass
-class _Times:
-    """Nanoseconds of each measured call, stage by stage."""
+class StagedCall(NamedTuple):
+    """A clock's stamps in one call, nanoseconds; `asked` is None where nothing was decoded."""
 
-    decoding: list[int] = field(default_factory=list)
-    preprocessing: list[int] = field(default_factory=list)
-    inference: list[int] = field(default_factory=list)
-    postprocessing: list[int] = field(default_factory=list)
-    whole: list[int] = field(default_factory=list)
+    asked: int | None
+    start: int
+    prepared: int
+    inferred: int
+    end: int
 
-    def add(self, stamps: tuple[int | None, int, int, int, int]) -> None:
-        asked, start, prepared, inferred, end = stamps
-        if asked is not None:
-            self.decoding.append(start - asked)
-        self.preprocessing.append(prepared - start)
-        self.inference.append(inferred - prepared)
-        self.postprocessing.append(end - inferred)
-        self.whole.append(end - start)
-
-    def result(self, batch_size: int, warmup_runs: int, wall_s: float) -> LatencyResult:
-        return LatencyResult(
-            batch_size=batch_size,
-            warmup_runs=warmup_runs,
-            latency=timing_of(_ms(self.whole)),
-            preprocessing=timing_of(_ms(self.preprocessing)),
-            inference=timing_of(_ms(self.inference)),
-            postprocessing=timing_of(_ms(self.postprocessing)),
-            fps=len(self.whole) * batch_size / wall_s,
-            decoding=timing_of(_ms(self.decoding)) if self.decoding else None,
-        )
+    def stages(self) -> dict[str, int]:
+        """Each stage's time, in the order of the work."""
+        decoding = {} if self.asked is None else {"decode": self.start - self.asked}
+        return decoding | {
+            "preprocess": self.prepared - self.start,
+            "inference": self.inferred - self.prepared,
+            "postprocess": self.end - self.inferred,
+        }
 
 
-def _ms(nanoseconds: Sequence[int]) -> list[float]:
-    return [value / NANOSECONDS_PER_MS for value in nanoseconds]
+def staged_call(
+    detector: StagedDetector,
+    batch: Sequence[ImageArray] | Sequence[Path],
+    *,
+    clock: Callable[[], int],
+    infer: Callable[[ImageArray], RawOutput],
+) -> StagedCall:
+    """Take a batch through the whole path; image files are decoded first."""
+    asked = None
+    if isinstance(batch[0], Path):
+        asked = clock()
+        batch = [load_image(path) for path in batch]  # type: ignore[arg-type]
+    start = clock()
+    prepared_batch, letterboxes = detector.preprocess(batch)  # type: ignore[arg-type]
+    prepared = clock()
+    raw = infer(prepared_batch)
+    inferred = clock()
+    detector.postprocess(raw, letterboxes)
+    return StagedCall(asked, start, prepared, inferred, clock())
+
+
+def _timed_call(
+    detector: StagedDetector, batch: Sequence[ImageArray] | Sequence[Path]
+) -> StagedCall:
+    return staged_call(detector, batch, clock=time.perf_counter_ns, infer=detector.infer)
+
+
+def _result(
+    calls: Sequence[StagedCall], batch_size: int, warmup_runs: int, wall_ns: int | None = None
+) -> LatencyResult:
+    """Stage by stage. `wall_ns` of all calls, decoding included; None: the calls' sum."""
+
+    def timing(times_ns: Iterable[int]) -> Timing:
+        return timing_of([value / NANOSECONDS_PER_MS for value in times_ns])
+
+    stages = [call.stages() for call in calls]
+    whole = [call.end - call.start for call in calls]
+    if wall_ns is None:
+        wall_ns = sum(whole)
+    else:  # decoding is timed, and is no part of what fps speaks of
+        wall_ns -= sum(each.get("decode", 0) for each in stages)
+    return LatencyResult(
+        batch_size=batch_size,
+        warmup_runs=warmup_runs,
+        latency=timing(whole),
+        stages={name: timing(each[name] for each in stages) for name in stages[0]},
+        fps=len(calls) * batch_size / (wall_ns / 1e9),
+    )
 
 
 def _batches(
@@ -230,23 +253,6 @@ def _batches(
     cycle = itertools.cycle(images)
     while True:
         yield list(itertools.islice(cycle, batch_size))  # type: ignore[misc]
-
-
-def _timed_call(
-    detector: StagedDetector, batch: Sequence[ImageArray] | Sequence[Path]
-) -> tuple[int | None, int, int, int, int]:
-    """Clock before decoding (None where nothing is decoded) and around each stage, nanoseconds."""
-    asked = None
-    if isinstance(batch[0], Path):
-        asked = time.perf_counter_ns()
-        batch = [load_image(path) for path in batch]  # type: ignore[arg-type]
-    start = time.perf_counter_ns()
-    prepared_batch, letterboxes = detector.preprocess(batch)  # type: ignore[arg-type]
-    prepared = time.perf_counter_ns()
-    raw = detector.infer(prepared_batch)
-    inferred = time.perf_counter_ns()
-    detector.postprocess(raw, letterboxes)
-    return asked, start, prepared, inferred, time.perf_counter_ns()
 
 
 def _check(

@@ -13,7 +13,8 @@ import functools
 from collections.abc import Sequence
 
 from ...contracts.errors import EvaluationError
-from ...contracts.measurements import Percentile, Timing
+from ...contracts.estimates import Estimate
+from ...contracts.measurements import Timing
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12
@@ -42,7 +43,7 @@ def timing_of(samples_ms: Sequence[float]) -> Timing:
 
 def percentile_of(
     samples_ms: Sequence[float], percent: int, confidence: float = CONFIDENCE
-) -> Percentile:
+) -> Estimate | None:
     """A percentile by nearest rank, and its interval.
 
     Of n times the p-th percentile is the ceil(p·n/100)-th fastest.
@@ -53,20 +54,20 @@ def percentile_of(
         confidence: of the interval, above 0 and below 1.
 
     Returns:
-        All None where the sample is too small to carry it.
+        None where the sample is too small to carry it.
     """
     return _percentile(sorted(samples_ms), percent, confidence)
 
 
 def _percentile(
     ordered: Sequence[float], percent: int, confidence: float = CONFIDENCE
-) -> Percentile:
+) -> Estimate | None:
     ranks = interval_ranks(len(ordered), percent, confidence)
     if ranks is None:
-        return Percentile(percent, None, None, None)
+        return None
     low, high = ranks
     rank = -(-len(ordered) * percent // 100)  # ceil, in whole numbers
-    return Percentile(percent, ordered[rank - 1], ordered[low - 1], ordered[high - 1])
+    return Estimate(ordered[rank - 1], ordered[low - 1], ordered[high - 1])
 
 
 @functools.lru_cache(maxsize=256)

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...contracts.errors import EvaluationError
-from ...contracts.system import Gauge, SystemUsage
+from ...contracts.system import Gauge, GpuUsage, SystemUsage
 from ...support.child_processes import join
-from .gpu_counters import GpuCounters, Reading, gpu_usage
-from .order_statistics import percentile_of
+from .gpu_counters import GpuCounters, Reading
+from .order_statistics import timing_of
 from .process_load import MachineTime, ProcessTree, machine_time, process_tree, usable_cores
 
 LOGGER = logging.getLogger(__name__)
@@ -73,7 +73,6 @@ class SystemSampler:
                 return
             self._gpus = GpuCounters(self._nvml)
             self._devices = self._gpus.devices
-            self._begin()
             # The thread holds its own event and no sampler: one that nobody holds ends it.
             self._stopped = stopped = threading.Event()
             weakref.finalize(self, stopped.set)
@@ -83,6 +82,7 @@ class SystemSampler:
                 name="system-sampler",
                 daemon=True,
             )
+            self.reset()
             self._thread.start()
 
     def stop(self) -> SystemUsage:
@@ -102,15 +102,10 @@ class SystemSampler:
     def reset(self) -> None:
         """Forget what was sampled and begin both windows here."""
         with self._lock:
-            if self._thread is None:
-                self._whole, self._lap = _Window(), _Window()
-            else:
-                self._begin()
-
-    def _begin(self) -> None:
-        self._last = None
-        self._whole, self._lap = _Window(), _Window()
-        self._take()
+            self._whole, self._lap = _Window(), _Window()
+            if self._thread is not None:
+                self._last = None
+                self._take()
 
     def lap(self) -> SystemUsage:
         """Usage since the last lap, or the start; the next lap begins here."""
@@ -212,9 +207,14 @@ class _Window:
             cpu_memory_used_mb=Gauge.of(self.resident_mb),
             machine_cpu_pct=machine_pct,
             gpus=tuple(
-                gpu_usage(device, self.gpus.get(index, {})) for index, device in enumerate(devices)
+                GpuUsage(name, uuid, **self._gauges(index))
+                for index, (name, uuid) in enumerate(devices)
             ),
         )
+
+    def _gauges(self, index: int) -> dict[str, Gauge | None]:
+        """Of one GPU, by the names in GpuUsage; a counter without samples is absent."""
+        return {name: Gauge.of(values) for name, values in self.gpus.get(index, {}).items()}
 
 
 class SystemMetricsCollector:
@@ -277,13 +277,8 @@ class SystemMetricsCollector:
         usage = self._sampler.usage()  # first: what is computed here is no part of it
         metrics: dict[str, float] = {}
         if self._calls_ms:
-            total_ms = sum(self._calls_ms)
-            metrics[f"{prefix}inference_time_ms"] = total_ms / len(self._calls_ms)
-            for percent in (50, 95, 99):
-                value = percentile_of(self._calls_ms, percent).value_ms
-                if value is not None:
-                    metrics[f"{prefix}inference_time_p{percent}_ms"] = value
-            metrics[f"{prefix}fps"] = self._images * 1e3 / total_ms
+            metrics |= timing_of(self._calls_ms).as_metrics(f"{prefix}inference_time")
+            metrics[f"{prefix}fps"] = self._images * 1e3 / sum(self._calls_ms)
         return metrics | usage.as_metrics(prefix)
 
     def close(self) -> None:

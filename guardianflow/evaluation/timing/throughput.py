@@ -28,8 +28,7 @@ from ...contracts.errors import EvaluationError
 from ...contracts.estimates import Estimate
 from ...contracts.measurements import ThroughputResult
 from ...support.child_processes import join
-from ..images.preprocessing import load_image
-from .latency import StagedDetector
+from .latency import StagedDetector, staged_call
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -153,28 +152,20 @@ class FrameWorkers:
     def _work(self) -> None:
         try:
             while (frame := self._waiting.get()) is not None:
-                spent = self._take_through(frame.path)
+                call = staged_call(
+                    self._detector,
+                    [frame.path],
+                    clock=time.thread_time_ns,
+                    infer=lambda batch: self._detector.submit(batch).result(),
+                )
                 now = time.perf_counter()
                 with self._lock:
                     self._done.append(FrameDone(frame.arrived_s, now))
-                    for stage, seconds in zip(STAGES, spent, strict=True):
-                        self._core_seconds[stage] += seconds
+                    for stage, spent_ns in call.stages().items():
+                        self._core_seconds[stage] += spent_ns / 1e9
         except BaseException as exc:  # raised in the measuring thread by check()
             self._failure = exc
             self._drop_waiting()
-
-    def _take_through(self, path: Path) -> tuple[float, float, float, float]:
-        """CPU seconds of this thread in each stage."""
-        asked = time.thread_time()
-        image = load_image(path)
-        decoded = time.thread_time()
-        batch, letterboxes = self._detector.preprocess([image])
-        prepared = time.thread_time()
-        raw = self._detector.submit(batch).result()
-        inferred = time.thread_time()
-        self._detector.postprocess(raw, letterboxes)
-        end = time.thread_time()
-        return decoded - asked, prepared - decoded, inferred - prepared, end - inferred
 
 
 def worker_count(detector: StagedDetector) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...contracts.estimates import Estimate
-from ...contracts.measurements import Percentile
 from ..models import ComparedModels, ModelMeasurement
 from .figures import ABSENT, amount, amounts, interval, number, signed, telling_decimals
 from .wording import Wording
@@ -138,21 +137,17 @@ def _version(model: ModelMeasurement) -> str:
 def _speed_cells(model: ModelMeasurement) -> tuple[Cell, ...]:
     timing = model.latency.latency if model.latency else None
     percentiles = (timing.p50, timing.p95, timing.p99) if timing else (None, None, None)
-    frames = model.fps
     return (
-        *(_percentile(each) for each in percentiles),
-        Cell(amount(frames.value), amounts(frames.low, frames.high)) if frames else Cell(ABSENT),
+        *(_amount_cell(each) for each in (*percentiles, model.fps)),
         Cell(str(model.cameras.cameras) if model.cameras else ABSENT),
         Cell(amount(model.size_mb)),
     )
 
 
-def _percentile(percentile: Percentile | None) -> Cell:
-    if percentile is None or percentile.value_ms is None:
+def _amount_cell(estimate: Estimate | None) -> Cell:
+    if estimate is None:
         return Cell(ABSENT)
-    low, high = percentile.low_ms, percentile.high_ms
-    bounds = "" if low is None or high is None else amounts(low, high)
-    return Cell(amount(percentile.value_ms), bounds)
+    return Cell(amount(estimate.value), amounts(estimate.low, estimate.high))
 
 
 def share(model: ModelMeasurement, key: str) -> Cell:

@@ -256,8 +256,8 @@ class Redactor:
     secret; the rest of the line is redacted together with what was given out already.
     """
 
-    def __init__(self, *, keyed: bool = True, bare: bool = True) -> None:
-        self._keyed, self._bare = keyed, bare
+    def __init__(self, *, bare: bool = True) -> None:
+        self._bare = bare
         self._line = ""
         self._given = ""
         self._in_key = False
@@ -303,7 +303,7 @@ class Redactor:
     def _redacted(self, text: str) -> str:
         """As redact_text; colours inside a secret don't hide it, and are left out with it."""
         plain = _STYLE.sub("", text) if "\x1b[" in text else text
-        redacted = redact_text(plain, keyed=self._keyed, bare=self._bare)
+        redacted = redact_text(plain, bare=self._bare)
         return text if redacted == plain else redacted
 
     def _lines(self, lines: str) -> str:

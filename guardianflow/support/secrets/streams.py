@@ -12,7 +12,7 @@ import codecs
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
@@ -45,16 +45,15 @@ class RedactingStream:
             self.write(line)
 
     def flush(self) -> None:
-        with self._lock:
-            if out := self._redactor.flush():
-                self._stream.write(out)
-            self._stream.flush()
+        self._give_on(self._redactor.flush)
 
     def finish(self) -> None:
         """Give on what is held back; the stream may be written to again."""
+        self._give_on(self._redactor.finish)
+
+    def _give_on(self, held_back: Callable[[], str]) -> None:
         with self._lock:
-            out = self._redactor.finish()
-            if out:
+            if out := held_back():
                 self._stream.write(out)
             self._stream.flush()
 

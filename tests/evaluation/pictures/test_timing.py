@@ -21,7 +21,7 @@ NAMES = ("안전모 (helmet)", "cost_$x$", "_hidden")
 def test_latency(tmp_path):
     def result(batch_size, runs):
         timing = timing_of([10.0 * batch_size + i % 7 for i in range(runs)])
-        return LatencyResult(batch_size, 5, timing, timing, timing, timing, 90.0)
+        return LatencyResult(batch_size, 5, timing, {"inference": timing}, 90.0)
 
     results = [result(8, 100), result(1, 400), result(16, 20)]
     assert size_of(latency_by_batch_size(results, tmp_path / "l.png"))[0] > 900

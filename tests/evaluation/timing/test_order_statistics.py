@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from guardianflow.contracts.errors import EvaluationError
+from guardianflow.contracts.estimates import Estimate
 from guardianflow.evaluation.timing.order_statistics import interval_ranks, percentile_of, timing_of
 
 TIMES = st.lists(st.floats(0.01, 1e4), min_size=1, max_size=600)
@@ -17,11 +18,11 @@ TIMES = st.lists(st.floats(0.01, 1e4), min_size=1, max_size=600)
 @given(TIMES, st.sampled_from([50, 95, 99]))
 def test_a_percentile_is_numpy_s_nearest_rank(times, percent):
     found = percentile_of(times, percent)
-    if found.is_known:
-        assert found.value_ms == np.percentile(times, percent, method="inverted_cdf")
-        assert found.low_ms <= found.value_ms <= found.high_ms
+    if found is not None:
+        assert found.value == np.percentile(times, percent, method="inverted_cdf")
+        assert found.low <= found.value <= found.high
     else:
-        assert (found.value_ms, found.low_ms, found.high_ms) == (None, None, None)
+        assert interval_ranks(len(times), percent) is None
 
 
 @pytest.mark.parametrize(("percent", "least"), [(50, 6), (95, 59), (99, 299)])
@@ -54,7 +55,7 @@ def test_the_interval_covers_the_true_percentile_about_95_times_in_100(count, pe
     covered = 0
     for _ in range(1000):
         found = percentile_of(rng.lognormal(0, 0.5, count), percent)
-        covered += found.low_ms <= truth <= found.high_ms
+        covered += found.low <= truth <= found.high
     assert 930 <= covered <= 975
 
 
@@ -62,8 +63,8 @@ def test_a_timing_keeps_every_time():
     timing = timing_of([3.0, 1.0, 2.0, 100.0, 1.0, 1.0])
     assert timing.samples_ms == (3.0, 1.0, 2.0, 100.0, 1.0, 1.0)
     assert timing.mean_ms == 18
-    assert (timing.p50.value_ms, timing.p50.low_ms, timing.p50.high_ms) == (1, 1, 100)
-    assert not timing.p95.is_known
+    assert timing.p50 == Estimate(1, 1, 100)
+    assert timing.p95 is None
 
 
 def test_nothing_measured_is_an_error():

@@ -12,7 +12,7 @@ from judged_models import judge_one
 from release_reports import make_report, verdict
 
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.measurements import DoubtKind, Percentile, Timing
+from guardianflow.contracts.measurements import DoubtKind, Timing
 from guardianflow.contracts.releases import (
     FAIL,
     OBJECTIVES,
@@ -92,9 +92,9 @@ def test_every_warning_of_the_conditions_is_told_in_korean() -> None:
     spread = Timing(
         (1.0, 2.0),
         1.5,
-        Percentile(50, 1.0, 0.9, 1.1),
-        Percentile(95, 3.0, 2.0, 4.0),
-        Percentile(99, None, None, None),
+        Estimate(1.0, 0.9, 1.1),
+        Estimate(3.0, 2.0, 4.0),
+        None,
     )
     doubts = [*_machine_doubts(1e6, 1.5, 0.5), *_wide({"batch size 1": spread})]
     assert {each.kind for each in doubts} == set(DoubtKind)
@@ -116,7 +116,7 @@ MISSING = {
     ),
     "one image shows it": (judge_one(RECALL, holding={"안전모": 1}), ("1장뿐",)),
     "too few calls": (
-        judge_one(P95, latency=Percentile(95, None, None, None), latency_runs=30),
+        judge_one(P95, latency=None, latency_runs=30),
         ("30회", "59 이상"),
     ),
 }
@@ -166,8 +166,8 @@ def test_korean_is_built_from_the_figures(outcome: str) -> None:
 
 
 def test_what_decides_an_undecided_gate_depends_on_its_kind() -> None:
-    p95 = judge_one(P95, latency=Percentile(95, 29.0, 27.0, 31.0), latency_runs=100)
-    at_limit = judge_one(P95, latency=Percentile(95, 30.0, 27.0, 31.0), latency_runs=100)
+    p95 = judge_one(P95, latency=Estimate(29.0, 27.0, 31.0), latency_runs=100)
+    at_limit = judge_one(P95, latency=Estimate(30.0, 27.0, 31.0), latency_runs=100)
     fps = judge_one(ReleaseLimits(min_fps=30), fps=Estimate(30.5, 29, 32))
     mean = judge_one(ReleaseLimits(min_mAP50=0.5), accuracy={"mAP50": Estimate(0.52, 0.49, 0.55)})
     assert remedy(p95) == ("runs", 400)
