@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from guardianflow.contracts.backends import SOURCE
+
+from .fields import by_its_name
 from .sections import ComparisonVariant, NativeParams, QuantizationParams
 
 LATER_KINDS = ("architectures", "run_ids", "model_versions", "datasets")
@@ -34,7 +37,7 @@ def comparison_conflicts(
         backend, precision = _look(variant, "backend"), _look(variant, "precision")
         if not isinstance(backend, str) or not isinstance(precision, str):
             continue
-        key = ("pytorch" if backend == "native" else backend, precision)
+        key = (by_its_name(backend), precision)
         first = seen.setdefault(key, index)
         if first != index:
             message = (
@@ -66,7 +69,7 @@ def resolve_variant(
                 values[name] = found.pop()
     if own.get("method", "static") != "static":
         values.pop("search", None)  # a search is for static recipes
-    made = NativeParams if variant.backend == "pytorch" else QuantizationParams
+    made = NativeParams if variant.backend == SOURCE else QuantizationParams
     return made(**(values | own))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-TRAINABLE = ("openvino",)
-"""Backends whose quantised networks can be trained on."""
+from guardianflow.contracts.backends import DEFAULT
+
+from .fields import TRAINABLE
 
 
 def qat_problem(variant: object) -> str:
@@ -14,7 +15,7 @@ def qat_problem(variant: object) -> str:
     Args:
         variant: a file's own values or a checked section.
     """
-    backend = _look(variant, "backend") or "openvino"
+    backend = _look(variant, "backend") or DEFAULT
     precision = _look(variant, "precision") or "int8"
     asked = _look(variant, "method") == "qat"
     allowed = _look(_look(variant, "search"), "allow_qat") is True

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from guardianflow.contracts.backends import DEFAULT
 from guardianflow.contracts.errors import Problem, ScenarioError
 
 from . import fields as kind
@@ -61,9 +62,6 @@ USES = {
 """Which sections become parameters of a run. Quantising measures too, so it takes benchmark."""
 
 EVERY_SECTION = ("model", "environment", "training", "quantization", "benchmark")
-
-SEARCHABLE = ("openvino", "onnx")
-"""Backends whose int8 recipes can be searched."""
 
 # Marks in pydantic's location of an error, which explain.py takes out again.
 ONE, SEVERAL = "<one>", "<several>"
@@ -349,7 +347,7 @@ def _repeated_variants(quantization: object) -> Iterator[Conflict]:
         return
     seen: dict[tuple[str, str], int] = {}
     for index, variant in enumerate(variants if isinstance(variants, (list, tuple)) else ()):
-        backend = _look(variant, "backend", "openvino")
+        backend = _look(variant, "backend", DEFAULT)
         precision = _look(variant, "precision", "int8")
         if not isinstance(backend, str) or not isinstance(precision, str):
             continue
@@ -377,14 +375,14 @@ def _impossible_int8(quantization: object) -> Iterator[Conflict]:
         if _look(variant, "search") is None:
             continue
         made = (
-            _look(variant, "backend", "openvino"),
+            _look(variant, "backend", DEFAULT),
             _look(variant, "precision", "int8"),
             _look(variant, "method", "static"),
         )
-        if made[0] not in SEARCHABLE or made[1:] != ("int8", "static"):
+        if made[0] not in kind.SEARCHABLE or made[1:] != ("int8", "static"):
             message = (
                 "quantization.search looks for an int8 static recipe of "
-                f"{' or '.join(SEARCHABLE)}, but this is {made[0]} {made[1]} {made[2]}; "
+                f"{' or '.join(kind.SEARCHABLE)}, but this is {made[0]} {made[1]} {made[2]}; "
                 "leave search out here"
             )
             yield ("quantization", index) if several else ("quantization", "search"), message

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from guardianflow.contracts.backends import DEFAULT, SOURCE
 from guardianflow.contracts.errors import Problem, ScenarioError
 
 from . import fields as kind
@@ -180,7 +181,7 @@ class QuantizationParams(Section):
     """
 
     method: Literal["static", "dynamic", "qat"] = "static"
-    backend: Literal["openvino", "tensorrt", "onnx"] = "openvino"
+    backend: kind.MadeBackend = DEFAULT
     precision: Precision = "int8"
     calibration_size: kind.Positive = 500
     calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
@@ -196,7 +197,7 @@ class QuantizationParams(Section):
 class NativeParams(QuantizationParams):
     """PyTorch at another precision. A comparison makes it; `quantization` in a file can't ask."""
 
-    backend: Literal["pytorch"] = "pytorch"  # type: ignore[assignment]  # of a frozen section
+    backend: kind.SourceBackend = SOURCE
 
 
 class ComparisonVariant(Section):

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from guardianflow.backends.catalogue import CATALOGUE
 from guardianflow.contracts.errors import ScenarioError, SourceError
 from guardianflow.contracts.given import given_path
 from pipelines.command_line import comparison_overrides, run_and_report
@@ -31,7 +32,7 @@ FIELDS = {
     "warmup": "benchmark.warmup_runs",
     "runs": "benchmark.benchmark_runs",
 }
-WEIGHT_SUFFIXES = (".pt", ".onnx", ".xml", ".engine")
+WEIGHT_SUFFIXES = tuple(info.file_kind for info in CATALOGUE.values())
 
 
 def run_flags(stage: str, given: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from guardianflow.backends.catalogue import device_for
 from guardianflow.contracts.errors import (
     BackendUnavailableError,
     ComparisonFailedError,
@@ -31,8 +32,6 @@ from ..stage.plan import COMPARE, ORIGINAL, Planner, RunOptions, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .table import ComparisonTable, common_split, tabulate, write_table
-
-RUNTIME_DEVICES = ("openvino", "tensorrt")
 
 
 @dataclass(frozen=True)
@@ -195,11 +194,6 @@ class Comparison:
             }
         ports.store.annotate(parent, tags=tags)
         ports.store.log_metrics(parent, table.metrics)
-
-
-def device_for(device: str, backend: str) -> str:
-    """environment.device for one backend; the name of another backend's runtime is no device."""
-    return "auto" if device in RUNTIME_DEVICES and device != backend else device
 
 
 def skip(request: StageRequest, reason: str) -> StageResult:

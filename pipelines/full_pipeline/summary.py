@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from guardianflow.contracts.backends import ORIGINAL
 from guardianflow.contracts.results import StageResult
 from guardianflow.support.markdown import markdown_text, table_head, table_row
 from scenario import Scenario
@@ -148,7 +149,7 @@ def cells(row: SummaryRow) -> tuple[str, ...]:
         number(delta, "+.3f"),
         number(row.latency_p50_ms, ".2f", doubt),
         number(row.fps, ".0f", doubt),
-        "1.00×" if row.variant == "pytorch_fp32" else number(row.speedup_ratio, ".2f", "×" + doubt),
+        "1.00×" if row.variant == ORIGINAL else number(row.speedup_ratio, ".2f", "×" + doubt),
         number(row.size_mb, ".1f"),
         registered,
     )

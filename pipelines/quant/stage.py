@@ -119,16 +119,19 @@ class QuantStage:
         return {key: str(value) for key, value in scenario.to_all_params("quant").items()}
 
     def work(self, run_id: str) -> StageOutcome:
+        from guardianflow.backends.catalogue import device_for
         from guardianflow.detector import Detector
 
         context, store = self._context, self._context.ports.store
         outputs = context.scratch / "outputs"
         device = context.scenario.environment.device
-        with Detector.open(self._source, device=native_device(device)) as original:
+        # The original runs in its own library, whatever runtime the variant's device names.
+        own_device = device_for(device, self._source.spec.backend)
+        with Detector.open(self._source, device=own_device) as original:
             before = evaluate_split(context, original, self._images, "judging the original")
         package = self._make(run_id, before, outputs)
         with (
-            Detector.open(self._source, device=native_device(device)) as original,
+            Detector.open(self._source, device=own_device) as original,
             Detector.open(package, device=device) as quantized,
         ):
             after = evaluate_split(context, quantized, self._images, f"judging {self._name}")
@@ -374,8 +377,3 @@ def quant_split(context: StageContext, dataset: LocalDataset) -> str:
             f"set dataset.split"
         )
     return split
-
-
-def native_device(device: str) -> str:
-    """The original runs in PyTorch, whatever runtime the variant's device names."""
-    return "auto" if device in ("openvino", "tensorrt") else device

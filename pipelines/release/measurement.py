@@ -26,7 +26,6 @@ from scenario import ReleaseParams
 
 from ..measuring.accuracy import Evaluated, evaluate_split
 from ..measuring.timing import THROUGHPUT_FRAMES, TimingConditions, count_cameras, timing_paths
-from ..quant.stage import native_device
 from ..stage.stage import StageContext
 from .candidates import Contender, Pair
 
@@ -216,11 +215,10 @@ class ReleaseMeasurement:
             )
 
     def _open(self, package: DetectorPackage, mode: str = "latency") -> Detector:
+        from guardianflow.backends.catalogue import device_for
         from guardianflow.detector import Detector
 
-        device = self._context.scenario.environment.device
-        if package.spec.backend == "pytorch":
-            device = native_device(device)
+        device = device_for(self._context.scenario.environment.device, package.spec.backend)
         return Detector.open(package, device=device, mode=mode)
 
     def _told(self, label: str) -> Callable[[int, int], None]:

@@ -36,12 +36,12 @@ def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Pat
     from guardianflow.backends.hardware import cuda_index
     from guardianflow.backends.probe.probe import probe
 
-    if variant.backend == "tensorrt" and device == "cpu":
-        return "TensorRT runs on NVIDIA GPUs alone, but environment.device is 'cpu'"
-    if variant.backend == "openvino" and cuda_index(device) is not None:
-        return f"OpenVINO does not run on NVIDIA GPUs, but environment.device is '{device}'"
+    info = backend_info(variant.backend)
+    if "cpu" not in info.hardware and device == "cpu":
+        return f"{info.label} runs on NVIDIA GPUs alone, but environment.device is 'cpu'"
+    if "cuda" not in info.hardware and cuda_index(device) is not None:
+        return f"{info.label} does not run on NVIDIA GPUs, but environment.device is '{device}'"
     try:
-        info = backend_info(variant.backend)
         check_request(info, ExportRequest(variant.precision, variant.method))
         verdict = probe(variant.backend, variant.precision, cache_dir=probes_dir)
     except BackendUnavailableError as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from guardianflow.contracts.backends import ORIGINAL
 from guardianflow.contracts.errors import DatasetError, Problem, ScenarioError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.ports import RunTracker
@@ -246,7 +247,7 @@ def require_original(context: StageContext, source: DetectorPackage) -> None:
     Raises:
         SourceError: it is a variant itself, or another trainer's file; names what to give instead.
     """
-    if source.spec.variant == "pytorch_fp32":
+    if source.spec.variant == ORIGINAL:
         return
     origin = source.spec.lineage.get("source_run_id")
     if origin:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guardianflow.contracts.backends import ORIGINAL as ORIGINAL
+from guardianflow.contracts.backends import SOURCE
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.given import given_path
 from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
@@ -18,7 +20,6 @@ FULL_PIPELINE = "full_pipeline"
 COMPARE = "compare"
 RELEASE = "release"
 RESUMABLE = (FULL_PIPELINE, COMPARE)
-ORIGINAL = "pytorch_fp32"
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def type_of(stage: str) -> str | None:
 
 def read_variant(values: Mapping[str, Any]) -> QuantizationParams:
     """The variant of a stage request; 'pytorch' is made by comparisons alone."""
-    kind = NativeParams if values.get("backend") == "pytorch" else QuantizationParams
+    kind = NativeParams if values.get("backend") == SOURCE else QuantizationParams
     return kind.model_validate(dict(values))
 
 

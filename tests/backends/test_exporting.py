@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from guardianflow.backends import exporting, hardware
+from guardianflow.backends.quantisation.calibration import CalibrationImages
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
@@ -91,7 +92,7 @@ def test_chatter_goes_to_the_log(
 
 
 def test_calibration_images_can_be_gone_through_again_and_again() -> None:
-    images = exporting.CalibrationImages([np.full((8, 8, 3), 255, np.uint8)] * 2, 8)
+    images = CalibrationImages([np.full((8, 8, 3), 255, np.uint8)] * 2, 8)
     for _ in range(2):
         inputs = list(images)
         assert len(inputs) == len(images) == 2

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..exporting import CalibrationImages, loggers_to_log, prints_to_log, require
+from ..exporting import loggers_to_log, prints_to_log, require
 from ..hardware import cpu_flags
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
+from ..quantisation.calibration import CalibrationImages
 from . import tail as onnx_tail
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
+from ..exporting import environment, loggers_to_log, prints_to_log, require
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
+from ..quantisation.calibration import CalibrationImages
 
 PERCENTILE = 0.9999
 

@@ -27,19 +27,8 @@ from .. import exporting, interchange
 from ..quantisation import detection_tail as recipes
 from ..quantisation.layer_groups import layer_groups, operations_of
 from ..quantisation.recipe_exporter import BaseRecipeExporter
-from ..weights.weight_files import RT_INFO_NAMES
-from . import (
-    quantisation as openvino_quantisation,
-)
-from . import (
-    runtime as openvino_runtime,
-)
-from . import (
-    splits as openvino_splits,
-)
-from . import (
-    tail as openvino_tail,
-)
+from . import quantisation as openvino_quantisation
+from . import runtime as openvino_runtime
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
@@ -183,10 +172,7 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
                         "groups go with them; leave fewer groups float, or export as fp32 or fp16"
                     )
                 compress_quantize_weights_transformation(model)
-                openvino_splits.join_whole(self._openvino, model)
-                openvino_tail.streamline(self._openvino, model)
-                model.set_rt_info(str(dict(enumerate(spec.class_names))), RT_INFO_NAMES)
-                self._openvino.save_model(model, str(work / weights), compress_to_fp16=False)
+                openvino_runtime.save(self._openvino, model, spec, work / weights, "int8")
             return exporting.finished_package(
                 work,
                 destination,

@@ -22,10 +22,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ...contracts.backends import BackendInfo
 from ...contracts.errors import signal_name
 from ...contracts.results import ExportRequest, ProbeVerdict
 from ...support.secrets.redaction import redact_value
-from ..catalogue import BackendInfo, backend_info, check_request
+from ..catalogue import CATALOGUE, MADE, backend_info, check_request
 from ..hardware import cpu_identity
 
 ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
@@ -35,12 +36,6 @@ ISA_CAPS = ("AVX512_CORE_FP16", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_
 CHILD = Path(__file__).with_name("child.py")
 # What depends on the CPU and the library alone, and so stays true until one of them changes.
 LASTING = frozenset({"ok", "ok-with-isa-cap", "illegal-instruction"})
-DISTRIBUTIONS = {
-    "pytorch": "torch",
-    "onnx": "onnxruntime",
-    "openvino": "openvino",
-    "tensorrt": "tensorrt",
-}
 
 
 def probe(
@@ -112,7 +107,7 @@ def _try_once(
     child: Sequence[str] | None,
     cap: str | None,
 ) -> ProbeVerdict:
-    command = [*(child or (sys.executable, "-P", str(CHILD))), info.name, precision]
+    command = [*(child or (sys.executable, "-P", str(CHILD))), info.name, precision, info.library]
     environment = dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {})
     word, reason, library = "timed-out", f"no answer within {timeout_s:g} s", ""
     try:
@@ -156,9 +151,10 @@ def _cure(info: BackendInfo, precision: str, word: str, library: str) -> str:
     if word in ("ok", "ok-with-isa-cap"):
         return ""
     install = info.install if library in ("", info.library) else f"pip install {library}"
+    on_cpu = [f"'{name}'" for name in MADE if "cpu" in CATALOGUE[name].hardware]
     return {
         "missing-library": f"install it with: {install}",
-        "missing-device": "use backend 'openvino' or 'onnx' on this machine, or a machine with "
+        "missing-device": f"use backend {' or '.join(on_cpu)} on this machine, or a machine with "
         "an NVIDIA GPU and its driver",
         "illegal-instruction": f"this CPU can't run {info.label} {precision} under any "
         f"{ISA_VARIABLE}; use another precision or backend, or another machine",
@@ -195,7 +191,7 @@ def _last_json(text: str) -> dict[str, str] | None:
 
 def _version(info: BackendInfo) -> str:
     try:
-        return importlib.metadata.version(DISTRIBUTIONS[info.name])
+        return importlib.metadata.version(info.distribution or info.library)
     except importlib.metadata.PackageNotFoundError:
         return ""
 
@@ -204,8 +200,7 @@ def _cache_file(
     cache_dir: Path | None, info: BackendInfo, precision: str, version: str
 ) -> Path | None:
     """None where nothing may be kept: no directory, or a verdict about a GPU that may be gone."""
-    on_gpu = info.name == "tensorrt" or (info.name == "pytorch" and precision == "fp16")
-    if cache_dir is None or on_gpu or not version:
+    if cache_dir is None or info.needs_gpu(precision) or not version:
         return None
     cap = os.environ.get(ISA_VARIABLE, "")
     key = "\n".join([cpu_identity(), version, cap, CHILD.read_text(encoding="utf-8")])

@@ -25,7 +25,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -34,6 +33,7 @@ from ...contracts.errors import BackendUnavailableError, ConfigurationError
 from ...contracts.quantisation import PRESETS, LayerGroup, Recipe
 from ...contracts.results import DetectorPackage, ExportRequest
 from .. import catalogue, exporting
+from .calibration import CalibrationImages, int8_facts
 from .output_error import output_error
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class BaseRecipeExporter(ABC):
     ) -> None:
         exporting.check_source(source)
         self._source = source
-        self._images = exporting.CalibrationImages(calibration, source.spec.input_size)
+        self._images = CalibrationImages(calibration, source.spec.input_size)
         self._cache = cache_dir
         self._work: Path | None = None
 
@@ -203,12 +203,7 @@ class BaseRecipeExporter(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def lineage(
@@ -224,7 +219,7 @@ class BaseRecipeExporter(ABC):
         return exporting.lineage(
             self._source,
             [*self.tracers, *self.libraries],
-            **exporting.int8_facts(request, done, len(self._images)),
+            **int8_facts(request, done, len(self._images)),
             recipe_label=recipe.label,
             recipe_digest=recipe.digest,
             float_groups=", ".join(recipe.float_groups) or "none",

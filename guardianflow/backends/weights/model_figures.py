@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ...contracts.backends import SOURCE
 from ...contracts.errors import BackendError, ConfigurationError
 from ...contracts.results import DetectorPackage, DetectorSpec
 from ..exporting import foreign_errors, loggers_to_log
@@ -38,7 +39,7 @@ def model_figures(package: DetectorPackage) -> dict[str, int]:
         BackendError: the model can't be counted.
     """
     spec = package.spec
-    if spec.backend != "pytorch":
+    if spec.backend != SOURCE:
         raise ConfigurationError(
             f"only a PyTorch detector can be counted but got one of '{spec.backend}'; its figures "
             "are in its lineage, where its source was counted"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ...contracts.backends import SOURCE
 from ...contracts.errors import ConfigurationError, Problem, SourceError
 from ...contracts.results import DetectorPackage, DetectorSpec
 from ..exporting import complete_or_absent
@@ -71,7 +72,7 @@ def package_from_weights(
     if missing:
         raise SourceError(f"{weights} refers to {', '.join(missing)}, which is missing")
     known: dict[str, str] = {}
-    if facts.backend == "pytorch":
+    if facts.backend == SOURCE:
         file = next(iter(facts.files.values()))
         foreign = checkpoints.look(file).names if trusted else ()
         known = checkpoints.vouched(foreign)

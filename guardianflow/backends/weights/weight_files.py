@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...contracts.backends import SOURCE
 from ...contracts.errors import SourceError
+from ..catalogue import CATALOGUE, load
 from ..exporting import require
 from . import ultralytics_models
 
-SUFFIXES = {".pt": "pytorch", ".onnx": "onnx", ".xml": "openvino", ".engine": "tensorrt"}
+READABLE = {info.file_kind: info for info in CATALOGUE.values() if info.reader}
+"""Suffix → the backend whose files have it, as far as such files tell what they are."""
 QUANTISED_KINDS = frozenset(
     {"QuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 )
@@ -65,37 +68,35 @@ def read(weights: Path, accepted: Collection[str] = ()) -> WeightFacts:
         MissingDependencyError: the library that reads it is not installed.
     """
     file = _the_file(weights)
-    suffix = file.suffix.lower()
-    if suffix == ".pt":
-        return _read_pt(file, accepted)
-    readers = {".onnx": _read_onnx, ".xml": _read_xml, ".engine": _read_engine}
-    return readers[suffix](file)
+    info = READABLE[file.suffix.lower()]
+    facts: WeightFacts = load(info.reader)(file, *([accepted] if info.pickled else []))
+    return facts
 
 
 def _the_file(weights: Path) -> Path:
     if not weights.exists():
         raise SourceError(f"{weights} does not exist; name a weight file on this machine")
     if weights.is_dir():
-        found = sorted(p for p in weights.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in weights.iterdir() if p.suffix.lower() in READABLE)
         if len(found) != 1:
             have = ", ".join(p.name for p in found) or "none"
             raise SourceError(
-                f"{weights} must hold exactly one of *{', *'.join(SUFFIXES)} but holds {have}; "
+                f"{weights} must hold exactly one of *{', *'.join(READABLE)} but holds {have}; "
                 "name the file itself"
             )
         return found[0]
-    if weights.suffix.lower() not in SUFFIXES:
+    if weights.suffix.lower() not in READABLE:
         raise SourceError(
-            f"{weights} must end in one of {', '.join(SUFFIXES)} but ends in '{weights.suffix}'"
+            f"{weights} must end in one of {', '.join(READABLE)} but ends in '{weights.suffix}'"
         )
     return weights
 
 
-def _read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
+def read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
     model = ultralytics_models.load_detector(file, accepted)
     names = ultralytics_models.class_names(model)
     return WeightFacts(
-        backend="pytorch",
+        backend=SOURCE,
         precision="fp32",
         output="end_to_end" if ultralytics_models.is_end_to_end(model) else "grid",
         files={"model.pt": file},
@@ -106,7 +107,7 @@ def _read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
     )
 
 
-def _read_onnx(file: Path) -> WeightFacts:
+def read_onnx(file: Path) -> WeightFacts:
     onnx = require("onnx", "reading an .onnx file", "pip install onnx")
     try:
         onnx.checker.check_model(str(file))
@@ -131,7 +132,7 @@ def _read_onnx(file: Path) -> WeightFacts:
     )
 
 
-def _read_xml(file: Path) -> WeightFacts:
+def read_xml(file: Path) -> WeightFacts:
     openvino = require("openvino", "reading an OpenVINO model", "pip install openvino")
     weights = file.with_suffix(".bin")
     if not weights.is_file():
@@ -158,7 +159,7 @@ def _read_xml(file: Path) -> WeightFacts:
     )
 
 
-def _read_engine(file: Path) -> WeightFacts:
+def read_engine(file: Path) -> WeightFacts:
     """An engine can be read only on the GPU it was built for, but Ultralytics writes a header."""
     metadata, _ = engine_header(file)
     if not metadata:

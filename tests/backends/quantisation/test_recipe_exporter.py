@@ -229,12 +229,3 @@ def test_backends_without_a_exporter_are_refused_and_those_with_one_named(
 ) -> None:
     with pytest.raises(BackendUnavailableError, match="needs one of onnx, openvino"):
         catalogue.open_recipe_exporter(backend, package(), calibration, tmp_path)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_backend_opens_its_own_exporter(
-    package: MakePackage, calibration: list[np.ndarray], tmp_path: Path, backend: str
-) -> None:
-    opened: Any = catalogue.get_backend(backend)
-    with opened.exporter(package(), calibration, tmp_path) as exporter:
-        assert exporter.backend == backend
