@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-from guardianflow.backends.catalogue import CATALOGUE, DEVICE_NAMES, MADE
+from guardianflow.backends.catalogue import CATALOGUE, device_names, made_names
 from guardianflow.contracts.backends import SOURCE
 
 from . import naming
@@ -179,7 +179,8 @@ def null_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
-DEVICES = ("auto", "cpu", "cuda", "mps", *DEVICE_NAMES)
+DEVICES = ("auto", "cpu", "cuda", "mps", *device_names())
+MADE = made_names()
 SOURCE_ALIASES = CATALOGUE[SOURCE].aliases
 SEARCHABLE = tuple(name for name in MADE if CATALOGUE[name].searchable)
 TRAINABLE = tuple(name for name in MADE if CATALOGUE[name].trainable)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments_adapters.ultralytics_isolation import ultralytics_isolated
-from guardianflow.backends.catalogue import DEVICE_NAMES
+from guardianflow.backends.catalogue import device_names
 from guardianflow.contracts.errors import ConfigurationError, GuardianFlowError, TrainerError
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def _device(name: str) -> torch.device:
     import torch
 
     there = torch.cuda.is_available()
-    if name in ("auto", *DEVICE_NAMES):
+    if name in ("auto", *device_names()):
         return torch.device("cuda:0" if there else "cpu")
     text = f"cuda:{name}" if name.isdigit() else name
     if text.startswith("cuda") and not there:

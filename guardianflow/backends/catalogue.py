@@ -12,9 +12,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..contracts.backends import DEFAULT, ENTRY_POINTS, SOURCE, BackendInfo, BackendRuntime
@@ -103,24 +103,46 @@ OURS = (
 )
 
 
-def _with_outside() -> Mapping[str, BackendInfo]:
-    """Ours, then those that installed packages bring; one that can't be read is left out."""
-    found = {info.name: info for info in OURS}
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        try:
-            info = entry.load()
-            found.setdefault(info.name, info)  # nobody replaces ours
-        except Exception as exc:  # somebody else's code
-            LOGGER.warning("entry point %s = %s is no backend: %s", entry.name, entry.value, exc)
-    return MappingProxyType(found)
+class _Catalogue(Mapping[str, BackendInfo]):
+    """Name → entry: ours, then those that installed packages bring.
+
+    Read when it is first asked: a package's entry may lie beside code that imports this module.
+    """
+
+    @cached_property
+    def _entries(self) -> dict[str, BackendInfo]:
+        found = {info.name: info for info in OURS}
+        for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+            try:
+                info = entry.load()
+                found.setdefault(info.name, info)  # nobody replaces ours
+            except Exception as exc:  # somebody else's code
+                told = f"{entry.name} = {entry.value}"
+                LOGGER.warning("entry point %s is no backend and is left out: %s", told, exc)
+        return found
+
+    def __getitem__(self, name: str) -> BackendInfo:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
-CATALOGUE = _with_outside()
-ALIASES = MappingProxyType({a: info.name for info in CATALOGUE.values() for a in info.aliases})
-MADE = tuple(sorted((name for name in CATALOGUE if name != SOURCE), key=DEFAULT.__ne__))
-"""Backends that files are made for from a trained detector, the usual one first."""
-DEVICE_NAMES = tuple(info.name for info in CATALOGUE.values() if info.is_device)
-"""Backends that `environment.device` may name."""
+CATALOGUE = _Catalogue()
+
+
+def made_names() -> tuple[str, ...]:
+    """Backends that files are made for from a trained detector, the usual one first."""
+    return tuple(sorted((name for name in CATALOGUE if name != SOURCE), key=DEFAULT.__ne__))
+
+
+def device_names() -> tuple[str, ...]:
+    """Backends that `environment.device` may name."""
+    return tuple(info.name for info in CATALOGUE.values() if info.is_device)
+
 
 HEADLESS_OPENCV = "opencv-python-headless"
 OPENCV_DISTRIBUTIONS = (
@@ -137,15 +159,17 @@ def backend_info(name: str) -> BackendInfo:
     Raises:
         ConfigurationError: unknown; names the nearest.
     """
-    known = ALIASES.get(name.strip().lower(), name.strip().lower())
+    aliases = {alias: info.name for info in CATALOGUE.values() for alias in info.aliases}
+    known = name.strip().lower()
+    known = aliases.get(known, known)
     if known in CATALOGUE:
         return CATALOGUE[known]
-    raise ConfigurationError(unknown("backend", name, [*CATALOGUE, *ALIASES]))
+    raise ConfigurationError(unknown("backend", name, [*CATALOGUE, *aliases]))
 
 
 def device_for(device: str, backend: str) -> str:
     """`environment.device` for one backend; the name of another backend is no device there."""
-    return "auto" if device in DEVICE_NAMES and device != backend else device
+    return "auto" if device in device_names() and device != backend else device
 
 
 def load(place: tuple[str, ...]) -> Any:

@@ -228,6 +228,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
         conf_threshold=benchmark.conf_threshold,
         iou_threshold=benchmark.iou_threshold,
         trusted=context.request.trust_weights,
+        cache_dir=context.settings.checkpoints_dir,
     )
 
 

@@ -199,6 +199,7 @@ class TrainStage:
                 iou_threshold=scenario.benchmark.iou_threshold,
                 lineage={"run_id": run_id, "data_fingerprint": self._dataset.fingerprint},
                 trusted=True,  # the code that wrote it has run in this process already
+                cache_dir=self._context.settings.checkpoints_dir,
             )
         except ConfigurationError as exc:  # not the caller's weights: the training made them
             raise TrainerError(f"the trained model can't be used: {exc}") from exc

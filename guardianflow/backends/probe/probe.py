@@ -17,7 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,8 +24,9 @@ from pathlib import Path
 from ...contracts.backends import BackendInfo
 from ...contracts.errors import signal_name
 from ...contracts.results import ExportRequest, ProbeVerdict
+from ...support.files import replace_file
 from ...support.secrets.redaction import redact_value
-from ..catalogue import CATALOGUE, MADE, backend_info, check_request
+from ..catalogue import CATALOGUE, backend_info, check_request, made_names
 from ..hardware import cpu_identity
 
 ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
@@ -151,7 +151,7 @@ def _cure(info: BackendInfo, precision: str, word: str, library: str) -> str:
     if word in ("ok", "ok-with-isa-cap"):
         return ""
     install = info.install if library in ("", info.library) else f"pip install {library}"
-    on_cpu = [f"'{name}'" for name in MADE if "cpu" in CATALOGUE[name].hardware]
+    on_cpu = [f"'{name}'" for name in made_names() if "cpu" in CATALOGUE[name].hardware]
     return {
         "missing-library": f"install it with: {install}",
         "missing-device": f"use backend {' or '.join(on_cpu)} on this machine, or a machine with "
@@ -220,8 +220,5 @@ def _read(place: Path) -> ProbeVerdict | None:
 
 def _write(place: Path, verdict: ProbeVerdict) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=place.parent, prefix=".probe-", delete=False, encoding="utf-8"
-    ) as stream:
-        json.dump(redact_value("", asdict(verdict)), stream)
-    Path(stream.name).replace(place)
+    text = json.dumps(redact_value("", asdict(verdict)))
+    replace_file(place.parent, place.name, text, ".probe-")

@@ -10,7 +10,8 @@ from ...contracts.backends import SOURCE
 from ...contracts.errors import ConfigurationError, Problem, SourceError
 from ...contracts.results import DetectorPackage, DetectorSpec
 from ..exporting import complete_or_absent
-from . import checkpoints, model_figures, weight_files
+from . import checkpoints, weight_files
+from .known_checkpoints import facts_and_figures
 from .weight_files import WeightFacts
 
 
@@ -25,6 +26,7 @@ def package_from_weights(
     iou_threshold: float = 0.45,
     lineage: Mapping[str, str] | None = None,
     trusted: bool = False,
+    cache_dir: Path | None = None,
 ) -> DetectorPackage:
     """Copy a detector's files and describe them.
 
@@ -44,6 +46,7 @@ def package_from_weights(
             operations are recorded beside it; see model_figures.
         trusted: the caller vouches for a .pt whatever it names. What it names beyond detectors'
             needs is recorded in the lineage, so that the package opens from then on.
+        cache_dir: where what was read of checkpoints is kept; None keeps nothing.
 
     Raises:
         SourceError: the file is missing or is no detector; says what it is. It would run what no
@@ -52,17 +55,15 @@ def package_from_weights(
             0…1, `destination` exists. All at once.
     """
     weights = Path(weights)
-    facts = weight_files.read(weights, (checkpoints.ANYTHING,) if trusted else ())
+    facts, known = _read(weights, input_size, trusted, cache_dir)
     names = tuple(class_names) if class_names is not None else facts.class_names
+    thresholds = {"conf_threshold": conf_threshold, "iou_threshold": iou_threshold}
     problems = [
         *_name_problems(facts, class_names, weights),
         *_size_problems(facts, input_size, weights),
         *(
             Problem(f"{field} must be from 0 to 1 but is {value}")
-            for field, value in (
-                ("conf_threshold", conf_threshold),
-                ("iou_threshold", iou_threshold),
-            )
+            for field, value in thresholds.items()
             if not 0 <= value <= 1
         ),
     ]
@@ -71,12 +72,6 @@ def package_from_weights(
     missing = [str(path) for path in facts.files.values() if not path.is_file()]
     if missing:
         raise SourceError(f"{weights} refers to {', '.join(missing)}, which is missing")
-    known: dict[str, str] = {}
-    if facts.backend == SOURCE:
-        file = next(iter(facts.files.values()))
-        foreign = checkpoints.look(file).names if trusted else ()
-        known = checkpoints.vouched(foreign)
-        known |= model_figures.lineage_figures(file, facts.output, input_size, foreign)
     with complete_or_absent(destination) as work:
         for name, path in facts.files.items():
             (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,12 +85,24 @@ def package_from_weights(
             output=facts.output,
             weights=next(iter(facts.files)),
             files={},
-            conf_threshold=conf_threshold,
-            iou_threshold=iou_threshold,
+            **thresholds,
             lineage={**known, **(lineage or {})},
         )
         made = DetectorPackage.create(work, spec)
     return DetectorPackage(destination, made.spec)
+
+
+def _read(
+    weights: Path, input_size: int, trusted: bool, cache_dir: Path | None
+) -> tuple[WeightFacts, dict[str, str]]:
+    """What the file says of itself, and what a lineage is to say of it."""
+    accepted = (checkpoints.ANYTHING,) if trusted else ()
+    file = weight_files.the_file(weights)
+    if weight_files.READABLE[file.suffix.lower()].name != SOURCE:
+        return weight_files.read(file, accepted), {}
+    seen = checkpoints.look(file)
+    facts, figures = facts_and_figures(seen, input_size, accepted, cache_dir)
+    return facts, checkpoints.vouched(seen.names if trusted else ()) | figures
 
 
 def _name_problems(facts: WeightFacts, given: Sequence[str] | None, weights: Path) -> list[Problem]:

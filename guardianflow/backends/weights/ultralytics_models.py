@@ -42,7 +42,9 @@ def import_ultralytics() -> Any:
         return require("ultralytics", "a PyTorch detector", INSTALL)
 
 
-def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
+def load_detector(
+    weights: Path, accepted: Collection[str] = (), seen: checkpoints.Look | None = None
+) -> Any:
     """The float32 model of a detection checkpoint, in eval mode on the CPU, not yet fused.
 
     A checkpoint is a pickle, and unpickling runs code. So it is looked at first and refused where
@@ -51,6 +53,7 @@ def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
     Args:
         accepted: names beyond those that somebody vouches for: the user, or a registered
             package's lineage (`checkpoints.accepted_by`).
+        seen: what was found in the file already; None looks now.
 
     Raises:
         SourceError: not a checkpoint of an Ultralytics detector; says what it is. Or it would run
@@ -58,7 +61,7 @@ def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
     """
     if not weights.is_file():
         raise SourceError(f"{weights} does not exist; name a .pt file on this machine")
-    seen = checkpoints.look(weights)
+    seen = seen or checkpoints.look(weights)
     if known := _no_checkpoint(seen):
         raise SourceError(f"{weights} is not an Ultralytics checkpoint: {known}")
     if seen.unknown(accepted):

@@ -27,6 +27,8 @@ READABLE = {info.file_kind: info for info in CATALOGUE.values() if info.reader}
 QUANTISED_KINDS = frozenset(
     {"QuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 )
+CHECKPOINT = "model.pt"
+"""What a checkpoint is called in a package."""
 END_TO_END_COLUMNS = 6
 BOX_ROWS = 4
 # Where our own OpenVINO models keep their class names, spelled as a Python mapping.
@@ -67,13 +69,14 @@ def read(weights: Path, accepted: Collection[str] = ()) -> WeightFacts:
             would run something else when it is opened.
         MissingDependencyError: the library that reads it is not installed.
     """
-    file = _the_file(weights)
+    file = the_file(weights)
     info = READABLE[file.suffix.lower()]
     facts: WeightFacts = load(info.reader)(file, *([accepted] if info.pickled else []))
     return facts
 
 
-def _the_file(weights: Path) -> Path:
+def the_file(weights: Path) -> Path:
+    """The weight file that a path means: itself, or the only one of a directory."""
     if not weights.exists():
         raise SourceError(f"{weights} does not exist; name a weight file on this machine")
     if weights.is_dir():
@@ -93,13 +96,17 @@ def _the_file(weights: Path) -> Path:
 
 
 def read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
-    model = ultralytics_models.load_detector(file, accepted)
+    return facts_of(ultralytics_models.load_detector(file, accepted), file)
+
+
+def facts_of(model: Any, file: Path) -> WeightFacts:
+    """What an opened checkpoint says of itself."""
     names = ultralytics_models.class_names(model)
     return WeightFacts(
         backend=SOURCE,
         precision="fp32",
         output="end_to_end" if ultralytics_models.is_end_to_end(model) else "grid",
-        files={"model.pt": file},
+        files={CHECKPOINT: file},
         class_names=_worth_the_name(names),
         class_count=len(names),
         architecture=ultralytics_models.architecture(model),
