@@ -40,17 +40,7 @@ class CheckedSession(ABC):
         return self._info
 
     def infer(self, images: ImageArray) -> RawOutput:
-        """Run the network on 1 to `info.batch_size` letterboxed images.
-
-        Args:
-            images: uint8, N×S×S×3, RGB.
-
-        Returns:
-            float32, N×(4+classes)×anchors or N×K×6.
-
-        Raises:
-            EvaluationError: the images' or the output's shape is not the promised one.
-        """
+        """Run the network; see `contracts.ports.Session.infer`."""
         self._check_ready(images)
         if self._side_by_side is not None:
             return self._side_by_side.submit(images).result()

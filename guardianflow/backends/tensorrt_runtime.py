@@ -20,7 +20,7 @@ from .base import BaseBackend, ExportJob
 from .hardware import cuda_index, torch_device
 from .quantisation import detection_tail as recipes
 from .quantisation import layer_groups
-from .quantisation.calibration import CalibrationImages, int8_facts
+from .quantisation.calibration import CalibrationImages, how_done, int8_facts
 from .sessions import CheckedSession
 from .weights.weight_files import engine_header
 
@@ -196,12 +196,7 @@ def _build(tensorrt: Any, graph: Path, job: ExportJob) -> dict[str, str]:
                 tensorrt, request.calibration_method, images, table
             )
             config.set_calibration_profile(profile)
-            done = {
-                "used": f"tensorrt {request.calibration_method}",
-                "float_nodes": str(kept),
-            }
-            if missing:
-                done["structure_not_found"] = "; ".join(missing)
+            done = how_done(f"tensorrt {request.calibration_method}", kept, missing)
             facts = int8_facts(request, done, len(images))
     engine = builder.build_serialized_network(network, config)
     if engine is None:

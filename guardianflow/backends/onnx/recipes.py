@@ -12,6 +12,7 @@ from ...contracts.quantisation import LayerGroup, Recipe
 from ...contracts.results import DetectorPackage
 from .. import exporting, interchange
 from ..quantisation import detection_tail as recipes
+from ..quantisation.calibration import how_done
 from ..quantisation.layer_groups import layer_groups, operations_of
 from ..quantisation.recipe_exporter import BaseRecipeExporter
 from . import quantisation as onnx_quantisation
@@ -100,10 +101,7 @@ class OnnxRecipeExporter(BaseRecipeExporter):
                     recipe.calibration_method,
                     chosen,
                 )
-            done = {
-                "used": onnx_quantisation.calibration_used(recipe.calibration_method),
-                "float_nodes": str(kept),
-            }
+            used = onnx_quantisation.calibration_used(recipe.calibration_method)
             return exporting.finished_package(
                 work,
                 destination,
@@ -113,7 +111,7 @@ class OnnxRecipeExporter(BaseRecipeExporter):
                 weights=WEIGHTS,
                 lineage=self.lineage(
                     recipe,
-                    done,
+                    how_done(used, kept),
                     bias_correction="none",
                     float_convolutions=self._float_convolutions(chosen),
                 ),

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...contracts.backends import BackendInfo
@@ -65,7 +65,10 @@ def probe(
     place = _cache_file(cache_dir, info, precision, version)
     if place is not None and not fresh and (known := _read(place)) is not None:
         return known
-    verdict = _try_caps(info, precision, version, timeout_s, _child)
+    trial = _Trial(
+        info, precision, version, timeout_s, _child or (sys.executable, "-P", str(CHILD))
+    )
+    verdict = trial.under_caps()
     if place is not None:
         try:
             if verdict.verdict in LASTING:
@@ -82,69 +85,62 @@ def environment_for(verdict: ProbeVerdict) -> dict[str, str]:
     return {ISA_VARIABLE: verdict.isa_cap} if verdict.isa_cap else {}
 
 
-def _try_caps(
-    info: BackendInfo,
-    precision: str,
-    version: str,
-    timeout_s: float,
-    child: Sequence[str] | None,
-) -> ProbeVerdict:
-    verdict = _try_once(info, precision, version, timeout_s, child, None)
-    if verdict.verdict != "illegal-instruction":
-        return verdict
-    for cap in ISA_CAPS:
-        capped = _try_once(info, precision, version, timeout_s, child, cap)
-        if capped.verdict != "illegal-instruction":
-            return capped
-    return verdict
+@dataclass(frozen=True)
+class _Trial:
+    """A child process to be started, with and without caps."""
 
+    info: BackendInfo
+    precision: str
+    version: str
+    timeout_s: float
+    child: Sequence[str]
 
-def _try_once(
-    info: BackendInfo,
-    precision: str,
-    version: str,
-    timeout_s: float,
-    child: Sequence[str] | None,
-    cap: str | None,
-) -> ProbeVerdict:
-    command = [*(child or (sys.executable, "-P", str(CHILD))), info.name, precision, info.library]
-    environment = dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {})
-    word, reason, library = "timed-out", f"no answer within {timeout_s:g} s", ""
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        pass
-    else:
-        answer = _last_json(done.stdout) if done.returncode == 0 else None
-        if answer is not None:
-            word, reason = answer["verdict"], answer["reason"]
-            library = answer.get("library", "")
+    def under_caps(self) -> ProbeVerdict:
+        """The verdict without a cap or, where that is no answer, under the highest that gives one."""
+        verdict = self.once(None)
+        if verdict.verdict != "illegal-instruction":
+            return verdict
+        capped = (self.once(cap) for cap in ISA_CAPS)
+        return next((each for each in capped if each.verdict != "illegal-instruction"), verdict)
+
+    def once(self, cap: str | None) -> ProbeVerdict:
+        info = self.info
+        word, reason, library = "timed-out", f"no answer within {self.timeout_s:g} s", ""
+        try:
+            done = subprocess.run(
+                [*self.child, info.name, self.precision, info.library],
+                env=dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {}),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.timeout_s,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            pass
         else:
-            word = "illegal-instruction" if _was_illegal(done.returncode) else "crashed"
-            reason = _last_words(done)
-    runs = word == "ok"
-    if runs and cap:
-        word = "ok-with-isa-cap"
-        reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
-    return ProbeVerdict(
-        backend=info.name,
-        precision=precision,
-        runs=runs,
-        verdict=word,
-        isa_cap=cap if runs else None,
-        reason=" ".join(reason.split()),
-        cure=_cure(info, precision, word, library),
-        version=version,
-    )
+            answer = _last_json(done.stdout) if done.returncode == 0 else None
+            if answer is not None:
+                word, reason = answer["verdict"], answer["reason"]
+                library = answer.get("library", "")
+            else:
+                word = "illegal-instruction" if _was_illegal(done.returncode) else "crashed"
+                reason = _last_words(done)
+        runs = word == "ok"
+        if runs and cap:
+            word = "ok-with-isa-cap"
+            reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
+        return ProbeVerdict(
+            backend=info.name,
+            precision=self.precision,
+            runs=runs,
+            verdict=word,
+            isa_cap=cap if runs else None,
+            reason=" ".join(reason.split()),
+            cure=_cure(info, self.precision, word, library),
+            version=self.version,
+        )
 
 
 def _cure(info: BackendInfo, precision: str, word: str, library: str) -> str:

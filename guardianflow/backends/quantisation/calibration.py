@@ -64,12 +64,23 @@ def network_input(image: ImageArray) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(scaled)
 
 
+def how_done(used: str, float_nodes: int, missing: Sequence[str] = ()) -> dict[str, str]:
+    """What a library really did, for `int8_facts`.
+
+    Args:
+        used: the calibration, in the library's own terms.
+        float_nodes: how many nodes were left float.
+        missing: what was not found in a graph of no known structure.
+    """
+    done = {"used": used, "float_nodes": str(float_nodes)}
+    return done | ({"structure_not_found": "; ".join(missing)} if missing else {})
+
+
 def int8_facts(request: ExportRequest, done: Mapping[str, str], images: int) -> dict[str, str]:
     """Lineage of a quantisation: what was asked, what was really used.
 
     Args:
-        done: 'used' (the calibration as the library did it), 'float_nodes', and where the graph
-            is of no known structure 'structure_not_found'.
+        done: as `how_done` gives it.
         images: number of calibration images; 0 where there are none.
     """
     missing = done.get("structure_not_found")

@@ -72,7 +72,7 @@ class BaseRecipeExporter(ABC):
     @property
     @abstractmethod
     def groups(self) -> tuple[LayerGroup, ...]:
-        """In the graph's order; every quantisable layer beyond the tail is in exactly one."""
+        """See `contracts.quantisation.RecipeExporter.groups`."""
 
     @abstractmethod
     def _float_weights(self) -> Path:
@@ -104,13 +104,7 @@ class BaseRecipeExporter(ABC):
             raise ConfigurationError(problems)
 
     def make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
-        """The package of a recipe, complete or not at all.
-
-        Raises:
-            ConfigurationError: an unknown group, preset or method; no group left to quantise;
-                `destination` exists.
-            BackendError: it failed.
-        """
+        """See `contracts.quantisation.RecipeExporter.make`."""
         self._require_some_quantised(recipe)
         if recipe.training is not None:
             raise ConfigurationError("a recipe with training is made by make_trained, not make")
@@ -152,10 +146,10 @@ class BaseRecipeExporter(ABC):
     def sensitivity(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None = None
     ) -> Mapping[str, float]:
-        """How much of the quantised network's error leaving each group float takes away.
+        """See `contracts.quantisation.RecipeExporter.sensitivity`.
 
         Measured on up to 8 calibration images, spread evenly over all; output_error defines the
-        error. See `contracts.quantisation.RecipeExporter.sensitivity`.
+        error.
         """
         self.check(recipe)
 

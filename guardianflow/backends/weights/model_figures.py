@@ -11,15 +11,10 @@ counted by torch.utils.flop_counter on PyTorch's 'meta' device, whose import tak
 
 from __future__ import annotations
 
-import functools
 import logging
-import math
-import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from ...contracts.errors import BackendError
 from ...contracts.results import DetectorSpec
@@ -73,6 +68,8 @@ def figures_from_lineage(spec: DetectorSpec, prefix: str = "sys.") -> dict[str, 
 def _count(model: Any, name: str, output: str, input_size: int) -> dict[str, int]:
     import torch
 
+    from .product_counter import ProductCounter
+
     with (
         foreign_errors(f"counting the operations of {name}"),
         loggers_to_log("ultralytics"),
@@ -80,11 +77,10 @@ def _count(model: Any, name: str, output: str, input_size: int) -> dict[str, int
         torch.inference_mode(),
     ):
         warnings.simplefilter("ignore")  # about values, which are not there
-        with counting_mode()():  # folding takes products too, which are not the model's
+        with ProductCounter():  # folding takes products too, which are not the model's
             model = ultralytics_models.prepare(model, output, input_size)
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        counter = counting_mode()()
-        with counter:
+        with ProductCounter() as counter:
             model(torch.empty(1, 3, input_size, input_size))
         flops = counter.flops
         if counter.unknown:
@@ -101,74 +97,6 @@ def _counted_on_meta(model: Any, input_size: int) -> int:
     strides, head.shape = head.stride, None  # anchors of the first count lie on another device
     model.to("meta")
     head.stride = strides  # the head reads their values to place its anchors
-    counter = FlopCounterMode(display=False)
-    with counter:
+    with FlopCounterMode(display=False) as counter:
         model(torch.empty(1, 3, input_size, input_size, device="meta"))
     return int(counter.get_total_flops())
-
-
-@functools.cache
-def counting_mode() -> Any:
-    """A class of torch function modes that count products instead of computing them.
-
-    Made here because its base is PyTorch's, which is loaded late.
-    """
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class CountingMode(TorchFunctionMode):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.flops = 0
-            self.unknown: set[str] = set()
-
-        def __torch_function__(
-            self, function: Any, _types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            name = getattr(function, "__name__", "")
-            if name in _PRODUCTS:
-                try:
-                    shape, terms = _PRODUCTS[name](*args, **(kwargs or {}))
-                except (TypeError, ValueError):  # arguments of a form that is not known here
-                    self.unknown.add(name)
-                else:
-                    self.flops += 2 * math.prod(shape) * terms
-                    return torch.empty(shape)
-            elif _MAY_BE_PRODUCT.search(name):
-                self.unknown.add(name)
-            return function(*args, **(kwargs or {}))
-
-    return CountingMode
-
-
-def _convolution(
-    image: Any,
-    weight: Any,
-    bias: Any = None,  # noqa: ARG001 - an addition is not counted
-    stride: Any = (1, 1),
-    padding: Any = (0, 0),
-    dilation: Any = (1, 1),
-    groups: int = 1,  # noqa: ARG001 - the weight has a group's channels alone
-) -> tuple[tuple[int, ...], int]:
-    """Shape of a conv2d's result, and the multiply-adds of each of its numbers."""
-    sides = tuple(
-        (side + 2 * pad - step * (kernel - 1) - 1) // stride_ + 1
-        for side, pad, step, kernel, stride_ in zip(
-            image.shape[2:], padding, dilation, weight.shape[2:], stride, strict=True
-        )
-    )
-    return (image.shape[0], weight.shape[0], *sides), math.prod(weight.shape[1:])
-
-
-def _matrices(first: Any, second: Any) -> tuple[tuple[int, ...], int]:
-    """The same of a product of two matrices, or of stacks of them."""
-    stacked = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
-    return (*stacked, first.shape[-2], second.shape[-1]), first.shape[-1]
-
-
-_MAY_BE_PRODUCT = re.compile(r"conv|mm|matmul|linear|einsum|attention|dot|inner|outer|cdist|fft")
-_PRODUCTS: Mapping[str, Callable[..., tuple[tuple[int, ...], int]]] = {
-    "conv2d": _convolution,
-    "matmul": _matrices,
-    "mm": _matrices,
-}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...contracts.backends import SOURCE
@@ -58,15 +58,7 @@ def package_from_weights(
     facts, known = _read(weights, input_size, trusted, cache_dir)
     names = tuple(class_names) if class_names is not None else facts.class_names
     thresholds = {"conf_threshold": conf_threshold, "iou_threshold": iou_threshold}
-    problems = [
-        *_name_problems(facts, class_names, weights),
-        *_size_problems(facts, input_size, weights),
-        *(
-            Problem(f"{field} must be from 0 to 1 but is {value}")
-            for field, value in thresholds.items()
-            if not 0 <= value <= 1
-        ),
-    ]
+    problems = list(_problems(facts, class_names, input_size, thresholds, str(weights)))
     if problems or names is None:
         raise ConfigurationError(problems)
     missing = [str(path) for path in facts.files.values() if not path.is_file()]
@@ -105,55 +97,46 @@ def _read(
     return facts, checkpoints.vouched(seen.names if trusted else ()) | figures
 
 
-def _name_problems(facts: WeightFacts, given: Sequence[str] | None, weights: Path) -> list[Problem]:
-    where = str(weights)
-    if given is None:
-        if facts.class_names is None:
-            return [Problem("the file names no classes; give class_names", where)]
-        return []
-    if facts.class_names is not None and not _same_names(facts.class_names, given):
-        return [
-            Problem(
-                f"class names must agree, but the file has {_show(facts.class_names)} and the "
-                f"scenario has {_show(given)}; correct the scenario's classes or name other "
-                "weights",
-                where,
-            )
-        ]
-    if facts.class_count is not None and facts.class_count != len(given):
-        return [
-            Problem(
-                f"the file was made for {facts.class_count} classes but {len(given)} are named: "
-                f"{_show(given)}",
-                where,
-            )
-        ]
-    return []
+def _problems(
+    facts: WeightFacts,
+    given: Sequence[str] | None,
+    input_size: int,
+    thresholds: Mapping[str, float],
+    where: str,
+) -> Iterator[Problem]:
+    """What contradicts the file or itself."""
+    told = facts.class_names
+    if given is None and told is None:
+        yield Problem("the file names no classes; give class_names", where)
+    elif given is not None and told is not None and not _same_names(told, given):
+        yield Problem(
+            f"class names must agree, but the file has {_show(told)} and the scenario has "
+            f"{_show(given)}; correct the scenario's classes or name other weights",
+            where,
+        )
+    elif given is not None and facts.class_count not in (None, len(given)):
+        yield Problem(
+            f"the file was made for {facts.class_count} classes but {len(given)} are named: "
+            f"{_show(given)}",
+            where,
+        )
+    if facts.input_size not in (None, input_size):
+        yield Problem(
+            f"input_size must be {facts.input_size}, as the file was exported, but is {input_size}",
+            where,
+        )
+    elif input_size < 1 or input_size % facts.stride:
+        yield Problem(
+            f"input_size must be a positive multiple of {facts.stride} but is {input_size}", where
+        )
+    for field, value in thresholds.items():
+        if not 0 <= value <= 1:
+            yield Problem(f"{field} must be from 0 to 1 but is {value}")
 
 
 def _same_names(theirs: Sequence[str], given: Sequence[str]) -> bool:
     # OpenVINO's own metadata separates labels by spaces and so writes '_' for the ones inside.
     return [n.replace(" ", "_") for n in theirs] == [n.replace(" ", "_") for n in given]
-
-
-def _size_problems(facts: WeightFacts, input_size: int, weights: Path) -> list[Problem]:
-    where = str(weights)
-    if facts.input_size is not None and facts.input_size != input_size:
-        return [
-            Problem(
-                f"input_size must be {facts.input_size}, as the file was exported, but is "
-                f"{input_size}",
-                where,
-            )
-        ]
-    if input_size < 1 or input_size % facts.stride:
-        return [
-            Problem(
-                f"input_size must be a positive multiple of {facts.stride} but is {input_size}",
-                where,
-            )
-        ]
-    return []
 
 
 def _show(names: Sequence[str]) -> str:
