@@ -1,1 +1,7 @@
-"""ONNX Runtime: runs, exports and quantises .onnx files."""
+"""ONNX Runtime: runs, exports and quantises .onnx files.
+
+runtime.py       exports and runs, on the CPU or a CUDA GPU
+quantisation.py  int8 by nodes that the CPU kernels are fast at
+recipes.py       int8 by recipes, ranges measured once
+tail.py          turns the detection tail round for the CPU
+"""

@@ -65,10 +65,8 @@ def probe(
     place = _cache_file(cache_dir, info, precision, version)
     if place is not None and not fresh and (known := _read(place)) is not None:
         return known
-    trial = _Trial(
-        info, precision, version, timeout_s, _child or (sys.executable, "-P", str(CHILD))
-    )
-    verdict = trial.under_caps()
+    child = _child or (sys.executable, "-P", str(CHILD))
+    verdict = _Trial(info, precision, version, timeout_s, child).under_caps()
     if place is not None:
         try:
             if verdict.verdict in LASTING:
@@ -96,7 +94,7 @@ class _Trial:
     child: Sequence[str]
 
     def under_caps(self) -> ProbeVerdict:
-        """The verdict without a cap or, where that is no answer, under the highest that gives one."""
+        """The verdict without a cap or, where SIGILL ends it, under the highest that saves it."""
         verdict = self.once(None)
         if verdict.verdict != "illegal-instruction":
             return verdict

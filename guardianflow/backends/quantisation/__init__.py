@@ -1,8 +1,8 @@
-"""INT8 for every backend: what stays float, what is calibrated on, packages by recipes.
+"""Shared by the quantisers of all backends.
 
-detection_tail    which nodes stay float, read off the graph's structure
-layer_groups      the other nodes, in groups that a recipe may leave float
-calibration       calibration images, and what a lineage says of a quantisation
-output_error      how far a quantised network's raw output is from the float one's
-recipe_exporter   what every recipe exporter does alike: caches, sensitivity
+detection_tail.py   finds the nodes that stay float, by the graph's structure
+layer_groups.py     groups the others, which a recipe may leave float
+calibration.py      calibration images, and what a lineage says of a quantisation
+recipe_exporter.py  makes packages by recipes, keeps calibrations, measures sensitivity
+output_error.py     how far a quantised network's output is from the float one's
 """
