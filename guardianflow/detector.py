@@ -66,12 +66,12 @@ class Detector:
 
     @property
     def spec(self) -> DetectorSpec:
-        """What the model is."""
+        """The model's description."""
         return self._spec
 
     @property
     def info(self) -> SessionInfo:
-        """What the session really runs on, as the library reports it."""
+        """The session's own report of what it really runs on."""
         return self._session.info
 
     @property

@@ -10,7 +10,7 @@ from .fields import TRAINABLE
 
 
 def qat_problem(variant: object) -> str:
-    """What contradicts itself in one variant of `quantization`; '' where nothing does.
+    """Names what contradicts itself in one variant of `quantization`; '' for nothing.
 
     Args:
         variant: a file's own values or a checked section.

@@ -77,7 +77,7 @@ def examine(*, fresh: bool, as_json: bool) -> int:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What decides how fast a detector runs here; instruction sets None where unknown."""
+    """Reads what decides how fast a detector runs here; instruction sets None where unknown."""
     flags, memory = cpu_flags(), psutil.virtual_memory()
     return {
         "cpu": cpu_model(),
@@ -95,7 +95,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def memory_limit_gb(total: int) -> float | None:
-    """What a container may take, where that is less than the machine has."""
+    """Memory that a container may take, where that is less than the machine has."""
     for place in MEMORY_BOUNDS:
         try:
             bound = place.read_text(encoding="utf-8").strip()
@@ -179,7 +179,7 @@ def _server_state(uri: str) -> tuple[bool, str]:
 
 @dataclass(frozen=True)
 class DiskState:
-    """Where runs do their work: data sets, checkouts, models being made."""
+    """The place where runs do their work: data sets, checkouts, models being made."""
 
     path: str
     free_gb: float

@@ -1,4 +1,4 @@
-"""What every backend of ours does alike: check what is asked, appear complete, translate errors."""
+"""The part that all backends of ours share: checks, complete packages, translated errors."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def device_for(device: str, backend: str) -> str:
 
 
 def load(place: tuple[str, ...]) -> Any:
-    """What an entry names by module and attribute, imported only now."""
+    """Import what an entry names by module and attribute."""
     module, attribute = place
     return getattr(importlib.import_module(module, __package__), attribute)
 
@@ -206,7 +206,7 @@ def open_session(
 def open_recipe_exporter(
     backend: str, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
 ) -> RecipeExporter:
-    """What makes int8 packages of `source` by recipes, to be closed when done with.
+    """Open what makes int8 packages of `source` by recipes; to be closed when done with.
 
     Args:
         backend: name or alias.
@@ -267,7 +267,7 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
 
 
 def no_training(backend: str) -> str:
-    """Why this backend's networks can't be trained on quantised, and what to do."""
+    """Says why this backend's networks can't be trained on quantised, and what to do."""
     able = " or ".join(info.name for info in CATALOGUE.values() if info.trainable)
     return (
         f"method 'qat' (quantisation-aware training) is not available for {backend}, only for "
@@ -290,7 +290,7 @@ def library_version(distribution: str) -> str:
 
 
 def runtime_of(backend: str) -> BackendRuntime:
-    """What runs a package of this backend elsewhere, pinned: 'openvino==2026.4.1'.
+    """The module and pinned requirements ('openvino==2026.4.1') that run a backend elsewhere.
 
     Images are decoded by OpenCV there. Whichever build of it is installed here gives the version;
     all builds share their numbers.

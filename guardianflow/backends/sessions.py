@@ -1,4 +1,4 @@
-"""What every session does alike: check what goes in and what comes out, run calls side by side."""
+"""The part that sessions share: check what goes in and comes out, run calls side by side."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _check_version(tensorrt: Any) -> None:
 
 
 def fingerprint(tensorrt: Any, gpu: int = 0) -> dict[str, str]:
-    """What an engine built here depends on.
+    """Facts that an engine built here depends on.
 
     Args:
         gpu: which one, as CUDA counts them.
@@ -157,7 +157,7 @@ def check_fingerprint(spec: DetectorSpec, here: Mapping[str, str]) -> None:
 
 
 def rebuild_command(spec: DetectorSpec) -> str:
-    """What makes the same variant anew on the machine where it is run."""
+    """The command that makes the same variant anew on the machine where it is run."""
     source = spec.lineage.get("source_run_id") or "TRAIN_RUN_ID"
     return f"guardianflow quant -s {source} --backend tensorrt --precision {spec.precision} --force"
 

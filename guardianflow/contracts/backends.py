@@ -1,4 +1,4 @@
-"""What an inference backend can do, as data: the entry that makes a backend known to every room.
+"""The entry that makes an inference backend known to every room: what it can do, as data.
 
 Whoever chooses, checks or explains a backend reads it here. So a new backend is one file, which
 implements `contracts.ports.Backend`, and one entry: in guardianflow/backends/catalogue.py, or,
@@ -87,7 +87,7 @@ class BackendInfo:
 
 @dataclass(frozen=True)
 class BackendRuntime:
-    """What runs a backend's files on another machine.
+    """The module and requirements that run a backend's files on another machine.
 
     Args:
         module: as in BackendInfo.

@@ -114,7 +114,7 @@ def _pyfunc() -> Any:
 
 
 def said_in(mlmodel: Path) -> Mapping[str, Any]:
-    """What a logged model says of itself, out of its downloaded MLmodel file; {} for nothing."""
+    """The metadata of a logged model, out of its downloaded MLmodel file; {} for nothing."""
     from mlflow.models import Model
 
     return dict(Model.load(str(mlmodel)).metadata or {})

@@ -26,7 +26,7 @@ def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerd
 
 
 def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Path) -> str:
-    """Why this machine can't make and run a variant, with what to do; '' where it can.
+    """Says why this machine can't make and run a variant, and what to do; '' where it can.
 
     Args:
         device: environment.device.
@@ -58,7 +58,7 @@ def explain_verdict(verdict: ProbeVerdict) -> str:
 
 
 def verdict_tags(verdict: ProbeVerdict) -> dict[str, str]:
-    """What the run should say of it."""
+    """Tags that tell a run of the verdict."""
     tags = {"sys.backend_verdict": verdict.verdict}
     if verdict.isa_cap:
         tags["sys.isa_cap"] = verdict.isa_cap

@@ -66,7 +66,7 @@ def prepare(model: Path, target: Path) -> None:
 
 
 def calibration_used(method: str) -> str:
-    """What a calibration method means here, in ONNX Runtime's terms."""
+    """The calibration method in ONNX Runtime's own terms."""
     return {
         "entropy": f"onnxruntime entropy, {ENTROPY_BINS} bins",
         "minmax": "onnxruntime minmax",
@@ -180,7 +180,7 @@ def _kept_float(model: Path) -> list[str]:
 
 
 def _safely_float(model: Path) -> tuple[list[str], tuple[str, ...]]:
-    """What stays float by the usual recipe, and what of the structure was not found, if any."""
+    """Nodes that stay float by the usual recipe, and patterns that were not found."""
     import onnx
 
     return layer_groups.safely_float(recipes.graph_of_onnx(onnx.load(str(model))))

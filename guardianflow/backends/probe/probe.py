@@ -79,7 +79,7 @@ def probe(
 
 
 def environment_for(verdict: ProbeVerdict) -> dict[str, str]:
-    """What must be in the environment before the library loads, so that it runs as probed."""
+    """Variables that must be set before the library loads, so that it runs as probed."""
     return {ISA_VARIABLE: verdict.isa_cap} if verdict.isa_cap else {}
 
 

@@ -1,4 +1,4 @@
-"""What int8 is calibrated on, and what a package says of how it was quantised."""
+"""Calibration images, and the lineage of a quantisation."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def network_input(image: ImageArray) -> npt.NDArray[np.float32]:
 
 
 def how_done(used: str, float_nodes: int, missing: Sequence[str] = ()) -> dict[str, str]:
-    """What a library really did, for `int8_facts`.
+    """The facts of what a library really did, for `int8_facts`.
 
     Args:
         used: the calibration, in the library's own terms.

@@ -1,4 +1,4 @@
-"""What every recipe exporter does alike: check recipes, keep calibrations, measure sensitivity.
+"""The part that recipe exporters share: checks, kept calibrations, sensitivity.
 
     cache_dir/
       graph-KEY/        the float network, traced once for each source
@@ -203,7 +203,7 @@ class BaseRecipeExporter(ABC):
     def lineage(
         self, recipe: Recipe, done: Mapping[str, str], **facts: object
     ) -> Mapping[str, str]:
-        """What a package made by a recipe says of itself.
+        """The lineage of a package that is made by a recipe.
 
         Args:
             done: 'used' (the calibration as the library did it) and 'float_nodes'.

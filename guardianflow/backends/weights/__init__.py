@@ -8,5 +8,6 @@ product_counter.py     counts multiply-adds without computing them
 ultralytics_models.py  opens checkpoints without Ultralytics' side effects
 checkpoints.py         looks at a checkpoint, and opens just the bytes looked at
 pickled_names.py       finds what a pickle would import and call, without running it
+pickle_archives.py     reads the archives that pickles come in
 detector_names.py      the names that detectors' checkpoints are made of
 """

@@ -1,4 +1,4 @@
-"""What was read of a checkpoint, kept by its sha256, so that the same file is not opened again.
+"""Keeps what was read of a checkpoint by its sha256, so that it is not opened again.
 
     cache_dir/KEY.json    facts and figures; KEY is a hash over the file, the input size, and all
                           that reads: our modules and the versions of the libraries
@@ -31,7 +31,7 @@ LIBRARIES = ("torch", "ultralytics")
 def facts_and_figures(
     seen: checkpoints.Look, input_size: int, accepted: Collection[str], cache_dir: Path | None
 ) -> tuple[WeightFacts, dict[str, str]]:
-    """What a checkpoint says of itself, and its figures as a lineage holds them.
+    """Read what a checkpoint says of itself, and its figures as a lineage holds them.
 
     Args:
         seen: the file, looked at.
@@ -56,7 +56,7 @@ def facts_and_figures(
 
 
 def _place(cache_dir: Path, content: bytes, input_size: int) -> Path | None:
-    """Where the answer for a file lies; None where nothing can be kept."""
+    """The place of the answer for a file; None where nothing can be kept."""
     try:
         versions = [importlib.metadata.version(name) for name in LIBRARIES]
         readers = [sha256_of(Path(str(module.__file__))) for module in READERS]

@@ -1,4 +1,4 @@
-"""How large a detector is and how much it computes: parameters and floating-point operations.
+"""Counts a detector's parameters and floating-point operations.
 
 Counted on the PyTorch model as it is deployed (batch norms folded into their convolutions, the
 training's second head left out) when its package is made, and carried along in the lineage: an

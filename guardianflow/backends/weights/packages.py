@@ -87,7 +87,7 @@ def package_from_weights(
 def _read(
     weights: Path, input_size: int, trusted: bool, cache_dir: Path | None
 ) -> tuple[WeightFacts, dict[str, str]]:
-    """What the file says of itself, and what a lineage is to say of it."""
+    """Read what the file says of itself, and what a lineage is to say of it."""
     accepted = (checkpoints.ANYTHING,) if trusted else ()
     file = weight_files.the_file(weights)
     if weight_files.READABLE[file.suffix.lower()].name != SOURCE:
@@ -104,7 +104,7 @@ def _problems(
     thresholds: Mapping[str, float],
     where: str,
 ) -> Iterator[Problem]:
-    """What contradicts the file or itself."""
+    """Everything that contradicts the file or itself."""
     told = facts.class_names
     if given is None and told is None:
         yield Problem("the file names no classes; give class_names", where)

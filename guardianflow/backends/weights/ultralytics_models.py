@@ -18,7 +18,7 @@ from typing import Any
 from ...contracts.errors import BackendError, SourceError
 from ..exporting import environment, loggers_to_log, require
 from . import checkpoints
-from .pickled_names import is_tar
+from .pickle_archives import is_tar
 
 INSTALL = "pip install ultralytics torch torchvision"
 _OPENING = threading.Lock()
@@ -165,7 +165,7 @@ def architecture(model: Any) -> str:
 
 
 def _no_checkpoint(seen: checkpoints.Look) -> str:
-    """What a file is that has not even the form of a checkpoint; '' for all others."""
+    """Names what a file is that has not even the form of a checkpoint; '' for all others."""
     start = seen.content[:4]
     if not seen.content:
         return "the file is empty"

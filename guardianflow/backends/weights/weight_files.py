@@ -1,4 +1,4 @@
-"""What a weight file says of itself: class names, input size, precision, kind of output.
+"""Reads what a weight file says of itself: class names, input size, precision, output.
 
     read(file)        .pt  .onnx  .xml(+.bin)  .engine  or a directory with one of them
       └─ WeightFacts  checked to be a detector; what a file does not say is None
@@ -37,7 +37,7 @@ RT_INFO_NAMES = ["guardianflow", "names"]
 
 @dataclass(frozen=True)
 class WeightFacts:
-    """What a detector's file says of itself.
+    """The words of a detector's file about itself.
 
     Args:
         files: name in a package → where it lies now; the first is the one a backend opens.
@@ -100,7 +100,7 @@ def read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
 
 
 def facts_of(model: Any, file: Path) -> WeightFacts:
-    """What an opened checkpoint says of itself."""
+    """Read what an opened checkpoint says of itself."""
     names = ultralytics_models.class_names(model)
     return WeightFacts(
         backend=SOURCE,
