@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contracts.backends import BackendInfo
+from ..contracts.errors import BackendError, ConfigurationError
 from ..contracts.results import DetectorPackage, ExportRequest
 from . import catalogue, exporting
 from .quantisation.calibration import CalibrationImages
-from .sessions import CheckedSession, check_batch_size, check_kind, check_mode
+from .sessions import CheckedSession
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray
+
+
+MODES = ("latency", "throughput")
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,15 @@ class BaseBackend(ABC):
         mode: str = "latency",
     ) -> CheckedSession:
         """Open a package's files; see `contracts.ports.Backend.open`."""
-        check_kind(package, self.name)
-        check_batch_size(batch_size)
-        check_mode(mode)
+        if package.spec.backend != self.name:
+            raise BackendError(
+                f"the '{self.name}' backend can't open a package of '{package.spec.backend}'; "
+                "use guardianflow.backends.catalogue.open_session, which picks by the package"
+            )
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size must be 1 or more but got {batch_size}")
+        if mode not in MODES:
+            raise ConfigurationError(f"mode must be one of {', '.join(MODES)} but got {mode!r}")
         with exporting.foreign_errors(f"opening {package.weights_path} with {self.info.label}"):
             return self._open(package, batch_size, device, mode)
 

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ..contracts.errors import BackendError, ConfigurationError, EvaluationError
-from ..contracts.results import DetectorPackage, DetectorSpec, SessionInfo
+from ..contracts.errors import EvaluationError
+from ..contracts.results import DetectorSpec, SessionInfo
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
-
-
-MODES = ("latency", "throughput")
 
 
 class CheckedSession(ABC):
@@ -151,27 +148,6 @@ class SideBySide:
     def close(self) -> None:
         """Wait for calls under way and end the threads."""
         self._threads.shutdown()
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Raises ConfigurationError unless `batch_size` is a positive whole number."""
-    if batch_size < 1:
-        raise ConfigurationError(f"batch_size must be 1 or more but got {batch_size}")
-
-
-def check_mode(mode: str) -> None:
-    """Raises ConfigurationError unless `mode` is one there is."""
-    if mode not in MODES:
-        raise ConfigurationError(f"mode must be one of {', '.join(MODES)} but got {mode!r}")
-
-
-def check_kind(package: DetectorPackage, backend: str) -> None:
-    """Raises BackendError when a package of another backend is opened."""
-    if package.spec.backend != backend:
-        raise BackendError(
-            f"the '{backend}' backend can't open a package of '{package.spec.backend}'; "
-            "use guardianflow.backends.catalogue.open_session, which picks by the package"
-        )
 
 
 def padded(images: ImageArray, batch_size: int) -> ImageArray:

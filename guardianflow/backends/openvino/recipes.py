@@ -42,6 +42,7 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
     """Makes OpenVINO packages by recipes; see `contracts.quantisation.RecipeExporter`."""
 
     backend = "openvino"
+    weights = openvino_runtime.WEIGHTS
     libraries = ("openvino", "nncf")
 
     def __init__(
@@ -161,9 +162,7 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
         """The package of a network whose weights are still float behind their quantisers."""
         from openvino._offline_transformations import compress_quantize_weights_transformation
 
-        spec = self._source.spec
-        weights = openvino_runtime.WEIGHTS
-        with exporting.complete_or_absent(destination) as work:
+        def write(target: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
             with exporting.foreign_errors(f"making OpenVINO int8 '{recipe.label}'"):
                 quantised, every = quantised_convolutions(model), convolutions(model)
                 if not quantised:
@@ -172,22 +171,14 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
                         "groups go with them; leave fewer groups float, or export as fp32 or fp16"
                     )
                 compress_quantize_weights_transformation(model)
-                openvino_runtime.save(self._openvino, model, spec, work / weights, "int8")
-            return exporting.finished_package(
-                work,
-                destination,
-                spec,
-                backend=self.backend,
-                precision="int8",
-                weights=weights,
-                lineage=self.lineage(
-                    recipe,
-                    self.calibrated(recipe).done,
-                    bias_correction="nncf fast" if recipe.bias_correction else "none",
-                    float_convolutions=f"{len(every) - len(quantised)} of {len(every)}",
-                    **facts,
-                ),
-            )
+                openvino_runtime.save(self._openvino, model, self._source.spec, target, "int8")
+            more = {
+                "bias_correction": "nncf fast" if recipe.bias_correction else "none",
+                "float_convolutions": f"{len(every) - len(quantised)} of {len(every)}",
+            }
+            return self.calibrated(recipe).done, more | dict(facts)
+
+        return self._package(recipe, destination, write)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 SENSITIVITY_IMAGES = 8
 SHARES = "shares.json"
+Facts = Mapping[str, str]
 
 
 class BaseRecipeExporter(ABC):
@@ -57,6 +58,7 @@ class BaseRecipeExporter(ABC):
     """
 
     backend: str
+    weights: str
     libraries: tuple[str, ...]
     tracers = ("torch", "ultralytics", "onnx", "onnxslim")
 
@@ -200,27 +202,38 @@ class BaseRecipeExporter(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def lineage(
-        self, recipe: Recipe, done: Mapping[str, str], **facts: object
-    ) -> Mapping[str, str]:
-        """The lineage of a package that is made by a recipe.
+    def _package(
+        self, recipe: Recipe, destination: Path, write: Callable[[Path], tuple[Facts, Facts]]
+    ) -> DetectorPackage:
+        """The package of a recipe, complete or not at all.
 
         Args:
-            done: 'used' (the calibration as the library did it) and 'float_nodes'.
-            facts: more.
+            write: writes the weights to the file that it is given; returns what was done, as
+                `how_done` gives it, and more facts for the lineage.
         """
-        request = ExportRequest("int8", recipe.method, recipe.calibration_method)
-        return exporting.lineage(
-            self._source,
-            [*self.tracers, *self.libraries],
-            **int8_facts(request, done, len(self._images)),
-            recipe_label=recipe.label,
-            recipe_digest=recipe.digest,
-            float_groups=", ".join(recipe.float_groups) or "none",
-            preset=recipe.preset,
-            calibration_digest=self.images_digest,
-            **facts,
-        )
+        with exporting.complete_or_absent(destination) as work:
+            done, facts = write(work / self.weights)
+            request = ExportRequest("int8", recipe.method, recipe.calibration_method)
+            lineage = exporting.lineage(
+                self._source,
+                [*self.tracers, *self.libraries],
+                **int8_facts(request, done, len(self._images)),
+                recipe_label=recipe.label,
+                recipe_digest=recipe.digest,
+                float_groups=", ".join(recipe.float_groups) or "none",
+                preset=recipe.preset,
+                calibration_digest=self.images_digest,
+                **facts,
+            )
+            return exporting.finished_package(
+                work,
+                destination,
+                self._source.spec,
+                backend=self.backend,
+                precision="int8",
+                weights=self.weights,
+                lineage=lineage,
+            )
 
     @cached_property
     def images_digest(self) -> str:
@@ -282,30 +295,20 @@ class BaseRecipeExporter(ABC):
         if place.is_dir():
             LOGGER.debug("%s: taken from %s", kind, place)
             return place
-        hidden = self._hidden_dir(kind)
-        try:
-            work = hidden / "complete"
-            work.mkdir()
-            fill(work)
-            try:
-                work.rename(place)
-            except OSError:
-                # Another process was first: what it made of the same is the same.
-                if not place.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-        return place
-
-    def _hidden_dir(self, kind: str) -> Path:
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=self._cache))
-        except OSError as exc:
-            raise ConfigurationError(
-                f"the cache must be a directory that can be written to but {self._cache} can't "
-                f"({exc}); name another one"
-            ) from exc
+            with exporting.complete_or_absent(place) as work:
+                fill(work)
+        except (OSError, ConfigurationError) as exc:
+            # Another process may have been first: what it made of the same is the same.
+            if not place.is_dir():
+                if isinstance(exc, ConfigurationError):
+                    raise
+                raise ConfigurationError(
+                    f"the cache must be a directory that can be written to but {self._cache} can't "
+                    f"({exc}); name another one"
+                ) from exc
+        return place
 
 
 def _outputs(package: DetectorPackage, images: Sequence[ImageArray]) -> RawOutput:

@@ -90,7 +90,7 @@ def _read(
     """Read what the file says of itself, and what a lineage is to say of it."""
     accepted = (checkpoints.ANYTHING,) if trusted else ()
     file = weight_files.the_file(weights)
-    if weight_files.READABLE[file.suffix.lower()].name != SOURCE:
+    if weight_files.readable()[file.suffix.lower()].name != SOURCE:
         return weight_files.read(file, accepted), {}
     seen = checkpoints.look(file)
     facts, figures = facts_and_figures(seen, input_size, accepted, cache_dir)

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...contracts.backends import SOURCE
+from ...contracts.backends import SOURCE, BackendInfo
 from ...contracts.errors import SourceError
 from ..catalogue import CATALOGUE, load
 from ..exporting import require
 from . import ultralytics_models
 
-READABLE = {info.file_kind: info for info in CATALOGUE.values() if info.reader}
-"""Suffix → the backend whose files have it, as far as such files tell what they are."""
 QUANTISED_KINDS = frozenset(
     {"QuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 )
@@ -70,27 +68,33 @@ def read(weights: Path, accepted: Collection[str] = ()) -> WeightFacts:
         MissingDependencyError: the library that reads it is not installed.
     """
     file = the_file(weights)
-    info = READABLE[file.suffix.lower()]
+    info = readable()[file.suffix.lower()]
     facts: WeightFacts = load(info.reader)(file, *([accepted] if info.pickled else []))
     return facts
 
 
+def readable() -> dict[str, BackendInfo]:
+    """Suffix → the backend whose files have it, as far as such files tell what they are."""
+    return {info.file_kind: info for info in CATALOGUE.values() if info.reader}
+
+
 def the_file(weights: Path) -> Path:
     """The weight file that a path means: itself, or the only one of a directory."""
+    kinds = readable()
     if not weights.exists():
         raise SourceError(f"{weights} does not exist; name a weight file on this machine")
     if weights.is_dir():
-        found = sorted(p for p in weights.iterdir() if p.suffix.lower() in READABLE)
+        found = sorted(p for p in weights.iterdir() if p.suffix.lower() in kinds)
         if len(found) != 1:
             have = ", ".join(p.name for p in found) or "none"
             raise SourceError(
-                f"{weights} must hold exactly one of *{', *'.join(READABLE)} but holds {have}; "
+                f"{weights} must hold exactly one of *{', *'.join(kinds)} but holds {have}; "
                 "name the file itself"
             )
         return found[0]
-    if weights.suffix.lower() not in READABLE:
+    if weights.suffix.lower() not in kinds:
         raise SourceError(
-            f"{weights} must end in one of {', '.join(READABLE)} but ends in '{weights.suffix}'"
+            f"{weights} must end in one of {', '.join(kinds)} but ends in '{weights.suffix}'"
         )
     return weights
 
