@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,16 +53,11 @@ class Detector:
         device: str = "auto",
         mode: str = "latency",
     ) -> Detector:
-        """Open a package's files with the backend they were made for.
+        """Open a package's files with the backend they were made for; see the Backend port.
 
         Args:
-            package: files and their description.
             batch_size: most images a call of the session takes.
-            device: 'auto', 'cpu', 'cuda', '0' …
             mode: 'latency', or 'throughput' to have several calls under way at once.
-
-        Raises:
-            MissingDependencyError, BackendUnavailableError, BackendError: see the Backend port.
         """
         from .backends.catalogue import open_session
 
@@ -72,12 +66,12 @@ class Detector:
 
     @property
     def spec(self) -> DetectorSpec:
-        """What the model is."""
+        """The model's description."""
         return self._spec
 
     @property
     def info(self) -> SessionInfo:
-        """What the session really runs on, as the library reports it."""
+        """The session's own report of what it really runs on."""
         return self._session.info
 
     @property
@@ -93,15 +87,9 @@ class Detector:
         iou: float | None = None,
         multi_label: bool = False,
     ) -> list[Detections]:
-        """Find objects; more images than the session takes at once go through in turns.
+        """Find objects; see the ObjectDetector port.
 
-        Args:
-            images: each uint8, H×W×3, RGB, any size.
-            confidence, iou: thresholds in 0…1; None takes the deployed ones.
-            multi_label: let a box count for every class above `confidence`; see decode().
-
-        Returns:
-            One Detections per image, in order.
+        More images than the session takes at once go through in turns.
 
         Raises:
             EvaluationError: an image, a threshold or the network's output is not as promised.
@@ -134,22 +122,11 @@ class Detector:
         return batch, letterboxes
 
     def infer(self, batch: ImageArray) -> RawOutput:
-        """Run the network alone.
-
-        Args:
-            batch: uint8, N×S×S×3, RGB, letterboxed; N at most the session's batch size.
-
-        Returns:
-            float32, N×(4+classes)×anchors or N×K×6.
-        """
+        """Run the network alone; see the Session port."""
         return self._session.infer(batch)
 
     def submit(self, batch: ImageArray) -> Future[RawOutput]:
-        """Run the network alone, beside other calls; see the Session port.
-
-        Args:
-            batch: as for infer.
-        """
+        """Run the network alone, beside other calls; see the Session port."""
         return self._session.submit(batch)
 
     def postprocess(
@@ -195,10 +172,5 @@ class Detector:
     def __enter__(self) -> Detector:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         return self.work_dir / "probes"
 
     @cached_property
+    def checkpoints_dir(self) -> Path:
+        return self.work_dir / "checkpoints"
+
+    @cached_property
     def code_dir(self) -> Path:
         return self.work_dir / "code"
 

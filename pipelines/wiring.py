@@ -39,7 +39,7 @@ def connect(tracking_uri: str | None = None) -> Ports:
     Raises:
         TrackingError: the store can't be reached.
     """
-    from guardianflow.backends.catalogue import requirements_for
+    from guardianflow.backends.catalogue import runtime_of
     from guardianflow.run_tracking.alias_store import MlflowAliasStore
     from guardianflow.run_tracking.mlflow_store import MlflowStore
     from guardianflow.run_tracking.registry import MlflowRegistry
@@ -47,7 +47,7 @@ def connect(tracking_uri: str | None = None) -> Ports:
     store = MlflowStore(tracking_uri)
     return Ports(
         store,
-        MlflowRegistry(store.tracking_uri, requirements_for=requirements_for),
+        MlflowRegistry(store.tracking_uri, runtime_of),
         MlflowAliasStore(store.tracking_uri),
     )
 

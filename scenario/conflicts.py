@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from guardianflow.contracts.backends import DEFAULT
+
+from .fields import SEARCHABLE, TRAINABLE, by_its_name
+
 Conflict = tuple[tuple[str | int, ...], str]
 """Where, and what."""
 
-SEARCHABLE = ("openvino", "onnx")
-"""Backends whose int8 recipes can be searched."""
-TRAINABLE = ("openvino",)
-"""Backends whose quantised networks can be trained on (QAT)."""
 LATER_COMPARISONS = ("architectures", "run_ids", "model_versions", "datasets")
 """Kinds of comparison that a user may know from the documentation of a later version."""
 GATES = (
@@ -96,7 +96,7 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
     several = isinstance(written, (list, tuple))
     variants = list(written) if isinstance(written, (list, tuple)) else [written]
     formats = [
-        (_look(each, "backend", "openvino"), _look(each, "precision", "int8")) for each in variants
+        (_look(each, "backend", DEFAULT), _look(each, "precision", "int8")) for each in variants
     ]
     yield from _repeated(formats if several else (), ("quantization",), "quantization")
     for index, (variant, (backend, precision)) in enumerate(zip(variants, formats, strict=True)):
@@ -116,7 +116,7 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
 
 def _qat_problem(variant: object) -> str:
     """The contradiction about QAT in one variant of `quantization`; '' where there is none."""
-    backend = _look(variant, "backend") or "openvino"
+    backend = _look(variant, "backend") or DEFAULT
     precision = _look(variant, "precision") or "int8"
     asked = _look(variant, "method") == "qat"
     allowed = _look(_look(variant, "search"), "allow_qat") is True
@@ -153,7 +153,7 @@ def _of_comparison(values: Mapping[str, object]) -> Iterator[Conflict]:
         )
     if isinstance(variants, (list, tuple)):
         made = ((_look(each, "backend"), _look(each, "precision")) for each in variants)
-        formats = (("pytorch" if backend == "native" else backend, p) for backend, p in made)
+        formats = ((by_its_name(backend), p) for backend, p in made)
         yield from _repeated(formats, ("comparison", "quantization_variants"), "comparison")
 
 

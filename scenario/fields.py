@@ -13,9 +13,12 @@ import unicodedata
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+
+from guardianflow.backends.catalogue import CATALOGUE, device_names, made_names
+from guardianflow.contracts.backends import SOURCE
 
 from . import naming
 
@@ -153,9 +156,9 @@ def option_key(key: object) -> str:
     raise ValueError(f"its keys must be text of 1 to {MAX_KEY_LENGTH} characters")
 
 
-def native_is_pytorch(value: object) -> object:
+def by_its_name(value: object) -> object:
     """Users call the trained detector's own library 'native'."""
-    return "pytorch" if value == "native" else value
+    return SOURCE if value in SOURCE_ALIASES else value
 
 
 def check_drop_key(value: str) -> str:
@@ -180,7 +183,11 @@ def null_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
-DEVICES = ("auto", "cpu", "cuda", "mps", "tensorrt", "openvino")
+DEVICES = ("auto", "cpu", "cuda", "mps", *device_names())
+MADE = made_names()
+SOURCE_ALIASES = CATALOGUE[SOURCE].aliases
+SEARCHABLE = tuple(name for name in MADE if CATALOGUE[name].searchable)
+TRAINABLE = tuple(name for name in MADE if CATALOGUE[name].trainable)
 
 Written = Annotated[str, BeforeValidator(as_text), STRICT]
 """Text, or a number or path as it was written."""
@@ -211,10 +218,16 @@ Device = Annotated[
     AfterValidator(check_device),
     Expected(f"{', '.join(DEVICES)}, cuda:0, or the number of a GPU like 0 or 0,1"),
 ]
-ComparedBackend = Annotated[
-    Literal["native", "pytorch", "openvino", "onnx", "tensorrt"],
-    BeforeValidator(native_is_pytorch),
-]
+if TYPE_CHECKING:
+    MadeBackend = str
+    ComparedBackend = str
+    SourceBackend = str
+else:
+    MadeBackend = Literal[MADE]
+    ComparedBackend = Annotated[
+        Literal[(*SOURCE_ALIASES, SOURCE, *MADE)], BeforeValidator(by_its_name)
+    ]
+    SourceBackend = Literal[SOURCE]
 Positive = Annotated[int, Field(strict=True, ge=1), Expected("a whole number ≥ 1")]
 NotNegative = Annotated[int, Field(strict=True, ge=0), Expected("a whole number ≥ 0")]
 Seed = Annotated[

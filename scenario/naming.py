@@ -14,13 +14,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from guardianflow.contracts.backends import ORIGINAL
+
 MAX_PART_LENGTH = 45
 """Five parts and the longest suffix together stay within the 256 characters MLflow stores."""
 
 FORBIDDEN = (".", "/", ":", "%", "__", "\\", "@", "#", "?")
 """'.', '/' and '__' join parts; MLflow refuses ':' and '%'; the rest break models:/NAME@alias."""
 
-ORIGINAL_VARIANTS = ("fp32", "pytorch_fp32")
+ORIGINAL_VARIANTS = ("fp32", ORIGINAL)
 """The trained detector itself: its registered name has no suffix."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from guardianflow.contracts.backends import DEFAULT, SOURCE
 from guardianflow.contracts.errors import Problem, ScenarioError
 from guardianflow.contracts.releases import ReleaseLimits
 
@@ -183,7 +184,7 @@ class QuantizationParams(Section):
     """
 
     method: Literal["static", "dynamic", "qat"] = "static"
-    backend: Literal["openvino", "tensorrt", "onnx"] = "openvino"
+    backend: kind.MadeBackend = DEFAULT
     precision: Precision = "int8"
     calibration_size: kind.Positive = 500
     calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
@@ -199,7 +200,7 @@ class QuantizationParams(Section):
 class NativeParams(QuantizationParams):
     """PyTorch at another precision. A comparison makes it; `quantization` in a file can't ask."""
 
-    backend: Literal["pytorch"] = "pytorch"  # type: ignore[assignment]  # of a frozen section
+    backend: kind.SourceBackend = SOURCE
 
 
 class ComparisonVariant(Section):
@@ -234,7 +235,7 @@ class ComparisonVariant(Section):
                     values[name] = found.pop()
         if own.get("method", "static") != "static":
             values.pop("search", None)  # a search is for static recipes
-        made = NativeParams if self.backend == "pytorch" else QuantizationParams
+        made = NativeParams if self.backend == SOURCE else QuantizationParams
         return made(**(values | own))
 
 

@@ -280,7 +280,7 @@ def advice(verdict: ProbeVerdict, *, has_gpu: bool) -> str:
     if verdict.isa_cap:
         return f"nothing: GuardianFlow sets {ISA_VARIABLE}={verdict.isa_cap} itself"
     wants_gpu = verdict.verdict == "missing-device" or (
-        verdict.verdict == "missing-library" and verdict.backend == "tensorrt"
+        verdict.verdict == "missing-library" and "cpu" not in CATALOGUE[verdict.backend].hardware
     )
     if wants_gpu and not has_gpu:
         return "nothing: it is for machines with an NVIDIA GPU"

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from guardianflow.backends.catalogue import CATALOGUE
 from guardianflow.contracts.errors import ScenarioError, SourceError
 from guardianflow.contracts.given import given_path
 from pipelines.command_line import flag_overrides, load_asked, run_command
@@ -22,7 +23,7 @@ from pipelines.stage.plan import is_run_id
 from pipelines.wiring import Ports
 from scenario import Scenario, build_scenario, load_scenario
 
-WEIGHT_SUFFIXES = (".pt", ".onnx", ".xml", ".engine")
+WEIGHT_SUFFIXES = tuple(info.file_kind for info in CATALOGUE.values())
 
 
 def run_scenario(asked: RunCommand) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardianflow.backends.catalogue import device_names
 from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.support.suggestions import did_you_mean
 
@@ -152,7 +153,7 @@ def _device(name: object, problems: Problems) -> str:
 
     text = str(name)
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if text in ("auto", "tensorrt", "openvino", "None", ""):
+    if text in ("auto", *device_names(), "None", ""):
         return "0" if gpus else "cpu"
     if text in ("cpu", "mps"):
         return text

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments_adapters.ultralytics_isolation import ultralytics_at_work
+from guardianflow.backends.catalogue import device_names
 from guardianflow.contracts.errors import ConfigurationError, TrainerError
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def _device(name: str) -> torch.device:
     import torch
 
     there = torch.cuda.is_available()
-    if name in ("auto", "openvino", "tensorrt"):
+    if name in ("auto", *device_names()):
         return torch.device("cuda:0" if there else "cpu")
     text = f"cuda:{name}" if name.isdigit() else name
     if text.startswith("cuda") and not there:

@@ -1,7 +1,8 @@
 """Inference backends: what each can do, how its files are made, how they are run.
 
     catalogue.py         every backend as data; get_backend, open_session
-    exporting.py         what every export does alike
+    base.py              what every backend does alike
+    exporting.py         complete or absent packages, errors of libraries, lineage
     sessions.py          what every session does alike
     interchange.py       PyTorch → the one ONNX graph that every other export starts from
     hardware.py          cores, instruction sets and devices of this machine
@@ -13,5 +14,7 @@
     weights/             weight files that people and trainers give
     probe/               does a backend run on this machine?
 
-Nothing is imported here: opening one backend must not load the libraries of another.
+Nothing is imported here: opening one backend must not load the libraries of another. A new backend
+is one file, best with a `base.BaseBackend`, and one entry in `catalogue.OURS`; or both in a package
+of its own, see `contracts.backends`.
 """

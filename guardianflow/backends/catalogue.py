@@ -1,4 +1,7 @@
-"""What each inference backend can do, as data, and where to find it.
+"""The inference backends there are: an entry each, and what opens them.
+
+An entry says all that other rooms need to know of a backend; `contracts.backends.BackendInfo` says
+what that is. A backend of a package of its own has its entry there, as an entry point.
 
 Importing this module loads no inference library; asking for a backend loads only its own.
 """
@@ -8,18 +11,21 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from ..contracts.backends import DEFAULT, ENTRY_POINTS, SOURCE, BackendInfo, BackendRuntime
+from ..contracts.detector_package import PRECISIONS
 from ..contracts.errors import (
     BackendUnavailableError,
     ConfigurationError,
     MissingDependencyError,
 )
 from ..contracts.ports import Backend, Session
+from ..contracts.quantisation import PRESETS
 from ..contracts.results import DetectorPackage, ExportRequest
 from ..support.suggestions import did_you_mean
 
@@ -28,105 +34,119 @@ if TYPE_CHECKING:
     from ..contracts.quantisation import RecipeExporter
 
 METHODS = ("static", "dynamic", "qat")
-PRECISIONS = ("fp32", "fp16", "int8")
 CALIBRATION_METHODS = ("entropy", "minmax", "percentile")
-ALIASES = MappingProxyType({"native": "pytorch", "onnxruntime": "onnx"})
+LOGGER = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class BackendInfo:
-    """One backend, described.
-
-    Args:
-        name: as in DetectorSpec.backend.
-        label: for people.
-        library: module that runs the files.
-        precisions: precision → int8 methods it can make; () where methods don't apply. 'qat'
-            is made by its exporter, not by an export.
-        file_kind: suffix of the file it opens.
-        module, class_name: where it is implemented, relative to this package.
-        requirements: distributions needed to run (not to make) its files.
-        install: command that installs them.
-        exporter: module and class that make int8 packages by recipes; () where there is none.
-    """
-
-    name: str
-    label: str
-    library: str
-    precisions: Mapping[str, tuple[str, ...]]
-    file_kind: str
-    module: str
-    class_name: str
-    requirements: tuple[str, ...]
-    install: str
-    recipe_exporter: tuple[str, str] | tuple[()] = ()
-
-    def supports(self, precision: str, method: str = "static") -> bool:
-        """Whether it can export this precision (and, for int8, by this method)."""
-        methods = self.precisions.get(precision)
-        return methods is not None and (not methods or method in methods)
-
-
-CATALOGUE: Mapping[str, BackendInfo] = MappingProxyType(
-    {
-        "pytorch": BackendInfo(
-            name="pytorch",
-            label="PyTorch",
-            library="ultralytics",
-            precisions={"fp32": (), "fp16": ()},
-            file_kind=".pt",
-            module="pytorch",
-            class_name="PytorchBackend",
-            # ultralytics itself brings this OpenCV; the headless one would overwrite its files
-            requirements=("torch", "torchvision", "ultralytics", "numpy", "opencv-python"),
-            install="pip install ultralytics torch torchvision",
-        ),
-        "onnx": BackendInfo(
-            name="onnx",
-            label="ONNX Runtime",
-            library="onnxruntime",
-            precisions={"fp32": (), "fp16": (), "int8": ("static", "dynamic")},
-            file_kind=".onnx",
-            module="onnx.runtime",
-            class_name="OnnxBackend",
-            requirements=("onnxruntime", "numpy", "opencv-python-headless"),
-            install="pip install onnx onnxruntime onnxslim",
-            recipe_exporter=("onnx.recipes", "OnnxRecipeExporter"),
-        ),
-        "openvino": BackendInfo(
-            name="openvino",
-            label="OpenVINO",
-            library="openvino",
-            precisions={"fp32": (), "fp16": (), "int8": ("static", "qat")},
-            file_kind=".xml",
-            module="openvino.runtime",
-            class_name="OpenvinoBackend",
-            requirements=("openvino", "numpy", "opencv-python-headless"),
-            install="pip install openvino nncf",
-            recipe_exporter=("openvino.recipes", "OpenvinoRecipeExporter"),
-        ),
-        "tensorrt": BackendInfo(
-            name="tensorrt",
-            label="TensorRT",
-            library="tensorrt",
-            precisions={"fp32": (), "fp16": (), "int8": ("static",)},
-            file_kind=".engine",
-            module="tensorrt_runtime",
-            class_name="TensorrtBackend",
-            requirements=(
-                "tensorrt",
-                "torch",
-                "nvidia-ml-py",
-                "numpy",
-                "opencv-python-headless",
-            ),
-            install="pip install guardianflow[tensorrt]",
-        ),
-    }
+OURS = (
+    BackendInfo(
+        name=SOURCE,
+        label="PyTorch",
+        library="ultralytics",
+        distribution="torch",
+        aliases=("native",),
+        precisions={"fp32": (), "fp16": ()},
+        file_kind=".pt",
+        module=".pytorch",
+        class_name="PytorchBackend",
+        # ultralytics itself brings this OpenCV; the headless one would overwrite its files
+        requirements=("torch", "torchvision", "ultralytics", "numpy", "opencv-python"),
+        install="pip install ultralytics torch torchvision",
+        hardware=("cpu", "cuda"),
+        gpu_precisions=("fp16",),
+        reader=(".weights.weight_files", "read_pt"),
+        pickled=True,
+    ),
+    BackendInfo(
+        name="onnx",
+        label="ONNX Runtime",
+        library="onnxruntime",
+        aliases=("onnxruntime",),
+        precisions={"fp32": (), "fp16": (), "int8": ("static", "dynamic")},
+        file_kind=".onnx",
+        module=".onnx.runtime",
+        class_name="OnnxBackend",
+        requirements=("onnxruntime", "numpy"),
+        install="pip install onnx onnxruntime onnxslim",
+        hardware=("cpu", "cuda"),
+        recipe_exporter=(".onnx.recipes", "OnnxRecipeExporter"),
+        reader=(".weights.weight_files", "read_onnx"),
+    ),
+    BackendInfo(
+        name="openvino",
+        label="OpenVINO",
+        library="openvino",
+        precisions={"fp32": (), "fp16": (), "int8": ("static", "qat")},
+        file_kind=".xml",
+        module=".openvino.runtime",
+        class_name="OpenvinoBackend",
+        requirements=("openvino", "numpy"),
+        install="pip install openvino nncf",
+        is_device=True,
+        recipe_exporter=(".openvino.recipes", "OpenvinoRecipeExporter"),
+        presets=PRESETS,
+        reader=(".weights.weight_files", "read_xml"),
+    ),
+    BackendInfo(
+        name="tensorrt",
+        label="TensorRT",
+        library="tensorrt",
+        precisions={"fp32": (), "fp16": (), "int8": ("static",)},
+        file_kind=".engine",
+        module=".tensorrt_runtime",
+        class_name="TensorrtBackend",
+        requirements=("tensorrt", "torch", "nvidia-ml-py", "numpy"),
+        install="pip install guardianflow[tensorrt]",
+        hardware=("cuda",),
+        is_device=True,
+        reader=(".weights.weight_files", "read_engine"),
+    ),
 )
 
+
+class _Catalogue(Mapping[str, BackendInfo]):
+    """Name → entry: ours, then those that installed packages bring.
+
+    Read when it is first asked: a package's entry may lie beside code that imports this module.
+    """
+
+    @cached_property
+    def _entries(self) -> dict[str, BackendInfo]:
+        found = {info.name: info for info in OURS}
+        for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+            try:
+                info = entry.load()
+                found.setdefault(info.name, info)  # nobody replaces ours
+            except Exception as exc:  # somebody else's code
+                told = f"{entry.name} = {entry.value}"
+                LOGGER.warning("entry point %s is no backend and is left out: %s", told, exc)
+        return found
+
+    def __getitem__(self, name: str) -> BackendInfo:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+CATALOGUE = _Catalogue()
+
+
+def made_names() -> tuple[str, ...]:
+    """Backends that files are made for from a trained detector, the usual one first."""
+    return tuple(sorted((name for name in CATALOGUE if name != SOURCE), key=DEFAULT.__ne__))
+
+
+def device_names() -> tuple[str, ...]:
+    """Backends that `environment.device` may name."""
+    return tuple(info.name for info in CATALOGUE.values() if info.is_device)
+
+
+HEADLESS_OPENCV = "opencv-python-headless"
 OPENCV_DISTRIBUTIONS = (
-    "opencv-python-headless",
+    HEADLESS_OPENCV,
     "opencv-python",
     "opencv-contrib-python-headless",
     "opencv-contrib-python",
@@ -139,11 +159,28 @@ def backend_info(name: str) -> BackendInfo:
     Raises:
         ConfigurationError: unknown; names the nearest.
     """
-    known = ALIASES.get(name.strip().lower(), name.strip().lower())
+    aliases = {alias: info.name for info in CATALOGUE.values() for alias in info.aliases}
+    known = name.strip().lower()
+    known = aliases.get(known, known)
     if known in CATALOGUE:
         return CATALOGUE[known]
-    choices = [*CATALOGUE, *ALIASES]
-    raise ConfigurationError(unknown("backend", name, choices))
+    raise ConfigurationError(unknown("backend", name, [*CATALOGUE, *aliases]))
+
+
+def device_for(device: str, backend: str) -> str:
+    """`environment.device` for one backend; the name of another backend is no device there."""
+    return "auto" if device in device_names() and device != backend else device
+
+
+def load(place: tuple[str, ...]) -> Any:
+    """Import what an entry names by module and attribute."""
+    module, attribute = place
+    return getattr(importlib.import_module(module, __package__), attribute)
+
+
+def _require_library(info: BackendInfo) -> None:
+    if importlib.util.find_spec(info.library) is None:
+        raise MissingDependencyError(info.library, f"the {info.label} backend", info.install)
 
 
 def get_backend(name: str) -> Backend:
@@ -154,10 +191,8 @@ def get_backend(name: str) -> Backend:
         MissingDependencyError: its library is not installed.
     """
     info = backend_info(name)
-    if importlib.util.find_spec(info.library) is None:
-        raise MissingDependencyError(info.library, f"the {info.label} backend", info.install)
-    module = importlib.import_module(f".{info.module}", __package__)
-    return cast(Backend, getattr(module, info.class_name)())
+    _require_library(info)
+    return cast(Backend, load((info.module, info.class_name))())
 
 
 def open_session(
@@ -171,7 +206,7 @@ def open_session(
 def open_recipe_exporter(
     backend: str, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
 ) -> RecipeExporter:
-    """What makes int8 packages of `source` by recipes, to be closed when done with.
+    """Open what makes int8 packages of `source` by recipes; to be closed when done with.
 
     Args:
         backend: name or alias.
@@ -186,16 +221,14 @@ def open_recipe_exporter(
     """
     info = backend_info(backend)
     if not info.recipe_exporter:
-        able = ", ".join(other.name for other in CATALOGUE.values() if other.recipe_exporter)
+        able = ", ".join(other.name for other in CATALOGUE.values() if other.searchable)
         raise BackendUnavailableError(
             f"{info.label} makes no int8 by recipes; a search needs one of {able}. Leave "
             "quantization.search out to export this backend's own precisions"
         )
-    if importlib.util.find_spec(info.library) is None:
-        raise MissingDependencyError(info.library, f"the {info.label} backend", info.install)
-    module_name, class_name = info.recipe_exporter
-    module = importlib.import_module(f".{module_name}", __package__)
-    return cast("RecipeExporter", getattr(module, class_name)(source, calibration, cache_dir))
+    _require_library(info)
+    exporter: RecipeExporter = load(info.recipe_exporter)(source, calibration, cache_dir)
+    return exporter
 
 
 def check_request(info: BackendInfo, request: ExportRequest) -> None:
@@ -219,9 +252,9 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
     if request.precision == "int8" and request.method == "qat":
         raise BackendUnavailableError(
             no_training(info.name)
-            if not info.supports("int8", "qat")
+            if not info.trainable
             else "method 'qat' trains, which an export can't: run a quant stage with "
-            "quantization.method 'qat', or use a exporter's make_trained"
+            "quantization.method 'qat', or use a recipe exporter's make_trained"
         )
     if not info.supports(request.precision, request.method):
         can = [
@@ -234,8 +267,8 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
 
 
 def no_training(backend: str) -> str:
-    """Why this backend's networks can't be trained on quantised, and what to do."""
-    able = " or ".join(info.name for info in CATALOGUE.values() if info.supports("int8", "qat"))
+    """Says why this backend's networks can't be trained on quantised, and what to do."""
+    able = " or ".join(info.name for info in CATALOGUE.values() if info.trainable)
     return (
         f"method 'qat' (quantisation-aware training) is not available for {backend}, only for "
         f"{able}; use method 'static', which calibrates on images of the train split"
@@ -256,25 +289,30 @@ def library_version(distribution: str) -> str:
         ) from exc
 
 
-def requirements_for(backend: str) -> list[str]:
-    """Pinned pip requirements to run a package of this backend, e.g. 'openvino==2026.4.1'.
+def runtime_of(backend: str) -> BackendRuntime:
+    """The module and pinned requirements ('openvino==2026.4.1') that run a backend elsewhere.
 
-    Whichever build of OpenCV is installed gives the version; all builds share their numbers.
+    Images are decoded by OpenCV there. Whichever build of it is installed here gives the version;
+    all builds share their numbers.
 
     Raises:
         ConfigurationError: unknown backend.
         MissingDependencyError: one of them is not installed, so no version is known to work.
     """
-    pinned = []
-    for name in backend_info(backend).requirements:
-        source = _installed_opencv() if name.startswith("opencv-") else name
-        pinned.append(f"{name}=={library_version(source)}")
-    return pinned
+    info = backend_info(backend)
+    needed = list(info.requirements)
+    if not any(name in OPENCV_DISTRIBUTIONS for name in needed):
+        needed.append(HEADLESS_OPENCV)
+    versions = {
+        name: library_version(_installed_opencv() if name in OPENCV_DISTRIBUTIONS else name)
+        for name in needed
+    }
+    return BackendRuntime(info.module, tuple(f"{n}=={version}" for n, version in versions.items()))
 
 
 def _installed_opencv() -> str:
     installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
-    return next((n for n in OPENCV_DISTRIBUTIONS if n in installed), OPENCV_DISTRIBUTIONS[0])
+    return next((n for n in OPENCV_DISTRIBUTIONS if n in installed), HEADLESS_OPENCV)
 
 
 def unknown(field: str, value: str, choices: Sequence[str]) -> str:

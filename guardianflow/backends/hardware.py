@@ -1,4 +1,4 @@
-"""What this machine has to offer an inference library: cores, instruction sets, device names."""
+"""This machine as inference libraries see it: cores, instruction sets, device names."""
 
 from __future__ import annotations
 

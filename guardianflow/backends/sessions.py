@@ -1,4 +1,4 @@
-"""What every session does alike: check what goes in and what comes out, run calls side by side."""
+"""The part that sessions share: check what goes in and comes out, run calls side by side."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ..contracts.errors import BackendError, ConfigurationError, EvaluationError
-from ..contracts.results import DetectorPackage, DetectorSpec, SessionInfo
+from ..contracts.errors import EvaluationError
+from ..contracts.results import DetectorSpec, SessionInfo
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
 
 
-MODES = ("latency", "throughput")
-
-
 class CheckedSession(ABC):
-    """A session that keeps the promises of `contracts.ports.Session`; backends fill in `_run`."""
+    """A session that keeps the promises of `contracts.ports.Session`; backends fill in `_run`.
 
-    def __init__(self, spec: DetectorSpec, info: SessionInfo) -> None:
+    Args:
+        side_by_side: runs calls for throughput; None where the session was opened for latency.
+    """
+
+    def __init__(
+        self, spec: DetectorSpec, info: SessionInfo, side_by_side: SideBySide | None = None
+    ) -> None:
         self._spec = spec
         self._info = info
+        self._side_by_side = side_by_side
         self._closed = False
 
     @property
@@ -34,64 +37,50 @@ class CheckedSession(ABC):
         return self._info
 
     def infer(self, images: ImageArray) -> RawOutput:
-        """Run the network on 1 to `info.batch_size` letterboxed images.
-
-        Args:
-            images: uint8, N×S×S×3, RGB.
-
-        Returns:
-            float32, N×(4+classes)×anchors or N×K×6.
-
-        Raises:
-            EvaluationError: the images' or the output's shape is not the promised one.
-        """
-        if self._closed:
-            raise EvaluationError("this session is closed; open the package again")
-        self._check_images(images)
-        if self._info.mode == "throughput":
-            return self._submit(images).result()
-        return self.checked(self._run(images), len(images))
+        """Run the network; see `contracts.ports.Session.infer`."""
+        self._check_ready(images)
+        if self._side_by_side is not None:
+            return self._side_by_side.submit(images).result()
+        return self._checked_run(images)
 
     def submit(self, images: ImageArray) -> Future[RawOutput]:
         """Run the network beside other calls; see `contracts.ports.Session.submit`."""
-        if self._info.mode != "throughput":
+        if self._side_by_side is None:
             raise EvaluationError(
                 "this session was opened for latency and runs one call at a time; open it with "
                 "mode='throughput'"
             )
-        if self._closed:
-            raise EvaluationError("this session is closed; open the package again")
-        self._check_images(images)
-        return self._submit(images)
+        self._check_ready(images)
+        return self._side_by_side.submit(images)
 
     def close(self) -> None:
         """Give the memory back; a second call does nothing."""
         if not self._closed:
             self._closed = True
+            if self._side_by_side is not None:
+                self._side_by_side.close()
             self._release()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @abstractmethod
-    def _run(self, images: ImageArray) -> RawOutput: ...
+    def _run(self, images: ImageArray) -> RawOutput:
+        """The network's output for images that were checked."""
 
-    def _submit(self, images: ImageArray) -> Future[RawOutput]:
-        """Overridden by backends that have a throughput mode."""
-        raise NotImplementedError
+    def _checked_run(self, images: ImageArray) -> RawOutput:
+        return self.checked(self._run(images), len(images))
 
     @abstractmethod
-    def _release(self) -> None: ...
+    def _release(self) -> None:
+        """Give the memory back."""
 
-    def _check_images(self, images: ImageArray) -> None:
+    def _check_ready(self, images: ImageArray) -> None:
+        if self._closed:
+            raise EvaluationError("this session is closed; open the package again")
         side, limit = self._info.input_size, self._info.batch_size
         shape = getattr(images, "shape", ())
         if getattr(images, "dtype", None) != np.uint8 or shape[1:] != (side, side, 3):
@@ -108,10 +97,6 @@ class CheckedSession(ABC):
 
     def checked(self, output: RawOutput, count: int) -> RawOutput:
         """The output itself; raises EvaluationError when its shape is not the promised one."""
-        self._check_output(output, count)
-        return output
-
-    def _check_output(self, output: RawOutput, count: int) -> None:
         classes = len(self._spec.class_names)
         fits = output.ndim == 3 and output.shape[0] == count and output.dtype == np.float32
         if self._spec.output == "grid":
@@ -123,6 +108,7 @@ class CheckedSession(ABC):
                 f"the model's output must be float32, {promised} but came as {output.dtype}, "
                 f"{'×'.join(map(str, output.shape))}; the package's spec does not fit its files"
             )
+        return output
 
 
 class SideBySide:
@@ -162,27 +148,6 @@ class SideBySide:
     def close(self) -> None:
         """Wait for calls under way and end the threads."""
         self._threads.shutdown()
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Raises ConfigurationError unless `batch_size` is a positive whole number."""
-    if batch_size < 1:
-        raise ConfigurationError(f"batch_size must be 1 or more but got {batch_size}")
-
-
-def check_mode(mode: str) -> None:
-    """Raises ConfigurationError unless `mode` is one there is."""
-    if mode not in MODES:
-        raise ConfigurationError(f"mode must be one of {', '.join(MODES)} but got {mode!r}")
-
-
-def check_kind(package: DetectorPackage, backend: str) -> None:
-    """Raises BackendError when a package of another backend is opened."""
-    if package.spec.backend != backend:
-        raise BackendError(
-            f"the '{backend}' backend can't open a package of '{package.spec.backend}'; "
-            "use guardianflow.backends.catalogue.open_session, which picks by the package"
-        )
 
 
 def padded(images: ImageArray, batch_size: int) -> ImageArray:

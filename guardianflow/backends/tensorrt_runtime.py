@@ -7,7 +7,6 @@ wrongly.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +16,17 @@ import numpy as np
 from ..contracts.errors import BackendError, BackendUnavailableError
 from ..contracts.results import DetectorPackage, DetectorSpec, ExportRequest, SessionInfo
 from . import catalogue, exporting, interchange
+from .base import BaseBackend, ExportJob
 from .hardware import cuda_index, torch_device
 from .quantisation import detection_tail as recipes
 from .quantisation import layer_groups
-from .sessions import CheckedSession, check_batch_size, check_kind, check_mode
+from .quantisation.calibration import CalibrationImages, how_done, int8_facts
+from .sessions import CheckedSession
 from .weights.weight_files import engine_header
 
 if TYPE_CHECKING:
     from ..contracts.ports import ImageArray, RawOutput
 
-WEIGHTS = "model.engine"
 CALIBRATION_TABLE = "calibration.cache"
 MAX_BATCH = 32
 WORKSPACE_BYTES = 4 << 30
@@ -35,75 +35,45 @@ FINGERPRINT = ("tensorrt_version", "gpu_name", "gpu_capability", "gpu_driver")
 SUPPORTED_MAJOR = 10
 
 
-class TensorrtBackend:
+class TensorrtBackend(BaseBackend):
     """TensorRT engines, built from the interchange graph on this machine's GPU."""
 
     name = "tensorrt"
+    weights = "model.engine"
+    libraries = ("torch", "ultralytics", "onnx", "onnxslim", "tensorrt")
 
-    def export(
-        self,
-        source: DetectorPackage,
-        request: ExportRequest,
-        destination: Path,
-        calibration: Sequence[ImageArray] | None = None,
-    ) -> DetectorPackage:
-        """Build an engine for batches of 1 to 32; see `contracts.ports.Backend.export`.
-
-        int8 calibrates with TensorRT's entropy ('entropy') or min-max ('minmax') calibrator and
-        keeps the calibration table in the package; the detection tail stays float32. TensorRT
-        10.1 and later call calibrators deprecated in favour of quantised graphs and 11 has none,
-        so another generation is refused.
-        """
-        info = catalogue.CATALOGUE[self.name]
-        catalogue.check_request(info, request)
-        exporting.check_source(source)
-        tensorrt = _library()
-        _check_version(tensorrt)
+    def _check_able(self, request: ExportRequest) -> None:
+        _check_version(_library())
         if request.precision == "int8" and request.calibration_method == "percentile":
             raise BackendUnavailableError(
                 "TensorRT has no percentile calibrator; set quantization.calibration_method to "
                 "'entropy' or 'minmax'"
             )
         torch_device("cuda", self.name)
-        with (
-            exporting.complete_or_absent(destination) as work,
-            tempfile.TemporaryDirectory(prefix="guardianflow-tensorrt-") as scratch,
-        ):
-            images = None
-            if request.precision == "int8":
-                images = exporting.CalibrationImages(calibration, source.spec.input_size)
-            graph = Path(scratch) / "float.onnx"
-            interchange.to_onnx(source, graph)
-            with exporting.foreign_errors(f"building the TensorRT {request.precision} engine"):
-                facts = _build(tensorrt, graph, work, request, images, source.spec.input_size)
-            libraries = ("torch", "ultralytics", "onnx", "onnxslim", "tensorrt")
-            return exporting.finished_package(
-                work,
-                destination,
-                source.spec,
-                backend=self.name,
-                precision=request.precision,
-                weights=WEIGHTS,
-                lineage=exporting.lineage(source, libraries, **facts, **fingerprint(tensorrt)),
-            )
 
-    def open(
-        self,
-        package: DetectorPackage,
-        *,
-        batch_size: int = 1,
-        device: str = "auto",
-        mode: str = "latency",
+    def _write(self, job: ExportJob) -> dict[str, str]:
+        """Build an engine for batches of 1 to 32.
+
+        int8 calibrates with TensorRT's entropy ('entropy') or min-max ('minmax') calibrator and
+        keeps the calibration table in the package; the detection tail stays float32. TensorRT
+        10.1 and later call calibrators deprecated in favour of quantised graphs and 11 has none,
+        so another generation is refused.
+        """
+        tensorrt, graph = _library(), job.scratch / "float.onnx"
+        interchange.to_onnx(job.source, graph)
+        with exporting.foreign_errors(f"building the TensorRT {job.request.precision} engine"):
+            facts = _build(tensorrt, graph, job)
+        return facts | fingerprint(tensorrt)
+
+    def _open(
+        self, package: DetectorPackage, batch_size: int, device: str, mode: str
     ) -> TensorrtSession:
-        """Load an engine; see `contracts.ports.Backend.open`.
+        """Load an engine.
 
         Raises:
             BackendUnavailableError: also when the engine was built for another GPU, driver or
                 TensorRT; says what for, and what is here.
         """
-        check_kind(package, self.name)
-        check_batch_size(batch_size)
-        check_mode(mode)
         if mode == "throughput":
             raise BackendUnavailableError(
                 "TensorRT has no throughput mode here; use larger batches on a GPU"
@@ -116,8 +86,7 @@ class TensorrtBackend:
                 "openvino or onnx variant on a CPU"
             )
         check_fingerprint(package.spec, fingerprint(tensorrt, cuda_index(where) or 0))
-        with exporting.foreign_errors(f"opening {package.weights_path} with TensorRT"):
-            return TensorrtSession(tensorrt, package, batch_size, where)
+        return TensorrtSession(tensorrt, package, batch_size, where)
 
 
 def _library() -> Any:
@@ -136,7 +105,7 @@ def _check_version(tensorrt: Any) -> None:
 
 
 def fingerprint(tensorrt: Any, gpu: int = 0) -> dict[str, str]:
-    """What an engine built here depends on.
+    """Facts that an engine built here depends on.
 
     Args:
         gpu: which one, as CUDA counts them.
@@ -188,21 +157,15 @@ def check_fingerprint(spec: DetectorSpec, here: Mapping[str, str]) -> None:
 
 
 def rebuild_command(spec: DetectorSpec) -> str:
-    """What makes the same variant anew on the machine where it is run."""
+    """The command that makes the same variant anew on the machine where it is run."""
     source = spec.lineage.get("source_run_id") or "TRAIN_RUN_ID"
     return f"guardianflow quant -s {source} --backend tensorrt --precision {spec.precision} --force"
 
 
-def _build(
-    tensorrt: Any,
-    graph: Path,
-    work: Path,
-    request: ExportRequest,
-    images: exporting.CalibrationImages | None,
-    side: int,
-) -> dict[str, str]:
+def _build(tensorrt: Any, graph: Path, job: ExportJob) -> dict[str, str]:
     import onnx
 
+    request, images, side = job.request, job.images, job.source.spec.input_size
     logger = tensorrt.Logger(tensorrt.Logger.WARNING)
     builder = tensorrt.Builder(logger)
     network = builder.create_network(0)
@@ -228,22 +191,17 @@ def _build(
         kept = _keep_float(tensorrt, network, names)
         if images is not None:
             config.set_flag(tensorrt.BuilderFlag.INT8)
-            table = work / CALIBRATION_TABLE
+            table = job.target.with_name(CALIBRATION_TABLE)
             config.int8_calibrator = _calibrator(
                 tensorrt, request.calibration_method, images, table
             )
             config.set_calibration_profile(profile)
-            done = {
-                "used": f"tensorrt {request.calibration_method}",
-                "float_nodes": str(kept),
-            }
-            if missing:
-                done["structure_not_found"] = "; ".join(missing)
-            facts = exporting.int8_facts(request, done, len(images))
+            done = how_done(f"tensorrt {request.calibration_method}", kept, missing)
+            facts = int8_facts(request, done, len(images))
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise BackendError("TensorRT built no engine; its log names the layer at fault")
-    (work / WEIGHTS).write_bytes(bytes(engine))
+    job.target.write_bytes(bytes(engine))
     return facts
 
 
@@ -258,9 +216,7 @@ def _keep_float(tensorrt: Any, network: Any, tail: Sequence[str]) -> int:
     return kept
 
 
-def _calibrator(
-    tensorrt: Any, method: str, images: exporting.CalibrationImages, table: Path
-) -> Any:
+def _calibrator(tensorrt: Any, method: str, images: CalibrationImages, table: Path) -> Any:
     """A calibrator that feeds images one by one and keeps TensorRT's table beside the engine.
 
     The class is made here because its base is TensorRT's, which may not be installed.

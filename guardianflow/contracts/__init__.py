@@ -4,6 +4,7 @@ errors.py            one tree of errors
 run_status.py        how far a run is, or how it ended
 results.py           frozen values that rooms hand to each other
 ports.py             what a room may ask of another
+backends.py          what an inference backend can do, as data
 detector_package.py  a detector's files, their description, and its identity
 estimates.py         values with intervals, and how many samples an interval needs
 measurements.py      what was measured

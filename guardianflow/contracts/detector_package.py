@@ -36,7 +36,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class IdentityRule(StrEnum):
-    """How a recorded identity was made."""
+    """The rule by which a recorded identity was made."""
 
     WHOLE = "whole description"
     FILES = "files only"
@@ -44,7 +44,7 @@ class IdentityRule(StrEnum):
 
     @property
     def note(self) -> str:
-        """What people should know of a model that was verified by it; '' for nothing."""
+        """Tells people of a model that was verified by it; '' where there is nothing to tell."""
         if self is IdentityRule.WHOLE:
             return ""
         return (
@@ -114,7 +114,7 @@ class DetectorSpec:
 
 
 def _problems(spec: Any) -> Iterator[str]:
-    """What keeps a description from being one, whoever wrote it."""
+    """Everything that keeps a description from being one, whoever wrote it."""
     if not isinstance(spec.backend, str) or not _WORD.fullmatch(spec.backend):
         yield f"backend must be a name but is {spec.backend!r}"
     for name, allowed in (("precision", PRECISIONS), ("output", OUTPUTS)):

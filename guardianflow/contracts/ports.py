@@ -1,4 +1,4 @@
-"""What one room may ask of another: small protocols, failures specified.
+"""Small protocols, failures specified, that one room may ask of another.
 
 Backend, Session      guardianflow/backends
 ObjectDetector        guardianflow/detector.py

@@ -1,4 +1,4 @@
-"""How an INT8 model is made: recipes, the parts of a network they choose among, and who makes them.
+"""Recipes for INT8 models, the parts of a network they choose among, and who makes them.
 
 Standard library only.
 """
@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from .results import DetectorPackage
@@ -20,7 +19,7 @@ PRESETS = ("mixed", "performance")
 
 @dataclass(frozen=True)
 class Training:
-    """How a quantised network is trained on: quantisation-aware training (QAT).
+    """The settings of quantisation-aware training (QAT) of a quantised network.
 
     Args:
         epochs: over the train split.
@@ -60,7 +59,7 @@ class Recipe:
 
     @property
     def calibration_key(self) -> str:
-        """What fixes the ranges: recipes that share it share one calibration."""
+        """The key of all that fixes the ranges: recipes that share it share one calibration."""
         bias = "bias" if self.bias_correction else "nobias"
         return f"{self.calibration_method}-{self.preset}-{bias}"
 
@@ -105,7 +104,7 @@ class RecipeExporter(Protocol):
     def sensitivity(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None = None
     ) -> Mapping[str, float]:
-        """How much of the quantised network's error leaving each group float takes away.
+        """Measure how much of the quantised network's error leaving each group float takes away.
 
         Args:
             recipe: whose ranges are used; its float groups don't matter.
@@ -160,9 +159,4 @@ class RecipeExporter(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...

@@ -19,13 +19,14 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..contracts.backends import BackendRuntime
 from ..contracts.detector_package import SPEC_FILE, DetectorPackage, DetectorSpec
 from .identity import DIGEST_TAG, description
 from .runtime_copy import copy_runtime
@@ -52,7 +53,7 @@ _OUTPUTS = {
 def save_detector_model(
     package: DetectorPackage,
     destination: Path,
-    requirements: Sequence[str],
+    runtime: BackendRuntime,
     model: Model,
 ) -> None:
     """Write the model's files.
@@ -60,7 +61,7 @@ def save_detector_model(
     Args:
         package: verified; only the files that its description names are taken.
         destination: a directory that does not exist yet.
-        requirements: what must be installed to run the package's backend, as pip takes it.
+        runtime: what runs the package's backend.
         model: mlflow's record with the ids of the logged model and its run.
     """
     pyfunc = _pyfunc()
@@ -69,22 +70,22 @@ def save_detector_model(
         for name in (*package.spec.files, SPEC_FILE):
             (files / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package.directory / name, files / name)
-        runtime = copy_runtime(package.spec.backend, Path(scratch))
+        copied = copy_runtime(runtime.module, Path(scratch))
         with _requirements_not_compared():
             pyfunc.save_model(
                 path=str(destination),
                 python_model=str(MODEL_CODE),
                 artifacts={"detector": str(files)},
-                code_paths=[str(runtime)],
+                code_paths=[str(copied)],
                 model_config={
-                    "runtime": runtime.name,
+                    "runtime": copied.name,
                     DIGEST_TAG: package.digest,
                     "device": "auto",
                     "batch_size": 1,
                 },
                 signature=_signature(package.spec),
                 input_example=[_example(package.spec.input_size)],
-                pip_requirements=list(requirements),
+                pip_requirements=list(runtime.requirements),
                 metadata=description(package),
                 mlflow_model=model,
             )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..contracts.backends import BackendRuntime
 from ..contracts.detector_package import DetectorPackage, IdentityRule
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.results import RegisteredModel
@@ -43,8 +44,7 @@ class MlflowRegistry:
 
     Args:
         tracking_uri: as for MlflowStore.
-        requirements_for: backend name → what to install to run its files, as pip takes it; goes
-            into the model. Without it the model asks for mlflow alone.
+        runtime_of: backend name → what runs its files elsewhere; goes into the model.
 
     Raises:
         TrackingError: the store can't be opened or the server can't be reached.
@@ -52,14 +52,14 @@ class MlflowRegistry:
 
     def __init__(
         self,
-        tracking_uri: str | None = None,
-        requirements_for: Callable[[str], list[str]] | None = None,
+        tracking_uri: str | None,
+        runtime_of: Callable[[str], BackendRuntime],
     ) -> None:
         self._store = MlflowStore(tracking_uri)
         self._connection = self._store.connection
         self._client = self._connection.client
         self._models = MlflowAliasStore(connection=self._connection)
-        self._requirements_for = requirements_for or (lambda _backend: [])
+        self._runtime_of = runtime_of
 
     def register(
         self,
@@ -214,10 +214,8 @@ class MlflowRegistry:
                 run_id=run_id,
                 model_id=logged.model_id,
             )
-            requirements = self._requirements_for(package.spec.backend)
-            call(
-                "make the model's files", save_detector_model, package, files, requirements, record
-            )
+            runtime = self._runtime_of(package.spec.backend)
+            call("make the model's files", save_detector_model, package, files, runtime, record)
             with cleaned_model(files) as clean:
                 call(
                     f"upload the model of run {run_id}",

@@ -1,7 +1,7 @@
 """Our modules that a logged detector needs, copied under another package name.
 
     guardianflow/detector.py ─ relative imports ─→ contracts, evaluation
-    guardianflow/backends/<its backend>.py ───────→ what that one needs
+    guardianflow/backends/<its backend> ──────────→ what that one needs
 
 A model must load where this project is not installed, and where another version of it is. So
 the files go with the model, and their package is named after their content: neither an installed
@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..contracts.errors import TrackingError
@@ -23,11 +24,11 @@ PACKAGE_PREFIX = "guardianflow_detector_runtime_"
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
-def copy_runtime(backend: str, destination: Path, source: Path = _PROJECT) -> Path:
-    """Copy the modules that run a detector of `backend`.
+def copy_runtime(module: str, destination: Path, source: Path = _PROJECT) -> Path:
+    """Copy the modules that run a detector.
 
     Args:
-        backend: as in DetectorSpec.backend.
+        module: that of its backend, as in BackendInfo.
         destination: an existing directory; the package is made inside it.
         source: the package's directory to copy from.
 
@@ -37,32 +38,31 @@ def copy_runtime(backend: str, destination: Path, source: Path = _PROJECT) -> Pa
     Raises:
         TrackingError: a module is missing or imports the project by its absolute name.
     """
-    modules = sorted(needed_modules(backend, source))
+    files = sorted(needed_modules(module, source))
     digest = hashlib.sha256()
-    for module in modules:
-        digest.update(f"{module.relative_to(source).as_posix()}\0".encode())
-        digest.update(module.read_bytes())
+    for file in files:
+        digest.update(f"{file.relative_to(source).as_posix()}\0".encode())
+        digest.update(file.read_bytes())
     package = destination / f"{PACKAGE_PREFIX}{digest.hexdigest()[:12]}"
-    for module in modules:
-        target = package / module.relative_to(source)
+    for file in files:
+        target = package / file.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(module, target)
+        shutil.copyfile(file, target)
     return package
 
 
-def needed_modules(backend: str, source: Path = _PROJECT) -> set[Path]:
+def needed_modules(module: str, source: Path = _PROJECT) -> set[Path]:
     """Files of detector.py, the backend's module and all they import from the project.
 
     Imports inside functions count, as they may run; those for type checkers alone don't. The
-    catalogue finds a backend's module by name, which no walk can see: `<backend>.py`,
-    `<backend>_runtime.py` or `<backend>/runtime.py`.
+    catalogue imports a backend's module by its name, which no walk can see: it is given.
     """
     found = set()
-    entries = [source / "detector.py", _backend_module(backend, source)]
+    entries = [source / "detector.py", *_backend_module(module, source)]
     try:
-        for module, tree in imported_modules(entries, source.parent, [source.name]):
-            found.add(module)
-            _refuse_absolute(module, tree, source.name)
+        for file, tree in imported_modules(entries, source.parent, [source.name]):
+            found.add(file)
+            _refuse_absolute(file, tree, source.name)
     except FileNotFoundError as exc:
         raise TrackingError(f"a detector's model needs {exc.filename}, which is missing") from exc
     return found
@@ -77,14 +77,7 @@ def _refuse_absolute(module: Path, tree: ast.Module, package: str) -> None:
             )
 
 
-def _backend_module(backend: str, source: Path) -> Path:
-    candidates = [
-        source / "backends" / f"{backend}{end}.py" for end in ("", "_runtime", "/runtime")
-    ]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise TrackingError(
-        f"backend '{backend}' has no module of ours: looked for "
-        f"{' and '.join(str(candidate) for candidate in candidates)}"
-    )
+def _backend_module(module: str, source: Path) -> Iterator[Path]:
+    """The backend's file; none for one of another package, which is installed as libraries are."""
+    if module.startswith("."):
+        yield source.joinpath("backends", *module[1:].split(".")).with_suffix(".py")

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from guardianflow.backends.catalogue import device_for
 from guardianflow.contracts.errors import (
     BackendUnavailableError,
     ComparisonFailedError,
@@ -25,7 +26,7 @@ from guardianflow.contracts.run_status import RunStatus
 from scenario import QuantizationParams, Scenario
 
 from ..settings import Settings
-from ..stage.backend_check import device_for, reason_unavailable
+from ..stage.backend_check import reason_unavailable
 from ..stage.executor import LocalExecutor
 from ..stage.kinds import COMPARE
 from ..stage.parent_run import parent_run

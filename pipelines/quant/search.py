@@ -91,7 +91,7 @@ class VariantSearch:
             BackendError: no recipe, and not even float16, is within the limits; says what was
                 tried.
         """
-        from guardianflow.backends.catalogue import open_recipe_exporter
+        from guardianflow.backends.catalogue import backend_info, open_recipe_exporter
 
         given, context = self._given, self._context
         base = Recipe(calibration_method=given.variant.calibration_method)
@@ -102,7 +102,7 @@ class VariantSearch:
         ) as exporter:
             self._exporter = exporter
             ranking = self._timed(lambda: self._ranking(base))
-            presets = ("performance",) if given.variant.backend == "openvino" else ()
+            presets = backend_info(given.variant.backend).presets
             seed = context.scenario.environment.seed
             search = RecipeSearch(
                 list(ranking),
@@ -110,7 +110,7 @@ class VariantSearch:
                 lambda: self._seconds_left() >= 0,
                 self._wanted.objective,
                 base,
-                presets=presets,
+                presets=[each for each in presets if each != base.preset],
                 training=training_of(given.variant, seed) if self._wanted.allow_qat else None,
             )
             result = search.run()

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardianflow.contracts.backends import SOURCE
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
@@ -33,7 +34,7 @@ from ..measuring.timing import (
     save_timings,
     time_by_turns,
 )
-from ..stage.backend_check import device_for, require_backend, verdict_tags
+from ..stage.backend_check import require_backend, verdict_tags
 from ..stage.code_identity import code_digest
 from ..stage.inputs import (
     check_classes,
@@ -104,7 +105,7 @@ class QuantStage:
             "registered_model": registered_name if context.request.register else "",
             "version": scenario.version,
             "libraries": library_versions(*LIBRARIES),
-            "own_code": code_digest("quant", ["pytorch", self._variant.backend]),
+            "own_code": code_digest("quant", [SOURCE, self._variant.backend]),
         }
         return StagePlan(
             identity=identity,
@@ -129,16 +130,19 @@ class QuantStage:
         return self._variant.variant
 
     def work(self, run_id: str) -> StageOutcome:
+        from guardianflow.backends.catalogue import device_for
         from guardianflow.detector import Detector
 
         context, store = self._context, self._context.ports.store
         outputs = context.scratch / "outputs"
         device = context.scenario.environment.device
-        with Detector.open(self._source, device=device_for(device, "pytorch")) as original:
+        # The original runs in its own library, whatever runtime the variant's device names.
+        own_device = device_for(device, self._source.spec.backend)
+        with Detector.open(self._source, device=own_device) as original:
             before = evaluate_split(context, original, self._images, "judging the original")
         package = self._make(run_id, before, outputs)
         with (
-            Detector.open(self._source, device=device_for(device, "pytorch")) as original,
+            Detector.open(self._source, device=own_device) as original,
             Detector.open(package, device=device) as quantized,
         ):
             after = evaluate_split(context, quantized, self._images, f"judging {self._name}")
@@ -241,7 +245,7 @@ class QuantStage:
             "benchmark": scenario.benchmark.model_dump(mode="json"),
             "device": scenario.environment.device,
             "libraries": library_versions(*LIBRARIES),
-            "own_code": code_digest("quant", ["pytorch", self._variant.backend]),
+            "own_code": code_digest("quant", [SOURCE, self._variant.backend]),
         }
 
     def _time(self, original: Detector, quantized: Detector) -> Timings:

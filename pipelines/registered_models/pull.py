@@ -174,11 +174,12 @@ def _scratch(target: Path) -> tempfile.TemporaryDirectory[str]:
 
 def _fetched(model: RegisteredModel, ports: Ports, scratch: Path) -> tuple[DetectorPackage, Path]:
     """The verified package, and our modules that run it: those inside every logged model."""
+    from guardianflow.backends.catalogue import backend_info
     from guardianflow.run_tracking.runtime_copy import copy_runtime
 
     try:
         package = ports.registry.fetch(model.uri, scratch / "package")
-        return package, copy_runtime(package.spec.backend, scratch)
+        return package, copy_runtime(backend_info(package.spec.backend).module, scratch)
     except (GuardianFlowError, OSError) as exc:
         if _is_full(exc):
             raise BundleError(
@@ -256,15 +257,15 @@ def requirements(spec: DetectorSpec) -> list[str]:
         for each in spec.lineage.get("export_versions", "").split()
         if "==" in each
     )
-    if "tensorrt_version" in spec.lineage:
-        made_with["tensorrt"] = spec.lineage["tensorrt_version"]
     pinned = []
     for name in backend_info(spec.backend).requirements:
-        if name.startswith("opencv-") and spec.backend != "pytorch":
-            continue
         # All builds of OpenCV share their numbers.
-        builds = OPENCV_DISTRIBUTIONS if name.startswith("opencv-") else (name,)
-        version = made_with.get(name) or next(filter(None, map(_installed, builds)), "")
+        builds = OPENCV_DISTRIBUTIONS if name in OPENCV_DISTRIBUTIONS else (name,)
+        version = (
+            spec.lineage.get(f"{name}_version")
+            or made_with.get(name)
+            or next(filter(None, map(_installed, builds)), "")
+        )
         pinned.append(f"{name}=={version.partition('+')[0]}" if version else name)
     return pinned
 

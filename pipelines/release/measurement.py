@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardianflow.contracts.backends import SOURCE
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.releases import RECALL, CauseKind, GateCause
@@ -23,7 +24,6 @@ from scenario import ReleaseParams
 
 from ..measuring.accuracy import evaluate_split
 from ..measuring.timing import THROUGHPUT_FRAMES, TimingConditions, count_cameras, timing_paths
-from ..stage.backend_check import device_for
 from ..stage.stage import StageContext
 
 if TYPE_CHECKING:
@@ -211,11 +211,12 @@ class ReleaseMeasurement:
         return replace(mine, throughput=result, missing=missing)
 
     def _open(self, package: DetectorPackage, mode: str = "latency") -> Detector:
+        from guardianflow.backends.catalogue import device_for
         from guardianflow.detector import Detector
 
         device = self._context.scenario.environment.device
-        if package.spec.backend == "pytorch":
-            device = device_for(device, "pytorch")
+        if package.spec.backend == SOURCE:
+            device = device_for(device, SOURCE)
         return Detector.open(package, device=device, mode=mode)
 
     def _told(self, label: str) -> Callable[[int, int], None]:

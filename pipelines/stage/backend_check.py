@@ -9,8 +9,6 @@ from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import ExportRequest, ProbeVerdict
 from scenario import QuantizationParams
 
-RUNTIME_DEVICES = ("openvino", "tensorrt")
-
 
 def require_backend(backend: str, precision: str, probes_dir: Path) -> ProbeVerdict:
     """Probe, and set what cures it in this process's environment before any library loads.
@@ -38,22 +36,17 @@ def reason_unavailable(variant: QuantizationParams, device: str, probes_dir: Pat
     from guardianflow.backends.hardware import cuda_index
     from guardianflow.backends.probe.probe import probe
 
-    if variant.backend == "tensorrt" and device == "cpu":
-        return "TensorRT runs on NVIDIA GPUs alone, but environment.device is 'cpu'"
-    if variant.backend == "openvino" and cuda_index(device) is not None:
-        return f"OpenVINO does not run on NVIDIA GPUs, but environment.device is '{device}'"
+    info = backend_info(variant.backend)
+    if "cpu" not in info.hardware and device == "cpu":
+        return f"{info.label} runs on NVIDIA GPUs alone, but environment.device is 'cpu'"
+    if "cuda" not in info.hardware and cuda_index(device) is not None:
+        return f"{info.label} does not run on NVIDIA GPUs, but environment.device is '{device}'"
     try:
-        info = backend_info(variant.backend)
         check_request(info, ExportRequest(variant.precision, variant.method))
         verdict = probe(variant.backend, variant.precision, cache_dir=probes_dir)
     except BackendUnavailableError as exc:
         return str(exc)
     return "" if verdict.runs else explain_verdict(verdict)
-
-
-def device_for(device: str, backend: str) -> str:
-    """environment.device for one backend; the name of another backend's runtime is no device."""
-    return "auto" if device in RUNTIME_DEVICES and device != backend else device
 
 
 def explain_verdict(verdict: ProbeVerdict) -> str:

@@ -13,9 +13,11 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 from guardianflow.backends.catalogue import backend_info
+from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.support.module_imports import imported_modules
 
 from ..settings import PROJECT_ROOT
@@ -75,20 +77,24 @@ def entry_modules(stage: str, backends: Collection[str]) -> list[str]:
         entries.append(TRAINER)
     for info in sorted(map(backend_info, backends), key=lambda each: each.name):
         exporter = info.recipe_exporter[:1] if stage == QUANT else ()
-        entries += [f"guardianflow.backends.{module}" for module in (info.module, *exporter)]
+        entries += [
+            resolve_name(each, "guardianflow.backends") for each in (info.module, *exporter)
+        ]
     return entries
 
 
 def code_of(entries: Iterable[str], root: Path = PROJECT_ROOT) -> dict[str, str]:
     """The modules that a result depends on: dotted name → sha256 of what the module does."""
-    kept = {_file_of(entry, root) for entry in entries}
+    outside = [entry for entry in entries if entry.split(".")[0] not in OUR_PACKAGES]
+    kept = {_file_of(entry, root) for entry in entries if entry not in outside}
 
     def left_out(module: Path) -> bool:
         name = f"{_name_of(module, root)}."
         return module not in kept and name.startswith(tuple(f"{each}." for each in LEFT_OUT))
 
     found = imported_modules(sorted(kept), root, OUR_PACKAGES, left_out)
-    return {_name_of(module, root): meaning(tree) for module, tree in found}
+    ours = {_name_of(module, root): meaning(tree) for module, tree in found}
+    return ours | {entry: _meaning_outside(entry) for entry in outside}
 
 
 @lru_cache
@@ -101,6 +107,14 @@ def meaning(tree: ast.Module) -> str:
     """sha256 over what a module does: without places and without texts that do nothing."""
     _drop_texts(tree)
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _meaning_outside(name: str) -> str:
+    """That of a backend's module from outside; what it imports counts by its version alone."""
+    found = find_spec(name)
+    if found is None or found.origin is None:
+        raise ConfigurationError(f"the backend's module {name} must be installed")
+    return meaning(ast.parse(Path(found.origin).read_bytes()))
 
 
 def _drop_texts(node: ast.AST) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from guardianflow.contracts.backends import ORIGINAL
 from guardianflow.contracts.errors import DatasetError, Problem, ScenarioError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.ports import RunTracker
@@ -245,6 +246,7 @@ def package_of(context: StageContext, weights: Path, destination: Path) -> Detec
         conf_threshold=benchmark.conf_threshold,
         iou_threshold=benchmark.iou_threshold,
         trusted=context.request.trust_weights,
+        cache_dir=context.settings.checkpoints_dir,
     )
 
 
@@ -264,7 +266,7 @@ def require_original(context: StageContext, source: DetectorPackage) -> None:
     Raises:
         SourceError: it is a variant itself, or another trainer's file; names what to give instead.
     """
-    if source.spec.variant == "pytorch_fp32":
+    if source.spec.variant == ORIGINAL:
         return
     origin = source.spec.lineage.get("source_run_id")
     if origin:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guardianflow.contracts.backends import ORIGINAL as ORIGINAL
+from guardianflow.contracts.backends import SOURCE
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.given import given_path
 from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
@@ -14,8 +16,6 @@ from scenario import NativeParams, QuantizationParams, Scenario, dump_scenario
 from ..settings import BUILTIN_EXPERIMENT, Settings
 from .kinds import INFER, KINDS, QUANT, RELEASE, TRAIN
 from .stage import StageRequest
-
-ORIGINAL = "pytorch_fp32"
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def select_variants(scenario: Scenario, backend: str = "") -> tuple[Quantization
 
 def read_variant(values: Mapping[str, Any]) -> QuantizationParams:
     """The variant of a stage request; 'pytorch' is made by comparisons alone."""
-    kind = NativeParams if values.get("backend") == "pytorch" else QuantizationParams
+    kind = NativeParams if values.get("backend") == SOURCE else QuantizationParams
     return kind.model_validate(dict(values))
 
 

@@ -82,7 +82,7 @@ def admit_package(
     """
     from guardianflow.backends.weights import checkpoints
 
-    pickled = package.spec.backend == "pytorch"
+    pickled = _is_pickled(package)
     vouched = names_of(package) if registered else ()
     names = admit(context, [package.weights_path], vouched) if pickled else ()
     lineage = {k: v for k, v in package.spec.lineage.items() if k != checkpoints.LINEAGE}
@@ -91,10 +91,16 @@ def admit_package(
 
 
 def names_of(package: DetectorPackage) -> tuple[str, ...]:
-    """The names that somebody vouched for when a PyTorch package was made."""
+    """The names that somebody vouched for when a pickled package was made."""
     from guardianflow.backends.weights.checkpoints import accepted_by
 
-    return accepted_by(package.spec) if package.spec.backend == "pytorch" else ()
+    return accepted_by(package.spec) if _is_pickled(package) else ()
+
+
+def _is_pickled(package: DetectorPackage) -> bool:
+    from guardianflow.backends.catalogue import backend_info
+
+    return backend_info(package.spec.backend).pickled
 
 
 def tell(context: StageContext, names: Collection[str], what: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardianflow.contracts.backends import SOURCE
 from guardianflow.contracts.errors import (
     ConfigurationError,
     GuardianFlowError,
@@ -72,7 +73,7 @@ class TrainStage:
             else "",
             "version": scenario.version,
             "libraries": library_versions("torch", "ultralytics"),
-            "own_code": code_digest("train", ["pytorch"]),
+            "own_code": code_digest("train", [SOURCE]),
         }
         return StagePlan(
             identity=identity,
@@ -205,6 +206,7 @@ class TrainStage:
                 iou_threshold=scenario.benchmark.iou_threshold,
                 lineage={"run_id": run_id, "data_fingerprint": self._dataset.fingerprint},
                 trusted=True,  # the code that wrote it has run in this process already
+                cache_dir=self._context.settings.checkpoints_dir,
             )
         except ConfigurationError as exc:  # not the caller's weights: the training made them
             raise TrainerError(f"the trained model can't be used: {exc}") from exc

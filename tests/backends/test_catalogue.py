@@ -61,7 +61,7 @@ def test_opening_openvino_does_not_load_other_libraries() -> None:
 
 @pytest.mark.parametrize("backend", ["pytorch", "onnx", "openvino"])
 def test_requirements_are_pinned_to_what_is_installed(backend: str) -> None:
-    pinned = dict(line.split("==") for line in catalogue.requirements_for(backend))
+    pinned = dict(line.split("==") for line in catalogue.runtime_of(backend).requirements)
     assert pinned["numpy"] == importlib.metadata.version("numpy")
     assert all(version[0].isdigit() and "+" not in version for version in pinned.values())
     assert any(name.startswith("opencv-") for name in pinned)
@@ -72,7 +72,7 @@ def test_requirements_are_pinned_to_what_is_installed(backend: str) -> None:
 
 def test_what_is_not_installed_can_t_be_pinned() -> None:
     with pytest.raises(MissingDependencyError, match="tensorrt"):
-        catalogue.requirements_for("tensorrt")
+        catalogue.runtime_of("tensorrt")
 
 
 def test_a_request_of_unknown_words_tells_all_of_them_at_once() -> None:

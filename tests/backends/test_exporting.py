@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from guardianflow.backends import exporting, hardware
+from guardianflow.backends.quantisation.calibration import CalibrationImages
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
@@ -56,7 +57,7 @@ def test_a_directory_appears_complete_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_calibration_images_can_be_gone_through_again_and_again() -> None:
-    images = exporting.CalibrationImages([np.full((8, 8, 3), 255, np.uint8)] * 2, 8)
+    images = CalibrationImages([np.full((8, 8, 3), 255, np.uint8)] * 2, 8)
     for _ in range(2):
         inputs = list(images)
         assert len(inputs) == len(images) == 2

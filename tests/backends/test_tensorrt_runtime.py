@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from guardianflow.backends import exporting, tensorrt_runtime
+from guardianflow.backends import tensorrt_runtime
+from guardianflow.backends.quantisation.calibration import CalibrationImages
 from guardianflow.backends.tensorrt_runtime import TensorrtBackend, check_fingerprint
 from guardianflow.contracts.errors import (
     BackendError,
@@ -126,7 +127,7 @@ def test_the_calibrator_feeds_each_image_once_and_keeps_the_table(
     import torch
 
     monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)
-    images = exporting.CalibrationImages(calibration, calibration[0].shape[0])
+    images = CalibrationImages(calibration, calibration[0].shape[0])
     table = tmp_path / "calibration.cache"
     calibrator = tensorrt_runtime._calibrator(standing_in(method), method, images, table)
     assert calibrator.initialised
@@ -147,4 +148,4 @@ def test_the_calibrator_feeds_each_image_once_and_keeps_the_table(
 
 def test_no_calibration_images_are_no_random_scales(package: MakePackage) -> None:
     with pytest.raises(ConfigurationError, match="needs calibration images of the train split"):
-        exporting.CalibrationImages([], 160)
+        CalibrationImages([], 160)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from guardianflow.backends.catalogue import backend_info
+from guardianflow.contracts.backends import BackendRuntime
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec
 
 NAMES = ("안전모", "vest", "person")
@@ -75,3 +78,8 @@ def described(
         "lineage": {"data_fingerprint": "f" * 64, "run_id": "r" * 32},
     }
     return DetectorPackage.create(directory, DetectorSpec(**(values | more)))  # type: ignore[arg-type]
+
+
+def runtime_with(*requirements: str) -> Callable[[str], BackendRuntime]:
+    """For an MlflowRegistry: each backend's own modules, and these requirements."""
+    return lambda backend: BackendRuntime(backend_info(backend).module, requirements)

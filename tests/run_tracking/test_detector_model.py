@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from small_detectors import runtime_with
 
 from guardianflow.contracts.results import DetectorPackage, RunRequest
 from guardianflow.detector import Detector
@@ -69,7 +70,7 @@ def registered(
     uri = f"sqlite:///{folder}/mlflow.db"
     package = make_detector(folder / "package")
     run_id = MlflowStore(uri).start_run(RunRequest("동화/부산-1공장/용접", "ppe-tiny-train-v1"))
-    registry = MlflowRegistry(uri, lambda backend: ["numpy", "opencv-python-headless"])
+    registry = MlflowRegistry(uri, runtime_with("numpy", "opencv-python-headless"))
     registry.register(run_id, package, NAME, alias="champion")
     return Registered(uri, run_id, package)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from small_detectors import runtime_with
 
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import DetectorPackage, RunRequest
@@ -36,7 +37,7 @@ def store(sqlite_uri: str) -> MlflowStore:
 
 @pytest.fixture
 def registry(sqlite_uri: str) -> MlflowRegistry:
-    return MlflowRegistry(sqlite_uri, lambda backend: ["numpy"])
+    return MlflowRegistry(sqlite_uri, runtime_with("numpy"))
 
 
 def start(store: MlflowStore) -> str:

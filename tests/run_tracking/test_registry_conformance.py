@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_detectors import runtime_with
 
 from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import DetectorPackage, RunRequest
@@ -40,7 +41,7 @@ def kept(request: pytest.FixtureRequest) -> Kept:
         uri = request.getfixturevalue("server").url
     else:
         uri = request.getfixturevalue("sqlite_uri")
-    return Kept(MlflowStore(uri), MlflowRegistry(uri, lambda backend: ["numpy"]))
+    return Kept(MlflowStore(uri), MlflowRegistry(uri, runtime_with("numpy")))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from guardianflow.backends.catalogue import OURS, backend_info
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.run_tracking.runtime_copy import copy_runtime, needed_modules
 
@@ -59,11 +60,11 @@ def relative(found: set[Path], source: Path) -> set[str]:
 
 
 def test_what_a_backend_imports_comes_along_and_nothing_else(project: Path) -> None:
-    assert relative(needed_modules("beta", project), project) == {
+    assert relative(needed_modules(".beta_runtime", project), project) == {
         *ALWAYS,
         "backends/beta_runtime.py",
     }
-    assert relative(needed_modules("alpha", project), project) == {
+    assert relative(needed_modules(".alpha", project), project) == {
         *ALWAYS,
         "backends/alpha.py",
         "backends/shared.py",
@@ -76,39 +77,43 @@ def test_the_copy_is_named_after_its_content(project: Path, tmp_path: Path) -> N
     copies = [tmp_path / str(number) for number in range(3)]
     for copy in copies:
         copy.mkdir()
-    first = copy_runtime("beta", copies[0], project)
-    assert copy_runtime("beta", copies[1], project).name == first.name
+    first = copy_runtime(".beta_runtime", copies[0], project)
+    assert copy_runtime(".beta_runtime", copies[1], project).name == first.name
     assert first.name.isidentifier()
     assert relative({p for p in first.rglob("*") if p.is_file()}, first) == {
         *ALWAYS,
         "backends/beta_runtime.py",
     }
     (project / "contracts/errors.py").write_text("class Wrong(ValueError): ...")
-    assert copy_runtime("beta", copies[2], project).name != first.name
+    assert copy_runtime(".beta_runtime", copies[2], project).name != first.name
 
 
-def test_a_backend_without_a_module_is_named(project: Path) -> None:
-    with pytest.raises(TrackingError, match=r"'gamma'.*gamma\.py.*gamma_runtime\.py"):
-        needed_modules("gamma", project)
+def test_a_backend_without_its_module_is_named(project: Path) -> None:
+    with pytest.raises(TrackingError, match=r"gamma/runtime\.py, which is missing"):
+        needed_modules(".gamma.runtime", project)
+
+
+def test_a_backend_of_another_package_is_installed_not_copied(project: Path) -> None:
+    assert relative(needed_modules("gamma.runtime", project), project) == ALWAYS
 
 
 @pytest.mark.parametrize("line", ["import project.contracts", "from project import detector"])
 def test_an_absolute_import_of_the_project_is_refused(project: Path, line: str) -> None:
     (project / "backends/beta_runtime.py").write_text(f"import os\n{line}\n")
     with pytest.raises(TrackingError, match=r"beta_runtime\.py:2 imports 'project'"):
-        needed_modules("beta", project)
+        needed_modules(".beta_runtime", project)
 
 
 def test_a_missing_module_is_named(project: Path) -> None:
     (project / "backends/beta_runtime.py").write_text("from .gone.away import x")
     with pytest.raises(TrackingError, match="gone"):
-        needed_modules("beta", project)
+        needed_modules(".beta_runtime", project)
 
 
-@pytest.mark.parametrize("backend", ["pytorch", "onnx", "openvino", "tensorrt"])
+@pytest.mark.parametrize("backend", [info.name for info in OURS])
 def test_every_backend_of_ours_can_travel_alone(backend: str, repository: Path) -> None:
     source = repository / "guardianflow"
-    found = relative(needed_modules(backend), source)
+    found = relative(needed_modules(backend_info(backend).module), source)
     images = {f"evaluation/images/{name}.py" for name in ("preprocessing", "postprocessing")}
     assert {"detector.py"} | images <= found
     assert {name.partition("/")[0] for name in found if "/" in name} == {

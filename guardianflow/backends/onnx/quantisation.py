@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..exporting import CalibrationImages, loggers_to_log, prints_to_log, require
+from ..exporting import loggers_to_log, prints_to_log, require
 from ..hardware import cpu_flags
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
+from ..quantisation.calibration import CalibrationImages, how_done
 from . import tail as onnx_tail
 
 if TYPE_CHECKING:
@@ -45,15 +46,14 @@ def quantise_static(
         work: directory for intermediate files.
 
     Returns:
-        What was really done: 'used' (the calibration), 'float_nodes' (their number), and
-        'structure_not_found' where the graph is of no known structure.
+        What was really done, as `how_done` gives it.
     """
     prepared, ranges = work / "prepared.onnx", work / "ranges.json"
     prepare(model, prepared)
     save_ranges(prepared, ranges, method, images, work)
     more, missing = _safely_float(prepared)
     kept = quantise_prepared(prepared, target, ranges, method, more)
-    return {"used": calibration_used(method), "float_nodes": str(kept)} | missing
+    return how_done(calibration_used(method), kept, missing)
 
 
 def prepare(model: Path, target: Path) -> None:
@@ -66,7 +66,7 @@ def prepare(model: Path, target: Path) -> None:
 
 
 def calibration_used(method: str) -> str:
-    """What a calibration method means here, in ONNX Runtime's terms."""
+    """The calibration method in ONNX Runtime's own terms."""
     return {
         "entropy": f"onnxruntime entropy, {ENTROPY_BINS} bins",
         "minmax": "onnxruntime minmax",
@@ -150,13 +150,13 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
     it saves size, not time.
     """
     require("onnxruntime.quantization", "int8 for ONNX Runtime", INSTALL)
-    from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     prepared = work / "prepared.onnx"
+    prepare(model, prepared)
+    more, missing = _safely_float(prepared)
+    kept = list(dict.fromkeys([*_kept_float(prepared), *more]))
     with prints_to_log(), loggers_to_log("root"):
-        quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
-        more, missing = _safely_float(prepared)
-        kept = list(dict.fromkeys([*_kept_float(prepared), *more]))
         quantize_dynamic(
             str(prepared),
             str(target),
@@ -164,7 +164,7 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
             nodes_to_exclude=kept,
             weight_type=QuantType.QUInt8,  # its integer convolution takes no signed weights
         )
-    return {"used": "at run time", "float_nodes": str(len(kept))} | missing
+    return how_done("at run time", len(kept), missing)
 
 
 def _kept_float(model: Path) -> list[str]:
@@ -179,12 +179,11 @@ def _kept_float(model: Path) -> list[str]:
     return recipes.detection_tail(graph) + recipes.last_convolutions(graph)
 
 
-def _safely_float(model: Path) -> tuple[list[str], dict[str, str]]:
-    """What stays float by the usual recipe, and what of the structure was not found, if any."""
+def _safely_float(model: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Nodes that stay float by the usual recipe, and patterns that were not found."""
     import onnx
 
-    names, missing = layer_groups.safely_float(recipes.graph_of_onnx(onnx.load(str(model))))
-    return names, {"structure_not_found": "; ".join(missing)} if missing else {}
+    return layer_groups.safely_float(recipes.graph_of_onnx(onnx.load(str(model))))
 
 
 def _has_vnni() -> bool:

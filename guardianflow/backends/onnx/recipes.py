@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ...contracts.quantisation import LayerGroup, Recipe
 from ...contracts.results import DetectorPackage
 from .. import exporting, interchange
 from ..quantisation import detection_tail as recipes
+from ..quantisation.calibration import how_done
 from ..quantisation.layer_groups import layer_groups, operations_of
 from ..quantisation.recipe_exporter import BaseRecipeExporter
 from . import quantisation as onnx_quantisation
@@ -33,6 +34,7 @@ class OnnxRecipeExporter(BaseRecipeExporter):
     """
 
     backend = "onnx"
+    weights = WEIGHTS
     libraries = ("onnxruntime",)
 
     def __init__(
@@ -89,35 +91,21 @@ class OnnxRecipeExporter(BaseRecipeExporter):
         return self.cached_calibration(used, measure) / RANGES
 
     def _make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
-        chosen = operations_of(self.groups, recipe.float_groups)
-        with exporting.complete_or_absent(destination) as work:
+        chosen, method = operations_of(self.groups, recipe.float_groups), recipe.calibration_method
+
+        def write(target: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
             ranges = self._ranges(recipe)
             with exporting.foreign_errors(f"making ONNX int8 '{recipe.label}'"):
                 kept = onnx_quantisation.quantise_prepared(
-                    self._float_weights(),
-                    work / WEIGHTS,
-                    ranges,
-                    recipe.calibration_method,
-                    chosen,
+                    self._float_weights(), target, ranges, method, chosen
                 )
-            done = {
-                "used": onnx_quantisation.calibration_used(recipe.calibration_method),
-                "float_nodes": str(kept),
+            facts = {
+                "bias_correction": "none",
+                "float_convolutions": self._float_convolutions(chosen),
             }
-            return exporting.finished_package(
-                work,
-                destination,
-                self._source.spec,
-                backend=self.backend,
-                precision="int8",
-                weights=WEIGHTS,
-                lineage=self.lineage(
-                    recipe,
-                    done,
-                    bias_correction="none",
-                    float_convolutions=self._float_convolutions(chosen),
-                ),
-            )
+            return how_done(onnx_quantisation.calibration_used(method), kept), facts
+
+        return self._package(recipe, destination, write)
 
     def _float_convolutions(self, chosen: frozenset[str]) -> str:
         """'14 of 87', those of the detection tail not counted."""

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...contracts.errors import BackendError, BackendUnavailableError
-from ...contracts.results import DetectorPackage, ExportRequest, SessionInfo
-from .. import catalogue, exporting, interchange
+from ...contracts.results import DetectorPackage, SessionInfo
+from .. import exporting, interchange
+from ..base import BaseBackend, ExportJob
 from ..hardware import cuda_index, physical_cores
 from ..quantisation import detection_tail as recipes
-from ..sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
+from ..quantisation.calibration import int8_facts
+from ..sessions import CheckedSession, SideBySide, padded
 from . import quantisation as onnx_quantisation
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
-    from ...contracts.quantisation import RecipeExporter
 
 WEIGHTS = "model.onnx"
 # Two calls on a GPU: one computes while the other copies. Two a stream: the next one waits ready.
@@ -29,89 +27,46 @@ GPU_STREAMS, REQUESTS_A_STREAM = 2, 2
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
-class OnnxBackend:
+class OnnxBackend(BaseBackend):
     """ONNX files, opened with ONNX Runtime."""
 
     name = "onnx"
+    weights = WEIGHTS
+    libraries = ("torch", "ultralytics", "onnx", "onnxruntime", "onnxslim")
 
-    def export(
-        self,
-        source: DetectorPackage,
-        request: ExportRequest,
-        destination: Path,
-        calibration: Sequence[ImageArray] | None = None,
-    ) -> DetectorPackage:
-        """Make an ONNX package; see `contracts.ports.Backend.export`.
+    def _write(self, job: ExportJob) -> dict[str, str]:
+        """Make an .onnx file.
 
         int8 'static' calibrates with ONNX Runtime's method of the same name ('entropy',
         'minmax', 'percentile') and keeps the detection tail float. int8 'dynamic' takes no
         images; it makes smaller files, not faster ones.
         """
-        info = catalogue.CATALOGUE[self.name]
-        catalogue.check_request(info, request)
-        exporting.check_source(source)
-        facts: dict[str, str] = {}
-        libraries = ["torch", "ultralytics", "onnx", "onnxruntime", "onnxslim"]
-        with (
-            exporting.complete_or_absent(destination) as work,
-            tempfile.TemporaryDirectory(prefix="guardianflow-onnx-") as scratch,
-        ):
-            target = work / WEIGHTS
-            if request.precision == "fp32":
-                interchange.to_onnx(source, target)
-                with exporting.foreign_errors("writing the ONNX graph"):
-                    onnx_quantisation.write_streamlined(target, target)
-            else:
-                float_model = Path(scratch) / "float.onnx"
-                if request.precision == "int8" and request.method == "static":
-                    images = exporting.CalibrationImages(calibration, source.spec.input_size)
-                interchange.to_onnx(source, float_model)
-                with exporting.foreign_errors(f"ONNX {request.precision} conversion"):
-                    if request.precision == "fp16":
-                        _to_float16(float_model, target)
-                    elif request.method == "static":
-                        done = onnx_quantisation.quantise_static(
-                            float_model, target, images, request.calibration_method, Path(scratch)
-                        )
-                        facts = exporting.int8_facts(request, done, len(images))
-                    else:
-                        done = onnx_quantisation.quantise_dynamic(
-                            float_model, target, Path(scratch)
-                        )
-                        facts = exporting.int8_facts(request, done, 0)
-            return exporting.finished_package(
-                work,
-                destination,
-                source.spec,
-                backend=self.name,
-                precision=request.precision,
-                weights=WEIGHTS,
-                lineage=exporting.lineage(source, libraries, **facts),
+        precision, images = job.request.precision, job.images
+        if precision == "fp32":
+            interchange.to_onnx(job.source, job.target)
+            with exporting.foreign_errors("writing the ONNX graph"):
+                onnx_quantisation.write_streamlined(job.target, job.target)
+            return {}
+        float_model = job.scratch / "float.onnx"
+        interchange.to_onnx(job.source, float_model)
+        with exporting.foreign_errors(f"ONNX {precision} conversion"):
+            if precision == "fp16":
+                _to_float16(float_model, job.target)
+                return {}
+            if images is None:
+                done = onnx_quantisation.quantise_dynamic(float_model, job.target, job.scratch)
+                return int8_facts(job.request, done, 0)
+            method = job.request.calibration_method
+            done = onnx_quantisation.quantise_static(
+                float_model, job.target, images, method, job.scratch
             )
+            return int8_facts(job.request, done, len(images))
 
-    def exporter(
-        self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
-    ) -> RecipeExporter:
-        """What makes int8 packages by recipes; see `catalogue.open_recipe_exporter`."""
-        return catalogue.open_recipe_exporter(self.name, source, calibration, cache_dir)
-
-    def open(
-        self,
-        package: DetectorPackage,
-        *,
-        batch_size: int = 1,
-        device: str = "auto",
-        mode: str = "latency",
+    def _open(
+        self, package: DetectorPackage, batch_size: int, device: str, mode: str
     ) -> OnnxSession:
-        """Open an .onnx file; see `contracts.ports.Backend.open`."""
-        check_kind(package, self.name)
-        check_batch_size(batch_size)
-        check_mode(mode)
-        info = catalogue.CATALOGUE[self.name]
-        runtime = exporting.require("onnxruntime", "the ONNX Runtime backend", info.install)
-        where = _device(runtime, device)
-        with exporting.foreign_errors(f"opening {package.weights_path} with ONNX Runtime"):
-            return OnnxSession(runtime, package, batch_size, where, mode)
+        runtime = exporting.require("onnxruntime", "the ONNX Runtime backend", self.info.install)
+        return OnnxSession(runtime, package, batch_size, _device(runtime, device), mode)
 
 
 def _to_float16(source: Path, target: Path) -> None:
@@ -216,13 +171,9 @@ class OnnxSession(CheckedSession):
         self._dtype = np.dtype(np.float16 if half else np.float32)
         self._of_thread = threading.local()  # calls side by side must not share a buffer
         requests = streams * REQUESTS_A_STREAM if mode == "throughput" else 1
-        self._side_by_side = (
-            SideBySide(
-                lambda images: self.checked(self._run(images), len(images)), streams, requests
-            )
-            if mode == "throughput"
-            else None
-        )
+        side_by_side = None
+        if mode == "throughput":
+            side_by_side = SideBySide(self._checked_run, streams, requests)
         super().__init__(
             spec,
             SessionInfo(
@@ -241,6 +192,7 @@ class OnnxSession(CheckedSession):
                 streams=streams,
                 requests=requests,
             ),
+            side_by_side,
         )
 
     def _run(self, images: ImageArray) -> RawOutput:
@@ -262,11 +214,5 @@ class OnnxSession(CheckedSession):
         result: RawOutput = output.astype(np.float32, copy=False)
         return result
 
-    def _submit(self, images: ImageArray) -> Future[RawOutput]:
-        assert self._side_by_side is not None  # the mode was checked
-        return self._side_by_side.submit(images)
-
     def _release(self) -> None:
-        if self._side_by_side is not None:
-            self._side_by_side.close()
         self._session = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exporting import CalibrationImages, environment, loggers_to_log, prints_to_log, require
+from ..exporting import environment, loggers_to_log, prints_to_log, require
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
+from ..quantisation.calibration import CalibrationImages, how_done
 
 PERCENTILE = 0.9999
 
@@ -39,31 +40,12 @@ def quantise(
         conservative: leave more float in a graph of no known structure.
 
     Returns:
-        The quantised model, and what was done: 'used' (the calibration), 'float_nodes', and
-        'structure_not_found' where the graph is of no known structure.
+        The quantised model, and what was done, as `how_done` gives it.
     """
     from nncf.openvino.quantization.backend_parameters import BackendParameters
-    from nncf.quantization.range_estimator import (
-        AggregatorType,
-        RangeEstimatorParameters,
-        RangeEstimatorParametersSet,
-        StatisticsCollectorParameters,
-        StatisticsType,
-    )
 
-    quantile = StatisticsCollectorParameters(
-        statistics_type=StatisticsType.QUANTILE,
-        aggregator_type=AggregatorType.MEAN,
-        quantile_outlier_prob=1 - PERCENTILE,
-    )
-    estimator, used = {
-        "entropy": (RangeEstimatorParametersSet.HISTOGRAM, "nncf histogram"),
-        "minmax": (RangeEstimatorParametersSet.MINMAX, "nncf minmax"),
-        "percentile": (
-            RangeEstimatorParameters(min=quantile, max=quantile),
-            f"nncf mean quantile {PERCENTILE}",
-        ),
-    }[method]
+    estimators = _range_estimators()
+    estimator, used = estimators[method]
     graph = recipes.graph_of_openvino(model)
     kept, missing = recipes.detection_tail(graph), tuple[str, ...]()
     if conservative:
@@ -90,7 +72,23 @@ def quantise(
             # numpy's word for a layer whose output hardly varies, as in a barely trained model
             if "Too many bins" not in str(exc):
                 raise
-            quantised = quantised_by(RangeEstimatorParametersSet.MINMAX)
+            quantised = quantised_by(estimators["minmax"][0])
             used = "nncf minmax (a layer's range is too narrow for a histogram)"
-    done = {"used": used, "float_nodes": str(len(kept))}
-    return quantised, done | ({"structure_not_found": "; ".join(missing)} if missing else {})
+    return quantised, how_done(used, len(kept), missing)
+
+
+def _range_estimators() -> dict[str, tuple[Any, str]]:
+    """Method → NNCF's estimator of a range, and its name."""
+    from nncf.quantization import range_estimator as ranges
+
+    quantile = ranges.StatisticsCollectorParameters(
+        statistics_type=ranges.StatisticsType.QUANTILE,
+        aggregator_type=ranges.AggregatorType.MEAN,
+        quantile_outlier_prob=1 - PERCENTILE,
+    )
+    by_quantiles = ranges.RangeEstimatorParameters(min=quantile, max=quantile)
+    return {
+        "entropy": (ranges.RangeEstimatorParametersSet.HISTOGRAM, "nncf histogram"),
+        "minmax": (ranges.RangeEstimatorParametersSet.MINMAX, "nncf minmax"),
+        "percentile": (by_quantiles, f"nncf mean quantile {PERCENTILE}"),
+    }

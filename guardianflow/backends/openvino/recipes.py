@@ -27,19 +27,8 @@ from .. import exporting, interchange
 from ..quantisation import detection_tail as recipes
 from ..quantisation.layer_groups import layer_groups, operations_of
 from ..quantisation.recipe_exporter import BaseRecipeExporter
-from ..weights.weight_files import RT_INFO_NAMES
-from . import (
-    quantisation as openvino_quantisation,
-)
-from . import (
-    runtime as openvino_runtime,
-)
-from . import (
-    splits as openvino_splits,
-)
-from . import (
-    tail as openvino_tail,
-)
+from . import quantisation as openvino_quantisation
+from . import runtime as openvino_runtime
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
@@ -53,6 +42,7 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
     """Makes OpenVINO packages by recipes; see `contracts.quantisation.RecipeExporter`."""
 
     backend = "openvino"
+    weights = openvino_runtime.WEIGHTS
     libraries = ("openvino", "nncf")
 
     def __init__(
@@ -172,9 +162,7 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
         """The package of a network whose weights are still float behind their quantisers."""
         from openvino._offline_transformations import compress_quantize_weights_transformation
 
-        spec = self._source.spec
-        weights = openvino_runtime.WEIGHTS
-        with exporting.complete_or_absent(destination) as work:
+        def write(target: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
             with exporting.foreign_errors(f"making OpenVINO int8 '{recipe.label}'"):
                 quantised, every = quantised_convolutions(model), convolutions(model)
                 if not quantised:
@@ -183,25 +171,14 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
                         "groups go with them; leave fewer groups float, or export as fp32 or fp16"
                     )
                 compress_quantize_weights_transformation(model)
-                openvino_splits.join_whole(self._openvino, model)
-                openvino_tail.streamline(self._openvino, model)
-                model.set_rt_info(str(dict(enumerate(spec.class_names))), RT_INFO_NAMES)
-                self._openvino.save_model(model, str(work / weights), compress_to_fp16=False)
-            return exporting.finished_package(
-                work,
-                destination,
-                spec,
-                backend=self.backend,
-                precision="int8",
-                weights=weights,
-                lineage=self.lineage(
-                    recipe,
-                    self.calibrated(recipe).done,
-                    bias_correction="nncf fast" if recipe.bias_correction else "none",
-                    float_convolutions=f"{len(every) - len(quantised)} of {len(every)}",
-                    **facts,
-                ),
-            )
+                openvino_runtime.save(self._openvino, model, self._source.spec, target, "int8")
+            more = {
+                "bias_correction": "nncf fast" if recipe.bias_correction else "none",
+                "float_convolutions": f"{len(every) - len(quantised)} of {len(every)}",
+            }
+            return self.calibrated(recipe).done, more | dict(facts)
+
+        return self._package(recipe, destination, write)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...contracts.errors import BackendError, BackendUnavailableError
-from ...contracts.results import DetectorPackage, ExportRequest, SessionInfo
+from ...contracts.results import DetectorPackage, DetectorSpec, ExportRequest, SessionInfo
 from .. import catalogue, exporting, interchange
+from ..base import BaseBackend, ExportJob
 from ..hardware import physical_cores
-from ..sessions import CheckedSession, SideBySide, check_batch_size, check_kind, check_mode, padded
+from ..quantisation.calibration import int8_facts
+from ..sessions import CheckedSession, SideBySide, padded
 from ..weights.weight_files import RT_INFO_NAMES
-from . import (
-    quantisation as openvino_quantisation,
-)
-from . import (
-    splits as openvino_splits,
-)
-from . import (
-    tail as openvino_tail,
-)
+from . import quantisation as openvino_quantisation
+from . import splits as openvino_splits
+from . import tail as openvino_tail
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
-    from ...contracts.quantisation import RecipeExporter
 
 WEIGHTS = "model.xml"
 
 
-class OpenvinoBackend:
+class OpenvinoBackend(BaseBackend):
     """OpenVINO models, made from the interchange graph and quantised by NNCF."""
 
     name = "openvino"
+    weights = WEIGHTS
+    libraries = ("torch", "ultralytics", "onnx", "onnxslim", "openvino")
+    int8_libraries = ("nncf",)
 
-    def export(
-        self,
-        source: DetectorPackage,
-        request: ExportRequest,
-        destination: Path,
-        calibration: Sequence[ImageArray] | None = None,
-    ) -> DetectorPackage:
-        """Make an OpenVINO package; see `contracts.ports.Backend.export`.
+    def _check_able(self, request: ExportRequest) -> None:  # noqa: ARG002 - it can make any
+        library()
+
+    def _write(self, job: ExportJob) -> dict[str, str]:
+        """Make an .xml and its .bin.
 
         int8 is NNCF's post-training quantisation with preset MIXED (activations asymmetric,
         weights symmetric per channel), the detection tail kept float. NNCF's range estimators
@@ -60,67 +52,27 @@ class OpenvinoBackend:
           layer's range is too narrow for a histogram, the whole model is calibrated by minmax
           and the lineage says that.
         """
-        catalogue.check_request(catalogue.CATALOGUE[self.name], request)
-        exporting.check_source(source)
-        facts: dict[str, str] = {}
-        libraries = ["torch", "ultralytics", "onnx", "onnxslim", "openvino"]
-        openvino = library()
-        with (
-            exporting.complete_or_absent(destination) as work,
-            tempfile.TemporaryDirectory(prefix="guardianflow-openvino-") as scratch,
-        ):
-            if request.precision == "int8":
-                images = exporting.CalibrationImages(calibration, source.spec.input_size)
-                nncf = openvino_quantisation.require_nncf()
-                libraries.append("nncf")
-            graph_file = Path(scratch) / "float.onnx"
-            interchange.to_onnx(source, graph_file)
-            with exporting.foreign_errors(f"OpenVINO {request.precision} conversion"):
-                model = convert(openvino, graph_file)
-                if request.precision == "int8":
-                    model, done = openvino_quantisation.quantise(
-                        nncf, model, images, request.calibration_method, conservative=True
-                    )
-                    facts = exporting.int8_facts(request, done, len(images))
-                    openvino_splits.join_whole(openvino, model)
-                openvino_tail.streamline(openvino, model)
-                names = dict(enumerate(source.spec.class_names))
-                model.set_rt_info(str(names), RT_INFO_NAMES)
-                half = request.precision == "fp16"
-                openvino.save_model(model, str(work / WEIGHTS), compress_to_fp16=half)
-            return exporting.finished_package(
-                work,
-                destination,
-                source.spec,
-                backend=self.name,
-                precision=request.precision,
-                weights=WEIGHTS,
-                lineage=exporting.lineage(source, libraries, **facts),
-            )
+        openvino, precision, facts = library(), job.request.precision, {}
+        nncf = openvino_quantisation.require_nncf() if job.images is not None else None
+        graph_file = job.scratch / "float.onnx"
+        interchange.to_onnx(job.source, graph_file)
+        with exporting.foreign_errors(f"OpenVINO {precision} conversion"):
+            model = convert(openvino, graph_file)
+            if job.images is not None:
+                model, done = openvino_quantisation.quantise(
+                    nncf, model, job.images, job.request.calibration_method, conservative=True
+                )
+                facts = int8_facts(job.request, done, len(job.images))
+            save(openvino, model, job.source.spec, job.target, precision)
+        return facts
 
-    def exporter(
-        self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
-    ) -> RecipeExporter:
-        """What makes int8 packages by recipes; see `catalogue.open_recipe_exporter`."""
-        return catalogue.open_recipe_exporter(self.name, source, calibration, cache_dir)
-
-    def open(
-        self,
-        package: DetectorPackage,
-        *,
-        batch_size: int = 1,
-        device: str = "auto",
-        mode: str = "latency",
+    def _open(
+        self, package: DetectorPackage, batch_size: int, device: str, mode: str
     ) -> OpenvinoSession:
-        """Compile a model; see `contracts.ports.Backend.open`."""
-        check_kind(package, self.name)
-        check_batch_size(batch_size)
-        check_mode(mode)
         openvino = library()
-        with exporting.foreign_errors(f"opening {package.weights_path} with OpenVINO"):
-            core = openvino.Core()
-            where = _device(core, device)
-            return OpenvinoSession(openvino, core, package, batch_size, where, mode)
+        core = openvino.Core()
+        where = _device(core, device)
+        return OpenvinoSession(openvino, core, package, batch_size, where, mode)
 
 
 def library() -> Any:
@@ -134,6 +86,15 @@ def convert(openvino: Any, graph: Path) -> Any:
     # CI=true is the converter's own switch to keep it from reporting its use over the network.
     with exporting.environment(CI="true"), exporting.prints_to_log():
         return openvino.convert_model(str(graph))
+
+
+def save(openvino: Any, model: Any, spec: DetectorSpec, target: Path, precision: str) -> None:
+    """Write a network as it is deployed: faster where that changes no number, with its classes."""
+    if precision == "int8":
+        openvino_splits.join_whole(openvino, model)
+    openvino_tail.streamline(openvino, model)
+    model.set_rt_info(str(dict(enumerate(spec.class_names))), RT_INFO_NAMES)
+    openvino.save_model(model, str(target), compress_to_fp16=precision == "fp16")
 
 
 def _device(core: Any, device: str) -> str:
@@ -184,12 +145,12 @@ class OpenvinoSession(CheckedSession):
         compiled = core.compile_model(model, device, settings)
         self._compiled, self._request = compiled, compiled.create_infer_request()
         self._tensor = openvino.Tensor
-        requests, self._side_by_side = 1, None
+        requests, side_by_side = 1, None
         self._of_thread = threading.local()
         if mode == "throughput":
             # Twice as many as it needs: a stream that is done finds the next call waiting.
             requests = 2 * int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-            self._side_by_side = SideBySide(self._in_thread, requests, requests)
+            side_by_side = SideBySide(self._in_thread, requests, requests)
         super().__init__(
             spec,
             SessionInfo(
@@ -205,18 +166,16 @@ class OpenvinoSession(CheckedSession):
                 streams=_streams_of(compiled),
                 requests=requests,
             ),
+            side_by_side,
         )
 
     def _run(self, images: ImageArray) -> RawOutput:
         parts = [
-            self._forward(padded(images[start : start + self._step], self._step))
+            self._call(self._request, padded(images[start : start + self._step], self._step))
             for start in range(0, len(images), self._step)
         ]
         whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return whole[: len(images)]
-
-    def _forward(self, images: ImageArray) -> RawOutput:
-        return self._call(self._request, images)
 
     def _call(self, request: Any, images: ImageArray) -> RawOutput:
         """One call. Handing over tensors costs a per cent of a call less than a dict of inputs."""
@@ -225,10 +184,6 @@ class OpenvinoSession(CheckedSession):
         # a copy: the request's own tensor is overwritten by the next call
         result: RawOutput = np.array(request.get_output_tensor(0).data, np.float32)
         return result
-
-    def _submit(self, images: ImageArray) -> Future[RawOutput]:
-        assert self._side_by_side is not None  # the mode was checked
-        return self._side_by_side.submit(images)
 
     def _in_thread(self, images: ImageArray) -> RawOutput:
         """One call on this thread's own request.
@@ -243,8 +198,6 @@ class OpenvinoSession(CheckedSession):
         return self.checked(output[: len(images)], len(images))
 
     def _release(self) -> None:
-        if self._side_by_side is not None:
-            self._side_by_side.close()
         self._request = self._compiled = None
 
 

@@ -106,7 +106,7 @@ class _Distances:
 
 
 def expectation_matrix(weights: np.ndarray, sides: int) -> np.ndarray:
-    """What powers of a box's logits are multiplied with.
+    """The matrix that powers of a box's logits are multiplied with.
 
     Args:
         weights: what each bin stands for, bins.
@@ -134,7 +134,7 @@ def _early_sigmoid(ops: Any, sigmoid: Any) -> int:
 
 
 def _flattened_levels(concat: Any) -> tuple[Any, ...] | None:
-    """What a concat of N×C×(H·W) joins, as N×C×H×W; None where it joins anything else."""
+    """The tensors that a concat of N×C×(H·W) joins, as N×C×H×W; None for any other concat."""
     if concat.get_type_name() != "Concat":
         return None
     levels = []

@@ -232,7 +232,7 @@ def _sources(node: Any) -> tuple[tuple[str, int], ...]:
 
 
 def _needed(nodes: Mapping[str, Any], ends: Sequence[str]) -> dict[str, Any]:
-    """What the ends are computed from, in the network's order; ranges are the quantisers' own."""
+    """The nodes that the ends are computed from, in order; ranges are the quantisers' own."""
     needed: set[str] = set()
     waiting = list(ends)
     while waiting:

@@ -1,15 +1,17 @@
 """Run as a script in a process of its own: does a backend run here at this precision?
 
-    python probe_child.py BACKEND PRECISION
+    python child.py BACKEND PRECISION LIBRARY
 
 Builds a tiny network on the spot (convolutions and a matrix product, quantised for int8), runs it
 and prints one JSON object as its last line. It imports nothing of this project, so that a native
 crash can only come from the library on trial. The network is wide enough (64 channels, 32×32)
-that the matrix-multiply kernels real detectors use are the ones that are chosen.
+that the matrix-multiply kernels real detectors use are the ones that are chosen. Of a backend
+that no network is known for here, the library is loaded.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -24,7 +26,7 @@ class MissingDeviceError(Exception):
     """The library is there, the device it needs is not."""
 
 
-def main(backend: str, precision: str) -> dict[str, str]:
+def main(backend: str, precision: str, library: str = "") -> dict[str, str]:
     """Try it; the answer is one of ok, missing-library, missing-device, failed."""
     tries: dict[str, Callable[[str], Any]] = {
         "pytorch": try_pytorch,
@@ -33,7 +35,10 @@ def main(backend: str, precision: str) -> dict[str, str]:
         "tensorrt": try_tensorrt,
     }
     try:
-        output = np.asarray(tries[backend](precision), dtype=np.float32)
+        if backend in tries:
+            output = np.asarray(tries[backend](precision), dtype=np.float32)
+        else:
+            output = np.array([importlib.import_module(library) is not None], np.float32)
     except ModuleNotFoundError as exc:
         return {"verdict": "missing-library", "reason": str(exc), "library": exc.name or ""}
     except MissingDeviceError as exc:
@@ -166,4 +171,4 @@ def try_tensorrt(precision: str) -> Any:  # noqa: ARG001 - a builder that starts
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n" + json.dumps(main(*sys.argv[1:3])) + "\n")
+    sys.stdout.write("\n" + json.dumps(main(*sys.argv[1:4])) + "\n")

@@ -18,14 +18,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ...contracts.backends import BackendInfo
 from ...contracts.errors import signal_name
 from ...contracts.results import ExportRequest, ProbeVerdict
 from ...support.files import whole_file
 from ...support.secrets.redaction import redact_value
-from ..catalogue import BackendInfo, backend_info, check_request
+from ..catalogue import CATALOGUE, backend_info, check_request, made_names
 from ..hardware import cpu_identity
 
 ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
@@ -35,12 +36,6 @@ ISA_CAPS = ("AVX512_CORE_FP16", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_
 CHILD = Path(__file__).with_name("child.py")
 # What depends on the CPU and the library alone, and so stays true until one of them changes.
 LASTING = frozenset({"ok", "ok-with-isa-cap", "illegal-instruction"})
-DISTRIBUTIONS = {
-    "pytorch": "torch",
-    "onnx": "onnxruntime",
-    "openvino": "openvino",
-    "tensorrt": "tensorrt",
-}
 
 
 def probe(
@@ -70,7 +65,8 @@ def probe(
     place = _cache_file(cache_dir, info, precision, version)
     if place is not None and not fresh and (known := _read(place)) is not None:
         return known
-    verdict = _try_caps(info, precision, version, timeout_s, _child)
+    child = _child or (sys.executable, "-P", str(CHILD))
+    verdict = _Trial(info, precision, version, timeout_s, child).under_caps()
     if place is not None:
         try:
             if verdict.verdict in LASTING:
@@ -83,82 +79,76 @@ def probe(
 
 
 def environment_for(verdict: ProbeVerdict) -> dict[str, str]:
-    """What must be in the environment before the library loads, so that it runs as probed."""
+    """Variables that must be set before the library loads, so that it runs as probed."""
     return {ISA_VARIABLE: verdict.isa_cap} if verdict.isa_cap else {}
 
 
-def _try_caps(
-    info: BackendInfo,
-    precision: str,
-    version: str,
-    timeout_s: float,
-    child: Sequence[str] | None,
-) -> ProbeVerdict:
-    verdict = _try_once(info, precision, version, timeout_s, child, None)
-    if verdict.verdict != "illegal-instruction":
-        return verdict
-    for cap in ISA_CAPS:
-        capped = _try_once(info, precision, version, timeout_s, child, cap)
-        if capped.verdict != "illegal-instruction":
-            return capped
-    return verdict
+@dataclass(frozen=True)
+class _Trial:
+    """A child process to be started, with and without caps."""
 
+    info: BackendInfo
+    precision: str
+    version: str
+    timeout_s: float
+    child: Sequence[str]
 
-def _try_once(
-    info: BackendInfo,
-    precision: str,
-    version: str,
-    timeout_s: float,
-    child: Sequence[str] | None,
-    cap: str | None,
-) -> ProbeVerdict:
-    command = [*(child or (sys.executable, "-P", str(CHILD))), info.name, precision]
-    environment = dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {})
-    word, reason, library = "timed-out", f"no answer within {timeout_s:g} s", ""
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        pass
-    else:
-        answer = _last_json(done.stdout) if done.returncode == 0 else None
-        if answer is not None:
-            word, reason = answer["verdict"], answer["reason"]
-            library = answer.get("library", "")
+    def under_caps(self) -> ProbeVerdict:
+        """The verdict without a cap or, where SIGILL ends it, under the highest that saves it."""
+        verdict = self.once(None)
+        if verdict.verdict != "illegal-instruction":
+            return verdict
+        capped = (self.once(cap) for cap in ISA_CAPS)
+        return next((each for each in capped if each.verdict != "illegal-instruction"), verdict)
+
+    def once(self, cap: str | None) -> ProbeVerdict:
+        info = self.info
+        word, reason, library = "timed-out", f"no answer within {self.timeout_s:g} s", ""
+        try:
+            done = subprocess.run(
+                [*self.child, info.name, self.precision, info.library],
+                env=dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {}),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.timeout_s,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            pass
         else:
-            word = "illegal-instruction" if _was_illegal(done.returncode) else "crashed"
-            reason = _last_words(done)
-    runs = word == "ok"
-    if runs and cap:
-        word = "ok-with-isa-cap"
-        reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
-    return ProbeVerdict(
-        backend=info.name,
-        precision=precision,
-        runs=runs,
-        verdict=word,
-        isa_cap=cap if runs else None,
-        reason=" ".join(reason.split()),
-        cure=_cure(info, precision, word, library),
-        version=version,
-    )
+            answer = _last_json(done.stdout) if done.returncode == 0 else None
+            if answer is not None:
+                word, reason = answer["verdict"], answer["reason"]
+                library = answer.get("library", "")
+            else:
+                word = "illegal-instruction" if _was_illegal(done.returncode) else "crashed"
+                reason = _last_words(done)
+        runs = word == "ok"
+        if runs and cap:
+            word = "ok-with-isa-cap"
+            reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
+        return ProbeVerdict(
+            backend=info.name,
+            precision=self.precision,
+            runs=runs,
+            verdict=word,
+            isa_cap=cap if runs else None,
+            reason=" ".join(reason.split()),
+            cure=_cure(info, self.precision, word, library),
+            version=self.version,
+        )
 
 
 def _cure(info: BackendInfo, precision: str, word: str, library: str) -> str:
     if word in ("ok", "ok-with-isa-cap"):
         return ""
     install = info.install if library in ("", info.library) else f"pip install {library}"
+    on_cpu = [f"'{name}'" for name in made_names() if "cpu" in CATALOGUE[name].hardware]
     return {
         "missing-library": f"install it with: {install}",
-        "missing-device": "use backend 'openvino' or 'onnx' on this machine, or a machine with "
+        "missing-device": f"use backend {' or '.join(on_cpu)} on this machine, or a machine with "
         "an NVIDIA GPU and its driver",
         "illegal-instruction": f"this CPU can't run {info.label} {precision} under any "
         f"{ISA_VARIABLE}; use another precision or backend, or another machine",
@@ -195,7 +185,7 @@ def _last_json(text: str) -> dict[str, str] | None:
 
 def _version(info: BackendInfo) -> str:
     try:
-        return importlib.metadata.version(DISTRIBUTIONS[info.name])
+        return importlib.metadata.version(info.distribution or info.library)
     except importlib.metadata.PackageNotFoundError:
         return ""
 
@@ -204,8 +194,7 @@ def _cache_file(
     cache_dir: Path | None, info: BackendInfo, precision: str, version: str
 ) -> Path | None:
     """None where nothing may be kept: no directory, or a verdict about a GPU that may be gone."""
-    on_gpu = info.name == "tensorrt" or (info.name == "pytorch" and precision == "fp16")
-    if cache_dir is None or on_gpu or not version:
+    if cache_dir is None or info.needs_gpu(precision) or not version:
         return None
     cap = os.environ.get(ISA_VARIABLE, "")
     key = "\n".join([cpu_identity(), version, cap, CHILD.read_text(encoding="utf-8")])

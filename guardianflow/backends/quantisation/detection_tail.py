@@ -1,4 +1,4 @@
-"""What stays float when a detector is quantised, read off the structure of its graph.
+"""Finds what stays float when a detector is quantised, by the structure of its graph.
 
 A detector's last convolutions give logits and box distances. What follows decodes them: class
 scores in 0…1 end up in the same tensor as boxes in pixels. One 8-bit scale over both leaves no
@@ -103,7 +103,7 @@ def detection_tail(graph: Graph) -> list[str]:
 
 
 def missing_patterns(graph: Graph) -> tuple[str, ...]:
-    """What every detector of a known structure has and this graph has not, in words; () for none.
+    """Patterns of every known structure that this graph has not, in words; () for none.
 
     What stays float is read off these patterns. Without them it may be read off wrongly.
 

@@ -86,7 +86,7 @@ def layer_groups(graph: Graph, parts: int = PARTS) -> tuple[LayerGroup, ...]:
 
 
 def safely_float(graph: Graph) -> tuple[list[str], tuple[str, ...]]:
-    """What the usual recipe leaves float: the detection tail; more in a graph of unknown structure.
+    """Nodes that the usual recipe leaves float: the tail; more in a graph of unknown structure.
 
     Where a pattern is missing, heads and attention stay float as well: what costs accuracy most.
     In a network that is one branch from end to end, its last convolutions stand for the heads.

@@ -1,4 +1,4 @@
-"""How far a quantised network's raw output is from the float one's, as one number.
+"""Measures how far a quantised network's raw output is from the float one's.
 
 No labels and no matching of boxes to objects: cheap enough to be asked once for each group of
 layers. It ranks; whether a model is good enough is for mAP on held-out images to say.

@@ -1,4 +1,4 @@
-"""What every recipe exporter does alike: check recipes, keep calibrations, measure sensitivity.
+"""The part that recipe exporters share: checks, kept calibrations, sensitivity.
 
     cache_dir/
       graph-KEY/        the float network, traced once for each source
@@ -25,7 +25,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -34,6 +33,7 @@ from ...contracts.errors import BackendUnavailableError, ConfigurationError
 from ...contracts.quantisation import PRESETS, LayerGroup, Recipe
 from ...contracts.results import DetectorPackage, ExportRequest
 from .. import catalogue, exporting
+from .calibration import CalibrationImages, int8_facts
 from .output_error import output_error
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 SENSITIVITY_IMAGES = 8
 SHARES = "shares.json"
+Facts = Mapping[str, str]
 
 
 class BaseRecipeExporter(ABC):
@@ -57,6 +58,7 @@ class BaseRecipeExporter(ABC):
     """
 
     backend: str
+    weights: str
     libraries: tuple[str, ...]
     tracers = ("torch", "ultralytics", "onnx", "onnxslim")
 
@@ -65,14 +67,14 @@ class BaseRecipeExporter(ABC):
     ) -> None:
         exporting.check_source(source)
         self._source = source
-        self._images = exporting.CalibrationImages(calibration, source.spec.input_size)
+        self._images = CalibrationImages(calibration, source.spec.input_size)
         self._cache = cache_dir
         self._work: Path | None = None
 
     @property
     @abstractmethod
     def groups(self) -> tuple[LayerGroup, ...]:
-        """In the graph's order; every quantisable layer beyond the tail is in exactly one."""
+        """See `contracts.quantisation.RecipeExporter.groups`."""
 
     @abstractmethod
     def _float_weights(self) -> Path:
@@ -104,13 +106,7 @@ class BaseRecipeExporter(ABC):
             raise ConfigurationError(problems)
 
     def make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
-        """The package of a recipe, complete or not at all.
-
-        Raises:
-            ConfigurationError: an unknown group, preset or method; no group left to quantise;
-                `destination` exists.
-            BackendError: it failed.
-        """
+        """See `contracts.quantisation.RecipeExporter.make`."""
         self._require_some_quantised(recipe)
         if recipe.training is not None:
             raise ConfigurationError("a recipe with training is made by make_trained, not make")
@@ -152,10 +148,10 @@ class BaseRecipeExporter(ABC):
     def sensitivity(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None = None
     ) -> Mapping[str, float]:
-        """How much of the quantised network's error leaving each group float takes away.
+        """See `contracts.quantisation.RecipeExporter.sensitivity`.
 
         Measured on up to 8 calibration images, spread evenly over all; output_error defines the
-        error. See `contracts.quantisation.RecipeExporter.sensitivity`.
+        error.
         """
         self.check(recipe)
 
@@ -203,35 +199,41 @@ class BaseRecipeExporter(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def lineage(
-        self, recipe: Recipe, done: Mapping[str, str], **facts: object
-    ) -> Mapping[str, str]:
-        """What a package made by a recipe says of itself.
+    def _package(
+        self, recipe: Recipe, destination: Path, write: Callable[[Path], tuple[Facts, Facts]]
+    ) -> DetectorPackage:
+        """The package of a recipe, complete or not at all.
 
         Args:
-            done: 'used' (the calibration as the library did it) and 'float_nodes'.
-            facts: more.
+            write: writes the weights to the file that it is given; returns what was done, as
+                `how_done` gives it, and more facts for the lineage.
         """
-        request = ExportRequest("int8", recipe.method, recipe.calibration_method)
-        return exporting.lineage(
-            self._source,
-            [*self.tracers, *self.libraries],
-            **exporting.int8_facts(request, done, len(self._images)),
-            recipe_label=recipe.label,
-            recipe_digest=recipe.digest,
-            float_groups=", ".join(recipe.float_groups) or "none",
-            preset=recipe.preset,
-            calibration_digest=self.images_digest,
-            **facts,
-        )
+        with exporting.complete_or_absent(destination) as work:
+            done, facts = write(work / self.weights)
+            request = ExportRequest("int8", recipe.method, recipe.calibration_method)
+            lineage = exporting.lineage(
+                self._source,
+                [*self.tracers, *self.libraries],
+                **int8_facts(request, done, len(self._images)),
+                recipe_label=recipe.label,
+                recipe_digest=recipe.digest,
+                float_groups=", ".join(recipe.float_groups) or "none",
+                preset=recipe.preset,
+                calibration_digest=self.images_digest,
+                **facts,
+            )
+            return exporting.finished_package(
+                work,
+                destination,
+                self._source.spec,
+                backend=self.backend,
+                precision="int8",
+                weights=self.weights,
+                lineage=lineage,
+            )
 
     @cached_property
     def images_digest(self) -> str:
@@ -293,30 +295,20 @@ class BaseRecipeExporter(ABC):
         if place.is_dir():
             LOGGER.debug("%s: taken from %s", kind, place)
             return place
-        hidden = self._hidden_dir(kind)
-        try:
-            work = hidden / "complete"
-            work.mkdir()
-            fill(work)
-            try:
-                work.rename(place)
-            except OSError:
-                # Another process was first: what it made of the same is the same.
-                if not place.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-        return place
-
-    def _hidden_dir(self, kind: str) -> Path:
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=self._cache))
-        except OSError as exc:
-            raise ConfigurationError(
-                f"the cache must be a directory that can be written to but {self._cache} can't "
-                f"({exc}); name another one"
-            ) from exc
+            with exporting.complete_or_absent(place) as work:
+                fill(work)
+        except (OSError, ConfigurationError) as exc:
+            # Another process may have been first: what it made of the same is the same.
+            if not place.is_dir():
+                if isinstance(exc, ConfigurationError):
+                    raise
+                raise ConfigurationError(
+                    f"the cache must be a directory that can be written to but {self._cache} can't "
+                    f"({exc}); name another one"
+                ) from exc
+        return place
 
 
 def _outputs(package: DetectorPackage, images: Sequence[ImageArray]) -> RawOutput:

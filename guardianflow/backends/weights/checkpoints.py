@@ -22,13 +22,8 @@ from typing import Any
 from ...contracts.errors import SourceError
 from ...contracts.results import DetectorSpec
 from . import detector_names
-from .pickled_names import (
-    ZIP_START,
-    UnreadablePickleError,
-    Use,
-    pickles_of_archive,
-    uses_in_file,
-)
+from .pickle_archives import ZIP_START, UnreadablePickleError, pickles_of_archive
+from .pickled_names import Use, uses_in_file
 
 ANYTHING = "*"
 """Among accepted names: the file is opened whatever it holds, readable or not."""
@@ -40,7 +35,7 @@ _LOADING = threading.Lock()  # PyTorch keeps the names that may be loaded for th
 
 @dataclass(frozen=True)
 class Look:
-    """What was found in a file.
+    """The finding of a look at a file.
 
     Args:
         content: the bytes that were looked at.
@@ -58,7 +53,7 @@ class Look:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What has to be vouched for: foreign names, ANYTHING for an unreadable file."""
+        """Names to be vouched for: foreign ones, ANYTHING for an unreadable file."""
         return (ANYTHING,) if self.unreadable else tuple(sorted(self.foreign))
 
     def unknown(self, accepted: Collection[str] = ()) -> tuple[str, ...]:
@@ -101,7 +96,7 @@ def require_known(weights: Path, accepted: Collection[str] = ()) -> Look:
 
 
 def refusal(seen: Look, accepted: Collection[str] = ()) -> str:
-    """Why the file is not opened, and what to do."""
+    """Says why the file is not opened, and what to do."""
     cure = "--trust-weights opens it all the same, if you know who made it"
     if seen.unreadable:
         return (
@@ -155,7 +150,7 @@ def load(seen: Look) -> Any:
 
 
 def _objects(uses: Collection[Use]) -> list[Any]:
-    """What the names found mean here, as PyTorch wants to be told what may be loaded."""
+    """The objects that the names mean here, as PyTorch wants to be told what may be loaded."""
     found: list[Any] = []
     names = {use.name for use in uses}
     for name in sorted(names & (detector_names.CLASSES | detector_names.FUNCTIONS)):

@@ -201,7 +201,7 @@ _ALLOWED = {
 
 
 def foreign(uses: Iterable[Use]) -> dict[str, str]:
-    """What no detector needs: its name → where it stands.
+    """Names that no detector needs → where they stand.
 
     A known class that is called reads 'called:NAME', one that is put into the result 'kept:NAME'.
     """

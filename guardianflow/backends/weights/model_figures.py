@@ -1,67 +1,48 @@
-"""How large a detector is and how much it computes: parameters and floating-point operations.
+"""Counts a detector's parameters and floating-point operations.
 
 Counted on the PyTorch model as it is deployed (batch norms folded into their convolutions, the
 training's second head left out) when its package is made, and carried along in the lineage: an
 export has the figures of its source, whatever its own format hides.
 
-The model is moved to PyTorch's 'meta' device, where tensors have shapes and no values. So nothing
-is computed, a large model counts in a second, and no instruction can end the process.
+Convolutions and matrix products are not computed, only their shapes: a large model counts in a
+second, and no instruction can end the process. A model with products that are not known here is
+counted by torch.utils.flop_counter on PyTorch's 'meta' device, whose import takes seconds.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from ...contracts.errors import BackendError, ConfigurationError
-from ...contracts.results import DetectorPackage, DetectorSpec
+from ...contracts.errors import BackendError
+from ...contracts.results import DetectorSpec
 from ..exporting import foreign_errors, loggers_to_log
-from . import checkpoints, ultralytics_models
+from . import ultralytics_models
 
 LOGGER = logging.getLogger(__name__)
 
 PARAMETERS, FLOPS = "parameters", "flops"
 
 
-def model_figures(package: DetectorPackage) -> dict[str, int]:
-    """Count a PyTorch package's parameters, and what one image at its input size costs.
-
-    Returns:
-        'parameters', and 'flops': 2 for each multiply-add of convolutions and matrix products, as
-        torch.utils.flop_counter counts. Biases, activations, pooling and resizing are left out, as
-        is the custom.
-
-    Raises:
-        ConfigurationError: a package of another backend; see `figures_from_lineage`.
-        BackendError: the model can't be counted.
-    """
-    spec = package.spec
-    if spec.backend != "pytorch":
-        raise ConfigurationError(
-            f"only a PyTorch detector can be counted but got one of '{spec.backend}'; its figures "
-            "are in its lineage, where its source was counted"
-        )
-    accepted = checkpoints.accepted_by(spec)
-    return _count(package.weights_path, spec.output, spec.input_size, accepted)
-
-
-def lineage_figures(
-    weights: Path, output: str, input_size: int, accepted: Collection[str] = ()
-) -> dict[str, str]:
+def lineage_figures(model: Any, name: str, output: str, input_size: int) -> dict[str, str]:
     """The figures as a new package's lineage holds them; {} where the model can't be counted.
 
+    Operations are those of one image at its input size: 2 for each multiply-add of convolutions and
+    matrix products, as torch.utils.flop_counter counts. Biases, activations, pooling and resizing
+    are left out, as is the custom.
+
     Args:
-        weights: an Ultralytics checkpoint, already found to be a detector.
+        model: as `ultralytics_models.load_detector` gives it; it is of no use afterwards.
+        name: of its file, for messages.
         output: 'grid' or 'end_to_end'.
         input_size: side, pixels.
-        accepted: as for `ultralytics_models.load_detector`.
     """
     try:
-        figures = _count(weights, output, input_size, accepted)
+        figures = _count(model, name, output, input_size)
     except BackendError as exc:  # a detector is no worse for an uncounted layer
-        LOGGER.warning("size and operations of %s are not known: %s", weights.name, exc)
+        LOGGER.warning("size and operations of %s are not known: %s", name, exc)
         return {}
     return {name: str(value) for name, value in figures.items()}
 
@@ -84,27 +65,38 @@ def figures_from_lineage(spec: DetectorSpec, prefix: str = "sys.") -> dict[str, 
     }
 
 
-def _count(
-    weights: Path, output: str, input_size: int, accepted: Collection[str]
-) -> dict[str, int]:
-    model = ultralytics_models.load_detector(weights, accepted)
+def _count(model: Any, name: str, output: str, input_size: int) -> dict[str, int]:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
+
+    from .product_counter import ProductCounter
 
     with (
-        foreign_errors(f"counting the operations of {weights.name}"),
+        foreign_errors(f"counting the operations of {name}"),
         loggers_to_log("ultralytics"),
         warnings.catch_warnings(),
         torch.inference_mode(),
     ):
         warnings.simplefilter("ignore")  # about values, which are not there
-        strides = model.model[-1].stride
-        model = ultralytics_models.prepare(model.to("meta"), output, input_size)
-        model.model[-1].stride = strides  # the head reads their values to place its anchors
-        counter = FlopCounterMode(display=False)
-        with counter:
-            model(torch.empty(1, 3, input_size, input_size, device="meta"))
-    return {
-        PARAMETERS: sum(parameter.numel() for parameter in model.parameters()),
-        FLOPS: int(counter.get_total_flops()),
-    }
+        with ProductCounter():  # folding takes products too, which are not the model's
+            model = ultralytics_models.prepare(model, output, input_size)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        with ProductCounter() as counter:
+            model(torch.empty(1, 3, input_size, input_size))
+        flops = counter.flops
+        if counter.unknown:
+            LOGGER.debug("counting by torch.utils.flop_counter: %s", counter.unknown)
+            flops = _counted_on_meta(model, input_size)
+    return {PARAMETERS: parameters, FLOPS: flops}
+
+
+def _counted_on_meta(model: Any, input_size: int) -> int:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    head = model.model[-1]
+    strides, head.shape = head.stride, None  # anchors of the first count lie on another device
+    model.to("meta")
+    head.stride = strides  # the head reads their values to place its anchors
+    with FlopCounterMode(display=False) as counter:
+        model(torch.empty(1, 3, input_size, input_size, device="meta"))
+    return int(counter.get_total_flops())

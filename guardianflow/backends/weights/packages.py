@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ...contracts.backends import SOURCE
 from ...contracts.errors import ConfigurationError, Problem, SourceError
 from ...contracts.results import DetectorPackage, DetectorSpec
 from ..exporting import complete_or_absent
-from . import checkpoints, model_figures, weight_files
+from . import checkpoints, weight_files
+from .known_checkpoints import facts_and_figures
 from .weight_files import WeightFacts
 
 
@@ -24,6 +26,7 @@ def package_from_weights(
     iou_threshold: float = 0.45,
     lineage: Mapping[str, str] | None = None,
     trusted: bool = False,
+    cache_dir: Path | None = None,
 ) -> DetectorPackage:
     """Copy a detector's files and describe them.
 
@@ -43,6 +46,7 @@ def package_from_weights(
             operations are recorded beside it; see model_figures.
         trusted: the caller vouches for a .pt whatever it names. What it names beyond detectors'
             needs is recorded in the lineage, so that the package opens from then on.
+        cache_dir: where what was read of checkpoints is kept; None keeps nothing.
 
     Raises:
         SourceError: the file is missing or is no detector; says what it is. It would run what no
@@ -51,31 +55,15 @@ def package_from_weights(
             0…1, `destination` exists. All at once.
     """
     weights = Path(weights)
-    facts = weight_files.read(weights, (checkpoints.ANYTHING,) if trusted else ())
+    facts, known = _read(weights, input_size, trusted, cache_dir)
     names = tuple(class_names) if class_names is not None else facts.class_names
-    problems = [
-        *_name_problems(facts, class_names, weights),
-        *_size_problems(facts, input_size, weights),
-        *(
-            Problem(f"{field} must be from 0 to 1 but is {value}")
-            for field, value in (
-                ("conf_threshold", conf_threshold),
-                ("iou_threshold", iou_threshold),
-            )
-            if not 0 <= value <= 1
-        ),
-    ]
+    thresholds = {"conf_threshold": conf_threshold, "iou_threshold": iou_threshold}
+    problems = list(_problems(facts, class_names, input_size, thresholds, str(weights)))
     if problems or names is None:
         raise ConfigurationError(problems)
     missing = [str(path) for path in facts.files.values() if not path.is_file()]
     if missing:
         raise SourceError(f"{weights} refers to {', '.join(missing)}, which is missing")
-    known: dict[str, str] = {}
-    if facts.backend == "pytorch":
-        file = next(iter(facts.files.values()))
-        foreign = checkpoints.look(file).names if trusted else ()
-        known = checkpoints.vouched(foreign)
-        known |= model_figures.lineage_figures(file, facts.output, input_size, foreign)
     with complete_or_absent(destination) as work:
         for name, path in facts.files.items():
             (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,63 +77,66 @@ def package_from_weights(
             output=facts.output,
             weights=next(iter(facts.files)),
             files={},
-            conf_threshold=conf_threshold,
-            iou_threshold=iou_threshold,
+            **thresholds,
             lineage={**known, **(lineage or {})},
         )
         made = DetectorPackage.create(work, spec)
     return DetectorPackage(destination, made.spec)
 
 
-def _name_problems(facts: WeightFacts, given: Sequence[str] | None, weights: Path) -> list[Problem]:
-    where = str(weights)
-    if given is None:
-        if facts.class_names is None:
-            return [Problem("the file names no classes; give class_names", where)]
-        return []
-    if facts.class_names is not None and not _same_names(facts.class_names, given):
-        return [
-            Problem(
-                f"class names must agree, but the file has {_show(facts.class_names)} and the "
-                f"scenario has {_show(given)}; correct the scenario's classes or name other "
-                "weights",
-                where,
-            )
-        ]
-    if facts.class_count is not None and facts.class_count != len(given):
-        return [
-            Problem(
-                f"the file was made for {facts.class_count} classes but {len(given)} are named: "
-                f"{_show(given)}",
-                where,
-            )
-        ]
-    return []
+def _read(
+    weights: Path, input_size: int, trusted: bool, cache_dir: Path | None
+) -> tuple[WeightFacts, dict[str, str]]:
+    """Read what the file says of itself, and what a lineage is to say of it."""
+    accepted = (checkpoints.ANYTHING,) if trusted else ()
+    file = weight_files.the_file(weights)
+    if weight_files.readable()[file.suffix.lower()].name != SOURCE:
+        return weight_files.read(file, accepted), {}
+    seen = checkpoints.look(file)
+    facts, figures = facts_and_figures(seen, input_size, accepted, cache_dir)
+    return facts, checkpoints.vouched(seen.names if trusted else ()) | figures
+
+
+def _problems(
+    facts: WeightFacts,
+    given: Sequence[str] | None,
+    input_size: int,
+    thresholds: Mapping[str, float],
+    where: str,
+) -> Iterator[Problem]:
+    """Everything that contradicts the file or itself."""
+    told = facts.class_names
+    if given is None and told is None:
+        yield Problem("the file names no classes; give class_names", where)
+    elif given is not None and told is not None and not _same_names(told, given):
+        yield Problem(
+            f"class names must agree, but the file has {_show(told)} and the scenario has "
+            f"{_show(given)}; correct the scenario's classes or name other weights",
+            where,
+        )
+    elif given is not None and facts.class_count not in (None, len(given)):
+        yield Problem(
+            f"the file was made for {facts.class_count} classes but {len(given)} are named: "
+            f"{_show(given)}",
+            where,
+        )
+    if facts.input_size not in (None, input_size):
+        yield Problem(
+            f"input_size must be {facts.input_size}, as the file was exported, but is {input_size}",
+            where,
+        )
+    elif input_size < 1 or input_size % facts.stride:
+        yield Problem(
+            f"input_size must be a positive multiple of {facts.stride} but is {input_size}", where
+        )
+    for field, value in thresholds.items():
+        if not 0 <= value <= 1:
+            yield Problem(f"{field} must be from 0 to 1 but is {value}")
 
 
 def _same_names(theirs: Sequence[str], given: Sequence[str]) -> bool:
     # OpenVINO's own metadata separates labels by spaces and so writes '_' for the ones inside.
     return [n.replace(" ", "_") for n in theirs] == [n.replace(" ", "_") for n in given]
-
-
-def _size_problems(facts: WeightFacts, input_size: int, weights: Path) -> list[Problem]:
-    where = str(weights)
-    if facts.input_size is not None and facts.input_size != input_size:
-        return [
-            Problem(
-                f"input_size must be {facts.input_size}, as the file was exported, but is "
-                f"{input_size}",
-                where,
-            )
-        ]
-    if input_size < 1 or input_size % facts.stride:
-        return [
-            Problem(
-                f"input_size must be a positive multiple of {facts.stride} but is {input_size}",
-                where,
-            )
-        ]
-    return []
 
 
 def _show(names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from ...contracts.errors import BackendError, SourceError
 from ...support.foreign_libraries import loggers_to_log, quiet_ultralytics
 from ..exporting import require
 from . import checkpoints
-from .pickled_names import is_tar
+from .pickle_archives import is_tar
 
 INSTALL = "pip install ultralytics torch torchvision"
 _OPENING = threading.Lock()
@@ -35,7 +35,9 @@ def import_ultralytics() -> Any:
         return require("ultralytics", "a PyTorch detector", INSTALL)
 
 
-def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
+def load_detector(
+    weights: Path, accepted: Collection[str] = (), seen: checkpoints.Look | None = None
+) -> Any:
     """The float32 model of a detection checkpoint, in eval mode on the CPU, not yet fused.
 
     A checkpoint is a pickle, and unpickling runs code. So it is looked at first and refused where
@@ -44,6 +46,7 @@ def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
     Args:
         accepted: names beyond those that somebody vouches for: the user, or a registered
             package's lineage (`checkpoints.accepted_by`).
+        seen: what was found in the file already; None looks now.
 
     Raises:
         SourceError: not a checkpoint of an Ultralytics detector; says what it is. Or it would run
@@ -51,7 +54,7 @@ def load_detector(weights: Path, accepted: Collection[str] = ()) -> Any:
     """
     if not weights.is_file():
         raise SourceError(f"{weights} does not exist; name a .pt file on this machine")
-    seen = checkpoints.look(weights)
+    seen = seen or checkpoints.look(weights)
     if known := _no_checkpoint(seen):
         raise SourceError(f"{weights} is not an Ultralytics checkpoint: {known}")
     if seen.unknown(accepted):
@@ -155,7 +158,7 @@ def architecture(model: Any) -> str:
 
 
 def _no_checkpoint(seen: checkpoints.Look) -> str:
-    """What a file is that has not even the form of a checkpoint; '' for all others."""
+    """Names what a file is that has not even the form of a checkpoint; '' for all others."""
     start = seen.content[:4]
     if not seen.content:
         return "the file is empty"

@@ -1,4 +1,4 @@
-"""What a weight file says of itself: class names, input size, precision, kind of output.
+"""Reads what a weight file says of itself: class names, input size, precision, output.
 
     read(file)        .pt  .onnx  .xml(+.bin)  .engine  or a directory with one of them
       └─ WeightFacts  checked to be a detector; what a file does not say is None
@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...contracts.backends import SOURCE, BackendInfo
 from ...contracts.errors import SourceError
+from ..catalogue import CATALOGUE, load
 from ..exporting import require
 from . import ultralytics_models
 
-SUFFIXES = {".pt": "pytorch", ".onnx": "onnx", ".xml": "openvino", ".engine": "tensorrt"}
 QUANTISED_KINDS = frozenset(
     {"QuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 )
+CHECKPOINT = "model.pt"
+"""What a checkpoint is called in a package."""
 END_TO_END_COLUMNS = 6
 BOX_ROWS = 4
 # Where our own OpenVINO models keep their class names, spelled as a Python mapping.
@@ -32,7 +35,7 @@ RT_INFO_NAMES = ["guardianflow", "names"]
 
 @dataclass(frozen=True)
 class WeightFacts:
-    """What a detector's file says of itself.
+    """The words of a detector's file about itself.
 
     Args:
         files: name in a package → where it lies now; the first is the one a backend opens.
@@ -64,41 +67,50 @@ def read(weights: Path, accepted: Collection[str] = ()) -> WeightFacts:
             would run something else when it is opened.
         MissingDependencyError: the library that reads it is not installed.
     """
-    file = _the_file(weights)
-    suffix = file.suffix.lower()
-    if suffix == ".pt":
-        return _read_pt(file, accepted)
-    readers = {".onnx": _read_onnx, ".xml": _read_xml, ".engine": _read_engine}
-    return readers[suffix](file)
+    file = the_file(weights)
+    info = readable()[file.suffix.lower()]
+    facts: WeightFacts = load(info.reader)(file, *([accepted] if info.pickled else []))
+    return facts
 
 
-def _the_file(weights: Path) -> Path:
+def readable() -> dict[str, BackendInfo]:
+    """Suffix → the backend whose files have it, as far as such files tell what they are."""
+    return {info.file_kind: info for info in CATALOGUE.values() if info.reader}
+
+
+def the_file(weights: Path) -> Path:
+    """The weight file that a path means: itself, or the only one of a directory."""
+    kinds = readable()
     if not weights.exists():
         raise SourceError(f"{weights} does not exist; name a weight file on this machine")
     if weights.is_dir():
-        found = sorted(p for p in weights.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in weights.iterdir() if p.suffix.lower() in kinds)
         if len(found) != 1:
             have = ", ".join(p.name for p in found) or "none"
             raise SourceError(
-                f"{weights} must hold exactly one of *{', *'.join(SUFFIXES)} but holds {have}; "
+                f"{weights} must hold exactly one of *{', *'.join(kinds)} but holds {have}; "
                 "name the file itself"
             )
         return found[0]
-    if weights.suffix.lower() not in SUFFIXES:
+    if weights.suffix.lower() not in kinds:
         raise SourceError(
-            f"{weights} must end in one of {', '.join(SUFFIXES)} but ends in '{weights.suffix}'"
+            f"{weights} must end in one of {', '.join(kinds)} but ends in '{weights.suffix}'"
         )
     return weights
 
 
-def _read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
-    model = ultralytics_models.load_detector(file, accepted)
+def read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
+    return facts_of(ultralytics_models.load_detector(file, accepted), file)
+
+
+def facts_of(model: Any, file: Path) -> WeightFacts:
+    """Read what an opened checkpoint says of itself."""
     names = ultralytics_models.class_names(model)
     return WeightFacts(
-        backend="pytorch",
+        backend=SOURCE,
         precision="fp32",
         output="end_to_end" if ultralytics_models.is_end_to_end(model) else "grid",
-        files={"model.pt": file},
+        files={CHECKPOINT: file},
         class_names=_worth_the_name(names),
         class_count=len(names),
         architecture=ultralytics_models.architecture(model),
@@ -106,7 +118,7 @@ def _read_pt(file: Path, accepted: Collection[str]) -> WeightFacts:
     )
 
 
-def _read_onnx(file: Path) -> WeightFacts:
+def read_onnx(file: Path) -> WeightFacts:
     onnx = require("onnx", "reading an .onnx file", "pip install onnx")
     try:
         onnx.checker.check_model(str(file))
@@ -131,7 +143,7 @@ def _read_onnx(file: Path) -> WeightFacts:
     )
 
 
-def _read_xml(file: Path) -> WeightFacts:
+def read_xml(file: Path) -> WeightFacts:
     openvino = require("openvino", "reading an OpenVINO model", "pip install openvino")
     weights = file.with_suffix(".bin")
     if not weights.is_file():
@@ -158,7 +170,7 @@ def _read_xml(file: Path) -> WeightFacts:
     )
 
 
-def _read_engine(file: Path) -> WeightFacts:
+def read_engine(file: Path) -> WeightFacts:
     """An engine can be read only on the GPU it was built for, but Ultralytics writes a header."""
     metadata, _ = engine_header(file)
     if not metadata:

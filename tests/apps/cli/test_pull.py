@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from made_bundles import spec
 from PIL import Image
 from ruamel.yaml import YAML
-from small_detectors import small_package
+from small_detectors import runtime_with, small_package
 
 from apps.cli.main import cli
 from guardianflow.contracts.results import RunRequest
@@ -45,7 +45,7 @@ class Site:
 def registered(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder}/mlflow.db"
-    store, registry = MlflowStore(uri), MlflowRegistry(uri, lambda backend: ["numpy"])
+    store, registry = MlflowStore(uri), MlflowRegistry(uri, runtime_with("numpy"))
     tags = {"mlflow.source.git.commit": "0123abc", "experiment_code_fingerprint": "c" * 64}
     source = store.start_run(RunRequest("동화/부산-1공장/용접", "ppe-train-v1", tags=tags))
     run_ids = []
@@ -202,7 +202,7 @@ def test_bad_input_is_told_and_touches_nothing(
 
 
 def test_a_model_without_a_champion_says_how_to_get_one(site: Site, tmp_path: Path) -> None:
-    registry = MlflowRegistry(site.uri, lambda backend: ["numpy"])
+    registry = MlflowRegistry(site.uri, runtime_with("numpy"))
     run_id = MlflowStore(site.uri).start_run(RunRequest("a/b-c/d", "new"))
     registry.register(run_id, small_package(tmp_path / "new", "onnx", 7), "a/b-c/d/new")
     code, _, errors = call("a/b-c/d/new", "--to", tmp_path / "box")

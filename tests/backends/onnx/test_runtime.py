@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from guardianflow.backends import catalogue
-from guardianflow.backends.exporting import CalibrationImages
 from guardianflow.backends.onnx import quantisation as onnx_quantisation
 from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.quantisation.calibration import CalibrationImages
 from guardianflow.contracts.errors import BackendUnavailableError
 from guardianflow.contracts.results import DetectorPackage, ExportRequest
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from guardianflow.backends import catalogue
-from guardianflow.backends.exporting import network_input
 from guardianflow.backends.openvino import recipes as openvino_recipes
 from guardianflow.backends.openvino.recipes import (
     OpenvinoRecipeExporter,
@@ -16,6 +15,7 @@ from guardianflow.backends.openvino.recipes import (
     quantised_convolutions,
 )
 from guardianflow.backends.quantisation import detection_tail as recipes
+from guardianflow.backends.quantisation.calibration import network_input
 from guardianflow.backends.quantisation.layer_groups import operations_of
 from guardianflow.contracts.errors import BackendError
 from guardianflow.contracts.quantisation import Recipe

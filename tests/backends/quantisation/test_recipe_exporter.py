@@ -35,7 +35,7 @@ def outputs(package: DetectorPackage, images: np.ndarray) -> np.ndarray:
 def open_recipe_exporter(
     package: MakePackage, calibration: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> OpenExporter:
-    """(backend, architecture) → a exporter; all share one cache, as a search's tries do."""
+    """(backend, architecture) → an exporter; all share one cache, as a search's tries do."""
     cache = tmp_path_factory.mktemp("recipes")
 
     def opened(backend: str, architecture: str = "yolo11n", images: Any = None) -> RecipeExporter:
@@ -224,17 +224,8 @@ def test_a_cache_that_can_t_be_written_is_named(
 
 
 @pytest.mark.parametrize("backend", ["pytorch", "native", "tensorrt"])
-def test_backends_without_a_exporter_are_refused_and_those_with_one_named(
+def test_backends_without_an_exporter_are_refused_and_those_with_one_named(
     package: MakePackage, calibration: list[np.ndarray], tmp_path: Path, backend: str
 ) -> None:
     with pytest.raises(BackendUnavailableError, match="needs one of onnx, openvino"):
         catalogue.open_recipe_exporter(backend, package(), calibration, tmp_path)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_backend_opens_its_own_exporter(
-    package: MakePackage, calibration: list[np.ndarray], tmp_path: Path, backend: str
-) -> None:
-    opened: Any = catalogue.get_backend(backend)
-    with opened.exporter(package(), calibration, tmp_path) as exporter:
-        assert exporter.backend == backend

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guardianflow.backends.weights import checkpoints, pickled_names, ultralytics_models
+from guardianflow.backends.weights.pickle_archives import UnreadablePickleError
 from guardianflow.backends.weights.pickled_names import (
     How,
-    UnreadablePickleError,
     full_name,
     uses_in_file,
     uses_in_pickle,

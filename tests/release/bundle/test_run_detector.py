@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_detectors import NAMES, small_package
 
+from guardianflow.backends.catalogue import backend_info
 from guardianflow.detector import Detector
 from guardianflow.evaluation.images.preprocessing import load_image
 from guardianflow.release.bundle.build import make_bundle
@@ -242,9 +243,8 @@ def backend(request: pytest.FixtureRequest) -> str:
 def machine(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     folder = tmp_path_factory.mktemp(f"현장 {backend}")
     package = small_package(folder / "package", backend)
-    bundle = make_bundle(
-        package, model="a.b.c.ppe", version="3", facts={}, runtime=copy_runtime(backend, folder)
-    )
+    runtime = copy_runtime(backend_info(backend).module, folder)
+    bundle = make_bundle(package, model="a.b.c.ppe", version="3", facts={}, runtime=runtime)
     with BundleDirectory.opened(folder / "box") as directory:
         directory.install(bundle)
     venv = [sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")]
