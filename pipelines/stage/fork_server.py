@@ -85,7 +85,7 @@ class ForkedStage:
         """
         if self.returncode is None and has_ended(self._descriptor, timeout):
             try:
-                self.returncode = int(_receive(self._control, FORKED_IN_S)["code"])
+                self.returncode = int(_receive(self._control, "code", FORKED_IN_S))
             except ForkServerError:
                 self.returncode = 0  # the stage's last words stand in its directory
             os.close(self._descriptor)
@@ -133,7 +133,7 @@ class ForkServer:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # Ctrl-C is for the starter
                 )
-            if refused := _receive(self._control, READY_IN_S)["refused"]:
+            if refused := _receive(self._control, "refused", READY_IN_S):
                 raise ForkServerError(refused)
         except (OSError, ForkServerError) as exc:
             self._give_up(exc)
@@ -154,7 +154,8 @@ class ForkServer:
         try:
             order = json.dumps(list(arguments)).encode()
             socket.send_fds(self._control, [order], [reading, output, events])
-            return ForkedStage(self._control, _receive(self._control, FORKED_IN_S)["pid"], stdin)
+            pid = int(_receive(self._control, "pid", FORKED_IN_S))
+            return ForkedStage(self._control, pid, stdin)
         except (OSError, ForkServerError) as exc:
             stdin.close()  # a stage that was forked all the same gets no order, and ends
             self._give_up(exc)
@@ -183,8 +184,8 @@ class ForkServer:
         self._process = None
 
 
-def _receive(control: socket.socket, timeout_s: float) -> dict[str, Any]:
-    """The server's next message; a signal is answered while it is waited for."""
+def _receive(control: socket.socket, key: str, timeout_s: float) -> Any:
+    """What the server says next, of this key; a signal is answered while it is waited for."""
     deadline = time.monotonic() + timeout_s
     poll = select.poll()
     poll.register(control, select.POLLIN)
@@ -197,8 +198,10 @@ def _receive(control: socket.socket, timeout_s: float) -> dict[str, Any]:
         raise ForkServerError(str(exc)) from exc
     if not data:
         raise ForkServerError("it has ended")
-    message: dict[str, Any] = json.loads(data)
-    return message
+    message = json.loads(data)
+    if key not in message:
+        raise ForkServerError(f"it should tell '{key}' but tells {message}")
+    return message[key]
 
 
 # --- the server's side ------------------------------------------------------------------------
@@ -217,12 +220,13 @@ def main(argv: list[str]) -> None:
             return
         pid = os.fork()
         if pid == 0:
+            os.setsid()
+            control.send(json.dumps({"pid": os.getpid()}).encode())  # its group can be killed now
             control.close()
             become_worker(json.loads(order), descriptors, starter)
             return
         for descriptor in descriptors:
             os.close(descriptor)
-        control.send(json.dumps({"pid": pid}).encode())
         if not follow(control, pid):
             return
 
@@ -271,8 +275,7 @@ def threads_left() -> str:
 
 
 def become_worker(arguments: list[str], descriptors: Sequence[int], starter: int) -> None:
-    """Go on as `python -m pipelines.worker` in a session of its own."""
-    os.setsid()
+    """Go on as `python -m pipelines.worker`."""
     order, output, events = descriptors
     for source, number in ((order, 0), (output, 1), (output, 2)):
         os.dup2(source, number)
