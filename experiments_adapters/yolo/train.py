@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,12 +23,17 @@ from guardianflow.contracts.errors import (
     ScenarioError,
     TrainerError,
 )
+from guardianflow.evaluation.timing.process_load import usable_cores
 
 if TYPE_CHECKING:
     from scenario import DatasetConfig, EnvironmentConfig, ModelConfig, TrainingParams
 
 logger = logging.getLogger(__name__)
 
+MOST_THREADS = 8
+"""Ultralytics' own bound: a small network gains nothing from more."""
+# What the user has set. Ultralytics, once imported, writes 1 where nobody has said anything.
+_THREADS_ASKED = "" if "ultralytics" in sys.modules else os.environ.get("OMP_NUM_THREADS", "")
 _VALIDATION_NAMES = {
     "metrics/mAP50(B)": "mAP50",
     "metrics/mAP50-95(B)": "mAP50_95",
@@ -85,7 +92,10 @@ class Trainer(BaseTrainer):
             TrainerError: what Ultralytics raised, with its words.
         """
         try:
-            with ultralytics_isolated(offline=True), _plots_in_any_script():
+            with (
+                ultralytics_isolated(offline=True, threads=training_threads(_THREADS_ASKED)),
+                _plots_in_any_script(),
+            ):
                 self._run_ultralytics()
         except GuardianFlowError:
             raise
@@ -173,6 +183,18 @@ class _EpochReports:
                     metrics["val_" + name.removeprefix("val/")] = float(value)
         metrics["lr"] = _learning_rate(engine.optimizer)
         self._trainer.on_epoch_end(engine.epoch + 1, metrics)
+
+
+def training_threads(asked: str) -> int:
+    """Threads to train with on a CPU: those asked for, else one for each core we may use.
+
+    Args:
+        asked: OMP_NUM_THREADS; '' where it is not set.
+    """
+    first = asked.partition(",")[0].strip()  # it may name one number for each level of nesting
+    if first.isdecimal() and int(first):
+        return int(first)
+    return max(1, min(MOST_THREADS, int(usable_cores())))
 
 
 @contextmanager
