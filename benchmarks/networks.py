@@ -27,8 +27,14 @@ def demo_images() -> list[Path]:
     return sorted(data_yaml.parent.rglob("*.jpg"))
 
 
-def yolo11n(folder: Path, side: int = SIDE, names: Sequence[str] = NAMES) -> DetectorPackage:
-    """An untrained yolo11n of `names`, made in `folder`."""
+def yolo11n(
+    folder: Path, side: int = SIDE, names: Sequence[str] = NAMES, *, class_bias: float = 0.0
+) -> DetectorPackage:
+    """An untrained yolo11n of `names`, made in `folder`.
+
+    Args:
+        class_bias: added to the scores before the sigmoid; the lower, the fewer boxes.
+    """
     import_ultralytics()
     import torch
     from ultralytics.nn.tasks import DetectionModel
@@ -46,6 +52,7 @@ def yolo11n(folder: Path, side: int = SIDE, names: Sequence[str] = NAMES) -> Det
             norm.momentum = 0.03
         for branch in model.model[-1].cv3:  # few boxes, as a trained one finds, not thousands
             branch[-1].weight.mul_(0.2)
+            branch[-1].bias.add_(class_bias)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "yolo11n.pt"
     torch.save({"model": model.eval().half(), "train_args": {}}, weights)
