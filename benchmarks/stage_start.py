@@ -133,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, help="a checkout of an older commit to compare with")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one turn, and a small demo of two epochs")
+    parser.add_argument("--quick", action="store_true", help="one turn, and a small demo")
     arguments = parser.parse_args()
     pairs = 1 if arguments.quick else arguments.pairs
     if arguments.before and not (arguments.before / "apps/cli/main.py").is_file():
