@@ -8,8 +8,8 @@
 The server imports other people's libraries alone, nothing of ours or of a user's, and of those only
 what neither starts threads nor opens files or devices: a thread's locks would stay locked in the
 child for good. That is looked at, not trusted: where a trial fork leaves a second thread, or
-anything else goes wrong, stages are started the plain way. The server holds no order and
-no result, and ends when its starter does.
+anything else goes wrong, stages are started the plain way. The server holds no order and no result,
+and ends when its starter does.
 
 A train stage never comes from here: it runs a user's code, which may count on a fresh interpreter
 (OMP_NUM_THREADS set before torch is imported, say).
@@ -113,9 +113,12 @@ class ForkServer:
         Raises:
             ForkServerError: it can't start this stage; the next one may be tried.
         """
-        here = (environment, str(Path.cwd()))
         if self._unusable:
             raise ForkServerError(self._unusable)
+        try:
+            here = (environment, str(Path.cwd()))
+        except OSError as exc:  # it has been removed
+            raise ForkServerError(f"no working directory: {exc}") from exc
         if self._process is not None:
             if here != self._started_in:
                 raise ForkServerError("the environment or the working directory is another one")
