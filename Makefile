@@ -51,7 +51,7 @@ test-fast: $(VENV)/.dev-ready  ## the tests that neither train, quantise nor sta
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow and not acceptance"
 
 acceptance: $(VENV)/.dev-ready  ## the longest tests: whole pipelines, and the demo as the README promises it
-	$(BIN)/pytest -m acceptance -s
+	$(BIN)/pytest --durations=10 -n $(JOBS) --dist loadscope --no-loadscope-reorder -m acceptance
 
 lint: $(VENV)/.dev-ready  ## ruff, mypy (strict), the layers and the rooms
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipelines.settings import load_settings
 
 SIDE = 640
 CALIBRATION_IMAGES = 8
+NAMES = ("helmet", "vest", "person", "bare head")
 
 
 def demo_images() -> list[Path]:
@@ -25,15 +27,21 @@ def demo_images() -> list[Path]:
     return sorted(data_yaml.parent.rglob("*.jpg"))
 
 
-def yolo11n(folder: Path, side: int = SIDE) -> DetectorPackage:
-    """An untrained yolo11n of four classes, made in `folder`."""
+def yolo11n(
+    folder: Path, side: int = SIDE, names: Sequence[str] = NAMES, *, class_bias: float = 0.0
+) -> DetectorPackage:
+    """An untrained yolo11n of `names`, made in `folder`.
+
+    Args:
+        class_bias: added to the scores before the sigmoid; the lower, the fewer boxes.
+    """
     import_ultralytics()
     import torch
     from ultralytics.nn.tasks import DetectionModel
 
     torch.manual_seed(0)
-    model = DetectionModel("yolo11n.yaml", nc=4, verbose=False)
-    model.names = dict(enumerate(("helmet", "vest", "person", "bare head")))
+    model = DetectionModel("yolo11n.yaml", nc=len(names), verbose=False)
+    model.names = dict(enumerate(names))
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     with torch.no_grad():  # an untrained network fades to a constant unless its norms fit its data
         for norm in norms:
@@ -44,6 +52,7 @@ def yolo11n(folder: Path, side: int = SIDE) -> DetectorPackage:
             norm.momentum = 0.03
         for branch in model.model[-1].cv3:  # few boxes, as a trained one finds, not thousands
             branch[-1].weight.mul_(0.2)
+            branch[-1].bias.add_(class_bias)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "yolo11n.pt"
     torch.save({"model": model.eval().half(), "train_args": {}}, weights)

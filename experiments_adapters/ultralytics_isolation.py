@@ -29,7 +29,7 @@ _CACHE_READERS = ("utils", "dataset")
 
 
 @contextmanager
-def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
+def ultralytics_isolated(*, offline: bool = False, threads: int | None = None) -> Iterator[None]:
     """Keep Ultralytics to training while the block runs; reentrant.
 
     Settings that code changes meanwhile hold until the end of the block and are not written to
@@ -37,6 +37,7 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
 
     Args:
         offline: also refuse its downloads (weights, fonts) at once, instead of after a timeout.
+        threads: that torch works with on a CPU; None leaves it at Ultralytics' cores − 1.
     """
     with ExitStack() as stack:
         variables = {"YOLO_OFFLINE": "true"} if offline else {}
@@ -51,6 +52,7 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
             downloads = importlib.import_module("ultralytics.utils.downloads")
             readers = [importlib.import_module(f"ultralytics.data.{n}") for n in _CACHE_READERS]
             tasks = importlib.import_module("ultralytics.nn.tasks")
+            devices = importlib.import_module("ultralytics.utils.torch_utils")
         except ModuleNotFoundError:
             # Not installed, or an author's own copy of another age; their import will tell.
             yield
@@ -63,6 +65,8 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
         # Networks are built without evaluating text: Ultralytics' own switch for foreign weights.
         guard = getattr(tasks, "_SafeLoad", None)
         stack.enter_context(_attribute(guard, "restricted", lambda: True))
+        if threads is not None:  # set whenever Ultralytics chooses a device
+            stack.enter_context(_attribute(devices, "NUM_THREADS", threads))
         if offline:
             stack.enter_context(_attribute(checks, "ONLINE", False))
             stack.enter_context(_attribute(downloads, "is_url", _is_local_url(downloads)))
@@ -71,14 +75,15 @@ def ultralytics_isolated(*, offline: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def ultralytics_at_work(what: str) -> Iterator[None]:
+def ultralytics_at_work(what: str, *, threads: int | None = None) -> Iterator[None]:
     """Ultralytics isolated and offline; what it raises becomes a TrainerError with its words.
 
     Args:
         what: the work that stops then: 'Ultralytics', 'quantisation-aware training'.
+        threads: as in ultralytics_isolated.
     """
     try:
-        with ultralytics_isolated(offline=True):
+        with ultralytics_isolated(offline=True, threads=threads):
             yield
     except GuardianFlowError:
         raise

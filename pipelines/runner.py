@@ -60,7 +60,8 @@ class PipelineRunner:
         return self.pipeline.planned()
 
     def run(self) -> StageResult:
-        return self.pipeline.run(self.connect)
+        with self.pipeline.executor.fork_server:
+            return self.pipeline.run(self.connect)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class VariantsRunner:
         ]
 
     def run(self) -> StageResult:
+        with self.single.executor.fork_server:
+            return self._run()
+
+    def _run(self) -> StageResult:
         planner, executor = self.single.planner, self.single.executor
         scenario, requests = planner.scenario, self.planned()
         ports = self.connect(planner.options.tracking_uri)

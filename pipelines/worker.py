@@ -1,8 +1,9 @@
-"""`python -m pipelines.worker SCRATCH EVENTS_FD < REQUEST`: one stage in a process of its own.
+"""`python -m pipelines.worker SCRATCH EVENTS_FD [STARTER_FD] < REQUEST`: one stage in a process.
 
-Started by pipelines.stage.executor, never by people. The request comes by stdin, as it may hold
-secrets, which belong into no file. What it prints goes to the stage's log; what it has to say
-goes through the events descriptor.
+Started by pipelines.stage.executor, never by people, or forked by its server: STARTER_FD then
+stands for the starter's process, which is not this one's parent. The request comes by stdin, as it
+may hold secrets, which belong into no file. What it prints goes to the stage's log; what it has to
+say goes through the events descriptor.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
-from guardianflow.support.child_processes import end_group
+from guardianflow.support.child_processes import end_group, has_ended
 from guardianflow.support.output_streams import surviving_output
 from guardianflow.support.secrets.redaction import learn_mapping, redact_value
 from guardianflow.support.secrets.streams import keeping_secrets
@@ -40,7 +43,7 @@ def main(argv: list[str]) -> int:
     # The starter asks with SIGINT, also where it was started with SIGINT ignored.
     signals = stop_signals(held=True, always=[signal.SIGINT], own_process=True, until_exit=True)
     with surviving_output(), signals:
-        threading.Thread(target=follow_parent, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=follow_starter, args=(starter_gone(argv[2:]),), daemon=True).start()
         take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's
         return conclude(events, scratch)
 
@@ -80,13 +83,21 @@ def carry_out(events: EventSink, scratch: Path) -> dict[str, Any]:
     return execute(make_stage(context), context, log=scratch / "stage.log").to_dict()
 
 
-def follow_parent(parent: int) -> None:
+def starter_gone(descriptors: list[str]) -> Callable[[], bool]:
+    """Tells whether the process that started this one has ended."""
+    if descriptors:
+        return partial(has_ended, int(descriptors[0]))
+    parent = os.getppid()
+    return lambda: os.getppid() != parent
+
+
+def follow_starter(gone: Callable[[], bool]) -> None:
     """Nobody is left to read the result once the starter is gone: stop, and end the run.
 
     Deep in native code no signal is answered; a worker that would go on for hours, with nobody to
     know of it, is killed after a while with all that it has started.
     """
-    while os.getppid() == parent:
+    while not gone():
         time.sleep(PARENT_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(ORPHAN_GRACE_S)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from once_per_run import OncePerRun
 
 # Before any library is imported: nothing of a test may reach the user's own settings or network.
 os.environ.setdefault("YOLO_AUTOINSTALL", "false")
@@ -37,6 +38,12 @@ def shared_data(repository: Path) -> Path:
     if not (path / "weights").is_dir():
         pytest.skip("needs shared/data beside the project")
     return path
+
+
+@pytest.fixture(scope="session")
+def once_per_run(tmp_path_factory: pytest.TempPathFactory) -> OncePerRun:
+    """Makes what takes seconds to make once for all workers."""
+    return OncePerRun(tmp_path_factory)
 
 
 @pytest.fixture

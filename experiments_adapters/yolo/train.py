@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,12 +23,17 @@ from guardianflow.contracts.errors import (
     ScenarioError,
     TrainerError,
 )
+from guardianflow.evaluation.timing.process_load import usable_cores
 
 if TYPE_CHECKING:
     from scenario import DatasetConfig, EnvironmentConfig, ModelConfig, TrainingParams
 
 logger = logging.getLogger(__name__)
 
+MOST_THREADS = 8
+"""Ultralytics' own bound: a small network gains nothing from more."""
+# What the user has set. Ultralytics, once imported, writes 1 where nobody has said anything.
+_THREADS_ASKED = "" if "ultralytics" in sys.modules else os.environ.get("OMP_NUM_THREADS", "")
 # Where one is installed, plots show Hangul class names; matplotlib's own font has none.
 _HANGUL_FONTS = ("NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "AppleGothic")
 
@@ -78,7 +85,8 @@ class Trainer(BaseTrainer):
         Raises:
             TrainerError: what Ultralytics raised, with its words.
         """
-        with ultralytics_at_work("Ultralytics"), _plots_in_any_script():
+        threads = training_threads(_THREADS_ASKED)
+        with ultralytics_at_work("Ultralytics", threads=threads), _plots_in_any_script():
             self._run_ultralytics()
 
     def get_best_model_path(self) -> str:
@@ -160,6 +168,18 @@ class _EpochReports:
                     metrics["val_" + name.removeprefix("val/")] = float(value)
         metrics["lr"] = _learning_rate(engine.optimizer)
         self._trainer.on_epoch_end(engine.epoch + 1, metrics)
+
+
+def training_threads(asked: str) -> int:
+    """Threads to train with on a CPU: those asked for, else one for each core we may use.
+
+    Args:
+        asked: OMP_NUM_THREADS; '' where it is not set.
+    """
+    first = asked.partition(",")[0].strip()  # it may name one number for each level of nesting
+    if first.isdecimal() and int(first):
+        return int(first)
+    return max(1, min(MOST_THREADS, int(usable_cores())))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -17,26 +18,45 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Protocol
 
 LAP_S = 0.1
 """A thread that is waited for is asked again so often; its end is noticed at once."""
 
 
-def wait_for(process: subprocess.Popen[Any]) -> int:
+class Waitable(Protocol):
+    """A child as subprocess.Popen shows it."""
+
+    def wait(self, timeout: float) -> int:
+        """Its return code.
+
+        Raises:
+            subprocess.TimeoutExpired: it is still there.
+        """
+        ...
+
+
+def wait_for(process: Waitable) -> int:
     """Wait for a child's end, however long; its return code."""
     while True:
         if (code := wait_at_most(process, 1.0)) is not None:
             return code
 
 
-def wait_at_most(process: subprocess.Popen[Any], timeout_s: float) -> int | None:
+def wait_at_most(process: Waitable, timeout_s: float) -> int | None:
     """Wait for a child's end; its return code, None when it is still there after `timeout_s`."""
     try:
         # With a timeout, Python looks again and again: after 0.5 ms first, then every 50 ms.
         return process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         return None
+
+
+def has_ended(descriptor: int, timeout_s: float = 0.0) -> bool:
+    """Whether a process has ended that is no child: `descriptor` is one of `os.pidfd_open`."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
 
 
 def join(thread: threading.Thread, timeout_s: float | None = None) -> bool:

@@ -4,6 +4,9 @@
                           │ output → stage.log
                           └ events → reporter; the last one lies beside the log too
 
+Where a command runs several stages, those that run no code of a user's are forked from a process
+that has imported the libraries already: see `fork_server`.
+
 What can go wrong, and what is then left: the worker ends its run itself when Python raises or a
 signal can be caught; when it is killed outright (SIGILL, SIGKILL, out of memory) the run is
 marked FAILED from here, unless it has ended already. Interrupted, a worker has GRACE_S to end its
@@ -23,7 +26,7 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,12 +52,14 @@ from guardianflow.support.terminal import say
 
 from ..settings import PROJECT_ROOT
 from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
+from .fork_server import ForkedStage, ForkServer, ForkServerError
 from .stage import StageRequest
 from .tracked_run import Extra, end_run
 
 if TYPE_CHECKING:
     from ..wiring import Ports
 
+Worker = subprocess.Popen[bytes] | ForkedStage
 GRACE_S = 4.0
 """From Ctrl-C to the end of a worker that does not end by itself: deep in native code, say. What is
 left of ten seconds is for ending its runs from here."""
@@ -70,12 +75,15 @@ class LocalExecutor:
 
     Args:
         reporter: told what happens, from a thread of its own while the stage works.
-        environment: added to the worker's environment, e.g. an ISA cap.
         verbose: show the worker's own output on stderr as well.
+        fork_server: starts stages within `with executor.fork_server:`.
     """
 
     reporter: Reporter
     verbose: bool = False
+    fork_server: ForkServer = field(
+        default_factory=ForkServer, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def _steady(self) -> Steady:
@@ -89,7 +97,7 @@ class LocalExecutor:
         """Tell that a run which holds several stages has begun."""
         self._steady.opened(title, run_id)
 
-    def run(self, request: StageRequest, environment: dict[str, str] | None = None) -> StageResult:
+    def run(self, request: StageRequest) -> StageResult:
         """Carry out one stage.
 
         Raises:
@@ -102,7 +110,7 @@ class LocalExecutor:
         listener = Listener(self._steady, request.title)
         result: StageResult | None = None
         try:
-            code = self._run_worker(request, scratch, environment or {}, listener)
+            code = self._run_worker(request, scratch, listener)
             result = self._conclude(request, listener, code, log)
         except BaseException:
             keep_without_secrets(scratch)
@@ -112,12 +120,11 @@ class LocalExecutor:
         shutil.rmtree(scratch, ignore_errors=True)  # uploaded; a failed attempt is kept to look at
         return result
 
-    def _run_worker(
-        self, request: StageRequest, scratch: Path, environment: dict[str, str], listener: Listener
-    ) -> int:
-        log = scratch / "stage.log"
+    def _run_worker(self, request: StageRequest, scratch: Path, listener: Listener) -> int:
+        log, environment = scratch / "stage.log", worker_environment()
+        forks, refused = self._fork_server_for(request, environment)
         with held_back() as signals:
-            process = self._start(request, scratch, environment, listener)
+            process = self._start(request, scratch, environment, listener, forks, refused)
             follower = LogFollower(log) if self.verbose else None
             try:
                 with let_through():
@@ -133,22 +140,47 @@ class LocalExecutor:
                     follower.finish()
         return code
 
+    def _fork_server_for(
+        self, request: StageRequest, environment: dict[str, str]
+    ) -> tuple[ForkServer | None, str]:
+        """The server that this stage can be forked from, or why it can't, where it should."""
+        if not self.fork_server.open or request.stage == "train":  # a user's code: see fork_server
+            return None, ""
+        try:
+            self.fork_server.get_ready(environment)
+        except ForkServerError as exc:
+            return None, str(exc)
+        return self.fork_server, ""
+
     @staticmethod
     def _start(
-        request: StageRequest, scratch: Path, environment: dict[str, str], listener: Listener
-    ) -> subprocess.Popen[bytes]:
+        request: StageRequest,
+        scratch: Path,
+        environment: dict[str, str],
+        listener: Listener,
+        forks: ForkServer | None = None,
+        refused: str = "",
+    ) -> Worker:
+        process: Worker | None = None
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "pipelines.worker", str(scratch)]
         log = scratch / "stage.log"
         try:
             log.touch(PRIVATE_FILE)
             with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [*command, str(writing)],
+                if forks is not None:
+                    try:
+                        process = forks.fork([str(scratch)], output.fileno(), writing)
+                    except ForkServerError as exc:
+                        refused = str(exc)
+                if refused:
+                    output.write(f"started without the fork server: {refused}\n".encode())
+                    output.flush()
+                process = process or subprocess.Popen(
+                    [sys.executable, "-m", "pipelines.worker", str(scratch), str(writing)],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=worker_environment(environment),
+                    env=environment,
                     pass_fds=[writing],
                     start_new_session=True,
                 )
@@ -163,7 +195,7 @@ class LocalExecutor:
     def _stop(
         self,
         request: StageRequest,
-        process: subprocess.Popen[bytes],
+        process: Worker,
         listener: Listener,
         log: Path,
         signals: StopSignals,
@@ -275,17 +307,16 @@ class LogFollower:
         join(self._thread, SHOWING_S)
 
 
-def worker_environment(added: dict[str, str]) -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Ours, with the project importable where it is run from a checkout without installation."""
     environment = {**WORKER_DEFAULTS, **os.environ, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg"}
-    environment |= added
     if (PROJECT_ROOT / "MLproject").is_file():
         paths = [str(PROJECT_ROOT), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
     return environment
 
 
-def hand_over(order: str, process: subprocess.Popen[bytes]) -> None:
+def hand_over(order: str, process: Worker) -> None:
     """Give a process its order by its stdin: what is secret in it lies in no file."""
     assert process.stdin is not None
     with suppress(BrokenPipeError), process.stdin as stream:  # it died: its exit code says why

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checkpoints import SIDE, build_checkpoint, draw_images
+from once_per_run import OncePerRun
 
 from guardianflow.backends import catalogue, interchange
 from guardianflow.backends.quantisation import detection_tail as recipes
@@ -24,15 +25,14 @@ MakePackage = Callable[..., DetectorPackage]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def traced_once(once_per_run: OncePerRun) -> Iterator[None]:
     """Tracing takes seconds and depends on the source alone: do it once for each."""
-    trace, folder = interchange.to_onnx, tmp_path_factory.mktemp("traced")
+    trace = interchange.to_onnx
 
     def copied(source: DetectorPackage, file: Path) -> None:
-        kept = folder / f"{source.digest}-{source.spec.output}-{source.spec.input_size}.onnx"
-        if not kept.exists():
-            trace(source, kept)
-        shutil.copyfile(kept, file)
+        name = f"traced-{source.digest}-{source.spec.output}-{source.spec.input_size}"
+        kept = once_per_run.made(name, lambda folder: trace(source, folder / "graph.onnx"))
+        shutil.copyfile(kept / "graph.onnx", file)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interchange, "to_onnx", copied)
@@ -51,15 +51,13 @@ def calibration() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> MakeWeights:
+def weights(once_per_run: OncePerRun) -> MakeWeights:
     """architecture → checkpoint file."""
-    made: dict[str, Path] = {}
-    folder = tmp_path_factory.mktemp("weights")
 
     def make(architecture: str) -> Path:
-        if architecture not in made:
-            made[architecture] = build_checkpoint(architecture, folder / f"{architecture}.pt")
-        return made[architecture]
+        file = f"{architecture}.pt"
+        name = f"weights-{architecture}"
+        return once_per_run.made(name, lambda at: build_checkpoint(architecture, at / file)) / file
 
     return make
 
@@ -68,11 +66,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> MakeWeights:
 def package(
     weights: MakeWeights,
     calibration: list[np.ndarray],
-    tmp_path_factory: pytest.TempPathFactory,
+    once_per_run: OncePerRun,
 ) -> MakePackage:
     """(architecture, backend, precision, method, calibration method) → package, made once."""
     made: dict[tuple[str, ...], DetectorPackage] = {}
-    folder = tmp_path_factory.mktemp("packages")
 
     def make(
         architecture: str = "yolo11n",
@@ -82,19 +79,19 @@ def package(
         calibration_method: str = "minmax",
     ) -> DetectorPackage:
         key = (architecture, backend, precision, method, calibration_method)
-        if key not in made:
-            place = folder / "-".join(key)
+
+        def fill(folder: Path) -> None:
             if backend == "pytorch":
-                made[key] = packages.package_from_weights(
-                    weights(architecture), place, input_size=SIDE
-                )
-            else:
-                made[key] = catalogue.get_backend(backend).export(
-                    make(architecture),
-                    ExportRequest(precision, method, calibration_method),
-                    place,
-                    calibration,
-                )
+                file = weights(architecture)
+                packages.package_from_weights(file, folder / "package", input_size=SIDE)
+                return
+            request = ExportRequest(precision, method, calibration_method)
+            exporter = catalogue.get_backend(backend)
+            exporter.export(make(architecture), request, folder / "package", calibration)
+
+        if key not in made:
+            place = once_per_run.made("-".join(("package", *key)), fill) / "package"
+            made[key] = DetectorPackage.load(place)
         return made[key]
 
     return make

@@ -17,7 +17,7 @@ import pytest
 
 from experiments_adapters.code_path import build_trainer, check_result, load_experiment
 from experiments_adapters.outputs import collect_outputs
-from experiments_adapters.yolo.train import Trainer
+from experiments_adapters.yolo.train import Trainer, training_threads
 from guardianflow.contracts.errors import ScenarioError, TrackingError, TrainerError
 
 Configs = Callable[..., dict[str, Any]]
@@ -34,9 +34,11 @@ class Listener:
     error: type[BaseException] = KeyboardInterrupt
     reports: dict[int, Mapping[str, float]] = field(default_factory=dict)
     rows_then: list[int] = field(default_factory=list)
+    on_epoch: Callable[[], None] = lambda: None
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.reports[epoch] = metrics
+        self.on_epoch()
         with (self.work_dir / "results.csv").open() as stream:
             self.rows_then.append(len(list(csv.DictReader(stream))))
         if epoch == self.stop_after:
@@ -90,6 +92,37 @@ def test_metrics_arrive_while_it_trains_and_files_lie_in_the_work_directory(
     assert {"results.png", "confusion_matrix.png"} <= {p.name for p in kinds["plots"]}
     assert list(elsewhere.iterdir()) == []
     assert {p for p in data_yaml.parent.rglob("*") if p.suffix != ".cache"} == before
+
+
+@pytest.mark.slow
+def test_it_trains_on_the_cores_there_are_and_twice_the_same(
+    repository: Path, configs: Configs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, Ultralytics takes one core less than the machine has."""
+    import torch
+
+    threads, weights = [], []
+    given = configs(epochs=1, options={"plots": False, "val": False})
+    for name in ("once", "again"):
+        trainer, listener = training(repository, given, tmp_path / name)
+        monkeypatch.setattr(sys.modules[type(trainer).__module__], "_THREADS_ASKED", "2")
+        listener.on_epoch = lambda: threads.append(torch.get_num_threads())
+        trainer.train()
+        saved = torch.load(tmp_path / name / "weights/last.pt", weights_only=False)
+        weights.append((saved["ema"] or saved["model"]).state_dict())  # stripped at the end
+    assert threads == [2, 2]
+    assert all(torch.equal(weights[0][key], value) for key, value in weights[1].items())
+
+
+def test_as_many_threads_as_asked_for_or_as_cores_that_may_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert training_threads("3") == 3
+    assert training_threads("4,2") == 4
+    module = sys.modules[training_threads.__module__]
+    for cores, threads in ((2.0, 2), (0.5, 1), (3.9, 3), (64.0, 8)):
+        monkeypatch.setattr(module, "usable_cores", lambda cores=cores: cores)
+        assert training_threads("") == training_threads("many") == threads
 
 
 @pytest.mark.slow

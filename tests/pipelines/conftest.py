@@ -8,40 +8,50 @@ from pathlib import Path
 import pytest
 from checkpoints import TINY_SIDE, build_checkpoint
 from inprocess import InProcessExecutor
+from once_per_run import OncePerRun
 from workplace import Workplace
 
 
 @pytest.fixture(scope="session")
-def shared_work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn data and probe verdicts are made once for all tests."""
-    return tmp_path_factory.mktemp("work")
+def shared_work_dir(tmp_path_factory: pytest.TempPathFactory, once_per_run: OncePerRun) -> Path:
+    """Drawn data and probe verdicts are made once for all tests; stages lie in it too."""
+    work_dir = tmp_path_factory.mktemp("work")
+    for name in ("datasets", "probes"):
+        (work_dir / name).symlink_to(once_per_run.made(name, lambda _empty: None))
+    return work_dir
 
 
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_store(once_per_run: OncePerRun) -> Path:
     """A migrated, empty store: making one takes seconds, copying it nothing."""
     from guardianflow.run_tracking.mlflow_store import MlflowStore
 
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowStore(f"sqlite:///{path}").list_experiments()
-    return path
+    def fill(folder: Path) -> None:
+        MlflowStore(f"sqlite:///{folder / 'mlflow.db'}").list_experiments()
+
+    return once_per_run.made("store", fill) / "mlflow.db"
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_weights(once_per_run: OncePerRun) -> Path:
     """An untrained yolo11n of the demo's classes, as a checkpoint."""
     from guardianflow.site_data.demo import CLASS_NAMES
 
-    return build_checkpoint("yolo11n", tmp_path_factory.mktemp("tiny") / "tiny.pt", CLASS_NAMES)
+    def fill(folder: Path) -> None:
+        build_checkpoint("yolo11n", folder / "tiny.pt", CLASS_NAMES)
+
+    return once_per_run.made("tiny", fill) / "tiny.pt"
 
 
 @pytest.fixture(scope="session")
-def trained(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tiny_weights: Path, once_per_run: OncePerRun) -> Path:
     """The same as a package: its figures are counted once, not for every stage."""
     from guardianflow.backends.weights.packages import package_from_weights
 
-    place = tmp_path_factory.mktemp("trained") / "package"
-    return package_from_weights(tiny_weights, place, input_size=TINY_SIDE).directory
+    def fill(folder: Path) -> None:
+        package_from_weights(tiny_weights, folder / "package", input_size=TINY_SIDE)
+
+    return once_per_run.made("trained", fill) / "package"
 
 
 @pytest.fixture

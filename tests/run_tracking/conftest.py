@@ -13,19 +13,21 @@ from pathlib import Path
 
 import pytest
 from mlflow_server import start_server
+from once_per_run import OncePerRun
 
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec
 from guardianflow.run_tracking import launcher
 
 
 @pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_database(once_per_run: OncePerRun) -> Path:
     """A SQLite store whose tables exist: mlflow takes seconds to make them, a copy none."""
     from guardianflow.run_tracking.mlflow_store import MlflowStore
 
-    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
-    MlflowStore(f"sqlite:///{path}")
-    return path
+    def fill(folder: Path) -> None:
+        MlflowStore(f"sqlite:///{folder / 'mlflow.db'}")
+
+    return once_per_run.made("migrated", fill) / "mlflow.db"
 
 
 @pytest.fixture

@@ -117,11 +117,11 @@ def most_images_bound(seen: int, images: int, confidence: float = CONFIDENCE) ->
     The exact binomial bound (Clopper and Pearson, 1934). For none seen it is 1 − 0.025^(1/n), near
     3.7 ÷ n.
     """
-    from scipy.stats import beta
+    from scipy.special import betaincinv  # scipy.stats takes a second to import
 
     if seen >= images:
         return 1.0
-    return float(beta.ppf((1 + confidence) / 2, seen + 1, images - seen))
+    return float(betaincinv(seen + 1, images - seen, (1 + confidence) / 2))
 
 
 def _check(conf_threshold: float, resamples: int, seed: int, confidence: float) -> None:
@@ -329,10 +329,10 @@ def expanded_percentile_interval(
         images: that speak about the value, at least 2.
         confidence: of the interval.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtrit  # of the normal distribution and of Student's t
 
     known = drawn[np.isfinite(drawn)]
-    factor = float(t.ppf((1 + confidence) / 2, images - 1)) * math.sqrt(images / (images - 1))
-    tail = float(norm.cdf(-factor))
+    factor = float(stdtrit(images - 1, (1 + confidence) / 2)) * math.sqrt(images / (images - 1))
+    tail = float(ndtr(-factor))
     low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)

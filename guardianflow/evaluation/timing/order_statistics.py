@@ -83,7 +83,7 @@ def interval_ranks(
         None where no pair does.
     """
     import numpy as np
-    from scipy.stats import binom
+    from scipy.special import betainc  # scipy.stats takes a second to import
 
     if not 1 <= percent <= 99:
         raise EvaluationError(f"a percentile must be from 1 to 99 but is {percent}")
@@ -91,7 +91,9 @@ def interval_ranks(
         raise EvaluationError(f"confidence must be above 0 and below 1 but is {confidence}")
     if count < 2:
         return None
-    at_most = binom.cdf(np.arange(count + 1), count, percent / 100)
+    ranks = np.arange(count)
+    # The binomial distribution's own sum, up to each rank.
+    at_most = np.append(betainc(count - ranks, ranks + 1, 1 - percent / 100), 1.0)
     lows = np.arange(1, count)
     below = at_most[lows - 1]
     highs = np.searchsorted(at_most, below + confidence - ROUNDING, side="left") + 1

@@ -355,7 +355,7 @@ def _interval(stamps: Sequence[float], batch_size: int, confidence: float) -> Es
     Calls that follow each other see the same moment of the machine, so the window is the unit
     (batch means; Law, "Simulation Modeling and Analysis", chapter 9).
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # of Student's t; scipy.stats takes a second to import
 
     if len(stamps) <= 5 * WINDOWS:
         return None
@@ -363,7 +363,7 @@ def _interval(stamps: Sequence[float], batch_size: int, confidence: float) -> Es
     done = np.searchsorted(stamps, edges, side="right")
     rates = np.diff(done) * batch_size / np.diff(edges)
     mean, error = float(rates.mean()), float(rates.std(ddof=1)) / WINDOWS**0.5
-    reach = float(t.ppf((1 + confidence) / 2, WINDOWS - 1)) * error
+    reach = float(stdtrit(WINDOWS - 1, (1 + confidence) / 2)) * error
     return Estimate(mean, mean - reach, mean + reach)
 
 
