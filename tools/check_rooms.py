@@ -3,6 +3,7 @@
     size   no folder holds more than 15 modules, so that a listing is read at a glance
     map    the docstring of each package's __init__.py names every module and folder in it
     pages  what README, CONTRIBUTING and docs/ call by a path of ours is there
+    tests  each module's are where its path says, or where tests/README.md says
 
 Import-linter holds the layers and that no imports go in a circle.
 
@@ -35,7 +36,7 @@ def faults(root: Path, rooms: tuple[str, ...] = ROOMS) -> list[str]:
         place.parent for room in rooms for place in (root / room).rglob("__init__.py")
     )
     of_packages = [fault for package in packages for fault in _faults_of(package, root)]
-    return [*of_packages, *_faults_of_pages(root, rooms)]
+    return [*of_packages, *_faults_of_pages(root, rooms), *_faults_of_tests(root, rooms)]
 
 
 def _faults_of(package: Path, root: Path) -> Iterator[str]:
@@ -69,6 +70,35 @@ def _faults_of_pages(root: Path, rooms: tuple[str, ...]) -> Iterator[str]:
         for path in sorted(set(named.findall(page.read_text(encoding="utf-8")))):
             if not (root / path).exists():
                 yield f"{page.relative_to(root).as_posix()}: names {path}, which is not there"
+
+
+def _faults_of_tests(root: Path, rooms: tuple[str, ...]) -> Iterator[str]:
+    listed = {}
+    readme = root / "tests" / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    for folder, modules, tests in re.findall(r"^\| `([\w/]+)/` \| (.+?) \| (.+?) \|$", text, re.M):
+        listed |= {f"{folder}/{name}.py": tests.split(", ") for name in modules.split(", ")}
+    without = {module for module in _modules(root, rooms) if not own_tests(root, module).is_file()}
+    for module in sorted(without - listed.keys()):
+        yield f"tests/README.md: must say where {module} is tested"
+    for module in sorted(listed.keys() - without):
+        yield f"tests/README.md: {module} is gone or has tests of its own; take it out"
+    for test in sorted({test for tests in listed.values() for test in tests}):
+        if not (root / "tests" / test).is_file():
+            yield f"tests/README.md: names {test}, which is not there"
+
+
+def _modules(root: Path, rooms: tuple[str, ...]) -> Iterator[str]:
+    for room in rooms:
+        for module in (root / room).rglob("*.py"):
+            if not module.stem.startswith("__"):
+                yield module.relative_to(root).as_posix()
+
+
+def own_tests(root: Path, module: str) -> Path:
+    """`guardianflow/release/gates.py` → tests/release/test_gates.py."""
+    place = root / "tests" / module.removeprefix("guardianflow/")
+    return place.with_name(f"test_{place.name}")
 
 
 if __name__ == "__main__":

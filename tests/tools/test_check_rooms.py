@@ -27,7 +27,17 @@ def house(tmp_path: Path) -> Path:
     (tmp_path / "hall/__main__.py").write_text("")
     (tmp_path / "hall/one.py").write_text("")
     (tmp_path / "hall/deep/__init__.py").write_text('"""Deep."""\n')
+    (tmp_path / "tests/hall").mkdir(parents=True)
+    (tmp_path / "tests/hall/test_one.py").write_text("")
     return tmp_path
+
+
+def add(house: Path, module: str) -> None:
+    """A module and its test module."""
+    test = house / "tests" / Path(module).with_name(f"test_{Path(module).name}")
+    test.parent.mkdir(parents=True, exist_ok=True)
+    for file in (house / module, test):
+        file.write_text("")
 
 
 def test_the_product_is_as_it_should_be(faults: Faults, repository: Path) -> None:
@@ -39,8 +49,8 @@ def test_a_room_that_is_mapped_has_no_faults(faults: Faults, house: Path) -> Non
 
 
 def test_a_module_that_the_map_leaves_out_is_named(faults: Faults, house: Path) -> None:
-    (house / "hall/two.py").write_text("")
-    (house / "hall/deep/inner.py").write_text("")
+    add(house, "hall/two.py")
+    add(house, "hall/deep/inner.py")
     assert faults(house, ("hall",)) == [
         "hall/__init__.py: the map in its docstring must name 'two'",
         "hall/deep/__init__.py: the map in its docstring must name 'inner'",
@@ -59,7 +69,7 @@ def test_a_folder_that_has_grown_too_large_is_named(faults: Faults, house: Path)
     lines = "".join(f"    {name}  is one of many\n" for name in names)
     (house / "hall/deep/__init__.py").write_text(f'"""Deep.\n\n{lines}"""\n')
     for name in names:
-        (house / "hall/deep" / f"{name}.py").write_text("")
+        add(house, f"hall/deep/{name}.py")
     assert faults(house, ("hall",)) == ["hall/deep: at most 15 modules are allowed but it holds 16"]
 
 
@@ -70,4 +80,19 @@ def test_a_page_that_names_a_path_which_is_gone_is_named(faults: Faults, house: 
     assert faults(house, ("hall",)) == [
         "docs/how.md: names hall/gone/, which is not there",
         "docs/how.md: names hall/two.py, which is not there",
+    ]
+
+
+def test_modules_without_tests_of_their_own_are_listed(faults: Faults, house: Path) -> None:
+    (house / "tests/hall/test_one.py").unlink()
+    (missing,) = faults(house, ("hall",))
+    assert missing == "tests/README.md: must say where hall/one.py is tested"
+
+    readme = house / "tests/README.md"
+    readme.write_text(
+        "| folder | modules | tested in |\n| `hall/` | one, gone | hall/test_all.py |\n"
+    )
+    assert faults(house, ("hall",)) == [
+        "tests/README.md: hall/gone.py is gone or has tests of its own; take it out",
+        "tests/README.md: names hall/test_all.py, which is not there",
     ]
