@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.release.report.page import FORMATS, report_name
+from guardianflow.support.files import whole_file
 from pipelines.console import print_answer
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
@@ -92,10 +92,8 @@ def fetch(ports: Ports, run_id: str, artifact: str, scratch: Path) -> Path:
 
 def put(source: Path, target: Path) -> None:
     """Copy; the target is the old file or the whole new one, never half of it."""
-    part = target.with_name(f".guardianflow-report-{os.getpid()}.part")
     try:
-        shutil.copyfile(source, part)
-        part.replace(target)
+        with whole_file(target) as unfinished:
+            shutil.copyfile(source, unfinished)
     except OSError as exc:
-        part.unlink(missing_ok=True)
         raise ConfigurationError(f"--to must be a file that can be written: {exc}") from exc

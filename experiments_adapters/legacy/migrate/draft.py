@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import shlex
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, Problems
 from guardianflow.contracts.results import sha256_of
+from guardianflow.support.files import whole_directory
 from guardianflow.support.secrets.redaction import MARK, redact_text
 from scenario import load_scenario
 
@@ -118,17 +116,11 @@ def write_draft(draft: Draft) -> None:
     target = draft.target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
+        with whole_directory(target) as partial:
             for name, text in draft.files.items():
                 (partial / name).write_text(text, encoding="utf-8")
             ast.parse(draft.files[TRAIN])
             load_scenario(partial / SCENARIO)
-            partial.chmod(0o755)
-            os.rename(partial, target)  # noqa: PTH104 - refuses a directory that holds files
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
     except OSError as exc:
         raise ConfigurationError(
             f"--to {target} can't be written: {exc.strerror or exc}. Name another directory"
