@@ -55,6 +55,8 @@ ALWAYS = (
     "guardianflow.run_tracking.runtime_copy",
     # Reads data.yaml.
     "guardianflow.support.foreign_yaml",
+    # Makes limits, settings of training and recipes of what is asked.
+    "scenario.sections",
 )
 TRAINER = "experiments_adapters.yolo.train"
 """Found by its path, and by name by experiments of others that build on it."""
