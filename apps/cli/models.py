@@ -1,4 +1,4 @@
-"""Does what the commands about registered models ask, and prints it."""
+"""Carries out the commands about registered models, and prints what they find."""
 
 from __future__ import annotations
 

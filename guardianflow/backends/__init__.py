@@ -12,7 +12,7 @@
     tensorrt_runtime.py  builds and runs TensorRT engines
     quantisation/        what quantisers share: what stays float, groups of layers
     weights/             weight files that people and trainers give
-    probe/               does a backend run on this machine?
+    probe/               finds out whether a backend runs on this machine
 
 Nothing is imported here: opening one backend must not load the libraries of another. A new backend
 is one file, best with a `base.BaseBackend`, and one entry in `catalogue.OURS`; or both in a package

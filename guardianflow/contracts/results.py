@@ -1,4 +1,4 @@
-"""What rooms hand to each other: frozen values, the unit in each name.
+"""Frozen values that rooms hand to each other, the unit in each name.
 
 Arrays are numpy's, named here for type checkers alone: this module imports only the standard
 library at run time.

@@ -1,4 +1,4 @@
-"""How far a run is, or how it ended."""
+"""States of a run: how far it is, or how it ended."""
 
 from __future__ import annotations
 

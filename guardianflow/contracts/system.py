@@ -1,4 +1,4 @@
-"""What a process took of its machine, as sampled: frozen values, the unit in each name.
+"""Usage of the machine by a process, as sampled: frozen values, the unit in each name.
 
 Megabytes are 10⁶ bytes. Absent is absent: a counter that the machine does not have is None.
 """

@@ -1,4 +1,4 @@
-"""What every stage shares.
+"""Parts that every stage shares.
 
 kinds.py          the table of stage kinds
 plan.py           scenario → the stages that will run

@@ -1,4 +1,4 @@
-"""Does a backend really run on this machine? Tried in a child process, because it may die.
+"""Finds out whether a backend really runs on this machine, in a child process, as it may die.
 
 Some hosts advertise instructions (AMX above all) on which they then kill the process. oneDNN,
 inside OpenVINO and PyTorch, obeys ONEDNN_MAX_CPU_ISA, so a child that was ended by SIGILL is

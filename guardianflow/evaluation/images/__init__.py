@@ -1,4 +1,4 @@
-"""What stands before and behind a network, the same for every backend.
+"""Prepares images for a network and reads its output, the same for every backend.
 
     preprocessing.py   image file → letterboxed network input, and boxes back to the image
     resizing.py        OpenCV's resize with numpy alone, for boxes without OpenCV
