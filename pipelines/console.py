@@ -287,7 +287,7 @@ def print_json(value: object) -> None:
 
 
 def print_answer(as_json: bool, answer: object, text: str) -> None:
-    """What a command found: for --json, or as text for people."""
+    """Print what a command found: for --json, or as text for people."""
     print_json(answer) if as_json else write(text)
 
 

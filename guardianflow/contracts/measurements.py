@@ -198,7 +198,7 @@ class CameraCapacity:
 
 
 class DoubtKind(StrEnum):
-    """Why times may not be relied on."""
+    """Reasons not to rely on times."""
 
     BUSY = "busy"
     OTHER = "other"

@@ -82,7 +82,7 @@ class LabelledImage:
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What a detector found in one image, best score first.
+    """Objects that a detector found in one image, best score first.
 
     Args:
         boxes_xyxy: float32, K×4, pixels of the original image.
@@ -103,7 +103,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to make of a PyTorch detector.
+    """Asks a backend to make a variant of a PyTorch detector.
 
     Args:
         precision: 'fp32', 'fp16' or 'int8'.
@@ -118,7 +118,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """What an open session really is, as the library reports it.
+    """Facts of an open session, as the library reports them.
 
     Args:
         precision: of the files: 'fp32', 'fp16', 'int8'.
@@ -240,7 +240,7 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage leaves: one JSON-able value, read by whoever started it.
+    """The result of a stage: one JSON-able value, read by whoever started it.
 
     Args:
         stage: 'train', 'quant', 'infer', 'release', 'full_pipeline' or 'compare'.

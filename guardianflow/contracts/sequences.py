@@ -72,7 +72,7 @@ class TrackRows:
 
     @property
     def counted(self) -> BoolArray:
-        """Which rows of ground truth count: those whose mark is not 0, fractions cut off."""
+        """Rows of ground truth that count: those whose mark is not 0, fractions cut off."""
         counted: BoolArray = self.confidences.astype("int64") != 0
         return counted
 
@@ -127,7 +127,7 @@ class TrackingSequence:
 
 @dataclass(frozen=True)
 class MotResult:
-    """What tracks are worth, with TrackEval's field names; rates in 0…1, means over α for HOTA.
+    """Scores of tracks, with TrackEval's field names; rates in 0…1, means over α for HOTA.
 
     A rate that has nothing to be taken from is absent: all of them where no object counts, LocA
     and MOTP where nothing was matched.

@@ -50,7 +50,7 @@ class GpuUsage:
 
 @dataclass(frozen=True)
 class SystemUsage:
-    """What this process and its children took in a window of time.
+    """Usage of this process and its children in a window of time.
 
     Args:
         seconds: how long the window was.

@@ -188,7 +188,7 @@ class ForkServer:
 
 
 def _receive(control: socket.socket, key: str, timeout_s: float) -> Any:
-    """What the server says next, of this key; a signal is answered while it is waited for."""
+    """The server's next message, of this key; a signal is answered while it is waited for."""
     deadline = time.monotonic() + timeout_s
     poll = select.poll()
     poll.register(control, select.POLLIN)
@@ -266,7 +266,7 @@ def import_libraries() -> None:
 
 
 def threads_left() -> str:
-    """What speaks against forking; '' where nothing does.
+    """The reason not to fork; '' where there is none.
 
     Those of OpenBLAS end when a process forks, by its own doing, and begin anew when used.
     """

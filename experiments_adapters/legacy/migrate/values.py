@@ -126,7 +126,7 @@ OPTION_NAMES = {
 
 
 def _fields(given: Mapping[str, Argument], weights: Argument, directory: Path) -> Fields:
-    """What a call's arguments and a script's options decide alike; `given` by field."""
+    """Fields that a call's arguments and a script's options decide alike; `given` by field."""
     fields = Fields()
     _model(fields, weights, given.get("input_size"), directory)
     fields.dataset["path"] = _data(given.get("path"), directory)

@@ -121,7 +121,7 @@ def _damaged(how: str) -> InputError:
 
 
 def find(image_file: Path, confidence: float | None, iou: float | None, device: str) -> Any:
-    """What --json prints."""
+    """The object that --json prints."""
     image = read_image(image_file)
     with open_detector(device) as detector:
         (found,) = detector.predict([image], confidence=confidence, iou=iou)
