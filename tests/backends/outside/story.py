@@ -43,8 +43,7 @@ source = ports.store.start_run(RunRequest(scenario.get_experiment_name(), "ppe-y
 ports.registry.register(source, trained, scenario.get_registered_model_name())
 ports.store.end_run(source)
 
-executor = InProcessExecutor(folder / "stages", folder / "work")
-executor.store, executor.registry = ports.store, ports.registry  # type: ignore[assignment]
+executor = InProcessExecutor(folder / "stages", folder / "work", ports)
 planner = Planner(scenario, executor.settings, RunOptions(), ports.store.tracking_uri)
 (variant,) = scenario.quantization_variants
 made = executor.run(planner.quant(variant, f"runs:/{source}"))
