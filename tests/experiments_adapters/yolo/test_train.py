@@ -94,7 +94,7 @@ def test_metrics_arrive_while_it_trains_and_files_lie_in_the_work_directory(
     assert {p for p in data_yaml.parent.rglob("*") if p.suffix != ".cache"} == before
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_it_trains_on_the_cores_there_are_and_twice_the_same(
     repository: Path, configs: Configs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +125,7 @@ def test_as_many_threads_as_asked_for_or_as_cores_that_may_be_used(
         assert training_threads("") == training_threads("many") == threads
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_an_interrupted_training_goes_on_where_it_was(
     repository: Path, configs: Configs, tmp_path: Path
 ) -> None:
@@ -160,7 +160,7 @@ def test_epochs_without_validation_report_no_accuracy(
     assert set(listener.reports[2]) >= VALIDATED
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_listeners_own_error_is_not_dressed_up(
     repository: Path, configs: Configs, tmp_path: Path
 ) -> None:
