@@ -24,7 +24,8 @@ from . import checkpoints, model_figures, ultralytics_models, weight_files
 from .weight_files import CHECKPOINT, WeightFacts
 
 LOGGER = logging.getLogger(__name__)
-READERS = (weight_files, model_figures, ultralytics_models)
+READERS = ("weight_files", "model_figures", "product_counter", "ultralytics_models")
+"""Modules beside this one whose answers are kept: with another version, a file is read anew."""
 LIBRARIES = ("torch", "ultralytics")
 
 
@@ -59,7 +60,7 @@ def _place(cache_dir: Path, content: bytes, input_size: int) -> Path | None:
     """The place of the answer for a file; None where nothing can be kept."""
     try:
         versions = [importlib.metadata.version(name) for name in LIBRARIES]
-        readers = [sha256_of(Path(str(module.__file__))) for module in READERS]
+        readers = [sha256_of(Path(__file__).with_name(f"{name}.py")) for name in READERS]
     except (importlib.metadata.PackageNotFoundError, OSError):
         return None
     told = [hashlib.sha256(content).hexdigest(), input_size, versions, readers]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.backends.weights import ultralytics_models
+from guardianflow.backends.weights import known_checkpoints, ultralytics_models
 from guardianflow.backends.weights.packages import package_from_weights
+from guardianflow.contracts.detector_package import sha256_of
 from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.results import DetectorPackage
 
@@ -93,3 +94,18 @@ def test_a_cache_that_can_t_be_written_costs_nothing_but_time(
         made = make(weights("yolo11n"), tmp_path / "made", tmp_path / "cache")
     assert "can't be kept" in caplog.text
     assert "flops" in made.spec.lineage
+
+
+@pytest.mark.parametrize("changed", ["weight_files", "model_figures", "product_counter"])
+def test_a_module_that_reads_otherwise_by_now_is_asked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    before = known_checkpoints._place(tmp_path, b"content", 96)
+    assert before is not None
+    assert before == known_checkpoints._place(tmp_path, b"content", 96)
+
+    def digest(file: Path) -> str:
+        return "another" if file.stem == changed else sha256_of(file)
+
+    monkeypatch.setattr(known_checkpoints, "sha256_of", digest)
+    assert known_checkpoints._place(tmp_path, b"content", 96) != before
