@@ -1,4 +1,6 @@
 """Faces of GuardianFlow.
 
-cli/  the `guardianflow` command
+cli/         the `guardianflow` command
+automation/  alerts, what is started because of them, who is told
+dashboard/   figures of all sites over HTTP
 """

@@ -17,11 +17,8 @@ from guardianflow.contracts.results import DetectorPackage, ExportRequest, Label
 from guardianflow.detector import Detector
 from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
 from guardianflow.evaluation.images.preprocessing import LetterboxedImages
-from guardianflow.site_data.datasets import (
-    read_labelled_images,
-    resolve_dataset,
-    sample_calibration_images,
-)
+from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
+from guardianflow.site_data.sampling import sample_calibration_images
 from pipelines.settings import PROJECT_ROOT, load_settings
 from pipelines.stage.events import EventSink
 from pipelines.stage.plan import Planner, RunOptions

@@ -11,14 +11,17 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.verdict import by_turns, conclude
 from pipelines.settings import PROJECT_ROOT, load_settings
 from pipelines.stage.events import EventSink
+from pipelines.stage.execution.execute import execute
 from pipelines.stage.plan import Planner, RunOptions
-from pipelines.stage.stage import StageContext, StageOutcome, StagePlan, execute
+from pipelines.stage.stage import StageContext, StageOutcome, StagePlan
+from pipelines.stage.tracked_run import Opening
 from pipelines.train.stage import TrainStage
 from pipelines.wiring import connect
 from scenario import Scenario, load_scenario
@@ -38,6 +41,15 @@ class Prepared:
 
     def work(self, run_id: str) -> StageOutcome:
         return self.stage.work(run_id)
+
+    def check_free(self, plan: StagePlan) -> None:
+        self.stage.check_free(plan)
+
+    def hold(self, plan: StagePlan) -> AbstractContextManager[Opening]:
+        return self.stage.hold(plan)
+
+    def forget(self, plan: StagePlan, run_id: str) -> None:
+        self.stage.forget(plan, run_id)
 
 
 class Trainings:

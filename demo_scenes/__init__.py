@@ -7,6 +7,7 @@
     people.py     workers as jointed bodies
     outfits.py    how they are dressed, and what their bodies do
     light.py      the time of day, and what the camera makes of it
+    cctv/         recordings of cameras that hang still, with planted incidents
 
 Everything is decided by a seed: the same one draws the same picture.
 """

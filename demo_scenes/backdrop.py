@@ -25,11 +25,9 @@ _CLOUD = np.array([1.0, 0.97, 0.9], np.float32)  # clouds of dust are a little w
 GROUND_M = 26.0  # side of the ground's texture
 
 
-def _canvas_of(
-    rng: np.random.Generator, colour: Rgb, grain: float, *, coarsest: int = 5
-) -> npt.NDArray[np.float32]:
+def _canvas_of(rng: np.random.Generator, colour: Rgb, grain: float) -> npt.NDArray[np.float32]:
     base = (np.array(colour) + rng.normal(0, 8)).astype(np.float32)
-    clouds = fractal_noise(rng, TEXTURE_PX, coarsest=coarsest) * grain
+    clouds = fractal_noise(rng, TEXTURE_PX, coarsest=5) * grain
     return clouds[..., None] * _CLOUD + base
 
 
@@ -100,11 +98,8 @@ def _painted_lines(texture: npt.NDArray[np.float32], rng: np.random.Generator) -
     colour = (228, 190, 50) if rng.random() < 0.6 else (224, 224, 220)
     for _ in range(int(rng.integers(1, 4))):
         at, width = int(rng.integers(TEXTURE_PX)), int(rng.integers(2, 4))
-        if rng.random() < 0.5:
-            texture[at : at + width] = 0.25 * texture[at : at + width] + 0.75 * np.array(colour)
-        else:
-            strip = texture[:, at : at + width]
-            texture[:, at : at + width] = 0.25 * strip + 0.75 * np.array(colour)
+        strip = texture if rng.random() < 0.5 else texture.swapaxes(0, 1)
+        strip[at : at + width] = 0.25 * strip[at : at + width] + 0.75 * np.array(colour)
 
 
 def draw_backdrop(canvas: Canvas, rng: np.random.Generator, *, indoors: bool, dark: bool) -> None:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from .canvas import Camera, Pixels, Rgb
 
+INFRARED = "infrared"
+"""Kind of light that the camera brings itself, at night: its pictures are grey."""
 SUPERSAMPLE = 2  # the sheet is drawn this much larger than the picture
 
 
@@ -19,7 +21,7 @@ class Light:
     """The time of day and what the camera makes of it.
 
     Args:
-        kind: 'sun', 'overcast', 'dusk', 'night' or 'hall'.
+        kind: 'sun', 'overcast', 'dusk', 'night', 'hall' or INFRARED.
         tint: what white becomes, RGB shares.
         shadow: how dark the shadow of a thing is, 0…1.
         lamps: ground points (x, z) lit by lamps, with their reach in metres.
@@ -73,12 +75,15 @@ def random_light(rng: np.random.Generator) -> Light:
     )
 
 
-def develop(sheet: Pixels, camera: Camera, light: Light, *, seed: int, frame: int) -> Pixels:
+def develop(
+    sheet: Pixels, camera: Camera, light: Light, *, seed: int, frame: int, stamp: str = ""
+) -> Pixels:
     """From the drawn sheet to what a CCTV camera would store.
 
     Args:
         sheet: uint8, RGB, SUPERSAMPLE times the picture's side.
         seed, frame: of the noise and the time stamp.
+        stamp: the recorder's line of text; '' makes one up.
     """
     size = camera.size // SUPERSAMPLE
     rng = np.random.default_rng((seed, 2, frame))
@@ -95,15 +100,18 @@ def develop(sheet: Pixels, camera: Camera, light: Light, *, seed: int, frame: in
     luma = rng.standard_normal((size, size, 1), dtype=np.float32)
     chroma = rng.standard_normal((size, size, 3), dtype=np.float32)
     image += light.noise * (0.8 * luma + 0.45 * chroma)
+    if light.kind == INFRARED:
+        grey = 0.299 * image[..., 0] + 0.587 * image[..., 1] + 0.114 * image[..., 2]
+        image = np.repeat(grey[..., None], 3, axis=2)
     stored: Pixels = np.clip(image, 0, 255).astype(np.uint8)
-    _time_stamp(stored, seed, frame)
+    _time_stamp(stored, stamp or _made_up(seed, frame))
     return stored
 
 
 def _lamps(camera: Camera, light: Light, size: int) -> npt.NDArray[np.float32]:
     """Brightness of each picture pixel by the lamps, relative to no lamps at all."""
     field = np.ones((size, size), np.float32)
-    gain = {"night": 1.2, "dusk": 0.5, "hall": 0.25}.get(light.kind, 0.0)
+    gain = {"night": 1.2, "dusk": 0.5, "hall": 0.25, INFRARED: 1.5}.get(light.kind, 0.0)
     columns, rows = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size))
     for x, z, reach in light.lamps:
         centre = camera.project([(x, 0.6, z)])[0] / SUPERSAMPLE
@@ -127,12 +135,15 @@ def _smear_kernel(length: float, angle: float) -> npt.NDArray[np.float32]:
     return kernel
 
 
-def _time_stamp(image: Pixels, seed: int, frame: int) -> None:
-    """The recorder's line of text along the lower edge."""
+def _made_up(seed: int, frame: int) -> str:
     seconds = seed % 80_000 + frame // 10
-    text = (
+    return (
         f"CAM{seed % 16 + 1:02d} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     )
+
+
+def _time_stamp(image: Pixels, text: str) -> None:
+    """The recorder's line of text along the lower edge."""
     unit = image.shape[0] / 160
     where = (round(3 * unit), image.shape[0] - round(3 * unit))
     cv2.putText(

@@ -33,6 +33,7 @@ class Outfit:
         helmet, vest: colour; None where not worn.
         cap: colour of a soft cap on an otherwise bare head; None for hair.
         load: a carton or a toolbox carried in front.
+        in_hand: colour of a helmet carried in the right hand; it guards nobody.
     """
 
     tall: float
@@ -45,6 +46,7 @@ class Outfit:
     cap: Rgb | None = None
     bald: bool = False
     load: Rgb | None = None
+    in_hand: Rgb | None = None
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,11 @@ class Pose:
     )
 
 
-def random_outfit(
-    rng: np.random.Generator, *, helmet_share: float = 0.5, vest_share: float = 0.55
-) -> Outfit:
+def random_outfit(rng: np.random.Generator) -> Outfit:
     """Dress a worker; helmet and vest are drawn independently of each other."""
     helmet = _pick(rng, HELMETS, (0.34, 0.28, 0.14, 0.08, 0.1, 0.06))
-    has_helmet = rng.random() < helmet_share
-    has_vest = rng.random() < vest_share
+    has_helmet = rng.random() < 0.5
+    has_vest = rng.random() < 0.55
     cap = rng.random() < 0.1
     return Outfit(
         tall=float(np.clip(rng.normal(1.74, 0.07), 1.55, 1.92)),

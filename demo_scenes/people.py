@@ -123,15 +123,13 @@ class _Painter:
     def hull(self, corners: Floats, colour: Rgb, part: int) -> None:
         self.fill(cv2.convexHull(corners.astype(np.float32))[:, 0].astype(np.float64), colour, part)
 
-    def limb(
-        self, a: Floats, b: Floats, thick: tuple[float, float], colour: Rgb, part: int = BODY
-    ) -> None:
+    def limb(self, a: Floats, b: Floats, thick: tuple[float, float], colour: Rgb) -> None:
         """A tapered limb with a lit side; thickness in metres at both ends."""
         ends = self.at(np.stack([a, b]))
         radii = np.array(thick)[:, None, None] * self.scale
-        self.hull((ends[:, None] + _CIRCLE * radii).reshape(-1, 2), _times(colour, 0.84), part)
+        self.hull((ends[:, None] + _CIRCLE * radii).reshape(-1, 2), _times(colour, 0.84), BODY)
         inner = (ends[:, None] + (_CIRCLE * 0.62 - [0.2, 0.1]) * radii).reshape(-1, 2)
-        self.hull(inner, _times(colour, 1.08), part)
+        self.hull(inner, _times(colour, 1.08), BODY)
 
     def ellipse(self, centre: Floats, a: float, b: float, colour: Rgb, part: int) -> None:
         """An ellipse about a sprite point; half axes in metres."""
@@ -208,6 +206,11 @@ def _arm(painter: _Painter, body: _Skeleton, outfit: Outfit, index: int) -> None
     painter.limb(shoulder, elbow, (0.036 * h, 0.03 * h), outfit.jacket)
     painter.limb(elbow, hand, (0.03 * h, 0.023 * h), _times(outfit.jacket, 1.03))
     painter.ellipse(painter.at(hand)[0], 0.024 * h, 0.026 * h, outfit.skin, BODY)
+    if outfit.in_hand and index == 1:
+        brim = painter.at(hand)[0] + [0.0, 0.05 * h * painter.scale]
+        shell = brim + _DOME * [0.068 * h * painter.scale, -0.075 * h * painter.scale]
+        painter.fill(shell, outfit.in_hand, BODY)  # held by its brim, crown down
+        painter.ellipse(brim, 0.075 * h, 0.018 * h, _times(outfit.in_hand, 0.6), BODY)
 
 
 def _load(painter: _Painter, body: _Skeleton, outfit: Outfit) -> None:

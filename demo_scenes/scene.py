@@ -166,8 +166,28 @@ def render(scene: Scene, *, frame: int = 0) -> tuple[Pixels, list[SeenObject]]:
     rng = np.random.default_rng((scene.seed, 1))
     draw_ground(canvas, rng, indoors=scene.light.kind == "hall")
     draw_backdrop(canvas, rng, indoors=scene.light.kind == "hall", dark=scene.light.kind == "night")
+    sprites = figures_of(scene)
+    draw_shadows(canvas, scene, sprites)
+    order: list[tuple[float, int, int]] = [(-t.z, 0, i) for i, t in enumerate(scene.things)]
+    order += [(-w.z, 1, i) for i, w in enumerate(scene.workers)]
+    for _, is_worker, i in sorted(order):
+        if is_worker:
+            paste(canvas, sprites[i], scene.workers[i], i)
+        else:
+            scene.things[i].draw(canvas)
+    seen = [
+        one
+        for i, (worker, sprite) in enumerate(zip(scene.workers, sprites, strict=True))
+        for one in what_is_seen(canvas, worker, sprite, i)
+    ]
+    picture = develop(canvas.image, scene.camera, scene.light, seed=scene.seed, frame=frame)
+    return picture, seen
+
+
+def figures_of(scene: Scene) -> list[Sprite]:
+    """The cut-out of each worker, as the camera sees it."""
     from_left = -1.0 if scene.sun[0] < 0 else 1.0
-    sprites = [
+    return [
         draw_figure(
             worker.outfit,
             worker.pose,
@@ -177,21 +197,6 @@ def render(scene: Scene, *, frame: int = 0) -> tuple[Pixels, list[SeenObject]]:
         )
         for worker in scene.workers
     ]
-    _draw_shadows(canvas, scene, sprites)
-    order: list[tuple[float, int, int]] = [(-t.z, 0, i) for i, t in enumerate(scene.things)]
-    order += [(-w.z, 1, i) for i, w in enumerate(scene.workers)]
-    for _, is_worker, i in sorted(order):
-        if is_worker:
-            _paste(canvas, sprites[i], scene.workers[i], i)
-        else:
-            scene.things[i].draw(canvas)
-    seen = [
-        one
-        for i, (worker, sprite) in enumerate(zip(scene.workers, sprites, strict=True))
-        for one in _what_is_seen(canvas, worker, sprite, i)
-    ]
-    picture = develop(canvas.image, scene.camera, scene.light, seed=scene.seed, frame=frame)
-    return picture, seen
 
 
 def _corner(canvas: Canvas, worker: Worker, sprite: Sprite) -> tuple[int, int]:
@@ -200,7 +205,8 @@ def _corner(canvas: Canvas, worker: Worker, sprite: Sprite) -> tuple[int, int]:
     return round(foot[0] - sprite.foot[0]), round(foot[1] - sprite.foot[1])
 
 
-def _paste(canvas: Canvas, sprite: Sprite, worker: Worker, index: int) -> None:
+def paste(canvas: Canvas, sprite: Sprite, worker: Worker, index: int) -> None:
+    """Put a worker's cut-out where they stand, before all that is drawn already."""
     side = canvas.camera.size
     x, y = _corner(canvas, worker, sprite)
     height, width = sprite.alpha.shape
@@ -219,7 +225,7 @@ def _paste(canvas: Canvas, sprite: Sprite, worker: Worker, index: int) -> None:
     np.copyto(canvas.owner[y1:y2, x1:x2], owner, where=part > 0)
 
 
-def _draw_shadows(canvas: Canvas, scene: Scene, sprites: Sequence[Sprite]) -> None:
+def draw_shadows(canvas: Canvas, scene: Scene, sprites: Sequence[Sprite]) -> None:
     """Darken the ground where things and people stand in the light."""
     side = canvas.camera.size
     mask = np.zeros((side, side), np.uint8)
@@ -263,7 +269,8 @@ def _throw(mask: Pixels, canvas: Canvas, worker: Worker, sprite: Sprite, foot: F
     np.maximum(mask, thrown, out=mask)
 
 
-def _what_is_seen(canvas: Canvas, worker: Worker, sprite: Sprite, index: int) -> list[SeenObject]:
+def what_is_seen(canvas: Canvas, worker: Worker, sprite: Sprite, index: int) -> list[SeenObject]:
+    """The things of one worker that have a class, once all is drawn."""
     x, y = _corner(canvas, worker, sprite)
     height, width = sprite.part.shape
     x1, y1 = max(0, x), max(0, y)

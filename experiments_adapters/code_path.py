@@ -1,34 +1,39 @@
-"""From `experiment_code_path` to a trainer that runs: found, imported, checked, built.
+"""From `experiment_code_path` to an author's class that runs: found, imported, checked, built.
 
+find_file         directory or .py file → the file with the class wanted, nothing run
 load_experiment   directory, .py file or git+ URL → ExperimentCode, or one sentence what to mend
-build_trainer     ExperimentCode + configurations → the author's object, its reports listened to
-check_result      the author's object after training → the file it made
+build             ExperimentCode + what its constructor may take → the author's object
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from guardianflow.contracts.errors import ExperimentCodeError, GuardianFlowError, TrainerError
+from guardianflow.contracts.errors import (
+    ExperimentCodeError,
+    ExperimentError,
+    GuardianFlowError,
+    TrainerError,
+)
 from guardianflow.contracts.given import given_path
-from guardianflow.support.suggestions import did_you_mean, nearest
+from guardianflow.support.suggestions import nearest
 
-from . import git_source
-from .class_checks import check_trainer, find_trainer
+from .author_classes import AUTHOR_CLASSES, FILES, TRAINER, AuthorClass
+from .class_checks import check_class, find_class, may_hold, no_class_in
+from .git import source as git_source
+from .git.allowed import check_allowed
 from .import_scope import ImportScope
-from .metrics import checked_count, checked_metrics
+from .importing import author_traceback, import_file
 from .ultralytics_isolation import ultralytics_isolated
 
-TRAIN_FILE = "train.py"
 _CODE_SUFFIXES = (".py", ".yaml", ".yml")
 # Data, and what trainings leave behind in an experiment's directory, are not its code.
 _NOT_CODE = {
@@ -41,18 +46,6 @@ _NOT_CODE = {
     "datasets",
     "site-packages",
 }
-_INSTALL_NAMES = {
-    "cv2": "opencv-python-headless",
-    "PIL": "pillow",
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "yaml": "pyyaml",
-    "git": "gitpython",
-    "dotenv": "python-dotenv",
-    "mmcv": "openmim",
-}
-
-EpochListener = Callable[[int, Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -61,155 +54,198 @@ class ExperimentCode:
 
     Args:
         reference: as given, without credentials.
-        path: absolute path of the file with the trainer.
-        trainer_class: the class to build.
+        path: absolute path of the file with the class.
+        loaded_class: the class to build.
+        wanted: its contract.
         fingerprint: sha256 (hex) over names and contents of the .py and YAML files of its
-            directory.
-        accepts: those of environment_config, work_dir, resume_from that its constructor names.
+            directory; files of the other two classes count where its code imports them.
+        accepts: the optional arguments of its contract that its constructor names.
         scope: makes the author's own modules importable while their code runs.
         uses_ultralytics: whether the code mentions Ultralytics.
     """
 
     reference: str
     path: Path
-    trainer_class: type
+    loaded_class: type
+    wanted: AuthorClass
     fingerprint: str
     accepts: frozenset[str]
     scope: ImportScope = field(repr=False, compare=False)
     uses_ultralytics: bool = False
 
+    @property
+    def label(self) -> str:
+        """'Benchmark (benchmark.py)', for people."""
+        return f"{self.loaded_class.__name__} ({self.path.name})"
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """The surroundings in which the author's code runs: its own modules, no side channels."""
-        with self.scope.active():
-            if self.uses_ultralytics:
-                with ultralytics_isolated():
-                    yield
-            else:
-                yield
+        isolated = ultralytics_isolated() if self.uses_ultralytics else nullcontext()
+        with self.scope.active(), isolated:
+            yield
 
 
 def load_experiment(
-    reference: str, *, base_dirs: Sequence[Path] = (), cache_dir: Path
+    reference: str,
+    wanted: AuthorClass = TRAINER,
+    *,
+    base_dirs: Sequence[Path] = (),
+    cache_dir: Path,
 ) -> ExperimentCode:
     """Import an author's code and check it against the contract.
 
     Args:
-        reference: a directory with train.py, a .py file, or
+        reference: a directory with the class's file, a .py file, or
             `git+https://HOST/REPOSITORY.git@REF#subdir=PATH`. A relative path is tried against
             `base_dirs` in order, then against the working directory.
         cache_dir: where repositories are cloned to.
 
     Raises:
-        ExperimentCodeError: nothing there, no train.py, it can't be imported, or no usable
-            Trainer; says what to mend.
+        ExperimentCodeError: nothing there, no such file, it can't be imported, or no usable
+            class; says what to mend.
         MissingDependencyError: a git+ reference without git.
+    """
+    code = load_where_there(reference, wanted, base_dirs=base_dirs, cache_dir=cache_dir)
+    if code is None:
+        raise ExperimentCodeError(f"experiment code '{reference}' has no {wanted.file}")
+    return code
+
+
+def load_where_there(
+    reference: str,
+    wanted: AuthorClass,
+    *,
+    base_dirs: Sequence[Path] = (),
+    cache_dir: Path,
+    shared: bool = False,
+    sources: Sequence[str] = (),
+) -> ExperimentCode | None:
+    """As load_experiment; None where the code has not this class but another, as in find_file.
+
+    Args:
+        sources: the repositories that code may come from; none: any.
     """
     shown = reference
     if reference.startswith(git_source.PREFIX):
         parsed = git_source.parse(reference)
+        check_allowed(parsed, sources)
+        parsed = replace(parsed, redirects=not sources)  # else they lead to what is not allowed
         shown, target = parsed.shown, git_source.fetch(parsed, cache_dir)
     else:
-        target = _find(reference, base_dirs)
-    path = _train_file(target, shown)
+        target = locate(reference, base_dirs)
+    path = _file_in(target, shown, wanted, shared)
+    if path is None:
+        return None
     fingerprint, uses_ultralytics = _fingerprint(path)
     scope = ImportScope(path.parent)
-    module = _import(scope, path)
-    trainer_class = find_trainer(module, path)
-    accepts = check_trainer(trainer_class, path)
-    return ExperimentCode(shown, path, trainer_class, fingerprint, accepts, scope, uses_ultralytics)
+    module = import_file(scope, path)
+    try:
+        loaded_class = find_class(module, path, wanted)
+    except ExperimentCodeError:
+        if shared and path == target and any(_holds(module, path, each) for each in AUTHOR_CLASSES):
+            return None
+        raise
+    accepts = check_class(loaded_class, path, wanted)
+    return ExperimentCode(
+        shown, path, loaded_class, wanted, fingerprint, accepts, scope, uses_ultralytics
+    )
 
 
-def build_trainer(
-    code: ExperimentCode,
-    *,
-    model_config: object,
-    training_config: object,
-    dataset_config: object,
-    environment_config: object,
-    work_dir: Path,
-    resume_from: Path | None,
-    on_epoch_end: EpochListener,
-    on_batch_end: EpochListener | None = None,
-) -> Any:
-    """Build the author's trainer and listen to what it reports.
-
-    Its `train` and `get_best_model_path` then run with the author's own modules importable and
-    with Ultralytics kept from reporting elsewhere.
-
-    Args:
-        work_dir: made when missing; where the author's files belong.
-        resume_from: checkpoint of an unfinished training; None starts anew.
-        on_epoch_end, on_batch_end: called with a checked epoch or step and plain floats.
-
-    Raises:
-        ExperimentCodeError: resume_from is given and the constructor does not name it.
-        TrainerError: the constructor raised.
-    """
-    if resume_from is not None and "resume_from" not in code.accepts:
-        raise ExperimentCodeError(
-            f"{code.path}: {code.trainer_class.__name__} can't resume from {resume_from}: its "
-            "constructor does not name resume_from. Add `resume_from=None`, or train anew"
-        )
-    work_dir.mkdir(parents=True, exist_ok=True)
-    optional = {
-        "environment_config": environment_config,
-        "work_dir": work_dir,
-        "resume_from": resume_from,
-    }
-    with code.running(), _translated(code, "the constructor"):
-        trainer = code.trainer_class(
-            model_config=model_config,
-            training_config=training_config,
-            dataset_config=dataset_config,
-            **{name: value for name, value in optional.items() if name in code.accepts},
-        )
-    _listen(trainer, "on_epoch_end", "epoch", on_epoch_end)
-    _listen(trainer, "on_batch_end", "step", on_batch_end)
-    _surround(trainer, "train", code)
-    _surround(trainer, "get_best_model_path", code)
-    return trainer
+def _holds(module: ModuleType, path: Path, wanted: AuthorClass) -> bool:
+    try:
+        find_class(module, path, wanted)
+    except ExperimentCodeError:
+        return False
+    return True
 
 
-def check_result(trainer: Any) -> Path:
-    """Ask a trained trainer for its best model and check that it is there.
+@dataclass(frozen=True)
+class CodeFingerprint:
+    """Args: path: of the file with the class. sha256: as ExperimentCode.fingerprint."""
+
+    path: Path
+    sha256: str
+
+
+def fingerprint_of_code(
+    reference: str, wanted: AuthorClass, *, base_dirs: Sequence[Path] = (), shared: bool = False
+) -> CodeFingerprint | None:
+    """The fingerprint of code of this machine, none of which is run.
 
     Returns:
-        Absolute path of a file with content, or of a directory.
+        None as find_file.
 
     Raises:
-        TrainerError: it raised, returned no path, or the path is missing or empty.
+        ExperimentCodeError: as find_file.
     """
-    asked = f"{type(trainer).__name__}.get_best_model_path()"
-    try:
-        answer = trainer.get_best_model_path()
-    except GuardianFlowError:
-        raise
-    except Exception as exc:
-        raise TrainerError(f"{asked} raised {type(exc).__name__}: {exc}") from exc
-    if not isinstance(answer, (str, os.PathLike)) or not str(answer):
-        raise TrainerError(
-            f"{asked} must return the path of the trained weights but returned {answer!r}"
+    path = find_file(reference, wanted, base_dirs=base_dirs, shared=shared)
+    return None if path is None else CodeFingerprint(path, _fingerprint(path)[0])
+
+
+def find_file(
+    reference: str, wanted: AuthorClass, *, base_dirs: Sequence[Path] = (), shared: bool = False
+) -> Path | None:
+    """The file with the class wanted in a directory of this machine, or the file itself.
+
+    Nothing is run: the class is looked for in the file's text.
+
+    Args:
+        shared: several stages share the reference, so it need not have every class.
+
+    Returns:
+        None where there is no file for the class, and one for another class is there.
+
+    Raises:
+        ExperimentCodeError: the path is not there, has nothing for any class, or the file holds no
+            class of that name.
+    """
+    path = _file_in(locate(reference, base_dirs), reference, wanted, shared)
+    if path is not None and not may_hold(path, wanted):
+        raise no_class_in(path, wanted)
+    return path
+
+
+def is_repository(reference: str) -> bool:
+    """Whether the code must be fetched before one can look at it."""
+    return reference.startswith(git_source.PREFIX)
+
+
+def shown_reference(reference: str) -> str:
+    """The reference without credentials."""
+    return git_source.parse(reference).shown if is_repository(reference) else reference
+
+
+def build(code: ExperimentCode, optional: Mapping[str, object], **required: object) -> Any:
+    """Build the author's object.
+
+    Args:
+        optional: what the constructor is given where it names it.
+        required: the contract's own arguments.
+
+    Raises:
+        ExperimentError: the constructor raised.
+    """
+    with code.running(), calling(code, "the constructor"):
+        return code.loaded_class(
+            **required, **{name: value for name, value in optional.items() if name in code.accepts}
         )
-    path = Path(answer).absolute()
-    if path.is_dir() or (path.is_file() and path.stat().st_size):
-        return path
-    lies = "is an empty file" if path.is_file() else "does not exist"
-    raise TrainerError(
-        f"{asked} returned '{answer}', which {lies} ({path}); return an absolute path and save "
-        "the weights before train() ends"
-    )
 
 
 # --- finding ------------------------------------------------------------------------------------
 
 
-def _find(reference: str, base_dirs: Sequence[Path]) -> Path:
+def locate(reference: str, base_dirs: Sequence[Path]) -> Path:
+    """The directory or file that is meant; a relative path is tried against each base in turn.
+
+    Raises:
+        ExperimentCodeError: it is not there, or empty; names the nearest.
+    """
     given = given_path(reference)
     if not reference.strip():
         raise ExperimentCodeError(
-            "experiment_code_path is empty; give a directory with train.py, a .py file or a "
-            "git+https://… URL, or leave it out for the built-in YOLO experiment"
+            f"experiment_code_path is empty; give a directory with {', '.join(FILES)}, a .py file "
+            "or a git+https://… URL, or leave it out for the built-in way"
         )
     candidates = [given] if given.is_absolute() else [b / given for b in (*base_dirs, Path.cwd())]
     candidates = list(dict.fromkeys(c.absolute() for c in candidates))
@@ -231,30 +267,53 @@ def _find(reference: str, base_dirs: Sequence[Path]) -> Path:
     )
 
 
-def _train_file(target: Path, shown: str) -> Path:
+def _file_in(target: Path, shown: str, wanted: AuthorClass, shared: bool) -> Path | None:
+    """The file of the class wanted; None as in find_file."""
     if target.is_file():
-        if target.suffix == ".py":
-            return target
-        raise ExperimentCodeError(
-            f"experiment code '{shown}' must be a directory with {TRAIN_FILE} or a .py file but "
-            f"is '{target.name}'"
-        )
-    path = target / TRAIN_FILE
+        if target.suffix != ".py":
+            raise ExperimentCodeError(
+                f"experiment code '{shown}' must be a directory with {wanted.file} or a .py file "
+                f"but is '{target.name}'"
+            )
+        others = [each for each in AUTHOR_CLASSES if each is not wanted]
+        if shared and not may_hold(target, wanted):
+            if any(may_hold(target, each) for each in others):
+                return None
+            raise no_class_in(target, wanted)
+        return target
+    path = target / wanted.file
     if path.is_file():
         return path
-    scripts = sorted(p.name for p in target.glob("*.py"))
-    below = sorted(p.parent.name for p in target.glob(f"*/{TRAIN_FILE}"))
+    # A training for nothing costs hours: who asks for one alone must have a trainer.
+    may_lack = shared or wanted is not TRAINER
+    if may_lack and any((target / name).is_file() for name in FILES):
+        return None
+    scripts = sorted(p.name for p in target.glob("*.py") if p.name not in FILES)
+    below = sorted(p.parent.name for p in target.glob(f"*/{wanted.file}"))
     here = ", ".join(sorted(p.name for p in target.iterdir())[:15]) or "nothing"
     hint = f" Give the file itself, e.g. '{target / scripts[0]}'." if scripts else ""
     hint = f" Did you mean '{target / below[0]}'?" if below else hint
     raise ExperimentCodeError(
-        f"experiment code '{shown}' has no {TRAIN_FILE} in {target}; there is {here}.{hint}"
+        f"experiment code '{shown}' has no {wanted.file} in {target}; there is {here}.{hint}"
     )
 
 
 def _fingerprint(path: Path) -> tuple[str, bool]:
     """sha256 over the directory's code and YAML, and whether it speaks of Ultralytics."""
+    contents = {
+        file.relative_to(path.parent).as_posix(): file.read_bytes() for file in _code_below(path)
+    }
+    for name in set(FILES) - {path.name}:
+        if name in contents and not _imported(Path(name).stem, name, contents):
+            del contents[name]  # another class: who changes a benchmark need not train anew
     digest, mentions = hashlib.sha256(path.name.encode()), False
+    for relative, content in contents.items():
+        digest.update(f"\n{relative}\n{hashlib.sha256(content).hexdigest()}".encode())
+        mentions = mentions or (relative.endswith(".py") and b"ultralytics" in content)
+    return digest.hexdigest(), mentions
+
+
+def _code_below(path: Path) -> Iterator[Path]:
     for directory, folders, names in os.walk(path.parent):
         folders[:] = sorted(
             f
@@ -265,130 +324,38 @@ def _fingerprint(path: Path) -> tuple[str, bool]:
         )
         for name in sorted(names):
             file = Path(directory, name)
-            if file.suffix not in _CODE_SUFFIXES or name.startswith(".") or not file.is_file():
-                continue
-            content = file.read_bytes()
-            relative = file.relative_to(path.parent).as_posix()
-            digest.update(f"\n{relative}\n{hashlib.sha256(content).hexdigest()}".encode())
-            mentions = mentions or (file.suffix == ".py" and b"ultralytics" in content)
-    return digest.hexdigest(), mentions
+            if file.suffix in _CODE_SUFFIXES and not name.startswith(".") and file.is_file():
+                yield file
 
 
-# --- importing ----------------------------------------------------------------------------------
-
-
-def _import(scope: ImportScope, path: Path) -> ModuleType:
-    try:
-        return scope.load(path)
-    except GuardianFlowError:
-        raise
-    except SyntaxError as exc:
-        if exc.lineno is None:  # raised by a call, not by reading a file
-            raise _raised_on_import(exc, path) from exc
-        place = f"{exc.filename or path}:{exc.lineno or 0}:{exc.offset or 0}"
-        raise ExperimentCodeError(f"{place}: {exc.msg}; Python can't read this file") from exc
-    except ModuleNotFoundError as exc:
-        raise ExperimentCodeError(_missing_module(exc, path)) from exc
-    except SystemExit as exc:
-        raise ExperimentCodeError(
-            f"{path}: it ended the process (exit code {exc.code}) while being imported; put what "
-            'the script does on its own under `if __name__ == "__main__":`'
-        ) from exc
-    except Exception as exc:
-        raise _raised_on_import(exc, path) from exc
-
-
-def _raised_on_import(exc: Exception, path: Path) -> ExperimentCodeError:
-    return ExperimentCodeError(
-        f"{path}: importing it raised {type(exc).__name__}: {exc}\n"
-        f"{_author_traceback(exc, path.parent)}"
-    )
-
-
-def _missing_module(exc: ModuleNotFoundError, path: Path) -> str:
-    name = (exc.name or "").partition(".")[0]
-    place = _last_author_place(exc, path)
-    own = [p.stem for p in path.parent.glob("*.py")] + [
-        p.name for p in path.parent.iterdir() if p.is_dir()
-    ]
-    if name in own or not name or name.startswith("guardianflow_experiment_"):
-        return f"{place}: {exc}; the experiment's own package lacks that module"
-    if near := did_you_mean(name, own, 1):
-        return f"{place}: imports '{exc.name}', which does not exist{near}"
-    return (
-        f"{place}: imports '{exc.name}', which is not installed in this environment. Install it "
-        f"with: pip install {_INSTALL_NAMES.get(name, name)}"
-    )
-
-
-def _author_frames(exc: BaseException, directory: Path) -> list[traceback.FrameSummary]:
-    """The author's part of a traceback: neither ours nor the import system's."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    return [frame for frame in frames if Path(frame.filename).is_relative_to(directory)]
-
-
-def _author_traceback(exc: BaseException, directory: Path, most: int = 6) -> str:
-    return "".join(traceback.format_list(_author_frames(exc, directory)[-most:])).rstrip()
-
-
-def _last_author_place(exc: BaseException, path: Path) -> str:
-    frames = _author_frames(exc, path.parent)
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(path)
+def _imported(module: str, own: str, contents: Mapping[str, bytes]) -> bool:
+    """Whether any other file imports a module of the directory; when in doubt it does."""
+    named = rb"^\s*(from|import)\b.*\b%b\b|import_module|__import__" % module.encode()
+    line = re.compile(named, re.MULTILINE)
+    return any(line.search(text) for name, text in contents.items() if name != own)
 
 
 # --- running ------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _translated(code: ExperimentCode, what: str) -> Iterator[None]:
-    """Say whose code failed and where; the original stays as the cause."""
+def calling(code: ExperimentCode, what: str) -> Iterator[None]:
+    """Say whose code failed and where; the original stays as the cause.
+
+    Args:
+        what: 'the constructor', 'predict()'.
+
+    Raises:
+        ExperimentError: the block raised, or would have ended the process; a Trainer's failure
+            is a TrainerError.
+    """
     try:
         yield
     except GuardianFlowError:
         raise
     except (Exception, SystemExit) as exc:
-        raise TrainerError(
-            f"{code.path}: {what} of {code.trainer_class.__name__} raised "
-            f"{type(exc).__name__}: {exc}\n{_author_traceback(exc, code.path.parent)}"
-        ) from exc
-
-
-def _listen(trainer: object, name: str, counted: str, listener: EpochListener | None) -> None:
-    """Put a reporting method on the object: the author's own first, then the listener."""
-    own = getattr(trainer, name, None)
-
-    def report(count: int, metrics: Mapping[str, float]) -> None:
-        checked = checked_count(counted, count), checked_metrics(metrics)
-        if callable(own):
-            own(count, metrics)
-        if listener is not None:
-            listener(*checked)
-
-    _attach(trainer, name, report)
-
-
-def _surround(trainer: object, name: str, code: ExperimentCode) -> None:
-    method = getattr(trainer, name)
-
-    @functools.wraps(method)
-    def surrounded(*args: Any, **kwargs: Any) -> Any:
-        with code.running():
-            try:
-                return method(*args, **kwargs)
-            except SystemExit as exc:  # else a failed training could end the process as a success
-                raise TrainerError(
-                    f"{code.path}: {name}() ended the process (exit code {exc.code}); raise an "
-                    "exception instead"
-                ) from exc
-
-    _attach(trainer, name, surrounded)
-
-
-def _attach(trainer: object, name: str, value: object) -> None:
-    try:
-        object.__setattr__(trainer, name, value)
-    except (AttributeError, TypeError) as exc:
-        raise ExperimentCodeError(
-            f"{type(trainer).__name__} can't be listened to: its objects take no attribute "
-            f"'{name}' ({exc}). Remove __slots__, or the property of that name"
+        kind = TrainerError if code.wanted is TRAINER else ExperimentError
+        raise kind(
+            f"{code.path}: {what} of {code.loaded_class.__name__} raised "
+            f"{type(exc).__name__}: {exc}\n{author_traceback(exc, code.path.parent)}"
         ) from exc

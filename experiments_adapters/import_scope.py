@@ -52,8 +52,7 @@ class ImportScope:
         Whatever the file raises passes through; nothing of a failed load stays registered.
         """
         package_name = PACKAGE_PREFIX + hashlib.sha256(str(path).encode()).hexdigest()[:16]
-        for name in [n for n in sys.modules if _top(n) == package_name]:
-            del sys.modules[name]  # an earlier load of the same file: the author may have edited
+        _forget(package_name)  # an earlier load of the same file: the author may have edited
         try:
             with self.active():
                 package = self._load_package(package_name)
@@ -65,8 +64,7 @@ class ImportScope:
                 _execute(module)
                 return module
         except BaseException:
-            for name in [n for n in sys.modules if _top(n) == package_name]:
-                del sys.modules[name]
+            _forget(package_name)
             raise
 
     @contextmanager
@@ -75,10 +73,13 @@ class ImportScope:
         if self._active:
             yield
             return
-        hidden = {n: m for n, m in sys.modules.items() if _top(n) in self._own_names()}
+        own = self._own_names()
+        # A copy first: other threads import meanwhile, the one that sends to the server for one.
+        # A list would not do: garbage is collected while it is made, and a thread gets its turn.
+        hidden = {n: m for n, m in sys.modules.copy().items() if _top(n) in own}
         for name in hidden:
             del sys.modules[name]
-        foreign, path_before = set(sys.modules), list(sys.path)
+        foreign, path_before = set(sys.modules.copy()), list(sys.path)
         wrote_bytecode = sys.dont_write_bytecode
         sys.modules.update(self._modules)
         sys.path[:0] = [str(self.directory), *self._added_paths]
@@ -90,8 +91,8 @@ class ImportScope:
         finally:
             self._active = False
             sys.dont_write_bytecode = wrote_bytecode
-            own_entry = {str(self.directory)}
-            self._added_paths = [p for p in sys.path if p not in {*path_before, *own_entry}]
+            before = {*path_before, str(self.directory)}
+            self._added_paths = [p for p in sys.path if p not in before]
             sys.path[:] = path_before
             self._set_aside(foreign)
             sys.modules.update(hidden)
@@ -117,7 +118,7 @@ class ImportScope:
         """
         own = self._own_names()
         roots = [self.directory, *(Path(p).absolute() for p in self._added_paths)]
-        for name, module in list(sys.modules.items()):
+        for name, module in sys.modules.copy().items():
             top = _top(name)
             if top in foreign or top in _PROTECTED or top.startswith(PACKAGE_PREFIX):
                 continue
@@ -126,14 +127,13 @@ class ImportScope:
 
     def _load_package(self, name: str) -> ModuleType:
         """The package around the directory, with or without an __init__.py."""
-        if self._is_package:
-            package = _new_module(name, self.directory / "__init__.py", [str(self.directory)])
-        else:
-            package = ModuleType(name)
+        if not self._is_package:
+            sys.modules[name] = package = ModuleType(name)
             package.__path__ = [str(self.directory)]
+            return package
+        package = _new_module(name, self.directory / "__init__.py", [str(self.directory)])
         sys.modules[name] = package
-        if self._is_package:
-            _execute(package)
+        _execute(package)
         return package
 
 
@@ -149,6 +149,11 @@ def _execute(module: ModuleType) -> None:
     if loader is None:
         raise ImportError(f"{module.__name__} has no loader")
     loader.exec_module(module)
+
+
+def _forget(package: str) -> None:
+    for name in [each for each in sys.modules.copy() if _top(each) == package]:
+        del sys.modules[name]
 
 
 def _top(name: str) -> str:

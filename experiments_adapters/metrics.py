@@ -10,31 +10,22 @@ from numbers import Real
 
 from guardianflow.contracts.errors import TrainerError
 
-# As authors write it → the name under `det.`. Ultralytics' own spellings come along, because an
-# author who hands on what Ultralytics gave means the same measurement.
-DETECTION_NAMES = {
-    name: name
-    for name in (
-        "mAP50",
-        "mAP50_95",
-        "precision",
-        "recall",
-        "f1",
-        "box_loss",
-        "cls_loss",
-        "dfl_loss",
-    )
-} | {
-    "mAP50-95": "mAP50_95",
-    "metrics/mAP50(B)": "mAP50",
-    "metrics/mAP50-95(B)": "mAP50_95",
-    "metrics/precision(B)": "precision",
-    "metrics/recall(B)": "recall",
-    "train/box_loss": "box_loss",
-    "train/cls_loss": "cls_loss",
-    "train/dfl_loss": "dfl_loss",
+# Name under `det.` → its other spellings. Ultralytics' own are among them, because an author who
+# hands on what Ultralytics gave means the same measurement.
+_SPELLINGS = {
+    "mAP50": "metrics/mAP50(B)",
+    "mAP50_95": "mAP50-95 metrics/mAP50-95(B)",
+    "precision": "metrics/precision(B)",
+    "recall": "metrics/recall(B)",
+    "f1": "",
+    "box_loss": "train/box_loss",
+    "cls_loss": "train/cls_loss",
+    "dfl_loss": "train/dfl_loss",
 }
-_FORBIDDEN_IN_KEYS = re.compile(r"[^\w/.\- ]")
+DETECTION_NAMES = {
+    each: name for name, others in _SPELLINGS.items() for each in (name, *others.split())
+}
+FORBIDDEN_IN_KEYS = re.compile(r"[^\w/.\- ]")
 
 
 def to_metric_keys(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -62,7 +53,7 @@ def _key_of(name: str) -> str:
     detection = DETECTION_NAMES.get(name.removeprefix("det."))
     if detection is not None:
         return f"det.{detection}"
-    return "train." + _FORBIDDEN_IN_KEYS.sub("_", name.removeprefix("train."))
+    return "train." + FORBIDDEN_IN_KEYS.sub("_", name.removeprefix("train."))
 
 
 def _same(one: float, other: float) -> bool:

@@ -1,4 +1,4 @@
-"""The files that a training left in its work directory, sorted by kind for the upload."""
+"""The files that an author's code left in its work directory, sorted by kind for the upload."""
 
 from __future__ import annotations
 
@@ -24,28 +24,30 @@ MEBIBYTE = 1 << 20
 
 def collect_outputs(
     work_dir: Path,
-    best: Path,
+    best: Path | None,
     *,
     max_file_bytes: int = 256 * MEBIBYTE,
     max_total_bytes: int = 1024 * MEBIBYTE,
     max_files: int = 100,
 ) -> dict[str, list[Path]]:
-    """Files of a training by kind: 'weights', 'results', 'plots', 'config'; empty kinds left out.
+    """Files of an author's work by kind: 'weights', 'results', 'plots', 'config'; none is empty.
 
     Data sets (directories named images, labels or datasets), snapshots of single epochs, links
     and hidden files are no results. What a limit keeps out is logged as a warning.
 
     Args:
-        work_dir: where the trainer wrote.
+        work_dir: where the code wrote.
         best: the model that is kept, a file or a directory; always taken, listed first, and not
-            counted against the limits.
+            counted against the limits. None where the code made none.
         max_file_bytes, max_total_bytes, max_files: limits for one file, for all, for each kind.
 
     Returns:
         Kind → absolute paths, best weights first, the others sorted.
     """
-    best = best.absolute()
-    taken = sorted(_files(best)) if best.is_dir() else [best]
+    taken: list[Path] = []
+    if best is not None:
+        best = best.absolute()
+        taken = sorted(_files(best)) if best.is_dir() else [best]
     collected: dict[str, list[Path]] = {"weights": list(taken)}
     left_out: list[str] = []
     total = 0
@@ -68,6 +70,12 @@ def collect_outputs(
             shown,
         )
     return {kind: files for kind, files in collected.items() if files}
+
+
+def weight_files(work_dir: Path) -> list[Path]:
+    """Every file of weights below a directory, snapshots of single epochs too; the newest first."""
+    found = [p for p in _files(work_dir) if _KIND_OF.get(p.suffix.lower()) == "weights"]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _files(directory: Path) -> Iterator[Path]:

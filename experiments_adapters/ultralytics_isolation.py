@@ -5,7 +5,10 @@ other trackers it finds, installs packages by itself, and sends usage events. It
 in a settings file of the user, which is not ours to write. So they are turned in memory, for the
 time of one training, and turned back.
 
-It also runs code that data brings along: pickled caches beside a data set's labels, and Python text
+It also writes images anew, in place, that it takes for damaged JPEGs (some cameras pad theirs at
+the end): what is trained on would no longer be what was judged. Here they are left as they are.
+
+And it runs code that data brings along: pickled caches beside a data set's labels, and Python text
 in a network's description, which a checkpoint carries too. Neither is run here.
 """
 
@@ -19,13 +22,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from guardianflow.contracts.errors import GuardianFlowError, TrainerError
+from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.support.foreign_libraries import environment
 
+from .failures.translated import translated, words_of
 from .label_caches import load_label_cache
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
-_CACHE_READERS = ("utils", "dataset")
+_OFF = {**dict.fromkeys((*_INTEGRATIONS, "sync"), False), "api_key": ""}
+_TOUCHED = (
+    *("utils", "utils.checks", "utils.events", "utils.downloads", "utils.torch_utils"),
+    *("nn.tasks", "data.utils", "data.dataset"),
+)
+"""The modules of Ultralytics whose switches are turned; the last two read caches."""
 
 
 @contextmanager
@@ -46,13 +55,9 @@ def ultralytics_isolated(*, offline: bool = False, threads: int | None = None) -
         )
         os.environ.pop("ULTRALYTICS_API_KEY", None)
         try:
-            utils = importlib.import_module("ultralytics.utils")
-            checks = importlib.import_module("ultralytics.utils.checks")
-            events = importlib.import_module("ultralytics.utils.events")
-            downloads = importlib.import_module("ultralytics.utils.downloads")
-            readers = [importlib.import_module(f"ultralytics.data.{n}") for n in _CACHE_READERS]
-            tasks = importlib.import_module("ultralytics.nn.tasks")
-            devices = importlib.import_module("ultralytics.utils.torch_utils")
+            utils, checks, events, downloads, devices, tasks, *readers = (
+                importlib.import_module(f"ultralytics.{name}") for name in _TOUCHED
+            )
         except ModuleNotFoundError:
             # Not installed, or an author's own copy of another age; their import will tell.
             yield
@@ -62,6 +67,7 @@ def ultralytics_isolated(*, offline: bool = False, threads: int | None = None) -
         stack.enter_context(_attribute(getattr(events, "events", None), "enabled", False))
         for module in readers:
             stack.enter_context(_attribute(module, "load_dataset_cache_file", load_label_cache))
+            stack.enter_context(_attribute(module, "_replace_image", _leave_image))
         # Networks are built without evaluating text: Ultralytics' own switch for foreign weights.
         guard = getattr(tasks, "_SafeLoad", None)
         stack.enter_context(_attribute(guard, "restricted", lambda: True))
@@ -78,6 +84,8 @@ def ultralytics_isolated(*, offline: bool = False, threads: int | None = None) -
 def ultralytics_at_work(what: str, *, threads: int | None = None) -> Iterator[None]:
     """Ultralytics isolated and offline; what it raises becomes a TrainerError with its words.
 
+    It is of the class of its cause where that is known.
+
     Args:
         what: the work that stops then: 'Ultralytics', 'quantisation-aware training'.
         threads: as in ultralytics_isolated.
@@ -88,8 +96,8 @@ def ultralytics_at_work(what: str, *, threads: int | None = None) -> Iterator[No
     except GuardianFlowError:
         raise
     except Exception as exc:
-        words = " ".join(str(exc).split()) or "no message"
-        raise TrainerError(f"{what} stopped with {type(exc).__name__}: {words}") from exc
+        said = f"{what} stopped with {type(exc).__name__}: {words_of(exc)}"
+        raise translated(exc, said) from exc
 
 
 @contextmanager
@@ -99,10 +107,8 @@ def _settings(utils: ModuleType) -> Iterator[None]:
         yield
         return
     before = dict(settings)
-    off: dict[str, object] = {name: False for name in _INTEGRATIONS if name in settings}
-    off |= {name: value for name, value in (("sync", False), ("api_key", "")) if name in settings}
     # dict's own update: the class's would write the user's file.
-    dict.update(settings, off)
+    dict.update(settings, {name: value for name, value in _OFF.items() if name in settings})
     try:
         with _attribute(settings, "file_path", Path(os.devnull)):
             yield
@@ -123,6 +129,10 @@ def _attribute(owner: object, name: str, value: object) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, before)
+
+
+def _leave_image(*_: object) -> None:
+    """In the place of what writes an image anew."""
 
 
 def _is_local_url(downloads: ModuleType) -> Any:

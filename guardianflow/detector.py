@@ -117,7 +117,7 @@ class Detector:
         batch = np.empty((len(images), size, size, 3), dtype=np.uint8)
         letterboxes: list[Letterbox] = []
         for index, image in enumerate(images):
-            batch[index], fit = letterbox(image, size)
+            _, fit = letterbox(image, size, batch[index])
             letterboxes.append(fit)
         return batch, letterboxes
 

@@ -29,10 +29,19 @@ from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.stop_signals import let_through, stop_signals
 from guardianflow.support.terminal import escape_log_lines, write
 
-from .options import RunCommand, overrides_from, parse_module
+from .options import (
+    FORCE_ALL,
+    ON_MODULES,
+    RunCommand,
+    module_flags,
+    options_of,
+    overrides_from,
+    parse_forced,
+    parse_module,
+)
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
-from .stage.kinds import COMPARE, FULL_PIPELINE, KINDS
-from .stage.plan import RunOptions
+from .stage.kinds import ABLATION, COMPARE, DESIGNS, FULL_PIPELINE, KINDS
+from .stage.plan import RunOptions, check_forced
 
 if TYPE_CHECKING:
     from scenario import Scenario
@@ -40,6 +49,19 @@ if TYPE_CHECKING:
     from .tables import VariantTable
 
 INTERRUPTED = 130
+COMPARED = {
+    "quantization_variants": "quant_variants",
+    "architectures": "architectures",
+    "datasets": "datasets",
+    "run_ids": "run_ids",
+    "model_versions": "model_versions",
+}
+"""Kind of comparison → the option that asks for it, which goes before all that the file names."""
+SAID_OR_WITHOUT_EFFECT = (
+    "scenario", "code_path", "trust_weights", "force", "explain", "no_register", "dry_run",
+    "as_json", "verbose", "resume",
+)  # fmt: skip
+"""Options that the command to write again says in its own way, or need not repeat."""
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -79,34 +101,70 @@ def load_asked(asked: RunCommand, overrides: Sequence[str] = ()) -> Scenario:
     """
     from scenario import load_scenario
 
+    from .command_options.scenario_places import local_scenario
+
     return load_scenario(
-        asked.scenario,
-        overrides=[*flag_overrides(asked), *overrides, *asked.overrides],
+        local_scenario(asked.scenario),
+        overrides=[*flag_overrides(asked), *overrides, *given_overrides(asked)],
         experiment_type=KINDS[asked.stage].scenario_type,
         search_dirs=[PROJECT_ROOT],
     )
 
 
 def flag_overrides(asked: RunCommand) -> list[str]:
-    """The fields that flags set. Asking for a comparison makes one of any file's design."""
-    return ["design=comparison"] * (asked.stage == COMPARE) + asked.field_overrides()
+    """The fields that flags set. Asking for a design makes one of any file's."""
+    designs = [f"design={DESIGNS[asked.stage]}"] if asked.stage in DESIGNS else []
+    named = [kind for kind in COMPARED if asked.stage == COMPARE and getattr(asked, COMPARED[kind])]
+    others = [f"comparison.{kind}=[]" for kind in COMPARED if named and kind not in named]
+    return [*designs, *others, *asked.field_overrides()]
+
+
+def given_overrides(asked: RunCommand) -> list[str]:
+    """What was given with -p, short names too; of a sweep or an ablation, lists are tried."""
+    from scenario.designs.flags import as_design_overrides
+
+    return as_design_overrides(asked.overrides, DESIGNS.get(asked.stage, ""))
 
 
 def invocation(asked: RunCommand) -> str:
     """The command to write again; under `mlflow run`, MLflow's."""
+    # Without it, resuming would train the built-in experiment instead.
+    has_code = asked.code_path not in ("", BUILTIN_EXPERIMENT)
+    more = _own_flags(asked)
     if "MLFLOW_RUN_ID" in os.environ:
+        from guardianflow.run_tracking.launcher import environment_manager
+
+        code = [f"experiment_code_path={asked.code_path}"] if has_code else []
         trusting = ["trust-weights=true"] if asked.trust_weights else []
-        parameters = [f"scenario_path={asked.scenario}", *asked.overrides, *trusting]
+        own = [f"{_parameter(flag)}={value}" for flag, value in more]
+        parameters = [f"scenario_path={asked.scenario}", *code, *asked.overrides, *trusting, *own]
         words = [word for parameter in parameters for word in ("-P", parameter)]
-        return shlex.join(["mlflow", "run", ".", "-e", asked.stage, *words])
+        run = ["mlflow", "run", ".", "-e", asked.stage, "--env-manager", environment_manager()]
+        return shlex.join([*run, *words])
     words = ["python", "-m", f"pipelines.{asked.stage}", "--scenario", asked.scenario]
+    words += ["--code-path", asked.code_path] if has_code else []
     for name, _, value in (pair.partition("=") for pair in asked.overrides):
         words += [f"--{name}", value]
     words += ["--trust-weights"] if asked.trust_weights else []
-    if asked.stage == COMPARE:  # without these it would be another comparison
-        words += ["--source-run-id", asked.source] if asked.source else []
-        words += ["--quant-variants", asked.quant_variants] if asked.quant_variants else []
+    words += [word for flag, value in more for word in (flag, value)]
     return shlex.join(words)
+
+
+def _own_flags(asked: RunCommand) -> list[tuple[str, str]]:
+    """Flag and value of each option without which it would be another work."""
+    names = [name for name in ON_MODULES[asked.stage] if name not in SAID_OR_WITHOUT_EFFECT]
+    given = ((each, getattr(asked, each.name)) for each in options_of(RunCommand, names))
+    return [
+        (module_flags(each)[0], "true" if value is True else str(value))
+        for each, value in given
+        if value != each.default and not each.several
+    ]
+
+
+def _parameter(flag: str) -> str:
+    """The name of a flag behind `mlflow run -P`: as MLproject declares it, else as it is."""
+    name = flag.removeprefix("--")
+    return "source_run_id" if name == "source-run-id" else name
 
 
 def run_command(
@@ -118,18 +176,20 @@ def run_command(
         again: the command to write again.
         launcher: a run that `mlflow run` made may be adopted.
     """
-    from scenario import dump_scenario
+    from .console import make_reporter, print_explained, print_json, print_plan, print_run_table
+    from .runner import create_runner, explain, plan_as_dict
 
-    from .console import make_reporter, print_json, print_plan, print_run_table
-    from .runner import create_runner, plan_as_dict
-
+    forced = parse_forced(asked.force)
+    only = forced if forced != FORCE_ALL else ""
     options = RunOptions(
         code_path=asked.code_path or BUILTIN_EXPERIMENT,
         source=asked.start,
         backend=asked.backend,
         resume=asked.resume,
+        join=asked.join,
         resumable=KINDS[asked.stage].resumable,
-        force=asked.force,
+        force=forced == FORCE_ALL,
+        force_only=only,
         register=not asked.no_register,
         trust_weights=asked.trust_weights,
         launcher=launcher,
@@ -137,12 +197,19 @@ def run_command(
         fail_on_gate=asked.fail_on_gate,
         judged_run=asked.judged_run,
         judged_sources=asked.judged_sources,
+        executor=asked.executor,
+        parallel=asked.parallel,
         invocation=again,
     )
-    reporter = None if asked.dry_run else make_reporter()
+    reporter = None if asked.dry_run or asked.explain else make_reporter()
     runner = create_runner(scenario, options=options, stage=asked.stage, reporter=reporter)
+    if only:
+        check_forced(only, runner.planned())
+    if asked.explain:
+        print_explained(explain(runner), as_json=asked.as_json)
+        return 0
     if asked.dry_run:
-        plan = plan_as_dict(runner, dump_scenario(scenario))
+        plan = plan_as_dict(runner, scenario)
         print_json(plan) if asked.as_json else print_plan(plan)
         return 0
     try:
@@ -164,7 +231,7 @@ def show(scenario: Scenario, result: StageResult, *, as_json: bool) -> None:
     from .console import print_everything, print_json, result_as_dict
 
     if as_json:
-        table = table_of(scenario, result) if result.stage == COMPARE else None
+        table = table_of(scenario, result) if result.stage in (COMPARE, ABLATION) else None
         print_json(result_as_dict(result) | comparison_as_dict(table))
     else:
         print_everything(result, table_of(scenario, result), where_to_look())
@@ -182,9 +249,13 @@ def gate_code(options: RunOptions, result: StageResult) -> int:
 
 
 def table_of(scenario: Scenario, result: StageResult) -> VariantTable | None:
-    """The table of a comparison's or a full pipeline's result; None for other results."""
+    """The table of what ran several stages side by side; None for other results."""
     if result.stage == COMPARE:
-        from .compare.table import tabulate
+        from .compare import kinds
+
+        return kinds.table_of(scenario, result.run_id, result.stages)
+    if result.stage == ABLATION:
+        from .ablation.effects import tabulate
 
         return tabulate(scenario, result.run_id, result.stages)
     if result.stage == FULL_PIPELINE:
@@ -225,7 +296,8 @@ def run_guarded(work: Callable[[], int], *, as_json: bool = False) -> int:
             print_error(as_json, "KeyboardInterrupt", "interrupted", INTERRUPTED, resume=resume)
             return INTERRUPTED
         except GuardianFlowError as exc:
-            fields = {k: getattr(exc, k, None) for k in ("stage", "run_id", "log", "resume")}
+            told = ("stage", "run_id", "log", "resume", "failure_reason")
+            fields = {k: getattr(exc, k, None) for k in told}
             fields |= comparison_as_dict(getattr(exc, "comparison", None)) if as_json else {}
             print_error(as_json, type(exc).__name__, str(exc), exc.exit_code, **fields)
             return exc.exit_code

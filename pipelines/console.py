@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.progress import (
     BarColumn,
@@ -30,9 +31,13 @@ from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.explanation import as_dict
 from guardianflow.support.terminal import make_console, say, write
 
+from .data_notices import warning_texts
 from .release.text import decision_lines
 from .stage.events import Reporter
 from .tables import VariantTable
+
+if TYPE_CHECKING:
+    from .reuse.explain import StageExplanation
 
 PLAIN_LINE_EVERY_S = 10.0
 PROGRESS_LINE_EVERY_S = 5.0
@@ -43,10 +48,15 @@ HEADLINE_METRICS = (
     ("det.quantized.mAP50_95", "mAP50-95", ".3f"),
     ("comparison.accuracy_drop_mAP50_95", "drop mAP50-95", "+.3f"),
     ("comparison.speedup_ratio", "speed-up", ".2f"),
+    ("alarm.missed", "missed alarms", ".3f"),
+    ("alarm.false_per_camera_day", "false alarms a day", ".1f"),
+    ("alarm.quantized.missed", "missed alarms", ".3f"),
+    ("alarm.quantized.false_per_camera_day", "false alarms a day", ".1f"),
     ("bench.bs1.latency_p50_ms", "latency p50 ms", ".2f"),
 )
 
 
+@dataclass
 class StderrProgress:
     """Call it with what is done and what there is in all; a context, which takes the bar away.
 
@@ -56,13 +66,12 @@ class StderrProgress:
         line: (done, in all) → what a log is told.
     """
 
-    def __init__(
-        self, doing: str, columns: tuple[ProgressColumn, ...], line: Callable[[int, int], str]
-    ) -> None:
-        self._doing, self._columns, self._line = doing, columns, line
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._told = time.monotonic()
+    _doing: str
+    _columns: tuple[ProgressColumn, ...]
+    _line: Callable[[int, int], str]
+    _bar: Progress | None = None
+    _task: Any = None
+    _told: float = field(default_factory=time.monotonic)
 
     def __call__(self, done: int, total: int) -> None:
         if sys.stderr.isatty():
@@ -110,6 +119,7 @@ class PlainReporter:
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
+        self._noticed: set[str] = set()
 
     def opened(self, title: str, run_id: str) -> None:
         say(f"[{title}] run {run_id}")
@@ -120,6 +130,9 @@ class PlainReporter:
 
     def event(self, title: str, event: dict[str, Any]) -> None:
         if event["kind"] == "message":
+            say(f"[{title}] {event['text']}")
+        elif event["kind"] == "notice" and event["text"] not in self._noticed:
+            self._noticed.add(event["text"])
             say(f"[{title}] {event['text']}")
         elif event["kind"] == "run":
             say(f"[{title}] run {event['run_id']}")
@@ -155,6 +168,7 @@ class RichReporter:
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, float] = {}
         self._whole = ""
+        self._noticed: set[str] = set()
 
     def opened(self, title: str, run_id: str) -> None:
         self._whole = run_id
@@ -169,6 +183,10 @@ class RichReporter:
         task = self._tasks.get(title)
         if event["kind"] == "run" and not self._whole:  # of a stage that stands alone
             self._console.print(Text.assemble(("run ", "dim"), event["run_id"]))
+        elif event["kind"] == "notice":
+            if event["text"] not in self._noticed:
+                self._noticed.add(event["text"])
+                self._console.print(Text(event["text"]))
         elif task is None:  # not of a stage, or of one whose last words come late
             if event["kind"] == "message":
                 self._console.print(Text(event["text"]))
@@ -220,8 +238,8 @@ def print_table(table: VariantTable) -> None:
     """
     console = make_console(width=table.WIDTH)
     shown = Table(title=f"{table.scenario} {table.version} · {table.experiment_name}")
-    for place, heading in enumerate(table.COLUMNS):
-        text = place in (0, len(table.COLUMNS) - 1)
+    for place, heading in enumerate(table.columns):
+        text = place in (0, len(table.columns) - 1)
         shown.add_column(
             heading, justify="left" if text else "right", overflow="fold", no_wrap=place == 0
         )
@@ -229,7 +247,7 @@ def print_table(table: VariantTable) -> None:
         # text, not markup: '[…]' is an interval here
         shown.add_row(*(Text(cell) for cell in table.cells(row)))
     console.print(shown)
-    for note in table.notes():
+    for note in (*table.notes(), *table.data_notes()):
         console.print(Text(note), style="dim")
 
 
@@ -239,6 +257,8 @@ def print_result(result: StageResult) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("run", f"{result.run_name}  ({result.run_id}){' reused' * result.reused}")
     table.add_row("experiment", result.experiment_name)
+    for name, text in result.own_rows().items():
+        table.add_row(name, Text(text))
     for model in result.models:
         aliases = ", ".join("@" + alias for alias in model.aliases)
         table.add_row("model", f"{model.display_name or model.name} v{model.version} {aliases}")
@@ -248,6 +268,8 @@ def print_result(result: StageResult) -> None:
         table.add_row(f"  {stage.variant or stage.stage}", f"{stage.run_id}  {headline(stage)}")
     for note in result.notes:
         table.add_row("note", Text(note))
+    for text in warning_texts(result.data_warnings):
+        table.add_row("data", Text(text))
     console.print(table, highlight=False)
 
 
@@ -273,12 +295,36 @@ def print_everything(result: StageResult, table: VariantTable | None, where: str
     write(where)
 
 
+def print_explained(told: Sequence[StageExplanation], *, as_json: bool) -> None:
+    """What would become of each stage, and what differs from its last finished run."""
+    from .reuse.explain import difference_in_words, in_words
+
+    if not as_json:
+        for each in told:
+            for line in in_words(each):
+                write(line)
+        return
+    stages = []
+    for each in told:
+        values = each.to_dict()
+        for shown, difference in zip(values["differences"], each.differences, strict=True):
+            shown["text"] = difference_in_words(difference)
+        stages.append(values)
+    print_json({"stages": stages})
+
+
 def print_plan(plan: dict[str, Any]) -> None:
     write(plan["scenario"])
     write("# planned stages")
     for stage in plan["stages"]:
         source = f"  from {stage['source']}" if stage["source"] else ""
-        write(f"#   {stage['stage']:<24} {stage['experiment_name']} · {stage['run_name']}{source}")
+        code = f"  by {stage['code']}" if stage["code"] else ""
+        where = f"{stage['experiment_name']} · {stage['run_name']}"
+        write(f"#   {stage['stage']:<24} {where}{source}{code}")
+    if plan["missing"]:
+        write("# missing on this machine, so that it would fail")
+    for line in plan["missing"]:
+        write(f"#   {line}")
 
 
 def print_json(value: object) -> None:
@@ -298,13 +344,20 @@ def result_as_dict(result: StageResult) -> dict[str, Any]:
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
         **({"notes": list(result.notes)} if result.notes else {}),
+        **(
+            {"data_warnings": [each.to_dict() for each in result.data_warnings]}
+            if result.data_warnings
+            else {}
+        ),
         **({"release": as_dict(result.decision)} if result.decision else {}),
         "stage": result.stage,
         "variant": result.variant,
+        **({"author": result.author} if result.author else {}),
         "reused": result.reused,
         "experiment_name": result.experiment_name,
         "run_name": result.run_name,
         "metrics": dict(result.metrics),
         "models": [{**vars(model), "uri": model.uri} for model in result.models],
         "stages": [result_as_dict(stage) for stage in result.stages],
+        **result.own_values(),
     }

@@ -13,96 +13,29 @@ Nothing heavy is imported here: --help answers at once.
 
 from __future__ import annotations
 
-import argparse
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from guardianflow.contracts.errors import ScenarioError
-from guardianflow.support.terminal import ArgumentParser
+from .command_options.declared import Option as Option
+from .command_options.declared import number as number
+from .command_options.declared import option as option
+from .command_options.declared import options_of as options_of
+from .command_options.declared import switch as switch
+from .command_options.words import FORCE_ALL as FORCE_ALL
+from .command_options.words import module_flags as module_flags
+from .command_options.words import overrides_from as overrides_from
+from .command_options.words import parse_forced as parse_forced
+from .command_options.words import read_words
+from .stage.kinds import DESIGNS
 
 Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True)
-class Option:
-    """One option of some commands.
-
-    Args:
-        flags: of `guardianflow`; a word without dashes is an argument there, and a flag that must
-            be given of `python -m`.
-        text: what --help says; '' nothing.
-        texts: command → what it says instead.
-        metavar: stands for the value in --help.
-        choices: the values that `guardianflow` takes.
-        least: the smallest number.
-        show_default: --help tells it.
-        required: must be given; or the commands it must be given to.
-        sets: the scenario's field that it overrides, `{}` for the value.
-        module_flags: of `python -m`; '' the first long one of `flags`.
-        module: what `python -m … --help` says; None the same with a small letter, '' nothing.
-    """
-
-    flags: str
-    text: str = ""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    metavar: str | None = None
-    choices: tuple[str, ...] = ()
-    least: int | None = None
-    show_default: bool = False
-    required: bool | tuple[str, ...] = False
-    sets: str = ""
-    module_flags: str = ""
-    module: str | None = None
-    # of the field
-    name: str = ""
-    type: type = str
-    several: bool = False
-    default: Any = ""
-
-    @property
-    def is_argument(self) -> bool:
-        return not self.flags.startswith("-")
-
-
-def option(flags: str, text: str = "", *, default: Any = "", **more: Any) -> Any:
-    """A field that is an option; `more` are values of Option."""
-    return field(default=default, metadata={"option": Option(flags, text, **more)})
-
-
-def switch(flag: str, text: str, **more: Any) -> Any:
-    """A field that is False until its flag is given."""
-    return option(flag, text, default=False, **more)
-
-
-def number(flag: str, text: str = "", **more: Any) -> Any:
-    """A field that is None until a number is given."""
-    return option(flag, text, default=None, **more)
-
-
-def options_of(kind: type, names: Sequence[str] = ()) -> list[Option]:
-    """The options of a family's dataclass, or those of these names, in their order."""
-    hints = get_type_hints(kind)
-    found = {}
-    for each in fields(kind):
-        if declared := each.metadata.get("option"):
-            hint = hints[each.name]
-            found[each.name] = replace(
-                declared,
-                name=each.name,
-                type=(get_args(hint) or (hint,))[0],  # int of 'int | None', str of 'tuple[str, …]'
-                several=get_origin(hint) is tuple,
-                default=each.default,
-            )
-    return [found[name] for name in names or found]
-
-
-# --- what stands on both command lines ------------------------------------------------------------
-
-
-@dataclass(frozen=True)
 class RunCommand:
-    """The options of train, infer, quant, full_pipeline, compare or release.
+    """The options of train, infer, quant, full_pipeline, compare, sweep, ablation or release.
 
     Args:
         stage: which of them.
@@ -112,30 +45,60 @@ class RunCommand:
     """
 
     stage: str
-    scenario: str = option("scenario", required=("release",), module="scenario YAML, path or URI")
+    scenario: str = option(
+        "scenario", required=("release", "run-scenario"), module="scenario YAML, path or URI"
+    )
     overrides: tuple[str, ...] = option(
         "-p --param",
         "Override a field of the scenario: -p training.epochs=5. Repeatable.",
-        texts={"release": "Override a field: -p release.min_mAP50=0.7. Repeatable."},
+        texts={
+            "release": "Override a field: -p release.min_mAP50=0.7. Repeatable.",
+            "sweep": "Values to try: -p 'learning_rate=[0.001,0.01]', -p 'lr={low: 1e-4, high: "
+            "0.1, log: true}'; or one for all trials: -p epochs=5. Repeatable.",
+        },
         default=(),
         metavar="FIELD=VALUE",
     )
     code_path: str = option(
         "-e --experiment-code-path --experiment --code-path",
-        "Directory with train.py, a file, or git+https://…@ref. "
+        "Directory with train.py (class Trainer), a file, or git+https://…@ref. "
         "Default: the built-in YOLO experiment.",
+        texts={
+            "infer": "Directory with benchmark.py (class Benchmark), a file, or git+https://…@ref: "
+            "it finds the boxes, GuardianFlow judges and times them. Default: GuardianFlow does "
+            "all.",
+            "quant": "Directory with quantize.py (class Quantizer), a file, or git+https://…@ref: "
+            "it makes the variant's files, GuardianFlow judges them. Default: GuardianFlow makes "
+            "them.",
+            "full_pipeline": "Directory with train.py, quantize.py and benchmark.py or some of "
+            "them, or git+https://…@ref. Default, and for what is not there: the built-in way.",
+            "compare": "Directory with quantize.py (class Quantizer), a file, or "
+            "git+https://…@ref. Default: GuardianFlow makes the variants.",
+            "sweep": "Directory with train.py, quantize.py or benchmark.py, whichever trials are "
+            "of, or git+https://…@ref. Default: the built-in way.",
+        },
         metavar="PATH",
         module_flags="--code-path --experiment-code-path",
-        module="directory with train.py, a file, or git+https://…@ref (default: %(default)s)",
     )
     name: str = option("--name", "Scenario name (without a scenario file).", sets="name={}")
     customer: str = option("--customer", "Customer, e.g. donghwa-entec.", sets="site.customer={}")
     task: str = option("--task", "ppe, fall, fire, collision, stuck or own.", sets="task.type={}")
     data: str = option("-d --data", "data.yaml, directory or demo://ppe.", sets="dataset.path={}")
-    device: str = option("--device", "auto, cpu, cuda or 0.", sets="environment.device={}")
+    device: str = option(
+        "--device", "auto, cpu, cuda, 0; 0,1 for a training.", sets="environment.device={}"
+    )
     imgsz: int | None = number("--imgsz", "Side of the network input.", sets="model.input_size={}")
     no_register: bool = switch("--no-register", "Log models, register none.")
-    force: bool = switch("--force", "Don't reuse a finished run.")
+    force: str = option(
+        "--force",
+        "Don't reuse finished runs; with STAGE (train, quant, infer) or a variant (openvino_int8), "
+        "not that one's and what follows from it.",
+        metavar="[STAGE]",
+        bare=FORCE_ALL,
+    )
+    explain: bool = switch(
+        "--explain", "Show what differs from the last finished run, and why; run nothing."
+    )
     trust_weights: bool = switch(
         "--trust-weights",
         "Open weights whatever they hold: they may run anything. See docs/trust.md.",
@@ -158,12 +121,18 @@ class RunCommand:
     model: str = option(
         "-m --model",
         "Architecture (yolo11n) or weights (best.pt).",
-        texts={"infer": "runs:/ID, runs:/ID/weights/best.pt, models:/…"},
+        texts={
+            "infer": "runs:/ID, runs:/ID/weights/best.pt, models:/…",
+            "compare": "The model to judge on each data set: runs:/ID, models:/NAME@champion.",
+        },
     )
     source: str = option(
         "-s --source-run-id --source-run",
         "Train run.",
-        texts={"infer": "Train or quant run."},
+        texts={
+            "infer": "Train or quant run.",
+            "sweep": "Run to start from.",
+        },
         module="run whose model to start from",
     )
     epochs: int | None = number("--epochs", sets="training.epochs={}")
@@ -187,11 +156,81 @@ class RunCommand:
         sets="comparison.quantization_variants={}",
         module="JSON list of formats to compare",
     )
+    architectures: str = option(
+        "--architectures",
+        "Train each, e.g. yolo11n,yolo26n.",
+        metavar="A,B",
+        sets="comparison.architectures=[{}]",
+        module="train each and compare: yolo11n,yolo26n",
+    )
+    datasets: str = option(
+        "--datasets",
+        "Judge one model on the data of several sites: a/data.yaml,b/data.yaml.",
+        metavar="A,B",
+        sets="comparison.datasets=[{}]",
+        module="judge one model on each: a/data.yaml,b/data.yaml",
+    )
+    run_ids: str = option(
+        "--run-ids",
+        "Compare what finished runs have made; nothing is trained.",
+        metavar="A,B",
+        sets="comparison.run_ids=[{}]",
+        module="finished runs to compare",
+    )
+    model_versions: str = option(
+        "--model-versions",
+        "Compare registered versions: NAME/3,NAME@champion.",
+        metavar="A,B",
+        sets="comparison.model_versions=[{}]",
+        module="registered versions to compare: NAME/3,NAME@champion",
+    )
+    strategy: str = option(
+        "--strategy", "grid, random or bayesian.", sets="sweep.strategy={}", metavar="NAME"
+    )
+    metric: str = option(
+        "--metric",
+        "The number that decides, e.g. mAP50; several show the trade-off: mAP50,latency.",
+        texts={
+            "compare": "The number that ranks, e.g. mAP50.",
+            "ablation": "The number that tells an effect, e.g. mAP50.",
+        },
+        sets="DESIGN.metric={}",
+        metavar="NAME",
+    )
+    minimize: bool = switch(
+        "--minimize", "Less of the metric is better.", sets="DESIGN.direction=minimize"
+    )
+    max_runs: int | None = number(
+        "--max-runs", "Combinations to try at most.", least=1, sets="sweep.max_runs={}"
+    )
+    repeats: int | None = number(
+        "--repeats", "Runs of each, with other seeds.", least=1, sets="DESIGN.repeats={}"
+    )
+    parallel: int | None = number(
+        "--parallel", "Runs at a time.", least=1, sets="DESIGN.parallel={}"
+    )
+    executor: str = option(
+        "--executor",
+        "local, ray or ray://HOST:PORT.",
+        metavar="NAME",
+        module="local, ray or ray://HOST:PORT",
+    )
     resume: str = option(
         "--resume",
         "Go on with a pipeline run that failed.",
-        texts={"compare": "Go on with a comparison that failed."},
+        texts={
+            "compare": "Go on with a comparison that failed.",
+            "sweep": "Go on with a sweep that stopped, by its parent run.",
+            "ablation": "Go on with an ablation that failed.",
+        },
         module="run id of the parent run that failed",
+    )
+    join: str = option(
+        "--join",
+        "Take trials of a sweep that another machine has begun, by its parent run; the runs are "
+        "kept in PostgreSQL.",
+        metavar="ID",
+        module="run id of the parent run of a sweep at work on another machine",
     )
     fail_on_gate: bool = switch("--fail-on-gate", "Exit 1 when the release does not pass.")
     judged_run: str = option(
@@ -211,12 +250,21 @@ class RunCommand:
     @property
     def start(self) -> str:
         """The run or model to start from; '' where only the scenario says."""
-        return self.source or (self.model if self.stage == "infer" else "")
+        return self.source or (self.model if self.stage in ("infer", "compare") else "")
 
     def field_overrides(self) -> list[str]:
         """The fields of the scenario that flags set: `--epochs 5` is `training.epochs=5`."""
-        given = ((each.sets, getattr(self, each.name)) for each in options_of(RunCommand))
-        return [sets.format(value) for sets, value in given if sets and value not in (None, "")]
+        found = []
+        for each in options_of(RunCommand):
+            value = getattr(self, each.name)
+            if not each.sets or value is None or value is False or value == "":
+                continue
+            if each.sets.startswith("DESIGN") and self.stage not in DESIGNS:
+                continue  # run-scenario: its scenario says which; then it is asked again
+            sets = each.sets.replace("DESIGN", DESIGNS.get(self.stage, ""))
+            several = each.name == "metric" and "," in value
+            found.append(sets.format(f"[{value}]" if several else value))
+        return found
 
 
 @dataclass(frozen=True)
@@ -224,7 +272,7 @@ class WrapCommand:
     """The options of the wrapper: one experiment by `name`, or a batch.
 
     Args:
-        params: NAME=VALUE each, for placeholders of args_template.
+        params: NAME=VALUE each, for placeholders of args_template and options of the script.
         written: fields whose options stood on the command line.
     """
 
@@ -253,7 +301,7 @@ class WrapCommand:
     script: str = option("--script", "A script below the directory.", metavar="FILE")
     params: tuple[str, ...] = option(
         "-p --param",
-        "Value of a placeholder of args_template. Repeatable.",
+        "Value of a placeholder of args_template, or of any option of the script. Repeatable.",
         default=(),
         metavar="NAME=VALUE",
     )
@@ -273,15 +321,34 @@ class WrapCommand:
 
 _COMMON = (
     "scenario", "overrides", "code_path", "name", "customer", "task", "data", "device", "imgsz",
-    "no_register", "force", "trust_weights", "dry_run", "as_json", "verbose",
+    "no_register", "force", "explain", "trust_weights", "dry_run", "as_json", "verbose",
 )  # fmt: skip
 _TRAINING = ("model", "epochs", "batch", "lr")
+_COMPARED = ("architectures", "datasets", "run_ids", "model_versions", "quant_variants")
+_DESIGN = ("parallel", "executor", "resume")
+RUN_SCENARIO = "run-scenario"
+"""The command whose stage its scenario decides."""
 ON_COMMANDS: Mapping[str, tuple[str, ...]] = {
     "train": (*_COMMON, *_TRAINING),
     "infer": (*_COMMON, "model", "source", "batch_sizes", "warmup", "runs"),
     "quant": (*_COMMON, "source", "backend", "precision"),
     "full_pipeline": (*_COMMON, *_TRAINING, "backend", "resume", "fail_on_gate"),
-    "compare": (*_COMMON, "source", "quant_variants", "resume"),
+    "compare": (
+        *_COMMON, *_COMPARED, "model", "source", "epochs", "batch", "lr", "metric", "minimize",
+        "repeats", *_DESIGN,
+    ),
+    "sweep": (
+        *_COMMON, *_TRAINING, "source", "strategy", "metric", "minimize", "max_runs", "repeats",
+        *_DESIGN, "join",
+    ),
+    "ablation": (
+        *_COMMON, *_TRAINING, "source", "metric", "minimize", "repeats", *_DESIGN,
+    ),
+    RUN_SCENARIO: (
+        "scenario", "overrides", "code_path", "source", "backend", "resume", "parallel", "executor",
+        "no_register", "force", "explain", "trust_weights", "fail_on_gate", "dry_run",
+        "as_json", "verbose",
+    ),
     "release": (
         "scenario", "judged_run", "judged_sources", "overrides", "fail_on_gate", "dry_run",
         "as_json", "verbose",
@@ -291,12 +358,20 @@ _COMMON_MODULE = (
     "scenario", "code_path", "force", "no_register", "trust_weights", "dry_run", "as_json",
     "verbose",
 )  # fmt: skip
+_STAGE_MODULE = (*_COMMON_MODULE, "explain")
 ON_MODULES: Mapping[str, tuple[str, ...]] = {
-    "train": _COMMON_MODULE,
-    "infer": (*_COMMON_MODULE, "source"),
-    "quant": (*_COMMON_MODULE, "source", "backend"),
-    "full_pipeline": (*_COMMON_MODULE, "fail_on_gate", "backend", "resume"),
-    "compare": (*_COMMON_MODULE, "source", "quant_variants", "resume"),
+    "train": _STAGE_MODULE,
+    "infer": (*_STAGE_MODULE, "source"),
+    "quant": (*_STAGE_MODULE, "source", "backend"),
+    "full_pipeline": (*_STAGE_MODULE, "fail_on_gate", "backend", "resume"),
+    "compare": (
+        *_STAGE_MODULE, *_COMPARED, "source", "metric", "minimize", "repeats", *_DESIGN,
+    ),
+    "sweep": (
+        *_STAGE_MODULE, "source", "strategy", "metric", "minimize", "max_runs", "repeats", *_DESIGN,
+        "join",
+    ),
+    "ablation": (*_STAGE_MODULE, "source", "metric", "minimize", "repeats", *_DESIGN),
     "release": (*_COMMON_MODULE, "fail_on_gate", "judged_run", "judged_sources"),
     "wrap": (
         "name", "script_type", "version", "script", "experiments", "no_register", "trust_weights",
@@ -305,78 +380,15 @@ ON_MODULES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-# --- python -m ------------------------------------------------------------------------------------
-
-
 def parse_module(
     kind: type[Asked], module: str, description: str, argv: Sequence[str] | None, **fixed: Any
 ) -> tuple[Asked, list[str]]:
-    """Read the words behind `python -m pipelines.{module}`.
-
-    Args:
-        kind: the family's dataclass.
-        fixed: its fields that are no options; an option's other default.
-
-    Returns:
-        What is asked, and the words that are no options: see `overrides_from`.
-    """
-    parser = ArgumentParser(
-        prog=f"python -m pipelines.{module}", description=description, allow_abbrev=False
-    )
-    for each in options_of(kind, ON_MODULES[module]):
-        flags = _module_flags(each)
-        text = each.text[:1].lower() + each.text[1:].removesuffix(".")
-        more: dict[str, Any] = {"nargs": "+"} if each.several else {}
-        if each.type is bool:
-            more = {"nargs": "?", "const": True, "type": parse_switch}
-        parser.add_argument(
-            *flags,
-            dest=each.name,
-            metavar=flags[0].removeprefix("--").replace("-", "_").upper(),
-            required=each.is_argument,
-            default=each.default,
-            help=(text if each.module is None else each.module) or None,
-            **more,
-        )
-    parser.set_defaults(**fixed)
-    given, rest = parser.parse_known_args(argv)
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in vars(given).items()}
-    return kind(**values), rest
+    """Read the words behind `python -m pipelines.{module}`; see `read_words`."""
+    return read_words(kind, module, ON_MODULES[module], description, argv, **fixed)
 
 
-def _module_flags(each: Option) -> list[str]:
-    if each.module_flags:
-        return each.module_flags.split()
-    long = [flag for flag in each.flags.split() if flag.startswith("--")]
-    return long[:1] or [f"--{each.name}"]
-
-
-def parse_switch(text: str) -> bool:
-    """A switch's value as `mlflow run` passes it."""
-    if text.lower() in ("true", "yes", "1"):
+def is_stage_or_variant(word: str) -> bool:
+    """Whether a word behind --force is its value, and no scenario."""
+    if word in (FORCE_ALL, *ON_COMMANDS):
         return True
-    if text.lower() in ("false", "no", "0", ""):
-        return False
-    raise argparse.ArgumentTypeError(f"expected true or false but got '{text}'")
-
-
-def overrides_from(rest: Sequence[str]) -> list[str]:
-    """`--training.epochs 5`, as `mlflow run -P training.epochs=5` passes it on.
-
-    Raises:
-        ScenarioError: a flag that is no field of a scenario, or one without a value.
-    """
-    problems, pairs, words = [], [], iter(rest)
-    for word in words:
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not name:
-            problems.append(f"expected --section.field VALUE but got '{word}'")
-        elif equals:
-            pairs.append(f"{name}={value}")
-        elif (following := next(words, None)) is not None:
-            pairs.append(f"{name}={following}")
-        else:
-            problems.append(f"'{word}' has no value; write {word} VALUE")
-    if problems:
-        raise ScenarioError(problems)
-    return pairs
+    return re.fullmatch(r"[a-z0-9-]+_(fp32|fp16|int8)", word) is not None

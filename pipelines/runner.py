@@ -6,62 +6,26 @@ sections runs the full pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from importlib import import_module
 
 from guardianflow.contracts.errors import ScenarioError
-from guardianflow.contracts.results import StageResult, all_models
-from guardianflow.contracts.run_status import RunStatus
-from scenario import Scenario
+from guardianflow.contracts.results import StageResult
+from scenario import Scenario, dump_scenario
 
-from .compare.comparison import Comparison
+from .chain import Chain, Run, Work
+from .compare.kinds import runner_of
 from .full_pipeline.pipeline import FullPipeline
+from .missing_files import missing_files
 from .release.runner import ReleaseRunner
+from .reuse.explain import Explainer, StageExplanation
 from .settings import BUILTIN_EXPERIMENT, Settings, load_settings
 from .stage.events import Reporter
 from .stage.executor import LocalExecutor
-from .stage.kinds import COMPARE, FULL_PIPELINE, RELEASE
-from .stage.parent_run import parent_run
-from .stage.plan import (
-    Planner,
-    RunOptions,
-    describe,
-    find_source,
-    select_variants,
-)
+from .stage.kinds import COMPARE, DESIGNS, FULL_PIPELINE, INFER, QUANT, RELEASE, SWEEP, TRAIN
+from .stage.plan import Planner, RunOptions, find_source, select_variants
 from .stage.stage import StageRequest
 from .wiring import Ports, connect
-
-
-class Runner(Protocol):
-    """Runs a scenario; create_runner makes it."""
-
-    def planned(self) -> list[StageRequest]: ...
-
-    def run(self) -> StageResult:
-        """Carry it out.
-
-        Raises:
-            StageFailedError: a stage failed; its run is FAILED, its log is named.
-            ConfigurationError: the scenario or options can't be used.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class PipelineRunner:
-    """A chain of stages below one parent run."""
-
-    pipeline: FullPipeline | Comparison
-    connect: Callable[[str | None], Ports] = connect
-
-    def planned(self) -> list[StageRequest]:
-        return self.pipeline.planned()
-
-    def run(self) -> StageResult:
-        with self.pipeline.executor.fork_server:
-            return self.pipeline.run(self.connect)
 
 
 @dataclass(frozen=True)
@@ -74,61 +38,74 @@ class StageRunner:
 
     def planned(self) -> list[StageRequest]:
         options, scenario = self.planner.options, self.planner.scenario
-        if self.stage == "train":
+        if self.stage == TRAIN:
             return [self.planner.train(launcher=options.launcher)]
         source = find_source(scenario, options.source, self.stage)
-        if self.stage == "infer":
+        if self.stage == INFER:
             return [self.planner.infer(source, launcher=options.launcher)]
         return [
             self.planner.quant(variant, source, launcher=options.launcher)
             for variant in select_variants(scenario, options.backend)
         ]
 
+    def explain(self) -> list[StageExplanation]:
+        """What would become of the stage, and why; nothing is run."""
+        ports = connect(self.planner.options.tracking_uri)
+        explainer = Explainer(ports, self.planner.settings)
+        (request,) = replace(self, planner=self._planner_of(ports)).planned()
+        explainer(request)
+        return explainer.told
+
+    def _planner_of(self, ports: Ports) -> Planner:
+        return replace(self.planner, tracking_uri=ports.store.tracking_uri)
+
     def run(self) -> StageResult:
+        """Raises StageFailedError: the stage failed; its run is FAILED, its log is named."""
         (request,) = self.planned()
+        for note in self.planner.code_notes(self.stage):
+            self.executor.tell(note)
         return self.executor.run(request)
 
 
-@dataclass(frozen=True)
-class VariantsRunner:
+class Variants(Chain):
     """Quant of several variants, each a child run of one parent."""
 
-    single: StageRunner
-    connect: Callable[[str | None], Ports] = connect
+    KIND = QUANT
 
-    def planned(self) -> list[StageRequest]:
+    def requests(self, planner: Planner) -> list[StageRequest]:
+        source = find_source(self.scenario, self.options.source, QUANT)
         return [
-            replace(request, run_name=f"quant-{request.variant_name}", launcher=False)
-            for request in self.single.planned()
+            planner.quant(each, source, run_name=f"quant-{each.variant}")
+            for each in select_variants(self.scenario, self.options.backend)
         ]
 
-    def run(self) -> StageResult:
-        with self.single.executor.fork_server:
-            return self._run()
-
-    def _run(self) -> StageResult:
-        planner, executor = self.single.planner, self.single.executor
-        scenario, requests = planner.scenario, self.planned()
-        ports = self.connect(planner.options.tracking_uri)
-        tags = {
-            **scenario.to_all_tags("quant"),
+    def tags(self) -> dict[str, str]:
+        return {
+            **self.scenario.to_all_tags(QUANT),
             "exp.design": "comparison",
             "comparison.type": "quantization_variants",
-            "guardianflow.stage": "quant",
         }
-        executor.run(replace(requests[0], check_only=True, title="check"))
-        run_name = scenario.get_run_name("quant")
-        with parent_run(ports, scenario, planner.options, run_name, tags, executor) as parent:
-            results = [executor.run(replace(r, parent_run_id=parent)) for r in requests]
-        return StageResult(
-            stage="quant",
-            run_id=parent,
-            status=RunStatus.FINISHED,
-            experiment_name=scenario.get_experiment_name(),
-            run_name=run_name,
-            models=tuple(all_models(results)),
-            stages=tuple(results),
-        )
+
+    def stages(self, planner: Planner, run: Run) -> list[StageResult]:
+        return [run(each) for each in self.requests(planner)]
+
+    def work(self, ports: Ports, planner: Planner, run: Run) -> Work:  # noqa: ARG002 - of Chain
+        return self.stages(planner, run), {}
+
+
+def explain(runner: Runner) -> list[StageExplanation]:
+    """What would become of each stage of a runner, and why; nothing is run.
+
+    Raises:
+        ScenarioError: a release, which is judged anew each time.
+    """
+    if isinstance(runner, ReleaseRunner):
+        raise ScenarioError("a release is judged anew each time: there is nothing to explain")
+    return runner.explain()
+
+
+Runner = StageRunner | ReleaseRunner | Chain
+"""Has `planned()` and `run()`; create_runner makes it."""
 
 
 def create_runner(
@@ -150,15 +127,16 @@ def create_runner(
 
     Args:
         tracking_uri: MLflow's store; None takes MLFLOW_TRACKING_URI, else ./mlflow.db.
-        experiment_code_path: directory, file or git+ URL with a Trainer; '' takes the built-in.
+        experiment_code_path: directory, file or git+ URL with a Trainer, Benchmark or Quantizer;
+            '' takes the built-in.
         source_run_id: the run to quantise or judge; '' takes the scenario's.
         backend: quantise for this backend alone.
         force: work anew although a finished run has the same fingerprint.
         register: register models; False only logs them.
         trust_weights: open weights that name more than detectors need: they may run anything.
         options: all of the above in one value, as the command line builds it.
-        stage: 'train', 'quant', 'infer', 'release', 'full_pipeline' or 'compare'; '' lets the
-            scenario decide.
+        stage: 'train', 'quant', 'infer', 'release', 'full_pipeline', 'compare', 'sweep' or
+            'ablation'; '' lets the scenario decide.
         reporter: shows progress; None shows none.
 
     Raises:
@@ -177,39 +155,61 @@ def create_runner(
             code_path=experiment_code_path or BUILTIN_EXPERIMENT,
         )
     options = replace(
-        options, tracking_uri=tracking_uri or options.tracking_uri or settings.tracking_uri
+        options,
+        tracking_uri=tracking_uri or options.tracking_uri or settings.tracking_uri,
+        executor=options.executor or settings.executor,
     )
     executor = LocalExecutor(reporter or SilentReporter(), verbose=options.verbose)
-    design = COMPARE if scenario.design == "comparison" else ""
-    stage = stage or design or scenario.experiment_type or FULL_PIPELINE
-    if stage == COMPARE:
-        typed = scenario.as_type("quant")
-        return PipelineRunner(Comparison(typed, options, settings, executor))
+    stage = stage or stage_of(scenario)
+    if stage in DESIGNS:
+        return _design_runner(stage, scenario, options, settings, executor)
     if stage == RELEASE:
         planner = Planner(scenario, settings, options, options.tracking_uri or "")
         return ReleaseRunner(planner, executor, connect)
-    check_single(scenario, stage)
+    check_fits(scenario, stage)
     if stage == FULL_PIPELINE:
-        check_untyped(scenario)
-        return PipelineRunner(FullPipeline(scenario, options, settings, executor))
+        return FullPipeline(scenario, options, settings, executor)
     typed = scenario.as_type(stage)  # type: ignore[arg-type]
     planner = Planner(typed, settings, options, options.tracking_uri or "")
-    single = StageRunner(planner, executor, stage)
-    if stage == "quant" and len(select_variants(typed, options.backend)) > 1:
-        return VariantsRunner(single)
-    return single
+    if stage == QUANT and len(select_variants(typed, options.backend)) > 1:
+        return Variants(typed, options, settings, executor)
+    return StageRunner(planner, executor, stage)
 
 
-def check_single(scenario: Scenario, stage: str) -> None:
+def _design_runner(
+    stage: str, scenario: Scenario, options: RunOptions, settings: Settings, executor: LocalExecutor
+) -> Runner:
+    """The runner of several runs; raises ScenarioError where the scenario has no such section."""
+    given = (options, settings, executor)
+    if stage != COMPARE:
+        if getattr(scenario, DESIGNS[stage]) is None:
+            raise ScenarioError(
+                f"scenario '{scenario.name}' has no section '{DESIGNS[stage]}'; write one, or run "
+                f"`guardianflow {stage_of(scenario)}`"
+            )
+        module, name = (
+            (".sweep.runner", "SweepRunner")
+            if stage == SWEEP
+            else (".ablation.runner", "AblationRunner")
+        )
+        return getattr(import_module(module, __package__), name)(scenario, *given)  # type: ignore[no-any-return]
+    return runner_of(scenario, *given)
+
+
+def stage_of(scenario: Scenario) -> str:
+    """The command that a scenario is for: by its design, else its type, else all of them."""
+    design = next((stage for stage, name in DESIGNS.items() if name == scenario.design), "")
+    return design or scenario.experiment_type or FULL_PIPELINE
+
+
+def check_fits(scenario: Scenario, stage: str) -> None:
     if scenario.design != "single":
         raise ScenarioError(
             f"scenario '{scenario.name}' is a {scenario.design} but '{stage}' was asked of it; "
-            "run `guardianflow compare`, or remove design from it so that one file serves both"
+            f"run `guardianflow {stage_of(scenario)}`, or give -p design=single to leave out its "
+            "section"
         )
-
-
-def check_untyped(scenario: Scenario) -> None:
-    if scenario.experiment_type is not None:
+    if stage == FULL_PIPELINE and scenario.experiment_type is not None:
         raise ScenarioError(
             f"full_pipeline runs train, quant and infer, but scenario '{scenario.name}' is for "
             f"'{scenario.experiment_type}' alone; remove experiment_type from it, or run "
@@ -217,6 +217,18 @@ def check_untyped(scenario: Scenario) -> None:
         )
 
 
-def plan_as_dict(runner: Runner, scenario_text: str) -> dict[str, object]:
+def plan_as_dict(runner: Runner, scenario: Scenario) -> dict[str, object]:
     """The plan that --dry-run shows: the resolved scenario and the stages, nothing touched."""
-    return {"scenario": scenario_text, "stages": describe(runner.planned())}
+    planned = runner.planned()
+    stages = [
+        {
+            "stage": request.title,
+            "experiment_name": request.experiment_name,
+            "run_name": request.run_name,
+            "source": request.source,
+            "code": request.code_shown,
+        }
+        for request in planned
+    ]
+    missing = missing_files(scenario, planned)
+    return {"scenario": dump_scenario(scenario), "stages": stages, "missing": missing}

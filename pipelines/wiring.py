@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from guardianflow.contracts.ports import AliasStore, DetectorRegistry, RunReader, RunTracker
+from guardianflow.contracts.ports import (
+    AliasStore,
+    DetectorRegistry,
+    RunHistory,
+    RunReader,
+    RunTracker,
+)
 from guardianflow.contracts.run_status import RunStatus
+from guardianflow.run_tracking.overview.lines import Overview
 
 
-class Store(RunTracker, RunReader, Protocol):
-    """A store with what pipelines need beyond the two ports."""
+class Store(RunTracker, RunReader, RunHistory, Protocol):
+    """A store with what pipelines need beyond these ports."""
 
     @property
     def tracking_uri(self) -> str: ...
@@ -25,12 +33,30 @@ class Store(RunTracker, RunReader, Protocol):
 
     def reopen_run(self, run_id: str) -> None: ...
 
+    def remove_files(self, run_id: str, folder: str) -> None:
+        """Remove what lies under a folder of a run's artifacts; nothing where nothing does.
+
+        Raises:
+            TrackingError: the store refuses; some of it may be gone.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Ports:
     store: Store
     registry: DetectorRegistry
     aliases: AliasStore
+
+    def overview(self) -> Overview:
+        """What gives lists of the same store."""
+        from guardianflow.run_tracking.fakes.overview import InMemoryOverview
+        from guardianflow.run_tracking.fakes.store import InMemoryRegistry, InMemoryStore
+        from guardianflow.run_tracking.overview.opening import open_overview
+
+        if isinstance(self.store, InMemoryStore) and isinstance(self.registry, InMemoryRegistry):
+            return InMemoryOverview(self.store, self.registry)
+        return open_overview(self.store.tracking_uri)
 
 
 def connect(tracking_uri: str | None = None) -> Ports:
@@ -47,9 +73,44 @@ def connect(tracking_uri: str | None = None) -> Ports:
     store = MlflowStore(tracking_uri)
     return Ports(
         store,
-        MlflowRegistry(store.tracking_uri, runtime_of),
-        MlflowAliasStore(store.tracking_uri),
+        MlflowRegistry(None, runtime_of, store=store),
+        MlflowAliasStore(connection=store.connection),
     )
+
+
+_working: dict[tuple[str, Path], Ports] = {}
+
+
+def connect_to_work(tracking_uri: str | None = None, work_dir: Path | None = None) -> Ports:
+    """As connect, for a command that makes runs: a store that is away stops none of it.
+
+    What is written is kept in the work directory until the store has it, where the settings say
+    so: with GUARDIANFLOW_SPOOL=auto, for a server.
+
+    Args:
+        work_dir: None takes the settings'.
+
+    Raises:
+        TrackingError: the store can't be opened and is not spooled; the work directory is full.
+    """
+    from guardianflow.backends.catalogue import runtime_of
+    from guardianflow.run_tracking.connection import resolve_tracking_uri
+    from guardianflow.run_tracking.spool.registry import SpooledRegistry
+    from guardianflow.run_tracking.spool.server import LazyAliasStore
+    from guardianflow.run_tracking.spool.store import SpooledStore
+    from guardianflow.support.terminal import say
+
+    from .settings import load_settings
+
+    settings = load_settings()
+    address = resolve_tracking_uri(tracking_uri)
+    if not settings.spools(address):
+        return connect(address)
+    root = (work_dir or settings.work_dir) / "spool"
+    if (address, root) not in _working:
+        store = SpooledStore(root, address, runtime_of, say)
+        _working[address, root] = Ports(store, SpooledRegistry(store), LazyAliasStore(store.reach))
+    return _working[address, root]
 
 
 def in_memory() -> Ports:

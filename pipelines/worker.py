@@ -1,13 +1,16 @@
-"""`python -m pipelines.worker SCRATCH EVENTS_FD [STARTER_FD] < REQUEST`: one stage in a process.
+"""`python -m pipelines.worker SCRATCH EVENTS_FD [STARTER] < REQUEST`: one stage in a process.
 
-Started by pipelines.stage.executor, never by people, or forked by its server: STARTER_FD then
-stands for the starter's process, which is not this one's parent. The request comes by stdin, as it
-may hold secrets, which belong into no file. What it prints goes to the stage's log; what it has to
-say goes through the events descriptor.
+Started by pipelines.stage.executor, never by people: STARTER is `pid:` and the number of its
+process, whose child this one is as long as it lives. Or forked by its server: STARTER is then a
+descriptor that stands for the starter's process, which is not this one's parent.
+
+The request comes by stdin, as it may hold secrets, which belong into no file. What the process
+prints goes to the stage's log; what it has to say goes through the events descriptor.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -19,76 +22,124 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from experiments_adapters.failures.known import cure_of, reason_of
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.run_tracking.launcher import take_launcher_run
-from guardianflow.support.child_processes import end_group, has_ended
+from guardianflow.run_tracking.upkeep.ownership import was_started_by
+from guardianflow.support.child_processes import end_group, has_ended, process_number
+from guardianflow.support.large_libraries import end_process, importing
 from guardianflow.support.output_streams import surviving_output
+from guardianflow.support.process_identity import ProcessIdentity
 from guardianflow.support.secrets.redaction import learn_mapping, redact_value
 from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.stop_signals import let_through, stop_signals
 
 from .stage.events import OUTCOME_FILE, EventSink, write_outcome
-from .stage.stage import StageContext, StageRequest, execute, make_stage
+from .stage.execution.execute import execute
+from .stage.kinds import TRAIN
+from .stage.stage import StageContext, StageRequest, make_stage
 
+PARENT = "pid:"
 PARENT_CHECK_S = 1.0
 ORPHAN_GRACE_S = 60.0
 """For ending its run, with a slow store too."""
 
 
+def main(argv: list[str]) -> None:
+    """Carry the stage out and end the process."""
+    code, runs_users_code = work(argv)
+    if runs_users_code:
+        sys.exit(code)  # files that it left open are still written
+    end_process(code)
+
+
 @keeping_secrets()
-def main(argv: list[str]) -> int:
+def work(argv: list[str]) -> tuple[int, bool]:
     scratch, descriptor = Path(argv[0]), int(argv[1])
     os.set_inheritable(descriptor, False)
     events = EventSink(descriptor)
     # The starter asks with SIGINT, also where it was started with SIGINT ignored.
     signals = stop_signals(held=True, always=[signal.SIGINT], own_process=True, until_exit=True)
     with surviving_output(), signals:
-        threading.Thread(target=follow_starter, args=(starter_gone(argv[2:]),), daemon=True).start()
+        gone = starter_gone(argv[2:])
+        threading.Thread(target=follow_starter, args=(gone,), daemon=True).start()
+        if argv[2:]:
+            was_started_by(starter_of(argv[2]))
         take_launcher_run()  # before the experiment's code is imported: it must not see MLflow's
         return conclude(events, scratch)
 
 
-def conclude(events: EventSink, scratch: Path) -> int:
-    """Carry the stage out and leave what came of it: as a file, as an event, and in the log."""
-    code, trace = 0, ""
+def conclude(events: EventSink, scratch: Path) -> tuple[int, bool]:
+    """Carry the stage out and leave what came of it: as a file, as an event, and in the log.
+
+    Returns:
+        The process' exit code, and whether a user's code may have run in it.
+    """
+    code, trace, runs_users_code = 0, "", False
     try:
         with let_through():
-            outcome: dict[str, Any] = {"kind": "result", "result": carry_out(events, scratch)}
+            request = read_request()
+            runs_users_code = request.stage == TRAIN
+            result = carry_out(request, events, scratch)
+            outcome: dict[str, Any] = {"kind": "result", "result": result}
     except KeyboardInterrupt:
         code = 130
-        outcome = error_of("KeyboardInterrupt", "interrupted", code)
+        outcome = error_of(KeyboardInterrupt("interrupted"), code)
     except GuardianFlowError as exc:
         code, trace = exc.exit_code, traceback.format_exc()
-        outcome = error_of(type(exc).__name__, str(exc), code)
+        outcome = error_of(exc, code)
     except Exception as exc:
         code, trace = 1, traceback.format_exc()
-        outcome = error_of(type(exc).__name__, str(exc) or repr(exc), code)
+        outcome = error_of(exc, code)
     try:
         write_outcome(scratch, redact_value("", outcome))
     except OSError as exc:
         trace += f"{OUTCOME_FILE} could not be written: {exc}\n"
     events.emit(**outcome)
     sys.stderr.write(trace)
-    return code
+    return code, runs_users_code
 
 
-def error_of(kind: str, message: str, exit_code: int) -> dict[str, Any]:
-    return {"kind": "error", "type": kind, "message": message, "exit_code": exit_code}
+def error_of(exc: BaseException, exit_code: int) -> dict[str, Any]:
+    cure = cure_of(exc) if exit_code == 1 else ""  # what the caller gave is told well enough
+    return {
+        "kind": "error",
+        "type": type(exc).__name__,
+        "message": ". ".join(filter(None, (str(exc) or repr(exc), cure))),
+        "exit_code": exit_code,
+        "failure_reason": reason_of(exc),
+    }
 
 
-def carry_out(events: EventSink, scratch: Path) -> dict[str, Any]:
+def read_request() -> StageRequest:
     request = StageRequest.from_json(sys.stdin.buffer.read().decode("utf-8"))
     learn_mapping(vars(request))
-    context = open_context(request, events, scratch)
+    return request
+
+
+def carry_out(request: StageRequest, events: EventSink, scratch: Path) -> dict[str, Any]:
+    with importing():
+        context = open_context(request, events, scratch)
+        gc.freeze()  # mlflow is here for good: no collection need look through it
     return execute(make_stage(context), context, log=scratch / "stage.log").to_dict()
 
 
-def starter_gone(descriptors: list[str]) -> Callable[[], bool]:
-    """Tells whether the process that started this one has ended."""
-    if descriptors:
-        return partial(has_ended, int(descriptors[0]))
-    parent = os.getppid()
-    return lambda: os.getppid() != parent
+def starter_gone(named: list[str]) -> Callable[[], bool]:
+    """Tells whether the process that started this one has ended, be it before this one could look.
+
+    Args:
+        named: the starter as `main` is given it; [] for the parent of this moment.
+    """
+    kind, _, number = (named[0] if named else f"{PARENT}{os.getppid()}").rpartition(":")
+    if kind:
+        return lambda: os.getppid() != int(number)
+    return partial(has_ended, int(number))
+
+
+def starter_of(named: str) -> ProcessIdentity:
+    """The starter as `main` is given it."""
+    kind, _, number = named.rpartition(":")
+    return ProcessIdentity.of(int(number) if kind else process_number(int(number)))
 
 
 def follow_starter(gone: Callable[[], bool]) -> None:
@@ -108,18 +159,18 @@ def open_context(request: StageRequest, events: EventSink, scratch: Path) -> Sta
     from scenario import parse_scenario
 
     from .settings import load_settings
-    from .wiring import connect
+    from .wiring import connect_to_work
 
     settings = load_settings().model_copy(update={"work_dir": Path(request.work_dir)})
     return StageContext(
         request=request,
         scenario=parse_scenario(request.scenario_yaml, "scenario.yaml"),
         settings=settings,
-        ports=connect(request.tracking_uri),
+        ports=connect_to_work(request.tracking_uri, Path(request.work_dir)),
         events=events,
         scratch=scratch,
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -3,11 +3,17 @@
     naming.py     how experiments, runs and models are called
     fields.py     kinds of value, each with the words that say what it must be
     sections.py   SiteConfig, TaskConfig, … one class a section
+    designs/      sweeps, comparisons and ablations: their sections
+    trial_making/  the trials of each
+    groups.py     dataset.groups in all its spellings
     schema.py     Scenario and its three types, and what must agree across sections
     conflicts.py  what contradicts itself across fields and sections
+    alarms.py     AlarmConfig: rules, recordings, how alarms are counted
+    alarm_conflicts.py  what contradicts itself in them
     explain.py    pydantic's errors → our sentences, with "did you mean"
     yaml_tree.py  YAML → values with the place of each
     overrides.py  training.epochs=5
+    spellings.py  other ways to write a field: flat keys, preprocess, site: NAME
     files.py      finding and reading the file
     loader.py     load_scenario, parse_scenario, build_scenario, dump_scenario
 
@@ -19,83 +25,47 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .loader import build_scenario, dump_scenario, load_scenario, parse_scenario
-    from .naming import to_display_name, to_registered_name
-    from .overrides import parse_overrides
-    from .schema import (
-        BaseScenario,
-        InferenceBenchmarkScenario,
-        QuantizationScenario,
-        Scenario,
-        TrainingScenario,
-    )
-    from .sections import (
-        CameraParams,
-        ComparisonConfig,
-        ComparisonVariant,
-        DatasetConfig,
-        EnvironmentConfig,
-        InferenceBenchmarkParams,
-        ModelConfig,
-        NativeParams,
-        QatParams,
-        QuantizationParams,
-        ReleaseParams,
-        SearchParams,
-        SiteConfig,
-        TaskConfig,
-        TrainingParams,
-    )
-
-__all__ = [
-    "BaseScenario",
-    "CameraParams",
-    "ComparisonConfig",
-    "ComparisonVariant",
-    "DatasetConfig",
-    "EnvironmentConfig",
-    "InferenceBenchmarkParams",
-    "InferenceBenchmarkScenario",
-    "ModelConfig",
-    "NativeParams",
-    "QatParams",
-    "QuantizationParams",
-    "QuantizationScenario",
-    "ReleaseParams",
-    "Scenario",
-    "SearchParams",
-    "SiteConfig",
-    "TaskConfig",
-    "TrainingParams",
-    "TrainingScenario",
-    "build_scenario",
-    "dump_scenario",
-    "load_scenario",
-    "parse_overrides",
-    "parse_scenario",
-    "to_display_name",
-    "to_registered_name",
-]
-
-_SECTIONS = tuple(n for n in __all__ if n.endswith(("Config", "Params", "Variant")))
 _HOMES = {
-    "build_scenario": "loader",
-    "dump_scenario": "loader",
-    "load_scenario": "loader",
-    "parse_overrides": "overrides",
-    "parse_scenario": "loader",
-    "to_display_name": "naming",
-    "to_registered_name": "naming",
+    "alarms": "AlarmConfig AlarmRuleParams HoldParams RecordingsParams",
+    "loader": "build_scenario dump_scenario load_scenario parse_scenario",
+    "naming": "to_display_name to_registered_name",
+    "overrides": "parse_overrides",
+    "schema": "BaseScenario InferenceBenchmarkScenario QuantizationScenario Scenario "
+    "TrainingScenario",
+    "designs.sections": "AblationConfig ComparisonConfig ComparisonVariant SweepConfig",
+    "designs.trials": "Trial",
+    "designs.values": "ParameterRange",
+    "trial_making.ablations": "ablation_trials",
+    "trial_making.changes": "scenario_of",
+    "trial_making.comparisons": "comparison_trials",
+    "trial_making.sweeps": "grid sweep_trials",
+    "sections": "CameraParams DatasetConfig EnvironmentConfig InferenceBenchmarkParams ModelConfig "
+    "NativeParams QatParams QuantizationParams ReleaseParams SearchParams SiteConfig SplitRatio "
+    "TaskConfig TrainingParams",
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+__all__ = sorted(_HOME_OF)
 
-if not TYPE_CHECKING:  # a checker that sees this would take any name for one of ours
+if TYPE_CHECKING:  # all that these modules define, of which `__all__` is the public part
+    from .alarms import *  # noqa: F403
+    from .designs.sections import *  # noqa: F403
+    from .designs.trials import *  # noqa: F403
+    from .designs.values import *  # noqa: F403
+    from .loader import *  # noqa: F403
+    from .naming import *  # noqa: F403
+    from .overrides import *  # noqa: F403
+    from .schema import *  # noqa: F403
+    from .sections import *  # noqa: F403
+    from .trial_making.ablations import *  # noqa: F403
+    from .trial_making.changes import *  # noqa: F403
+    from .trial_making.comparisons import *  # noqa: F403
+    from .trial_making.sweeps import *  # noqa: F403
+else:  # a checker that sees this would take any name for one of ours
 
     def __getattr__(name):
-        if name not in __all__:
+        if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = _HOMES.get(name) or ("sections" if name in _SECTIONS else "schema")
-        return getattr(import_module(f".{home}", __name__), name)
+        return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
 
     def __dir__():
         return sorted({*globals(), *__all__})

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from guardianflow.contracts.backends import DEFAULT
+from guardianflow.contracts.quantisation import LEAST_IMAGES
+from guardianflow.support.text.spelling import nfc
 
-from .fields import SEARCHABLE, TRAINABLE, by_its_name
+from . import alarm_conflicts
+from .alarm_conflicts import ALARM_GATES, RISE
+from .fields import LEARNING_RATE, REACTIVATED, SEARCHABLE, TRAINABLE, by_its_name
 
 Conflict = tuple[tuple[str | int, ...], str]
 """Where, and what."""
 
-LATER_COMPARISONS = ("architectures", "run_ids", "model_versions", "datasets")
-"""Kinds of comparison that a user may know from the documentation of a later version."""
 GATES = (
-    "min_mAP50", "min_mAP50_95", "min_recall", "max_latency_p95_ms", "min_fps", "min_cameras",
-    "max_size_mb", "max_drop_vs_champion",
+    "min_mAP50", "min_mAP50_95", "min_recall", "min_recall_in", "max_latency_p95_ms", "min_fps",
+    "min_cameras", "max_size_mb", "max_drop_vs_champion", *ALARM_GATES, RISE,
 )  # fmt: skip
-_RELEASE_KEYS = {*GATES, "confidence", "objective", "auto_promote"}
+_RELEASE_KEYS = {*GATES, "max_leak", "unit", "confidence", "objective", "auto_promote"}
 _RECALL = "recall."
 
 
@@ -34,16 +36,25 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
     if counted and named and number != named:
         message = f"model.num_classes is {number} but task.classes names {named}"
         yield ("model", "num_classes"), message
+    training = values.get("training")
+    rate = _look(training, "learning_rate")
+    if _look(training, "optimizer") == "auto" and rate not in (None, LEARNING_RATE):
+        yield (
+            ("training", "learning_rate"),
+            f"training.learning_rate is {rate}, but with optimizer: auto Ultralytics chooses it; "
+            "leave it out, or name an optimizer",
+        )
     yield from _of_quantization(values.get("quantization"))
     yield from _of_comparison(values)
     yield from _of_release(values)
+    yield from alarm_conflicts.conflicts(values)
     benchmark = values.get("benchmark")
     if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
-        message = (
+        yield (
+            ("benchmark", "use_tracking"),
             "benchmark.use_tracking is true but benchmark.sequences names none; write "
-            "sequences: [DIRECTORY] with sequences in MOTChallenge's layout, or [demo://crossing]"
+            "sequences: [DIRECTORY] with sequences in MOTChallenge's layout, or [demo://crossing]",
         )
-        yield ("benchmark", "use_tracking"), message
 
 
 def expand_variants(value: object) -> object:
@@ -72,17 +83,33 @@ def unknown_classes(release: object, classes: object, whose: str) -> Iterator[Co
     """
     if not isinstance(classes, (list, tuple)) or not classes:
         return
-    known = [str(each) for each in classes]
+    known = [nfc(str(each)) for each in classes]
     for key, start in (("min_recall", ""), ("max_drop_vs_champion", _RECALL)):
         limits = _look(release, key)
         for name in limits if isinstance(limits, Mapping) else ():
             if not isinstance(name, str) or not name.startswith(start):
                 continue
-            if (of_class := name.removeprefix(start)) not in known:
-                message = (
-                    f"release.{key} names class '{of_class}', but {whose} has {', '.join(known)}"
+            if nfc(of_class := name.removeprefix(start)) not in known:
+                has = f"{whose} has {', '.join(known)}"
+                yield ("release", key, name), f"release.{key} names class '{of_class}', but {has}"
+    in_slices = _look(release, "min_recall_in")
+    for part, limits in in_slices.items() if isinstance(in_slices, Mapping) else ():
+        for name in _innermost(limits):
+            if nfc(name) not in known:
+                yield (
+                    ("release", "min_recall_in", part),
+                    f"release.min_recall_in.{part} names class '{name}', but {whose} has "
+                    f"{', '.join(known)}",
                 )
-                yield ("release", key, name), message
+
+
+def _innermost(limits: object) -> Iterator[str]:
+    """Class names below a slice, or below the values of a dimension."""
+    for name, limit in limits.items() if isinstance(limits, Mapping) else ():
+        if isinstance(limit, Mapping):
+            yield from _innermost(limit)
+        elif isinstance(name, str):
+            yield name
 
 
 # --- section by section -------------------------------------------------------------------------
@@ -98,20 +125,21 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
     formats = [
         (_look(each, "backend", DEFAULT), _look(each, "precision", "int8")) for each in variants
     ]
-    yield from _repeated(formats if several else (), ("quantization",), "quantization")
+    yield from _repeated(formats, ("quantization",), "quantization")
     for index, (variant, (backend, precision)) in enumerate(zip(variants, formats, strict=True)):
         place: tuple[str | int, ...] = ("quantization", index) if several else ("quantization",)
-        if problem := _qat_problem(variant):
+        found = (_qat_problem(variant), _activations_problem(variant), _float_problem(variant))
+        for problem in filter(None, found):
             yield place, problem
         method = _look(variant, "method", "static")
         possible = backend in SEARCHABLE and (precision, method) == ("int8", "static")
         if _look(variant, "search") is not None and not possible:
-            message = (
+            yield (
+                place if several else ("quantization", "search"),
                 "quantization.search looks for an int8 static recipe of "
                 f"{' or '.join(SEARCHABLE)}, but this is {backend} {precision} {method}; "
-                "leave search out here"
+                "leave search out here",
             )
-            yield place if several else ("quantization", "search"), message
 
 
 def _qat_problem(variant: object) -> str:
@@ -119,19 +147,22 @@ def _qat_problem(variant: object) -> str:
     backend = _look(variant, "backend") or DEFAULT
     precision = _look(variant, "precision") or "int8"
     asked = _look(variant, "method") == "qat"
-    allowed = _look(_look(variant, "search"), "allow_qat") is True
+    search = _look(variant, "search")
+    allowed = _look(search, "allow_qat") is True
+    # What is trained on after activations were changed is the float network, of any backend.
+    changed = _look(search, "allow_activations") is True and backend in REACTIVATED
     able = " or ".join(TRAINABLE)
     if asked and (backend not in TRAINABLE or precision != "int8"):
         return (
             f"quantization.method qat makes int8 for {able}, but this is {backend} {precision}; "
             "use method static, or leave method out"
         )
-    if allowed and backend not in TRAINABLE:
+    if allowed and backend not in TRAINABLE and not changed:
         return (
             f"quantization.search.allow_qat is for {able}, but this is {backend}; leave allow_qat "
             "out here"
         )
-    if _look(variant, "qat") is not None and not (asked or allowed):
+    if _look(variant, "qat") is not None and not (asked or (allowed and backend in TRAINABLE)):
         return (
             "quantization.qat says how to train, but nothing is trained; add method: qat, or "
             "search: {allow_qat: true}, or leave qat out"
@@ -139,18 +170,57 @@ def _qat_problem(variant: object) -> str:
     return ""
 
 
-def _of_comparison(values: Mapping[str, object]) -> Iterator[Conflict]:
-    comparison = values.get("comparison")
-    variants = _look(comparison, "quantization_variants")
-    nothing = variants is None or variants in ([], ())
-    later = isinstance(comparison, Mapping) and not comparison.keys().isdisjoint(LATER_COMPARISONS)
-    wanted = values.get("design") == "comparison" or comparison is not None
-    if nothing and wanted and not later:  # a kind that is not there yet is told as that alone
-        yield (
-            ("comparison",),
-            "the comparison names nothing to compare; write comparison: {quantization_variants: "
-            "[{backend: openvino, precision: int8}]}, or give --quant-variants",
+def _activations_problem(variant: object) -> str:
+    """The contradiction about activations in one variant of `quantization`; '' for none."""
+    backend, search = _look(variant, "backend") or DEFAULT, _look(variant, "search")
+    if _look(search, "allow_activations") is not True or backend not in SEARCHABLE:
+        return ""  # what can't be searched is told as that alone
+    if backend not in REACTIVATED:
+        return (
+            f"quantization.search.allow_activations is for {' or '.join(REACTIVATED)}, but this is "
+            f"{backend}; leave allow_activations out here"
         )
+    if _look(search, "objective") == "size":
+        return (
+            "quantization.search.allow_activations makes a network faster, not smaller, but the "
+            "objective is size; leave it out, or choose latency_p50 or throughput"
+        )
+    if isinstance(images := _look(variant, "calibration_size"), int) and images < LEAST_IMAGES:
+        return (
+            "quantization.search.allow_activations measures batch norms anew, on at least "
+            f"{LEAST_IMAGES} images, but calibration_size is {images}; raise it, or leave "
+            "allow_activations out"
+        )
+    return ""
+
+
+def _float_problem(variant: object) -> str:
+    """The contradiction about the activation of a float format in one variant; '' for none."""
+    backend = _look(variant, "backend") or DEFAULT
+    precision = _look(variant, "precision") or "int8"
+    if _look(variant, "activation") is None:
+        if _look(variant, "distil_minutes") is not None:
+            return (
+                "quantization.distil_minutes says how long to train on after activations were "
+                "changed, but quantization.activation is not set; set it, or leave "
+                "distil_minutes out"
+            )
+        return ""
+    if precision == "int8":
+        return (
+            "quantization.activation is for fp32 and fp16, but this is int8; use "
+            "quantization.search with allow_activations, which finds how many int8 may change"
+        )
+    if backend not in REACTIVATED:
+        return (
+            f"quantization.activation is for {' or '.join(REACTIVATED)}, but this is {backend}; "
+            "leave activation out here"
+        )
+    return ""
+
+
+def _of_comparison(values: Mapping[str, object]) -> Iterator[Conflict]:
+    variants = _look(values.get("comparison"), "quantization_variants")
     if isinstance(variants, (list, tuple)):
         made = ((_look(each, "backend"), _look(each, "precision")) for each in variants)
         formats = ((by_its_name(backend), p) for backend, p in made)
@@ -167,11 +237,11 @@ def _repeated(
             continue
         first = seen.setdefault((backend, precision), index)
         if first != index:
-            message = (
+            yield (
+                (*place, index),
                 f"{whose} variants {first} and {index} are both {backend} {precision}, and would "
-                "have the same name; keep one"
+                "have the same name; keep one",
             )
-            yield (*place, index), message
 
 
 def _of_release(values: Mapping[str, object]) -> Iterator[Conflict]:

@@ -20,15 +20,13 @@ from pydantic.fields import FieldInfo
 from guardianflow.support.suggestions import did_you_mean, nearest
 from guardianflow.support.text.shortening import shortened
 
-from .conflicts import LATER_COMPARISONS, conflicts
+from .conflicts import conflicts
 from .fields import ONE, SEVERAL, Expected
 
 KeyPath = tuple[str | int, ...]
 Homes = Mapping[str, Collection[str]]
 """Sections of a scenario, '' for its top → the keys of each."""
 SHOWN_LENGTH = 60
-LATER = ("sweep", "ablation")
-"""Sections that a user may know from the documentation of a later version."""
 
 _ABSENT = object()
 
@@ -61,9 +59,11 @@ def explain(
         homes: where else a key that it does not know may belong.
     """
     found = list(_findings(model, error, values, homes))
-    mended = {(*f.path[:-1], key) for f in found if f.of_key for key in _nearest_key(model, f)}
+    unknown = ((f.path[:-1], f.path[-1]) for f in found if f.of_key)
+    mended = {(*up, each) for up, key in unknown for each in nearest(key, _keys_at(model, up), 1)}
     kept = [f for f in found if f.path not in mended or _value_at(values, f.path) is not _ABSENT]
-    kept += [Finding(_as_written(path, values), each) for path, each in conflicts(values)]
+    own = getattr(model, "contradictions", conflicts)
+    kept += [Finding(_as_written(path, values), each) for path, each in own(values)]
     return list(dict.fromkeys(kept))
 
 
@@ -74,7 +74,9 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return f"a mapping with {_few(map(str, value), 'key')}"
     if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}" if len(value) > 8 else short(_listed(value))
+        if len(value) > 8:
+            return f"a list of {len(value)}"
+        return short(f"[{', '.join(map(shown, value))}]")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
@@ -133,13 +135,6 @@ def _unknown(model: type[BaseModel], path: KeyPath, written: KeyPath, homes: Hom
     key, parent = path[-1], path[:-1]
     where = f" in '{_dotted(written[:-1])}'" if parent else ""
     start = f"unknown key '{short(str(key))}'{where}"
-    if not parent and key in LATER:
-        return f"{start}: this version runs single scenarios and comparisons, without '{key}'"
-    if parent == ("comparison",) and key in LATER_COMPARISONS:
-        return (
-            f"{start}: this version compares quantization variants alone; '{key}' comes with a "
-            "later one. Write quantization_variants"
-        )
     known = _keys_at(model, parent)
     if hint := did_you_mean(key, known, 1):
         return f"{start}{hint}"
@@ -163,9 +158,7 @@ def _missing(path: KeyPath, annotation: object, expected: str) -> str:
 def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: str) -> str:
     choices = _choices(annotation)
     section = _section_of(annotation)
-    if path == ("design",):
-        hint = "; sweep and ablation come with a later version"
-    elif choices and isinstance(got, str):
+    if choices and isinstance(got, str):
         hint = did_you_mean(got, choices, 1)
     elif isinstance(got, str) and annotation in (int, float) and _is_number(got):
         hint = "; write it without quotes"
@@ -250,10 +243,6 @@ def _fields_by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
-def _nearest_key(model: type[BaseModel], unknown: Finding) -> list[str]:
-    return nearest(unknown.path[-1], _keys_at(model, unknown.path[:-1]), 1)
-
-
 # --- small things -------------------------------------------------------------------------------
 
 
@@ -278,10 +267,6 @@ def _is_number(text: str) -> bool:
 
 def _dotted(path: KeyPath) -> str:
     return ".".join(short(str(part)) for part in path)
-
-
-def _listed(values: Sequence[object]) -> str:
-    return f"[{', '.join(shown(value) for value in values)}]"
 
 
 def _few(names: Iterable[str], noun: str) -> str:

@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer
 
 from guardianflow.backends.catalogue import CATALOGUE, device_names, made_names
 from guardianflow.contracts.backends import SOURCE
+from guardianflow.contracts.recordings.slices import BARE_VALUES, FIXED_DIMENSIONS, SliceName
+from guardianflow.contracts.system import gpu_list
+from guardianflow.support.suggestions import did_you_mean
+from guardianflow.support.text.spelling import nfc
 
 from . import naming
 
@@ -68,19 +72,31 @@ def check_text(value: str) -> str:
 
 
 def check_class_name(value: str) -> str:
-    return check_text(unicodedata.normalize("NFC", value))
+    return check_text(nfc(value))
 
 
 def check_architecture(value: str) -> str:
-    if value.endswith((".pt", ".yaml")):
-        raise ValueError("name the architecture alone; a file of weights goes to weights_path")
+    if naming.architecture_of_weights(value):  # ModelConfig reads it where it is said once
+        raise ValueError("it names weights, but weights_path names other ones; keep one of the two")
+    if value.endswith(".yaml"):
+        raise ValueError("name the architecture alone")
     return naming.check_part(naming.normalise_architecture(value))
 
 
 def check_device(value: str) -> str:
-    if value in DEVICES or re.fullmatch(r"cuda:\d+|\d+(,\d+)*", value):
+    """'gpu' and 'npu' are Intel's, which OpenVINO alone runs on: 'openvino:GPU', 'openvino:NPU'."""
+    if several := gpu_list(re.sub(r"\s*,\s*", ",", value)):
+        check_no_repeats(several)
+        return ",".join(map(str, several))
+    if value in DEVICES or re.fullmatch(r"cuda:\d+|\d+", value):
         return value
-    raise ValueError("an NVIDIA GPU is called cuda" if "gpu" in value.lower() else "")
+    name = value.lower().removeprefix(f"{OPENVINO}:")
+    if re.fullmatch(r"(gpu|npu)(\.\d+)?", name) or value.lower() in (
+        f"{OPENVINO}:cpu",
+        f"{OPENVINO}:auto",
+    ):
+        return f"{OPENVINO}:{name.upper()}"
+    raise ValueError("an NVIDIA GPU is called cuda, Intel's gpu" if "gpu" in value.lower() else "")
 
 
 def check_multiple_of_32(value: int) -> int:
@@ -167,15 +183,137 @@ def check_drop_key(value: str) -> str:
     start, _, name = value.partition(".")
     if start == "recall" and name:
         return f"recall.{check_class_name(name)}"
-    raise ValueError("mAP50, mAP50_95 and recall.CLASS, e.g. recall.helmet, may be limited")
-
-
-def flat_recalls(value: object) -> object:
-    """{recall: {helmet: 0.005}}, as an override writes it, is {recall.helmet: 0.005}."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("recall"), Mapping):
+    if value == ALARM_RECALL:
         return value
-    rest = {key: limit for key, limit in value.items() if key != "recall"}
-    return rest | {f"recall.{name}": limit for name, limit in value["recall"].items()}
+    raise ValueError(
+        f"mAP50, mAP50_95, {ALARM_RECALL} and recall.CLASS, e.g. recall.helmet, may be limited"
+    )
+
+
+def check_rise_key(value: str) -> str:
+    if value != ALARM_FALSE:
+        raise ValueError(f"{ALARM_FALSE} may be limited")
+    return value
+
+
+def flat_limits(value: object) -> object:
+    """{recall: {helmet: 0.005}}, as an override writes it, is {recall.helmet: 0.005}."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[object, object] = {}
+    for key, limit in value.items():
+        if key in ("recall", "alarm") and isinstance(limit, Mapping):
+            flat |= {f"{key}.{name}": each for name, each in limit.items()}
+        else:
+            flat[key] = limit
+    return flat
+
+
+def flat_slices(value: object) -> object:
+    """Slices by their short names: light.night and {light: {night: …}} are night.
+
+    An override writes {weather: {rain: {helmet: 0.8}}} for weather.rain, and wins over that.
+
+    Raises:
+        ValueError: one slice is there twice, or names no class.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[object, object] = {}
+    nested = {key: limits for key, limits in value.items() if _is_dimension(limits)}
+    for key, limits in value.items():
+        if key not in nested:
+            short = _short_slice(key)
+            if short in flat:
+                raise ValueError(f"slice '{short}' is there twice")
+            flat[short] = limits
+    for dimension, parts in nested.items():
+        for part, limits in parts.items():
+            short = _short_slice(f"{dimension}.{part}")
+            before = flat.get(short)
+            both = isinstance(before, Mapping) and isinstance(limits, Mapping)
+            flat[short] = {**before, **limits} if both else limits  # type: ignore[dict-item]
+    if empty := [short for short, limits in flat.items() if limits in (None, {})]:
+        raise ValueError(f"slice '{empty[0]}' names no class")
+    return flat
+
+
+def _is_dimension(limits: object) -> bool:
+    """Whether what stands below a key are slices, not classes."""
+    return isinstance(limits, Mapping) and any(isinstance(x, Mapping) for x in limits.values())
+
+
+def _short_slice(name: object) -> object:
+    """Its short name; what is no slice as it is."""
+    try:
+        return SliceName.read(nfc(name)).short if isinstance(name, str) else name
+    except ValueError:
+        return name
+
+
+def check_slice(value: str) -> str:
+    """The short name of a slice: night, camera.gate, weather.rain."""
+    try:
+        name = SliceName.read(value)
+    except ValueError:
+        near = did_you_mean(value, BARE_VALUES)
+        raise ValueError(
+            f"it is no slice{near or ';'} a camera or a value of a column of the groups has that "
+            "before it, like camera.gate or weather.rain"
+        ) from None
+    known = FIXED_DIMENSIONS.get(name.dimension)
+    if known is not None and name.value not in known:
+        near = did_you_mean(name.value, known)
+        raise ValueError(f"{name.dimension} has {', '.join(known)}{near}")
+    return name.short
+
+
+def check_no_twins(value: object) -> object:
+    """Two spellings of one Hangul name (NFC and NFD) look alike and are one."""
+    if isinstance(value, Mapping):
+        seen: set[str] = set()
+        for key in map(str, value):
+            if nfc(key) in seen:
+                raise ValueError(f"'{key}' is there twice, once in decomposed Hangul")
+            seen.add(nfc(key))
+    return value
+
+
+def split_shares(value: object) -> object:
+    """0.8, [0.8, 0.1, 0.1], [8, 1, 1], '80/10/10' and {train: 0.8, val: 0.2} as {train, val, test}.
+
+    Raises:
+        ValueError: they are no shares of a whole.
+    """
+    if isinstance(value, BaseModel):
+        return value
+    if isinstance(value, str):
+        value = [_number(part) for part in re.split(r"[:/,]", value)]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = [value, 1 - value] if value < 1 else [value, 100 - value]
+    if isinstance(value, Mapping):
+        if unknown := [str(key) for key in value if key not in SPLITS]:
+            raise ValueError(f"'{unknown[0]}' is none of {', '.join(SPLITS)}")
+        value = [value.get(split, 0) for split in SPLITS]
+    if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= len(SPLITS):
+        raise ValueError("two or three shares are needed")
+    if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in value):
+        raise ValueError("each share must be a number")
+    shares = [float(each) for each in value] + [0.0] * (len(SPLITS) - len(value))
+    whole = math.fsum(shares)
+    if not math.isfinite(whole) or min(shares) < 0 or shares[0] <= 0 or shares[1] <= 0:
+        raise ValueError("train and val need a share each, and no share is below 0")
+    counted = all(each.is_integer() for each in shares)
+    if not counted and abs(whole - 1) > SHARES_TOLERANCE:
+        raise ValueError(f"they add up to {whole:g}, not to 1")
+    return dict(zip(SPLITS, (round(each / whole, 6) for each in shares), strict=True))
+
+
+def _number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def null_is_empty(value: object) -> object:
@@ -183,11 +321,21 @@ def null_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
+SPLITS = ("train", "val", "test")
+SHARES_TOLERANCE = 0.001
+"""[0.333, 0.333, 0.333] is meant as a whole."""
+ALARM_RECALL, ALARM_FALSE = "alarm.recall", "alarm.false_per_camera_day"
+"""Figures of alarms that a release may hold against the champion's."""
+LEARNING_RATE = 0.001
+"""Of a training that names none."""
+OPENVINO = "openvino"
 DEVICES = ("auto", "cpu", "cuda", "mps", *device_names())
 MADE = made_names()
 SOURCE_ALIASES = CATALOGUE[SOURCE].aliases
 SEARCHABLE = tuple(name for name in MADE if CATALOGUE[name].searchable)
 TRAINABLE = tuple(name for name in MADE if CATALOGUE[name].trainable)
+REACTIVATED = tuple(name for name in MADE if CATALOGUE[name].changes_activations)
+"""Backends whose recipes may change activations."""
 
 Written = Annotated[str, BeforeValidator(as_text), STRICT]
 """Text, or a number or path as it was written."""
@@ -216,7 +364,10 @@ Architecture = Annotated[
 Device = Annotated[
     Written,
     AfterValidator(check_device),
-    Expected(f"{', '.join(DEVICES)}, cuda:0, or the number of a GPU like 0 or 0,1"),
+    Expected(
+        f"{', '.join(DEVICES)}, gpu, npu, openvino:AUTO, cuda:0, or the number of a GPU like 0 or "
+        "0,1"
+    ),
 ]
 if TYPE_CHECKING:
     MadeBackend = str
@@ -242,6 +393,9 @@ InputSize = Annotated[
 PositiveNumber = Annotated[
     float, Field(strict=True, gt=0, allow_inf_nan=False), Expected("a number > 0")
 ]
+NotNegativeNumber = Annotated[
+    float, Field(strict=True, ge=0, allow_inf_nan=False), Expected("a number ≥ 0")
+]
 Fraction = Annotated[
     float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), Expected("a number from 0 to 1")
 ]
@@ -252,17 +406,44 @@ Confidence = Annotated[
 ]
 ClassLimits = Annotated[
     dict[ClassName, Fraction],
+    BeforeValidator(check_no_twins),
     BeforeValidator(null_is_empty),
     Expected("a mapping of class names to numbers from 0 to 1 like {helmet: 0.9}"),
 ]
+SliceKey = Annotated[
+    str,
+    STRICT,
+    AfterValidator(check_slice),
+    Expected(
+        f"one of {', '.join(BARE_VALUES)}, or a dimension and its value like camera.gate or "
+        "weather.rain"
+    ),
+]
+SliceLimits = Annotated[
+    dict[SliceKey, ClassLimits],
+    BeforeValidator(flat_slices),
+    BeforeValidator(null_is_empty),
+    Expected("a mapping of slices to limits by class like {night: {helmet: 0.8}}"),
+]
 DropKey = Annotated[
-    str, STRICT, AfterValidator(check_drop_key), Expected("mAP50, mAP50_95 or recall.CLASS")
+    str,
+    STRICT,
+    AfterValidator(check_drop_key),
+    Expected(f"mAP50, mAP50_95, {ALARM_RECALL} or recall.CLASS"),
 ]
 DropLimits = Annotated[
     dict[DropKey, Fraction],
+    BeforeValidator(check_no_twins),
     BeforeValidator(null_is_empty),
-    BeforeValidator(flat_recalls),
+    BeforeValidator(flat_limits),
     Expected("a mapping like {mAP50_95: 0.01, recall.helmet: 0.005}"),
+]
+RiseKey = Annotated[str, STRICT, AfterValidator(check_rise_key), Expected(ALARM_FALSE)]
+RiseLimits = Annotated[
+    dict[RiseKey, NotNegativeNumber],
+    BeforeValidator(null_is_empty),
+    BeforeValidator(flat_limits),
+    Expected(f"a mapping like {{{ALARM_FALSE}: 0.5}}"),
 ]
 BatchSizes = Annotated[
     tuple[Positive, ...],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, Problem, ScenarioError
 from guardianflow.contracts.given import given_path
 from guardianflow.support.suggestions import nearest
+from guardianflow.support.text.encodings import NotUtf8Error, decode_utf8
+from guardianflow.support.text.spelling import spelled_on_disk
 
 MAX_BYTES = 256 * 1024
 SUFFIXES = (".yaml", ".yml")
@@ -29,10 +30,9 @@ def find_scenario_file(path: str | Path, search_dirs: Sequence[Path] = ()) -> Pa
         asked = given_path(written)
     except ConfigurationError as error:
         raise ScenarioError(error.problems) from error
-    candidates = [asked]
-    if not asked.is_absolute():
-        candidates += [Path(directory) / asked for directory in search_dirs]
+    candidates = [asked, *(Path(directory) / asked for directory in search_dirs)]
     try:
+        candidates = [spelled_on_disk(candidate) for candidate in candidates]
         for candidate in candidates:
             if candidate.is_file():
                 return candidate
@@ -72,9 +72,9 @@ def read_scenario_text(file: Path, noun: str = "a scenario", max_bytes: int = MA
         reason = error.strerror or str(error)
         raise ScenarioError(Problem(f"can't be read: {reason}", where)) from error
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ScenarioError(Problem(_not_utf8(content, error, file.name), where)) from error
+        return decode_utf8(content, file.name)
+    except NotUtf8Error as error:
+        raise ScenarioError(Problem(str(error), where)) from error
 
 
 def _not_found(asked: Path, candidates: Sequence[Path], search_dirs: Sequence[Path]) -> str:
@@ -103,24 +103,3 @@ def _scenarios_in(folder: Path) -> list[str]:
         return sorted(each.name for each in folder.iterdir() if each.suffix in SUFFIXES)
     except OSError:  # no such directory, or closed to us: then no name can be suggested
         return []
-
-
-def _not_utf8(content: bytes, error: UnicodeDecodeError, name: str) -> str:
-    line = content.count(b"\n", 0, error.start) + 1
-    encoding = ""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "UTF-16"
-    else:
-        try:
-            content.decode("cp949")
-            encoding = "CP949"
-        except UnicodeDecodeError:
-            pass
-    if not encoding:
-        return f"is not UTF-8 text (line {line}): save it as UTF-8 in your editor"
-    korean = " (EUC-KR)" if encoding == "CP949" else ""
-    return (
-        f"is not UTF-8 (line {line}) but looks like {encoding}{korean}; convert it with: "
-        f"iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > {shlex.quote(name + '.utf8')} && "
-        f"mv {shlex.quote(name + '.utf8')} {shlex.quote(name)}"
-    )

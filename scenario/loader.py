@@ -7,6 +7,7 @@ overrides and the experiment type, each with file:line:column or the override th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from guardianflow.contracts.errors import Problem, Problems, ScenarioError
 from guardianflow.support.secrets.redaction import learn_mapping
 
 from . import explain
+from .designs.flags import fixed_places, written_place
 from .files import find_scenario_file, read_scenario_text
 from .overrides import Override, Overrides, apply_override, read_overrides
-from .schema import EXPERIMENT_TYPES, Scenario, type_problem
-from .sections import HOMES
+from .schema import EXPERIMENT_TYPES, HOMES, Scenario, type_problem
+from .spellings import make_plain, plain_path, site_places
 from .yaml_tree import Document, in_order, read_document
 
 
@@ -46,18 +48,25 @@ def load_scenario(
     """
     file = find_scenario_file(path, search_dirs)
     document = read_document(read_scenario_text(file), str(file))
-    scenario = _checked(document, str(file), overrides, experiment_type)
+    sites = site_places(file, search_dirs)
+    scenario = _checked(document, str(file), overrides, experiment_type, sites)
     scenario._source_path = file.absolute()
     return scenario
 
 
-def parse_scenario(text: str, origin: str) -> Scenario:
+def parse_scenario(
+    text: str, origin: str, *, overrides: Overrides = (), source_path: Path | None = None
+) -> Scenario:
     """As load_scenario, of a text that lies in no file.
 
     Args:
         origin: how an error names it.
+        source_path: the file that it once was: relative paths in it start there.
     """
-    return _checked(read_document(text, origin), origin, (), None)
+    document = read_document(text, origin)
+    scenario = _checked(document, origin, overrides, None, site_places(None, ()))
+    scenario._source_path = source_path
+    return scenario
 
 
 def build_scenario(
@@ -83,7 +92,7 @@ def build_scenario(
             apply_override(document.values, Override(path, value, origin))
         except ValueError as error:
             document.problems.add(str(error), origin)
-    return _checked(document, origin, overrides, experiment_type)
+    return _checked(document, origin, overrides, experiment_type, site_places(None, ()))
 
 
 def dump_scenario(scenario: Scenario) -> str:
@@ -99,58 +108,53 @@ def dump_scenario(scenario: Scenario) -> str:
 # --- checking -----------------------------------------------------------------------------------
 
 
-class _Places:
-    """Says of a problem where it is: in the file, or in which override."""
-
-    def __init__(self, document: Document, origin: str) -> None:
-        self._document, self._origin = document, origin
-        self._overridden: dict[explain.KeyPath, str] = {}
-
-    def override(self, path: explain.KeyPath, where: str) -> None:
-        self._overridden = {p: w for p, w in self._overridden.items() if p[: len(path)] != path}
-        self._overridden[path] = where
-
-    def problem(self, message: str, path: explain.KeyPath, of_key: bool = False) -> Problem:
-        """At the override that set it, else at its place in the file, else at its section's."""
-        for length in range(len(path), 0, -1):
-            if where := self._overridden.get(path[:length]):
-                return Problem(message, where)
-        if path not in self._document.places:
-            below = (w for p, w in self._overridden.items() if p[: len(path)] == path)
-            if where := next(below, ""):
-                return Problem(message, where)
-        return self._document.problem(message, self._origin, path, of_key)
-
-
 def _checked(
-    document: Document, origin: str, given: Overrides, experiment_type: str | None
+    document: Document,
+    origin: str,
+    given: Overrides,
+    experiment_type: str | None,
+    site_dirs: Sequence[Path],
 ) -> Scenario:
     overrides, wrong_overrides = read_overrides(given)
     problems = Problems(document.problems + wrong_overrides)
     readable = bool(document.values) or not document.problems
-    places = _Places(document, origin)
+    problems += make_plain(document, origin, site_dirs)
     for override in overrides:
+        declared = document.values.get("experiment_type")
+        override = replace(override, path=plain_path(override.path, declared))
         try:
-            for path in apply_override(document.values, override):
-                places.override(path, override.where)
+            for path in _set_all(document.values, override):
+                document.override(path, override.where)
         except ValueError as error:
             problems.add(str(error), override.where)
+    problems += make_plain(document, origin, site_dirs)  # what the overrides brought
     learn_mapping(document.values)  # before a message quotes them
     declared = document.values.get("experiment_type")
     if experiment_type is not None and (wrong := type_problem(declared, experiment_type)):
         known = experiment_type in EXPERIMENT_TYPES
-        problems.append(places.problem(wrong, ("experiment_type",)) if known else Problem(wrong))
+        at = ("experiment_type",)
+        problems.append(document.problem(wrong, origin, at) if known else Problem(wrong))
     try:
         if readable:
             scenario = Scenario.model_validate(document.values)
     except ValidationError as error:
         found = explain.explain(Scenario, error, document.values, HOMES)
-        problems += [places.problem(f.message, f.path, f.of_key) for f in found]
+        problems += [document.problem(f.message, origin, f.path, f.of_key) for f in found]
     if problems:
         raise ScenarioError(in_order(problems))
     if experiment_type is None:
         return scenario
     return scenario.as_type(next(t for t in EXPERIMENT_TYPES if t == experiment_type))
+
+
+def _set_all(values: dict[str, object], override: Override) -> list[explain.KeyPath]:
+    """Where an override was set: its field, and what a design tries of that field."""
+    override = replace(override, path=written_place(values, override.path))
+    places = apply_override(values, override)
+    if not isinstance(override.value, (list, dict)):
+        for place in fixed_places(values, override.path):
+            places += apply_override(values, replace(override, path=place, value=[override.value]))
+    return places
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -159,7 +163,8 @@ def _checked(
 def _plain(value: object) -> object:
     """For YAML: sections as mappings without what is not set, short lists on one line."""
     if isinstance(value, BaseModel):
-        return {name: _plain(each) for name, each in value if each not in (None, ())}
+        names = {name: each.alias or name for name, each in type(value).model_fields.items()}
+        return {names[name]: _plain(each) for name, each in value if each not in (None, ())}
     if isinstance(value, Mapping):
         return {_plain(name): _plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -22,6 +22,8 @@ MAX_PART_LENGTH = 45
 FORBIDDEN = (".", "/", ":", "%", "__", "\\", "@", "#", "?")
 """'.', '/' and '__' join parts; MLflow refuses ':' and '%'; the rest break models:/NAME@alias."""
 
+WEIGHTS_SUFFIX = ".pt"
+
 ORIGINAL_VARIANTS = ("fp32", ORIGINAL)
 """The trained detector itself: its registered name has no suffix."""
 
@@ -46,6 +48,18 @@ def check_part(value: str) -> str:
     if len(part) > MAX_PART_LENGTH:
         raise ValueError(f"it has {len(part)} characters")
     return part
+
+
+def architecture_of_weights(written: object) -> str:
+    """'weights/yolov8s.pt' → 'yolov8s'; '' for what is no file of weights."""
+    if not isinstance(written, str) or not written.lower().endswith(WEIGHTS_SUFFIX):
+        return ""
+    return file_name(written)[: -len(WEIGHTS_SUFFIX)]
+
+
+def file_name(path: str) -> str:
+    """The last part of a path as people write it, on Windows too."""
+    return re.split(r"[/\\]", path)[-1]
 
 
 def normalise_architecture(architecture: str) -> str:
@@ -81,6 +95,14 @@ def model_name(experiment: str, task: str, variant: str) -> str:
 def to_registered_name(name: str) -> str:
     """The form that MLflow stores: '.' for '/'. A name already in that form stays."""
     return name.replace("/", ".")
+
+
+def version_reference(version: str) -> str:
+    """'a/b/ppe/3', 'a.b.ppe/3' or 'models:/a.b.ppe/3' → 'models:/a.b.ppe/3'; '@champion' alike."""
+    bare = version.removeprefix("models:/")
+    mark = "@" if "@" in bare else "/"
+    name, _, which = bare.rpartition(mark)
+    return f"models:/{to_registered_name(name)}{mark}{which}"
 
 
 def to_display_name(name: str) -> str:

@@ -69,11 +69,7 @@ def read_overrides(given: Overrides) -> tuple[list[Override], list[Problem]]:
     for key, value, item in pairs:
         parts = [part.strip() for part in key.split(".")]
         if all(parts):
-            numbers = [whole_number(part) for part in parts]
-            path = tuple(
-                part if number is None else number
-                for part, number in zip(parts, numbers, strict=True)
-            )
+            path = tuple(part if (n := whole_number(part)) is None else n for part in parts)
             overrides.append(Override(path, value, _named(item)))
         else:
             problems.add("must be KEY=VALUE like training.epochs=5", _named(item))

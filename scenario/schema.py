@@ -11,7 +11,7 @@ An entry point takes the class it needs with `Scenario.as_type`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
+    ModelWrapValidatorHandler,
     PrivateAttr,
     Tag,
     field_validator,
@@ -29,10 +30,13 @@ from guardianflow.contracts.errors import Problem, ScenarioError
 
 from . import fields as kind
 from . import naming
-from .conflicts import conflicts, expand_variants
+from .alarms import AlarmConfig
+from .conflicts import Conflict, conflicts, expand_variants
+from .designs.contradictions import design_conflicts, implied_design, type_of_runs, undecided
+from .designs.sections import SECTIONS as DESIGN_SECTIONS
+from .designs.sections import AblationConfig, ComparisonConfig, ComparisonVariant, SweepConfig
+from .sections import HOMES as SECTION_HOMES
 from .sections import (
-    ComparisonConfig,
-    ComparisonVariant,
     DatasetConfig,
     EnvironmentConfig,
     InferenceBenchmarkParams,
@@ -46,28 +50,31 @@ from .sections import (
 )
 
 ExperimentType = Literal["train", "infer", "quant"]
+Design = Literal["single", "sweep", "comparison", "ablation"]
 EXPERIMENT_TYPES: tuple[ExperimentType, ...] = ("train", "infer", "quant")
 ScenarioT = TypeVar("ScenarioT", bound="Scenario")
 
 USES = {
     "train": ("model", "environment", "training"),
-    "infer": ("model", "environment", "benchmark"),
-    "quant": ("model", "environment", "quantization", "benchmark"),
-    "release": ("environment", "benchmark", "release"),
+    "infer": ("model", "environment", "benchmark", "alarms"),
+    "quant": ("model", "environment", "quantization", "benchmark", "alarms"),
+    "release": ("environment", "benchmark", "release", "alarms"),
 }
 """Which sections become parameters of a run. Quantising measures too, so it takes benchmark."""
 
-EVERY_SECTION = ("model", "environment", "training", "quantization", "benchmark")
-
-
-def _one_or_several(value: object) -> str:
-    return kind.SEVERAL if isinstance(value, (list, tuple)) else kind.ONE
+EVERY_SECTION = ("model", "environment", "training", "quantization", "benchmark", "alarms")
+HOMES: Mapping[str, Collection[str]] = {
+    **SECTION_HOMES,
+    **{key: tuple(section.model_fields) for key, section in DESIGN_SECTIONS.items()},
+    "alarms": tuple(AlarmConfig.model_fields),
+}
+"""Where a key of a scenario may stand: '' is the top."""
 
 
 Quantization = Annotated[
     Annotated[QuantizationParams, Tag(kind.ONE)]
     | Annotated[tuple[QuantizationParams, ...], Tag(kind.SEVERAL)],
-    Discriminator(_one_or_several),
+    Discriminator(lambda value: kind.SEVERAL if isinstance(value, (list, tuple)) else kind.ONE),
     BeforeValidator(expand_variants),
     BeforeValidator(kind.null_is_empty),
     kind.Expected("a mapping, a list of mappings, or a mapping with a list of variants"),
@@ -80,7 +87,7 @@ class BaseScenario(Section):
     name: kind.NamePart
     version: kind.NamePart = "v1"
     experiment_type: ExperimentType | None = None
-    design: Literal["single", "comparison"] = "single"
+    design: Design = "single"
     site: SiteConfig
     task: TaskConfig
     model: ModelConfig
@@ -91,20 +98,39 @@ class BaseScenario(Section):
 
     _source_path: Path | None = PrivateAttr(default=None)
 
-    @field_validator(
+    _null_is_empty = field_validator(
         *("site", "task", "model", "dataset", "environment", "training", "benchmark"),
         mode="before",
         check_fields=False,  # some are a subclass's
-    )
+    )(kind.null_is_empty)
+
+    @model_validator(mode="before")
     @classmethod
-    def _null_is_empty(cls, value: object) -> object:
-        return kind.null_is_empty(value)
+    def _design_by_section(cls, values: object) -> object:
+        """`sweep: {…}` alone makes it a sweep."""
+        if not isinstance(values, Mapping) or values.get("design") is not None:
+            return values
+        return {**values, "design": implied_design(values)}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _says_which_is_run(cls, values: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        made = validate(values)  # whatever else is wrong is told too
+        if isinstance(values, Mapping) and any(undecided(values)):
+            raise ValueError("several designs")  # explain.py says which
+        return made
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if any(conflicts(self.__dict__)):
+        if any(self.contradictions(self.__dict__)):
             raise ValueError("sections contradict each other")  # explain.py says which
         return self
+
+    @classmethod
+    def contradictions(cls, values: Mapping[str, object]) -> Iterator[Conflict]:
+        """Everything that contradicts itself in a file's own values, or in checked sections."""
+        yield from conflicts(values)
+        yield from design_conflicts(values)
 
     def __eq__(self, other: object) -> bool:
         """Same class, same content; where it was loaded from does not count."""
@@ -136,7 +162,7 @@ class BaseScenario(Section):
                 f"scenario '{self.name}' serves every experiment type: "
                 "a run's name needs one of train, infer, quant"
             )
-        return naming.run_name(self.task.type, self.model.architecture, chosen, self.version)
+        return naming.run_name(self.task.type, self.model.network, chosen, self.version)
 
     def get_registered_model_name(self, variant: str = "fp32") -> str:
         """'donghwa-entec/busan-plant1/welding/ppe', or with '__openvino_int8' for a variant.
@@ -174,6 +200,14 @@ class BaseScenario(Section):
                 params |= section.to_params()
         return params
 
+    def to_tags(self, experiment_type: str | None = None) -> dict[str, str]:
+        """As to_all_tags."""
+        return self.to_all_tags(experiment_type)
+
+    def to_params(self, experiment_type: str | None = None) -> dict[str, str | int | float]:
+        """As to_all_params."""
+        return self.to_all_params(experiment_type)
+
 
 class Scenario(BaseScenario):
     """All that one file can hold; each entry point takes the sections it needs."""
@@ -181,8 +215,11 @@ class Scenario(BaseScenario):
     training: TrainingParams = Field(default_factory=TrainingParams)
     benchmark: InferenceBenchmarkParams = Field(default_factory=InferenceBenchmarkParams)
     quantization: Quantization = Field(default_factory=QuantizationParams)
+    sweep: SweepConfig | None = None
     comparison: ComparisonConfig | None = None
+    ablation: AblationConfig | None = None
     release: ReleaseParams | None = None
+    alarms: AlarmConfig | None = None
 
     @property
     def quantization_variants(self) -> tuple[QuantizationParams, ...]:
@@ -214,6 +251,29 @@ class Scenario(BaseScenario):
         named = self.comparison.quantization_variants if self.comparison else ()
         return tuple(each.resolved(self.quantization_variants) for each in named)
 
+    def with_sweep(self, parameters: Mapping[str, object], **more: object) -> Self:
+        """This scenario as a sweep.
+
+        Args:
+            parameters: path or short name → values: {"learning_rate": [0.001, 0.01]}.
+            more: other fields of SweepConfig: strategy="bayesian", max_runs=20, metric="mAP50".
+
+        Raises:
+            ScenarioError: every parameter, value and field that can't be.
+        """
+        return self.with_design(sweep={"parameters": parameters, **more})
+
+    def with_comparison(self, **what: object) -> Self:
+        """This scenario as a comparison, of what is given: architectures=["yolo11n", "yolo11s"].
+
+        Args:
+            what: fields of ComparisonConfig; `models` means architectures.
+
+        Raises:
+            ScenarioError: nothing to compare, several kinds, or what can't be compared.
+        """
+        return self.with_design(comparison=what)
+
     def with_quant_comparison(
         self, variants: Sequence[ComparisonVariant | Mapping[str, object]], **limits: float
     ) -> Self:
@@ -227,12 +287,28 @@ class Scenario(BaseScenario):
             ScenarioError: none given, one that can't be, or two of one backend and precision.
         """
         plain = [dict(v) if isinstance(v, ComparisonVariant) else v for v in variants]
-        comparison = ComparisonConfig(quantization_variants=plain, **limits)
-        return self._rebuilt(type(self), design="comparison", comparison=comparison)
+        return self.with_comparison(quantization_variants=plain, **limits)
+
+    def with_ablation(self, components: Mapping[str, object], **more: object) -> Self:
+        """This scenario as an ablation: {"augmentation": [True, False]}.
+
+        Args:
+            more: other fields of AblationConfig: baseline={…}, repeats=3.
+
+        Raises:
+            ScenarioError: every component, value and field that can't be.
+        """
+        return self.with_design(ablation={"components": components, **more})
+
+    def with_design(self, **section: Mapping[str, object]) -> Self:
+        """This scenario with one section of a design, and no other."""
+        ((design, _),) = section.items()
+        others = dict.fromkeys(DESIGN_SECTIONS)
+        return self._rebuilt(type(self), **{**others, **section, "design": design})
 
     def as_single(self) -> Scenario:
-        """This scenario without its comparison and open to every type: for a stage of its own."""
-        changes = {"design": "single", "comparison": None, "experiment_type": None}
+        """This scenario without its design and open to every type: for a stage of its own."""
+        changes = {"design": "single", **dict.fromkeys(DESIGN_SECTIONS), "experiment_type": None}
         return self._rebuilt(Scenario, **changes)
 
     def _rebuilt(self, kind_of: type[ScenarioT], **changes: object) -> ScenarioT:
@@ -247,6 +323,13 @@ class Scenario(BaseScenario):
             ScenarioError: it declares another type, or there is no such type.
         """
         problem = type_problem(self.experiment_type, experiment_type)
+        runs = type_of_runs(self.__dict__)
+        if not problem and runs not in (None, experiment_type):
+            problem = (
+                f"this {self.design} is for '{runs}' but '{experiment_type}' was asked of it; give "
+                f"`-p design=single` to leave it out, or experiment_type: {experiment_type} if its "
+                "runs are to be that"
+            )
         if problem:
             raise ScenarioError(Problem(problem, str(self.source_path or "")))
         return self._rebuilt(SCENARIO_TYPES[experiment_type], experiment_type=experiment_type)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from guardianflow.contracts.backends import DEFAULT, SOURCE
 from guardianflow.contracts.errors import Problem, ScenarioError
+from guardianflow.contracts.recordings.groups import GroupRule
 from guardianflow.contracts.releases import ReleaseLimits
 
 from . import fields as kind
 from . import naming
 from .conflicts import GATES
 from .explain import explain
+from .groups import Groups, rule_of
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -25,7 +34,6 @@ else:
 
 _PACKAGE = __name__.partition(".")[0]
 Precision = Literal["fp32", "fp16", "int8"]
-VARIANT_LIKE = "a mapping like {backend: openvino, precision: int8}"
 
 
 class _SectionMeta(ModelMetaclass):
@@ -85,12 +93,44 @@ class TaskConfig(Section):
 
 
 class ModelConfig(Section):
-    """The network. 'yolov11l' is read as 'yolo11l'."""
+    """The network. 'yolov11l' is read as 'yolo11l', 'yolov8s.pt' as weights by that name.
+
+    `activation`: what a training builds it with; None leaves that of the architecture.
+    """
 
     architecture: kind.Architecture
     input_size: kind.InputSize = 640
     weights_path: kind.Text | None = None
     num_classes: kind.Positive | None = None
+    activation: Literal["silu", "hardswish", "relu6"] | None = None
+
+    @property
+    def network(self) -> str:
+        """'yolo11n', or 'yolo11n-hardswish' where it is trained with that activation."""
+        return f"{self.architecture}-{self.activation}" if self.activation else self.architecture
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_by_name(cls, values: object) -> object:
+        """`architecture: yolov8s.pt` names weights and, by them, the architecture."""
+        written = values.get("architecture") if isinstance(values, Mapping) else None
+        if not isinstance(values, Mapping) or not (name := naming.architecture_of_weights(written)):
+            return values
+        weights = values.get("weights_path") or written
+        if naming.file_name(str(weights)) != naming.file_name(str(written)):
+            return values  # said twice, and not alike: check_architecture tells it
+        return {**values, "architecture": name, "weights_path": weights}
+
+
+class SplitRatio(Section):
+    """Shares of a data set that add up to 1."""
+
+    train: kind.Fraction
+    val: kind.Fraction
+    test: kind.Fraction = 0.0
+
+    def __str__(self) -> str:
+        return "/".join(f"{share:g}" for _, share in self)
 
 
 class DatasetConfig(Section):
@@ -98,17 +138,37 @@ class DatasetConfig(Section):
 
     `path` stays as written: a data.yaml, a directory or a URI like demo://ppe; whoever reads it
     looks beside the scenario first, then in the working directory. `split` is the one that
-    inference and quantisation are judged on; None means test and val.
+    inference and quantisation are judged on; None means test and val. `split_ratio`: split a set
+    that has no val of its own. `groups`: how the recording of an image is told.
     """
 
+    name: kind.Text | None = None
     path: kind.Text
     version: kind.Text | None = None
     dvc_hash: kind.Text | None = None
     image_count: kind.Positive | None = None
     split: Literal["train", "val", "test"] | None = None
+    split_ratio: Annotated[
+        SplitRatio | None,
+        BeforeValidator(lambda value: None if value is None else kind.split_shares(value)),
+        kind.Expected("shares of train, val and test like [0.8, 0.1, 0.1]"),
+    ] = None
+    groups: Groups | None = None
+
+    @property
+    def group_rule(self) -> GroupRule | None:
+        """What tells the recording of an image; None where nothing does."""
+        return rule_of(self.groups) if self.groups else None
 
     def to_tags(self) -> dict[str, str]:
-        given = {"path": self.path, "version": self.version, "dvc_hash": self.dvc_hash}
+        given = {
+            "name": self.name,
+            "path": self.path,
+            "version": self.version,
+            "dvc_hash": self.dvc_hash,
+            "split_ratio": str(self.split_ratio) if self.split_ratio else None,
+            "groups": str(self.group_rule) if self.group_rule else None,
+        }
         return {f"data.{name}": value for name, value in given.items() if value is not None}
 
 
@@ -123,16 +183,24 @@ class EnvironmentConfig(Section):
 class TrainingParams(Section):
     """The training. `early_stopping`: epochs without gain before stopping; 0 never stops.
 
-    `options` go to the trainer as they are.
+    `optimizer: auto`: Ultralytics chooses it, and the learning rate with it. `options` go to the
+    trainer as they are.
     """
 
     epochs: kind.Positive = 100
     batch_size: kind.Positive = 16
-    learning_rate: kind.PositiveNumber = 0.001
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: kind.PositiveNumber = kind.LEARNING_RATE
+    optimizer: Literal["adam", "adamw", "sgd", "auto"] = "adamw"
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     early_stopping: kind.NotNegative = 10
     options: kind.Options = Field(default_factory=dict)
+
+    def to_params(self) -> dict[str, str | int | float]:
+        """As of any section, without a learning rate that is not the one trained with."""
+        params = super().to_params()
+        if self.optimizer == "auto":
+            del params["train.learning_rate"]
+        return params
 
 
 class CameraParams(Section):
@@ -165,6 +233,7 @@ class SearchParams(Section):
     min_class_recall: kind.Fraction | None = None
     objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
     allow_qat: bool = Field(default=False, strict=True)
+    allow_activations: bool = Field(default=False, strict=True)
 
 
 class QatParams(Section):
@@ -180,7 +249,8 @@ class QuantizationParams(Section):
 
     `method`, `calibration_size` (images of the train split) and `calibration_method` matter to
     int8 alone. `search`: look for the recipe instead of taking the usual one. `qat`: how to train
-    where it comes to that; None takes its defaults.
+    where it comes to that; None takes its defaults. `activation`: what all SiLU of a float format
+    are changed for; it is then trained on for up to `distil_minutes`, or ten.
     """
 
     method: Literal["static", "dynamic", "qat"] = "static"
@@ -190,6 +260,8 @@ class QuantizationParams(Section):
     calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
     search: SearchParams | None = None
     qat: QatParams | None = None
+    activation: Literal["hardswish", "relu6"] | None = None
+    distil_minutes: kind.PositiveNumber | None = None
 
     @property
     def variant(self) -> str:
@@ -203,75 +275,38 @@ class NativeParams(QuantizationParams):
     backend: kind.SourceBackend = SOURCE
 
 
-class ComparisonVariant(Section):
-    """One format to compare: a backend and a precision; 'native' is read as 'pytorch'.
-
-    What is not set here is taken from `quantization`: see Scenario.comparison_variants.
-    """
-
-    backend: kind.ComparedBackend
-    precision: Precision
-    method: Literal["static", "dynamic", "qat"] | None = None
-    calibration_size: kind.Positive | None = None
-    calibration_method: Literal["entropy", "minmax", "percentile"] | None = None
-
-    def resolved(self, quantization: Sequence[QuantizationParams]) -> QuantizationParams:
-        """The format that is to be made for this variant.
-
-        What it leaves open comes from the variant of `quantization` that has its backend and
-        precision; where there is none, calibration comes from what its int8 variants agree on.
-        """
-        own = {name: value for name, value in self if value is not None}
-        values: dict[str, Any] = {}
-        for each in quantization:
-            if (each.backend, each.precision) == (self.backend, self.precision):
-                values = dict(each)
-                break
-        else:
-            int8 = [each for each in quantization if each.precision == "int8"]
-            for name in ("calibration_size", "calibration_method"):
-                found = {getattr(each, name) for each in int8}
-                if len(found) == 1:
-                    values[name] = found.pop()
-        if own.get("method", "static") != "static":
-            values.pop("search", None)  # a search is for static recipes
-        made = NativeParams if self.backend == SOURCE else QuantizationParams
-        return made(**(values | own))
-
-
-class ComparisonConfig(Section):
-    """The formats to compare, and how much a variant may lose to be called the best."""
-
-    quantization_variants: Annotated[
-        tuple[Annotated[ComparisonVariant, kind.Expected(VARIANT_LIKE)], ...],
-        kind.Expected(f"a list, each {VARIANT_LIKE}"),
-    ] = ()
-    max_drop_mAP50_95: kind.Fraction = 0.01  # noqa: N815 - the field's own spelling
-    max_drop_mAP50: kind.Fraction = 0.01  # noqa: N815
-
-
 class ReleaseParams(Section):
     """The limits a model must keep to replace the one in use. None or empty: not asked.
 
-    Each limit is judged on an interval of `confidence`; see docs/release.md. `objective`: which
-    of the variants that pass wins. `auto_promote`: make the winner champion.
+    Each limit is judged on an interval of `confidence`; see docs/release.md. `unit`: what every
+    interval of accuracy counts as one piece of evidence; None: the recording where it is known,
+    else the camera, else the image. `objective`: which of the variants that pass wins.
+    `auto_promote`: make the winner champion.
     """
 
     min_mAP50: kind.Fraction | None = None  # noqa: N815 - the field's own spelling
     min_mAP50_95: kind.Fraction | None = None  # noqa: N815
     min_recall: kind.ClassLimits = Field(default_factory=dict)
+    min_recall_in: kind.SliceLimits = Field(default_factory=dict)
     max_drop_vs_champion: kind.DropLimits = Field(default_factory=dict)
     max_latency_p95_ms: kind.PositiveNumber | None = None
     min_fps: kind.PositiveNumber | None = None
     min_cameras: kind.Positive | None = None
     max_size_mb: kind.PositiveNumber | None = None
+    max_missed_alarms: kind.Fraction | None = None
+    max_false_alarms_per_day: kind.PositiveNumber | None = None
+    max_alarm_delay_s: kind.PositiveNumber | None = None
+    max_rise_vs_champion: kind.RiseLimits = Field(default_factory=dict)
+    max_leak: kind.Fraction | None = None
+    unit: Literal["recording", "camera", "image"] | None = None
     confidence: kind.Confidence = 0.95
     objective: Literal["latency_p50", "throughput", "size"] = "latency_p50"
     auto_promote: Literal["never", "on_pass"] = "never"
 
     def limits(self) -> ReleaseLimits:
         """The section as the gates take it."""
-        return ReleaseLimits(**{name: getattr(self, name) for name in (*GATES, "confidence")})
+        names = (*GATES, "max_leak", "confidence")
+        return ReleaseLimits(**{name: getattr(self, name) for name in names})
 
 
 _SECTIONS: Mapping[str, tuple[type[Section], str]] = {
@@ -283,14 +318,13 @@ _SECTIONS: Mapping[str, tuple[type[Section], str]] = {
     "training": (TrainingParams, "train"),
     "benchmark": (InferenceBenchmarkParams, "bench"),
     "quantization": (QuantizationParams, "quant"),
-    "comparison": (ComparisonConfig, "comparison"),
     "release": (ReleaseParams, "release"),
 }
 """Key in a scenario → the section that stands there, and the prefix of its parameters."""
 _TOP_KEYS = (
     *("name", "version", "experiment_type", "design", "site", "task", "model", "dataset"),
     *("environment", "source_run_id", "tags", "training", "benchmark", "quantization"),
-    *("comparison", "release"),
+    *("sweep", "comparison", "ablation", "release", "alarms"),
 )
 HOMES: Mapping[str, Collection[str]] = {
     "": _TOP_KEYS,
@@ -305,7 +339,7 @@ _NOT_FOR_MLFLOW = re.compile(r"[^\w.\- :]")
 def _flat(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, str | int | float]]:
     for name, value in values.items():
         key = f"{prefix}.{_NOT_FOR_MLFLOW.sub('_', name)}"
-        if value is None:
+        if value in (None, ()):
             continue
         if isinstance(value, Section):
             value = dict(value)
@@ -316,7 +350,6 @@ def _flat(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, str 
         elif isinstance(value, (str, int, float)):
             yield key, value
         elif isinstance(value, tuple):
-            if value:
-                yield key, ",".join(str(item) for item in value)
+            yield key, ",".join(map(str, value))
         else:
             yield key, json.dumps(value, ensure_ascii=False)

@@ -7,6 +7,7 @@ as, so that `version: 012` or `dvc_hash: 12e4` can still be read as text.
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator
@@ -51,24 +52,36 @@ class Place:
 
 @dataclass
 class Document:
-    """The content of a text.
+    """The content of a text, and what was set over it.
 
     Args:
         values: mappings, lists and scalars; {} where the text could not be read.
         places: path from the top → where it stands.
         problems: what is wrong with it as YAML.
+        overridden: path → how an error names the override that set it.
     """
 
     values: dict[str, object] = field(default_factory=dict)
     places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: Problems = field(default_factory=Problems)
+    overridden: dict[KeyPath, str] = field(default_factory=dict)
+
+    def override(self, path: KeyPath, where: str) -> None:
+        self.overridden = {p: w for p, w in self.overridden.items() if p[: len(path)] != path}
+        self.overridden[path] = where
 
     def problem(self, message: str, file: str, path: KeyPath, of_key: bool = False) -> Problem:
-        """A problem of a value, told where it stands, else its key, else what should hold it.
+        """A problem of a value, told at the override that set it, else where it stands, else its
+        key, else what should hold it.
 
         Args:
             of_key: the key itself is at fault.
         """
+        set_by = [self.overridden.get(path[:length], "") for length in range(len(path), 0, -1)]
+        if path not in self.places:
+            set_by += [w for p, w in self.overridden.items() if p[: len(path)] == path]
+        if where := next(filter(None, set_by), ""):
+            return Problem(message, where)
         for length in range(len(path), -1, -1):
             if place := self.places.get(path[:length]):
                 exact = length == len(path) and not of_key
@@ -190,22 +203,16 @@ def _character_problem(error: YAMLError, text: str, file: str) -> Problem:
 # --- values -------------------------------------------------------------------------------------
 
 
+@dataclass
 class _Walk:
     """Makes values of nodes, noting places and problems."""
 
-    def __init__(
-        self,
-        file: str,
-        document: Document,
-        constructor: SafeConstructor,
-        kind: FileKind = SCENARIO,
-    ) -> None:
-        self._file = file
-        self._kind = kind
-        self._document = document
-        self._constructor = constructor
-        self._open: list[int] = []  # ids of the nodes that are being walked
-        self._count = 0
+    _file: str
+    _document: Document
+    _constructor: SafeConstructor
+    _kind: FileKind = SCENARIO
+    _open: list[int] = field(default_factory=list)  # ids of the nodes that are being walked
+    _count: int = 0
 
     def value(self, node: Node, path: KeyPath, key: tuple[int, int] | None = None) -> object:
         start = _start(node)
@@ -242,23 +249,15 @@ class _Walk:
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
         values: dict[str, object] = {}
         first_line: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            if str(key_node.tag) == f"{CORE}merge":
-                continue
-            key = self._key(key_node)
-            if key is None:
-                continue
-            if key in values:
-                message = f"key '{_clipped(key)}' is given twice; first on line {first_line[key]}"
-                self._tell(message, key_node)
-                continue
-            first_line[key] = key_node.start_mark.line + 1
-            values[key] = self.value(value_node, (*path, key), _start(key_node))
-        for source in self._merged(node):
+        for source in itertools.chain([node], self._merged(node)):
             for key_node, value_node in source.value:
                 key = None if str(key_node.tag) == f"{CORE}merge" else self._key(key_node)
                 if key is not None and key not in values:
+                    first_line[key] = key_node.start_mark.line + 1
                     values[key] = self.value(value_node, (*path, key), _start(key_node))
+                elif key is not None and source is node:
+                    said = f"key '{_clipped(key)}' is given twice; first on line {first_line[key]}"
+                    self._tell(said, key_node)
         return values
 
     def _merged(self, node: MappingNode) -> Iterator[MappingNode]:

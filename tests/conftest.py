@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from once_per_run import OncePerRun
 
 # Before any library is imported: nothing of a test may reach the user's own settings or network.
@@ -17,9 +18,19 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Tests run side by side on every core: each keeps to one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A PyTorch session takes all cores whatever that says; its threads then wait for each other most of
+# the time, which must not cost the other test a core.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+# Tests beside each other make the machine busy: nobody waits for it to be quiet.
+os.environ.setdefault("GUARDIANFLOW_QUIET_WAIT_S", "0")
 for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
+# How long examples take says what else the machine does.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,6 +55,17 @@ def shared_data(repository: Path) -> Path:
 def once_per_run(tmp_path_factory: pytest.TempPathFactory) -> OncePerRun:
     """Makes what takes seconds to make once for all workers."""
     return OncePerRun(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def empty_store(once_per_run: OncePerRun) -> Path:
+    """A migrated, empty store: making one takes seconds, copying it nothing."""
+    from guardianflow.run_tracking.mlflow_store import MlflowStore
+
+    def fill(folder: Path) -> None:
+        MlflowStore(f"sqlite:///{folder / 'mlflow.db'}").list_experiments()
+
+    return once_per_run.made("store", fill) / "mlflow.db"
 
 
 @pytest.fixture

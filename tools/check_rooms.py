@@ -3,6 +3,7 @@
     size   no folder holds more than 15 modules, so that a listing is read at a glance
     map    the docstring of each package's __init__.py names every module and folder in it
     pages  what README, CONTRIBUTING and docs/ call by a path of ours is there
+    named  a test that a page calls by its path and name, `tests/….py::test_…`, is there
     tests  each module's are where its path says, or where tests/README.md says
 
 Import-linter holds the layers and that no imports go in a circle.
@@ -36,7 +37,8 @@ def faults(root: Path, rooms: tuple[str, ...] = ROOMS) -> list[str]:
         place.parent for room in rooms for place in (root / room).rglob("__init__.py")
     )
     of_packages = [fault for package in packages for fault in _faults_of(package, root)]
-    return [*of_packages, *_faults_of_pages(root, rooms), *_faults_of_tests(root, rooms)]
+    of_pages = [*_faults_of_pages(root, rooms), *_faults_of_named_tests(root)]
+    return [*of_packages, *of_pages, *_faults_of_tests(root, rooms)]
 
 
 def _faults_of(package: Path, root: Path) -> Iterator[str]:
@@ -72,6 +74,16 @@ def _faults_of_pages(root: Path, rooms: tuple[str, ...]) -> Iterator[str]:
                 yield f"{page.relative_to(root).as_posix()}: names {path}, which is not there"
 
 
+def _faults_of_named_tests(root: Path) -> Iterator[str]:
+    for page in sorted(place for pattern in PAGES for place in root.glob(pattern)):
+        named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8"))
+        for path, test in sorted(set(named)):
+            text = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
+            if not re.search(rf"^(?:    )?(?:async )?def {test}\(", text, re.MULTILINE):
+                where = page.relative_to(root).as_posix()
+                yield f"{where}: names {path}::{test}, which is not there"
+
+
 def _faults_of_tests(root: Path, rooms: tuple[str, ...]) -> Iterator[str]:
     listed = {}
     readme = root / "tests" / "README.md"
@@ -96,7 +108,7 @@ def _modules(root: Path, rooms: tuple[str, ...]) -> Iterator[str]:
 
 
 def own_tests(root: Path, module: str) -> Path:
-    """`guardianflow/release/gates.py` → tests/release/test_gates.py."""
+    """`guardianflow/release/decision.py` → tests/release/test_decision.py."""
     place = root / "tests" / module.removeprefix("guardianflow/")
     return place.with_name(f"test_{place.name}")
 

@@ -11,7 +11,16 @@ doctor.py           what this machine is, and which backends run on it
 listing.py          experiments, runs and models of the store
 models.py           prints what the commands about models find
 pull.py             a registered detector into a box's directory, and its check
+copy.py             a registered detector into another registry
 report.py           a release's report into a file
 mot.py              judges result files of any tracker
+deployment/         what an installation without internet needs
+signing/            keys, and signatures of releases
+config/             the settings of this machine, and whether they hold
+alarms/             judges and tunes rules over recordings
+data/               groups of images, splits, leaks of a data set
+automation/         alerts, and what is started because of them
+metrics/            figures of all finished runs; the dashboard
 legacy/             scan, status and migrate at work
+upkeep/             finishes or clears away what was interrupted
 """

@@ -154,7 +154,8 @@ def _sqlite_state(path: Path) -> tuple[bool, str]:
     if not path.exists():
         return True, "not there yet: the first run makes it"
     try:
-        address = f"file:{quote(str(path))}?mode=ro"
+        # Not 'ro': a database with a log would get its two files, and they would stay.
+        address = f"file:{quote(str(path))}?mode=rw"
         with closing(sqlite3.connect(address, uri=True, timeout=1)) as connection:
             connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.Error as exc:
@@ -165,7 +166,8 @@ def _sqlite_state(path: Path) -> tuple[bool, str]:
 def _server_state(uri: str) -> tuple[bool, str]:
     """Any answer will do: whether we may log in, the first run finds out."""
     try:
-        with urllib.request.urlopen(f"{uri}/health", timeout=SERVER_TIMEOUT_S) as answer:
+        address = f"{uri}/health"  # of the operator's own server
+        with urllib.request.urlopen(address, timeout=SERVER_TIMEOUT_S) as answer:  # nosec B310
             return True, f"reachable (answers {answer.status})"
     except urllib.error.HTTPError as exc:
         exc.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pipelines.options import Option, options_of
+from pipelines.options import Option, is_stage_or_variant, options_of
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,36 @@ class Command:
             sys.exit(run_guarded(lambda: self.find_work()(asked), as_json=asked.as_json))
 
         options = options_of(self.kind, self.options)
-        return click.Command(
+        return _Command(
+            [each for each in options if each.bare],
             self.name,
             callback=run,
             params=[parameter_of(each, self.stage or self.name) for each in options],
             help=self.text,
             epilog=f"\b\nExamples:\n{self.epilog}",
         )
+
+
+class _Command(click.Command):
+    """A command with flags that may have a value: click would take the next word for it.
+
+    Args:
+        bare: those flags. `--force demo.yaml` is the flag alone, and a scenario.
+    """
+
+    def __init__(self, bare: Sequence[Option], *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._bare = {each.flags: each.bare for each in bare}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        following = [*args, ""][1:]
+        whole = [
+            f"{word}={self._bare[word]}"
+            if word in self._bare and not is_stage_or_variant(after)
+            else word
+            for word, after in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, whole)
 
 
 def parameter_of(each: Option, name: str) -> click.Parameter:
@@ -73,6 +96,8 @@ def parameter_of(each: Option, name: str) -> click.Parameter:
         return click.Argument(flags, type=kind, required=required, metavar=each.metavar, **more)
     if each.type is bool:
         more |= {"is_flag": True}
+    elif each.bare:
+        more |= {"is_flag": False, "flag_value": each.bare, "metavar": each.metavar}
     else:
         more |= {"type": kind, "multiple": each.several, "metavar": each.metavar}
     return click.Option(

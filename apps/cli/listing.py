@@ -3,49 +3,45 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
+from guardianflow.run_tracking.overview.lines import Overview
+from guardianflow.run_tracking.overview.opening import open_overview
 from guardianflow.support.terminal import make_console, write
 from pipelines.console import print_json
 from pipelines.settings import load_settings
-from pipelines.wiring import Ports, connect
 from scenario.naming import experiment_name
 
 from .options import ListCommand
 
+Row = dict[str, Any]
+"""Heading → what a cell holds, as JSON has it."""
+PREFIXES = ("det.", "det.quantized.")
+METRICS = [prefix + name for prefix in PREFIXES for name in ("mAP50", "mAP50_95")]
+
 
 def show_list(asked: ListCommand) -> int:
     """Print one of the lists; newest first."""
-    ports = connect(load_settings().tracking_uri)
+    overview = open_overview(load_settings().tracking_uri)
     make_rows = {"experiments": experiments, "runs": runs, "models": models}[asked.what]
-    rows = make_rows(ports, asked.customer, asked.limit)
+    rows = make_rows(overview, asked.customer, asked.limit)
     whose = f" of {asked.customer}" if asked.customer else ""
-    return show_rows(rows, asked.as_json, f"no {asked.what}{whose} in {ports.store.tracking_uri}")
+    return show_rows(rows, asked.as_json, f"no {asked.what}{whose} in {overview.shown_uri}")
 
 
-def belongs(name: str, customer: str) -> bool:
-    return not customer or name.split("/")[0] == customer
+def experiments(overview: Overview, customer: str, limit: int) -> list[Row]:
+    rows: dict[str, Row] = {}
+    for line in overview.experiments(customer, limit):
+        last = "" if line.last_ms is None else when(line.last_ms)
+        rows[line.name] = {"experiment": line.name, "runs": line.runs, "last": last}
+    add_directories(rows, customer)
+    return sorted(rows.values(), key=lambda row: str(row["last"]), reverse=True)[:limit]
 
 
-def experiments(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
-    rows = []
-    for name in ports.store.list_experiments():
-        if belongs(name, customer):
-            found = ports.store.find_runs(experiment_name=name, limit=1000)
-            rows.append(
-                {
-                    "experiment": name,
-                    "runs": len(found),
-                    "last": when(found[0].start_time_ms) if found else "",
-                }
-            )
-    rows = with_directories(rows, customer)
-    return sorted(rows, key=lambda row: str(row["last"]), reverse=True)[:limit]
-
-
-def with_directories(rows: list[dict[str, Any]], customer: str) -> list[dict[str, Any]]:
+def add_directories(rows: dict[str, Row], customer: str) -> None:
     """The directories of old scripts beside the experiments that they belong to.
 
     Where there is a configs/experiments.yaml; a directory that never ran has a row of its own.
@@ -53,62 +49,52 @@ def with_directories(rows: list[dict[str, Any]], customer: str) -> list[dict[str
     from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 
     if not DEFAULT_FILE.is_file():
-        return rows
-    by_name = {row["experiment"]: {**row, "directories": ""} for row in rows}
+        return
+    for row in rows.values():
+        row["directories"] = ""
     for entry in load_registry():
         site = entry.site
         if customer and site.customer != customer:
             continue
         name = experiment_name(site.customer, site.region, site.plant, site.zone)
-        row = by_name.setdefault(
-            name, {"experiment": name, "runs": 0, "last": "", "directories": ""}
-        )
+        empty = {"experiment": name, "runs": 0, "last": "", "directories": ""}
+        row = rows.setdefault(name, empty)
         row["directories"] += (", " if row["directories"] else "") + entry.name
-    return list(by_name.values())
 
 
-def runs(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
-    found = [
-        run
-        for name in ports.store.list_experiments()
-        if belongs(name, customer)
-        for run in ports.store.find_runs(experiment_name=name, limit=limit)
-    ]
-    found.sort(key=lambda run: run.start_time_ms, reverse=True)
+def runs(overview: Overview, customer: str, limit: int) -> list[Row]:
     return [
         {
             "run_id": run.run_id,
-            "experiment": run.experiment_name,
-            "run": run.run_name,
+            "experiment": run.experiment,
+            "run": run.name,
             "status": run.status,
-            "started": when(run.start_time_ms),
+            "started": when(run.started_ms),
             "mAP50": first(run.metrics, "mAP50"),
             "mAP50_95": first(run.metrics, "mAP50_95"),
         }
-        for run in found[:limit]
+        for run in overview.runs(customer, limit, METRICS)
     ]
 
 
-def first(metrics: Any, name: str) -> float | None:
-    for key in (f"det.{name}", f"det.quantized.{name}"):
-        if key in metrics:
-            return round(float(metrics[key]), 4)
+def first(metrics: Mapping[str, float], name: str) -> float | None:
+    for prefix in PREFIXES:
+        if prefix + name in metrics:
+            return round(metrics[prefix + name], 4)
     return None
 
 
-def models(ports: Ports, customer: str, limit: int) -> list[dict[str, Any]]:
-    found = [m for m in ports.registry.list_models() if belongs(m.display_name, customer)]
-    found.sort(key=lambda model: model.created_ms, reverse=True)
+def models(overview: Overview, customer: str, limit: int) -> list[Row]:
     return [
         {
-            "model": model.display_name,
-            "version": model.version,
-            "aliases": ", ".join("@" + alias for alias in model.aliases),
-            "created": when(model.created_ms),
-            "uri": model.uri,
-            "run_id": model.run_id,
+            "model": line.display_name,
+            "version": line.version,
+            "aliases": ", ".join("@" + alias for alias in line.aliases),
+            "created": when(line.created_ms),
+            "uri": line.uri,
+            "run_id": line.run_id,
         }
-        for model in found[:limit]
+        for line in overview.versions(customer, limit)
     ]
 
 
@@ -116,7 +102,7 @@ def when(milliseconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
 
 
-def show_rows(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
+def show_rows(rows: list[Row], as_json: bool, nothing: str) -> int:
     """Print rows as JSON or as a table; where there are none, what to say then."""
     if as_json:
         print_json(rows)
@@ -127,7 +113,7 @@ def show_rows(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
     return 0
 
 
-def print_rows(rows: list[dict[str, Any]]) -> None:
+def print_rows(rows: list[Row]) -> None:
     console = make_console()
     table = Table()
     for key in rows[0]:

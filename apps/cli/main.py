@@ -10,13 +10,28 @@ import click
 
 from guardianflow import __version__
 from guardianflow.support.secrets.streams import keeping_secrets
-from pipelines.options import ON_COMMANDS, RunCommand
+from pipelines.options import ON_COMMANDS, RUN_SCENARIO, RunCommand
 
+from .alarms.commands import alarms_group
+from .automation.commands import alerts_group, optimize_group
+from .config.commands import config_group
+from .data.commands import data_group
+from .deployment.commands import DEPLOYMENT_COMMANDS
 from .flags import Command
 from .legacy_commands import LEGACY_COMMANDS
+from .metrics.commands import DASHBOARD, metrics_group
 from .model_commands import MODEL_COMMANDS
-from .options import DoctorCommand, ListCommand, MotCommand, PullCommand, ReportCommand
+from .options import (
+    CopyCommand,
+    DoctorCommand,
+    ListCommand,
+    MotCommand,
+    PullCommand,
+    ReportCommand,
+)
 from .sections import SectionedGroup
+from .signing.commands import SIGN, keys_group
+from .upkeep.commands import UPKEEP_COMMANDS
 
 EXAMPLES = """\b
 Examples:
@@ -24,7 +39,9 @@ Examples:
   guardianflow train configs/scenarios/donghwa_welding_v1.yaml -p training.epochs=5
   guardianflow quant configs/scenarios/donghwa_welding_quant_v1.yaml --source-run-id RUN_ID
   guardianflow compare configs/scenarios/demo.yaml -s RUN_ID --quant-variants '[…]'
+  guardianflow sweep configs/scenarios/demo.yaml -p 'learning_rate=[0.001,0.003]'
   guardianflow infer -m models:/demo-construction.seoul-plant1.full.ppe@candidate -d demo://ppe
+  guardianflow resume RUN_ID
   guardianflow run donghwa-entec-ppe --type train -p epochs=100
   guardianflow list runs --customer donghwa-entec
 """
@@ -53,6 +70,7 @@ COMMANDS = (
   guardianflow infer configs/scenarios/demo.yaml --source-run-id RUN_ID
   guardianflow infer -m runs:/RUN_ID/weights/best.pt -d data.yaml --batch-sizes 1,4,8
   guardianflow infer -m models:/NAME@champion -d data.yaml --json
+  guardianflow infer -s RUN_ID -e ../experiments/mot_benchmark      # its benchmark.py
 """,
     ),
     run_command(
@@ -61,6 +79,7 @@ COMMANDS = (
         """\
   guardianflow quant configs/scenarios/donghwa_welding_quant_v1.yaml --source-run-id RUN_ID
   guardianflow quant -s RUN_ID --backend openvino --precision int8
+  guardianflow quant -s RUN_ID --backend openvino -e ../experiments/my_exporter   # its quantize.py
 """,
     ),
     run_command(
@@ -69,6 +88,8 @@ COMMANDS = (
         """\
   guardianflow pipeline configs/scenarios/demo.yaml
   guardianflow pipeline configs/scenarios/demo.yaml --resume RUN_ID
+  guardianflow pipeline configs/scenarios/demo.yaml --explain -p training.epochs=60
+  guardianflow pipeline configs/scenarios/demo.yaml --force openvino_int8
 """,
         stage="full_pipeline",
     ),
@@ -86,17 +107,57 @@ Exit codes: 0 decided; 1 a failure, or with --fail-on-gate a release not passed;
     ),
     run_command(
         "compare",
-        "Make formats of a trained model and set them beside each other.",
+        "Set formats, architectures, data sets, runs or versions beside each other.",
         """\
   guardianflow compare configs/scenarios/demo.yaml --source-run-id RUN_ID \\
       --quant-variants '[{"backend":"native","precision":"fp32"},
                          {"backend":"openvino","precision":"int8"}]'
   guardianflow compare scenario_with_comparison.yaml -s RUN_ID --json
   guardianflow compare scenario_with_comparison.yaml -s RUN_ID --resume PARENT_RUN_ID
+  guardianflow compare -d data.yaml --architectures yolo11n,yolo11s --epochs 50
+  guardianflow compare -m models:/NAME@champion --datasets busan/data.yaml,ulsan/data.yaml
+  guardianflow compare --run-ids RUN_ID,RUN_ID
+  guardianflow compare --model-versions NAME/3,NAME@champion
 
 \b
 backend: native, openvino, onnx, tensorrt; precision: fp32, fp16, int8.
 """,
+    ),
+    run_command(
+        "sweep",
+        "Try values of parameters, and keep the best model.",
+        """\
+  guardianflow sweep configs/scenarios/demo_sweep.yaml --parallel 2
+  guardianflow sweep -d data.yaml -m yolo11s.pt --epochs 50 \\
+      -p 'learning_rate=[0.001,0.005,0.01]' -p 'batch_size=[8,16]' --metric mAP50
+  guardianflow sweep demo.yaml -p 'lr={low: 1e-4, high: 0.1, log: true}' \\
+      --strategy bayesian --max-runs 20 --executor ray
+  guardianflow sweep demo.yaml --resume PARENT_RUN_ID
+""",
+    ),
+    run_command(
+        "ablation",
+        "Show what each component of a training or quantisation is worth.",
+        """\
+  guardianflow ablation configs/scenarios/demo_ablation.yaml
+  guardianflow ablation demo.yaml -p 'ablation.components={augmentation: [true, false]}'
+""",
+    ),
+    Command(
+        RUN_SCENARIO,
+        "apps.cli.run_scenario:run_whatever",
+        RunCommand,
+        "Run a scenario as it says itself: by its design and experiment_type.",
+        """\
+  guardianflow run-scenario configs/scenarios/demo.yaml
+  guardianflow run-scenario scenario_with_comparison.yaml -s RUN_ID --dry-run
+
+\b
+design sweep, comparison or ablation: that command; experiment_type train, infer or quant: that
+command; neither: pipeline.
+""",
+        ON_COMMANDS[RUN_SCENARIO],
+        RUN_SCENARIO,
     ),
     Command(
         "list",
@@ -141,10 +202,24 @@ RESULTS holds NAME.txt for each: frame,id,left,top,width,height,confidence,class
   guardianflow pull donghwa-entec/busan-plant1/welding/ppe__openvino_int8@champion --to /opt/ppe
   guardianflow pull donghwa-entec.busan-plant1.welding.ppe/3 --to /media/usb/ppe --json
   guardianflow pull --check /opt/ppe
+  guardianflow pull NAME --to /opt/ppe --verify-key team.pub
 
 \b
 MODEL is NAME@alias, NAME/3, or NAME alone for its champion; models:/ before it is fine.
 DIR/current is switched in one step once everything is verified; DIR/previous stays.
+""",
+    ),
+    Command(
+        "copy",
+        "apps.cli.copy:show_copy",
+        CopyCommand,
+        "Register a detector of this registry in another one, as candidate.",
+        """\
+  guardianflow copy donghwa-entec/busan-plant1/welding/ppe@champion --to https://mlflow.plant:5000
+  guardianflow copy NAME/3 --to sqlite:////media/usb/mlflow.db --json
+
+\b
+MODEL is NAME@alias, NAME/3, or NAME alone for its champion. Everything arrives, or nothing.
 """,
     ),
     Command(
@@ -173,8 +248,19 @@ def cli() -> None:
     """From a scenario to a registered, quantised, benchmarked detector."""
 
 
-for each in (*COMMANDS, *MODEL_COMMANDS, *LEGACY_COMMANDS):
+for each in (
+    *(*COMMANDS, *UPKEEP_COMMANDS, *MODEL_COMMANDS, *LEGACY_COMMANDS, *DEPLOYMENT_COMMANDS),
+    DASHBOARD,
+    SIGN,
+):
     cli.add_command(each.for_click())
+cli.add_command(alarms_group())
+cli.add_command(data_group())
+cli.add_command(config_group())
+cli.add_command(metrics_group())
+cli.add_command(alerts_group())
+cli.add_command(optimize_group())
+cli.add_command(keys_group())
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import shlex
 from dataclasses import asdict
-from typing import Any
 
 from guardianflow.contracts.releases import (
     CANDIDATE,
@@ -21,10 +20,8 @@ from guardianflow.support.terminal import write
 from pipelines.console import print_answer, print_json
 from pipelines.registered_models.registry import ModelRegistry
 
-from .listing import show_rows, when
+from .listing import Row, show_rows, when
 from .options import ModelCommand
-
-Row = dict[str, Any]
 
 
 def opened() -> ModelRegistry:
@@ -46,11 +43,7 @@ def show_models(asked: ModelCommand) -> int:
         for model in found
         if not wild or fnmatch.fnmatchcase(model.name, pattern.replace(".", "/"))
     ]
-    wanted = "".join(
-        f" {what}"
-        for what in (pattern and f"like '{pattern}'", customer and f"of {customer}")
-        if what
-    )
+    wanted = f" like '{pattern}'" * bool(pattern) + f" of {customer}" * bool(customer)
     return show_rows(rows, asked.as_json, f"there is no registered model{wanted}")
 
 

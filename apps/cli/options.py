@@ -38,6 +38,33 @@ class PullCommand:
     model: str = option("model")
     target: str = option("--to", "Directory of the box's bundles.", metavar="DIR")
     check: str = option("--check", "Verify DIR/current; needs no store.", metavar="DIR")
+    verify_key: str = option(
+        "--verify-key",
+        "Take only what this public key has signed. Default: GUARDIANFLOW_VERIFY_KEY's.",
+        metavar="FILE",
+    )
+    as_json: bool = switch("--json", OBJECT)
+
+
+@dataclass(frozen=True)
+class SyncCommand:
+    work_dir: str = option(
+        "--work-dir",
+        "The work directory, or a copy of one. Default: GUARDIANFLOW_WORK_DIR's.",
+        metavar="DIR",
+    )
+    to: str = option(
+        "--to",
+        "Send every journal to this store: the same one, which has another address here.",
+        metavar="URI",
+    )
+    as_json: bool = switch("--json", OBJECT)
+
+
+@dataclass(frozen=True)
+class CopyCommand:
+    model: str = option("model", required=True)
+    target: str = option("--to", "Address of the other registry.", metavar="URI", required=True)
     as_json: bool = switch("--json", OBJECT)
 
 
@@ -54,6 +81,21 @@ class ReportCommand:
         "File ending with .html or .md, or a directory. Default: release-ID.html here.",
         metavar="FILE",
     )
+    as_json: bool = switch("--json", OBJECT)
+
+
+@dataclass(frozen=True)
+class ResumeCommand:
+    """`run`: its id, or 'runs:/ID'."""
+
+    run: str = option("run", required=True)
+    overrides: tuple[str, ...] = option(
+        "-p --param",
+        "A secret of the scenario, which is not kept with the run. Repeatable.",
+        default=(),
+        metavar="FIELD=VALUE",
+    )
+    verbose: bool = switch("--verbose", "Show the stages' own output.")
     as_json: bool = switch("--json", OBJECT)
 
 
@@ -75,6 +117,22 @@ class ModelCommand:
     )
 
 
+@dataclass(frozen=True)
+class ReapCommand:
+    older_than: str = option(
+        "--older-than", "Leave what was heard of since: 90s, 30m, 1h, 2d.", metavar="AGE"
+    )
+    gone: tuple[str, ...] = option(
+        "--gone",
+        "End this run too: you know that its process is gone, of a container that is no more, "
+        "say. Repeatable.",
+        default=(),
+        metavar="RUN_ID",
+    )
+    dry_run: bool = switch("--dry-run", "Tell what would be done, and do nothing.")
+    as_json: bool = switch("--json", OBJECT)
+
+
 # --- of old scripts -------------------------------------------------------------------------------
 
 
@@ -87,6 +145,9 @@ class ScanCommand:
         "Add what is new to FILE (default configs/experiments.yaml); keep all that is there.",
     )
     single: bool = switch("--single", "DIR itself is the one experiment.")
+    customer: str = option("--customer", "Of every directory, whatever its name says.")
+    region: str = option("--region", "Of every directory, whatever its name says.")
+    task: str = option("--task", "Of every directory, whatever its name says: ppe, fall, fire.")
     as_json: bool = switch("--json", OBJECT)
 
 

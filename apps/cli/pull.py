@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.progress import DownloadColumn, TransferSpeedColumn
 
@@ -14,6 +15,7 @@ from guardianflow.contracts.results import RegisteredModel
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.bundle.check import (
     PREVIOUS,
+    VERSIONS,
     BundleCheck,
     check_directory,
     linked_name,
@@ -23,6 +25,9 @@ from guardianflow.support.terminal import say
 from pipelines.console import StderrProgress, print_answer
 
 from .options import PullCommand
+
+if TYPE_CHECKING:
+    from guardianflow.release.signing.minisign import PublicKey
 
 SHOWN_FILES = 20
 
@@ -37,42 +42,28 @@ def show_pull(asked: PullCommand) -> int:
         ConfigurationError: flags that don't go together.
     """
     if asked.check and not asked.model and not asked.target:
-        return check_bundles(given_path(asked.check), asked.as_json)
+        return check_bundles(given_path(asked.check), asked.as_json, trusted_key(asked))
     if asked.check or not asked.model or not asked.target:
         raise ConfigurationError(
             "pull needs a model and a directory (guardianflow pull NAME@champion --to DIR), or a "
             "directory to verify (guardianflow pull --check DIR)"
         )
-    return pull(asked.model, given_path(asked.target), asked.as_json)
-
-
-def pull(reference: str, target: Path, as_json: bool) -> int:
-    """Make the model the current bundle of `target`."""
     from pipelines.registered_models.pull import pull_model
     from pipelines.settings import load_settings
     from pipelines.wiring import connect
 
-    ports = connect(load_settings().tracking_uri)
-    with write_progress() as progress:
-        model, installed = pull_model(reference, target, ports, say=say, progress=progress)
+    key = trusted_key(asked)
+    ports, target = connect(load_settings().tracking_uri), given_path(asked.target)
+    with StderrProgress(
+        "writing",
+        (DownloadColumn(), TransferSpeedColumn()),
+        lambda done, total: f"written {done / 1e6:.1f} of {total / 1e6:.1f} MB",
+    ) as progress:
+        model, installed = pull_model(
+            asked.model, target, ports, key=key, say=say, progress=progress
+        )
     text = "\n".join(pulled_lines(model, installed))
-    print_answer(as_json, pulled_as_dict(model, installed), text)
-    return 0
-
-
-def check_bundles(target: Path, as_json: bool) -> int:
-    """Verify every file under `current`; needs no store and no network."""
-    found = check_directory(target)
-    previous = linked_name(target, PREVIOUS)
-    status = "INTACT" if found.intact else "DAMAGED"
-    whole = {"status": status, "directory": str(target), "previous": previous} | found.to_dict()
-    print_answer(as_json, whole, "\n".join(check_lines(target, found, previous)))
-    return 0 if found.intact else 1
-
-
-def pulled_as_dict(model: RegisteredModel, installed: Installed) -> dict[str, Any]:
-    """The object that --json prints."""
-    return {
+    answer = {
         "status": RunStatus.FINISHED,
         "done": installed.done,
         "model": model.display_name,
@@ -81,12 +72,45 @@ def pulled_as_dict(model: RegisteredModel, installed: Installed) -> dict[str, An
         "aliases": list(model.aliases),
         "verdict": model.tags.get(OUTCOME_TAG),
         "sha256": model.tags.get("sha256", ""),
+        "verified_key": key.key_id if key else None,
         "bundle": installed.name,
         "directory": str(installed.directory),
         "previous": installed.previous,
         "removed": list(installed.removed),
         "left_behind": list(installed.left_behind),
     }
+    print_answer(asked.as_json, answer, text)
+    return 0
+
+
+def trusted_key(asked: PullCommand) -> PublicKey | None:
+    """The key that must have signed; None where any model is taken.
+
+    Raises:
+        ConfigurationError: it can't be read.
+    """
+    from pipelines.settings import load_settings
+
+    if not (given := asked.verify_key or load_settings().verify_key):
+        return None
+    from guardianflow.release.signing.minisign import read_public_key
+
+    return read_public_key(given, given_path(given))
+
+
+def check_bundles(target: Path, as_json: bool, key: PublicKey | None = None) -> int:
+    """Verify every file under `current`; needs no store and no network."""
+    found = check_directory(target)
+    if key is not None and found.intact:
+        from guardianflow.release.signing.releases import signature_problem
+
+        if problem := signature_problem(target / VERSIONS / found.name, found, key):
+            found = replace(found, problems=(problem,))
+    previous = linked_name(target, PREVIOUS)
+    status = "INTACT" if found.intact else "DAMAGED"
+    whole = {"status": status, "directory": str(target), "previous": previous} | found.to_dict()
+    print_answer(as_json, whole, "\n".join(check_lines(target, found, previous)))
+    return 0 if found.intact else 1
 
 
 def pulled_lines(model: RegisteredModel, installed: Installed) -> list[str]:
@@ -129,12 +153,3 @@ def check_lines(target: Path, found: BundleCheck, previous: str | None) -> list[
     lines += [f"problem   {problem}" for problem in found.problems]
     lines.append("Pull the model again: a damaged bundle is replaced by a whole one")
     return lines
-
-
-def write_progress() -> StderrProgress:
-    """Bytes of the bundle as they reach the directory."""
-    return StderrProgress(
-        "writing",
-        (DownloadColumn(), TransferSpeedColumn()),
-        lambda done, total: f"written {done / 1e6:.1f} of {total / 1e6:.1f} MB",
-    )

@@ -27,7 +27,11 @@ def show_report(asked: ReportCommand) -> int:
         SourceError: an unknown run, a run without a release report.
         TrackingError: the store can't be reached.
     """
-    run_id, language = run_id_of(asked.run), asked.language
+    # Also of 'runs:/ID/report/release.html', as a version's tag has it.
+    run_id = asked.run.strip().removeprefix("runs:/").strip("/").partition("/")[0]
+    if not run_id:
+        raise ConfigurationError(f"a run must be named by its id but got '{asked.run}'")
+    language = asked.language
     target = target_of(asked.to, run_id, language)
     form = target.suffix.removeprefix(".")
     artifact = f"{FOLDER}/{report_name(language, form)}"
@@ -43,14 +47,6 @@ def show_report(asked: ReportCommand) -> int:
     }
     print_answer(asked.as_json, answer, f"release report of run {run_id}: {target}")
     return 0
-
-
-def run_id_of(run: str) -> str:
-    """'ID' of 'ID', 'runs:/ID' and 'runs:/ID/report/release.html', as a version's tag has it."""
-    run_id = run.strip().removeprefix("runs:/").strip("/").partition("/")[0]
-    if not run_id:
-        raise ConfigurationError(f"a run must be named by its id but got '{run}'")
-    return run_id
 
 
 def target_of(to: str, run_id: str, language: str) -> Path:

@@ -12,9 +12,27 @@ import click
 from guardianflow.support.terminal import write
 
 SECTIONS = {
-    "Make and measure models": ("pipeline", "train", "quant", "infer", "compare", "mot"),
-    "Decide and deploy": ("release", "report", "promote", "rollback", "pull"),
-    "Look": ("list", "models", "versions", "history", "uri", "doctor"),
+    "Look after data": ("data",),
+    "Make and measure models": (
+        "pipeline",
+        "train",
+        "quant",
+        "infer",
+        "compare",
+        "sweep",
+        "ablation",
+        "run-scenario",
+        "mot",
+        "alarms",
+    ),
+    "Decide and deploy": (*("release", "report", "sign", "promote", "rollback", "pull", "copy"),),
+    "Act on figures": ("alerts", "optimize"),
+    "Finish what was interrupted": ("resume", "sync", "reap"),
+    "Look": (
+        *("list", "models", "versions", "history", "uri", "metrics", "dashboard", "doctor"),
+        "config",
+    ),
+    "Set up machines": ("bundle-wheels", "keys"),
     "Old scripts": ("scan", "run", "wrap", "status", "migrate"),
 }
 

@@ -8,9 +8,10 @@ Which there are:
     directory_lock.py     one run at a time in a directory
 
 How a script is run untouched:
+    before_start/         its options as words, and what would stop it
     arguments.py          its command line, filled in
     environment.py        its interpreter and variables
-    quiet_ultralytics.py  copied beside it: keeps Ultralytics' own MLflow runs out
+    inside_script.py      copied beside it: keeps Ultralytics' MLflow runs out, notes files
     process.py            its process: output, signals, timeout, what it leaves running
     output_log.py         what it prints, in a file of bounded size
     git_state.py          which commit its directory is at
@@ -22,5 +23,6 @@ What it made:
 
     scan/                 reads from their code what scripts do; imports none of these modules
     live_metrics/         the numbers of a script while it runs
+    outcome/              its results outside its directory, and the error that ended it
     migrate/              a script → a draft of a Trainer and a scenario
 """

@@ -11,9 +11,10 @@ wrote the same bytes again, does not count. Data sets are neither looked into no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from guardianflow.contracts.results import sha256_of
 
@@ -61,9 +62,11 @@ class Change:
     """A file that the script wrote.
 
     Args:
-        path: below the root, with '/'.
+        path: below the root, with '/'; of a file elsewhere a path that begins with 'outside'.
         category: 'weights', 'results', 'plots', 'config' or 'files'.
-        is_new: it was not there before.
+        is_new: it was not there before, as far as is known.
+        place: the file.
+        outside: it lies elsewhere than below the root.
     """
 
     path: str
@@ -71,6 +74,13 @@ class Change:
     size: int
     mtime_ns: int
     is_new: bool
+    place: Path
+    outside: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For config/changes.json: `from` says where a file from elsewhere was."""
+        told = {key: value for key, value in vars(self).items() if key not in ("place", "outside")}
+        return told | ({"from": str(self.place)} if self.outside else {})
 
 
 @dataclass(frozen=True)
@@ -99,16 +109,25 @@ def take_snapshot(root: Path) -> Snapshot:
     return Snapshot(files, digests, tuple(skipped), taken_ns)
 
 
-def find_changes(root: Path, before: Snapshot, rules: LegacyArtifacts) -> Changes:
+def find_changes(
+    root: Path,
+    before: Snapshot,
+    rules: LegacyArtifacts,
+    outside: Sequence[tuple[FoundFile, Path]] = (),
+) -> Changes:
     """Compare the directory with what it was.
 
     A file of the same size and times is the same. With other times, its content decides where it
     was read before; a larger one that was rewritten counts as changed.
+
+    Args:
+        outside: what the script wrote elsewhere, see outcome/outside.py.
     """
     skipped: list[tuple[str, str]] = []
     found = {each.path: each for each in walk(root, lambda *said: skipped.append(said))}
     changed = [each for each in found.values() if not _is_unchanged(root, each, before)]
-    keep, left_out = _chosen(changed, rules)
+    places = {each.path: place for each, place in outside}
+    keep, left_out = _chosen([*changed, *(each for each, _ in outside)], rules, places)
     known = {path for path, _ in before.skipped}
     left_out += [(path, why) for path, why in skipped if path not in known]
     kept = tuple(
@@ -118,6 +137,8 @@ def find_changes(root: Path, before: Snapshot, rules: LegacyArtifacts) -> Change
             each.size,
             each.mtime_ns,
             each.path not in before.files,
+            places.get(each.path, root / each.path),
+            each.path in places,
         )
         for each in keep
     )
@@ -159,9 +180,9 @@ ORDER = (WEIGHTS, RESULTS, CONFIGS, PLOTS, OTHER)
 
 
 def _chosen(
-    changed: Iterable[FoundFile], rules: LegacyArtifacts
+    changed: Iterable[FoundFile], rules: LegacyArtifacts, outside: Container[str] = ()
 ) -> tuple[list[FoundFile], list[tuple[str, str]]]:
-    """Files to keep, and why others are not."""
+    """Files to keep, and why others are not; `include` speaks of the directory's own files."""
     include = [glob_pattern(each) for each in rules.include]
     exclude = [glob_pattern(each) for each in rules.exclude]
     keep: list[FoundFile] = []
@@ -169,11 +190,12 @@ def _chosen(
     room = rules.max_total_mb * 1e6
     for each in sorted(changed, key=_rank):
         path, suffix = each.path, PurePosixPath(each.path).suffix.lower()
+        named = bool(include) and path not in outside
         if any(pattern.fullmatch(path) for pattern in exclude):
             left_out.append((path, "is excluded"))
-        elif include and not any(pattern.fullmatch(path) for pattern in include):
+        elif named and not any(pattern.fullmatch(path) for pattern in include):
             left_out.append((path, "is not included"))
-        elif not include and (suffix in DATA_FILES or not category_of(path)):
+        elif not named and (suffix in DATA_FILES or not category_of(path)):
             if suffix not in (".pyc", ".py"):
                 left_out.append((path, "is of no kind that is kept; name it in artifacts.include"))
         elif each.size > rules.max_file_mb * 1e6:
@@ -190,8 +212,3 @@ def _rank(file: FoundFile) -> tuple[int, int, str]:
     """Weights first, best.pt before others, so that limits take plots before models."""
     name = PurePosixPath(file.path).stem
     return (ORDER.index(category_of(file.path) or OTHER), 0 if name == "best" else 1, file.path)
-
-
-def new_files(folder: Path, since_ns: int) -> Iterator[FoundFile]:
-    """Files of a directory outside that were written since a moment, nanoseconds since 1970."""
-    yield from (each for each in walk(folder) if each.mtime_ns >= since_ns)

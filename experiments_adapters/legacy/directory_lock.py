@@ -23,6 +23,8 @@ import psutil
 from guardianflow.contracts.errors import ConcurrentChangeError, ConfigurationError
 from guardianflow.support.locks import take_lock
 
+from .process import is_alive
+
 
 class DirectoryLock:
     """A held lock; `note` writes down who holds it, for those who come meanwhile.
@@ -101,8 +103,7 @@ def _outlived(facts: dict[str, Any]) -> bool:
     try:
         process = psutil.Process(pid)
         # The system's idea of when it was started moves a little when its clock is set.
-        same = abs(process.create_time() - started) < 2.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        return abs(process.create_time() - started) < 2.0 and is_alive(process)
     except psutil.Error:
         return False
 
@@ -112,12 +113,9 @@ def _refusal(directory: Path, facts: dict[str, Any], who: str) -> str:
     when = f" since {datetime.fromtimestamp(since):%Y-%m-%d %H:%M:%S}" if since else ""
     run = f", run {facts['run']}" if facts.get("run") else ""
     pid = facts.get(who, "unknown")
+    place = f"in {directory}: process {pid}{when}{run}."
     if who == "script_pid":
-        return (
-            f"a script still runs in {directory}: process {pid}{when}{run}. Its wrapper was ended "
-            f"without it. Wait for it, or end it: kill {pid}"
-        )
-    return (
-        f"another run is at work in {directory}: process {pid}{when}{run}. Files of two runs can't "
-        "be told apart: wait for it, or end it"
-    )
+        cure = f"Its wrapper was ended without it. Wait for it, or end it: kill {pid}"
+        return f"a script still runs {place} {cure}"
+    cure = "Files of two runs can't be told apart: wait for it, or end it"
+    return f"another run is at work {place} {cure}"

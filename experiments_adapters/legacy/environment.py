@@ -11,7 +11,7 @@ from pathlib import Path
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
 
-from . import quiet_ultralytics
+from . import inside_script
 
 # They would make mlflow inside the script write into our run, or into the launcher's.
 OURS = (
@@ -57,13 +57,25 @@ def script_environment(
     Args:
         user: as they were before we read any settings: what the user had, and nothing of ours.
         variables: of the experiment's entry; they win.
-        hook: an empty directory of ours; what keeps Ultralytics' own MLflow runs out is put there.
+        hook: an empty directory of ours; inside_script.py is put there, and notes there what is
+            written.
     """
+    environment = plain_environment(user, python, variables)
+    shutil.copyfile(inside_script.__file__, hook / "sitecustomize.py")
+    before = environment.get("PYTHONPATH", "")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(hook), before)))
+    return environment
+
+
+def plain_environment(
+    user: Mapping[str, str], python: Path, variables: Mapping[str, str]
+) -> dict[str, str]:
+    """As script_environment, without what is ours."""
     environment = {name: value for name, value in user.items() if name not in OURS}
-    shutil.copyfile(quiet_ultralytics.__file__, hook / "sitecustomize.py")
     before = variables.get("PYTHONPATH") or environment.get("PYTHONPATH") or ""
     environment |= {"PYTHONUNBUFFERED": "1", **variables}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(hook), before)))
+    if before:
+        environment["PYTHONPATH"] = before
     if python != Path(sys.executable):
         for name in ("PYTHONHOME", "VIRTUAL_ENV"):
             if name not in variables:

@@ -6,7 +6,6 @@ stopped, so these are kept; how much was left out between them is said in the fi
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
 from pathlib import Path
@@ -16,9 +15,6 @@ from guardianflow.support.secrets.redaction import redact_text
 HEAD_BYTES = 8_000_000
 TAIL_BYTES = 8_000_000
 UNFINISHED_BYTES = 1_000_000
-
-# What a terminal would have written over: a progress bar's earlier states.
-_OVERWRITTEN = re.compile(rb"[^\n]*\r(?=[^\r\n])")
 
 
 class OutputLog:
@@ -39,20 +35,12 @@ class OutputLog:
         self._tail_bytes = tail_bytes
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
-        self._cut = 0
-        self._written = 0
+        self.left_out = 0
+        """Bytes that neither the head nor the tail holds."""
+        self.written = 0
+        """Bytes written so far, those that were left out included."""
         self._lock = threading.Lock()
         self._file = path.open("wb", buffering=0)  # what a full disk refuses is not tried again
-
-    @property
-    def written(self) -> int:
-        """Bytes written so far, those that were left out included."""
-        return self._written
-
-    @property
-    def left_out(self) -> int:
-        """Bytes that neither the head nor the tail holds."""
-        return self._cut
 
     def write(self, data: bytes) -> None:
         """Append whole lines; what no longer fits between head and tail is forgotten, oldest first.
@@ -63,7 +51,7 @@ class OutputLog:
             "utf-8", "surrogateescape"
         )
         with self._lock:
-            self._written += len(data)
+            self.written += len(data)
             if self._head_room > 0:
                 head, data = data[: self._head_room], data[self._head_room :]
                 self._head_room -= len(head)
@@ -74,7 +62,7 @@ class OutputLog:
             while self._tail and self._tail_size - len(self._tail[0]) >= self._tail_bytes:
                 oldest = self._tail.popleft()
                 self._tail_size -= len(oldest)
-                self._cut += len(oldest)
+                self.left_out += len(oldest)
 
     def copy_to(self, target: Path) -> int:
         """Write what is kept so far to another file; returns its size, bytes."""
@@ -94,15 +82,15 @@ class OutputLog:
             while data:
                 data = data[self._file.write(data) :]
         except OSError:
-            self._cut += len(data)
+            self.left_out += len(data)
             self._head_room = 0
 
     def _end(self) -> bytes:
         if self._file.closed:
             return b""
         said = b""
-        if self._cut:
-            said = f"\n[… {self._cut / 1e6:.1f} MB of output left out here …]\n".encode()
+        if self.left_out:
+            said = f"\n[… {self.left_out / 1e6:.1f} MB of output left out here …]\n".encode()
         return said + b"".join(self._tail)
 
 
@@ -114,25 +102,44 @@ class LineAssembler:
     """
 
     def __init__(self) -> None:
-        self._unfinished = b""
+        self._pieces: list[bytes] = []
+        self._size = 0
 
     def add(self, data: bytes) -> bytes:
         """The lines that `data` completes, each with its newline; empty where it ends none."""
-        text = self._unfinished + data
-        whole, newline, self._unfinished = text.rpartition(b"\n")
-        if b"\r" in self._unfinished[:-1]:
-            self._unfinished = _OVERWRITTEN.sub(b"", self._unfinished)
-        if len(self._unfinished) > UNFINISHED_BYTES:
-            whole, newline, self._unfinished = whole + newline, self._unfinished, b""
-        return _last_states(whole + newline)
+        whole, newline, rest = data.rpartition(b"\n")
+        lines = self._taken() + whole + newline if newline else b""
+        self._keep(rest)
+        if b"\r" in rest:
+            self._keep(_last_state(self._taken()))
+        if self._size > UNFINISHED_BYTES:
+            lines += self._taken()
+        return _last_states(lines)
 
     def rest(self) -> bytes:
         """The unfinished last line, ended; empty where there is none."""
-        rest, self._unfinished = self._unfinished, b""
+        rest = self._taken()
         return _last_states(rest + b"\n") if rest else b""
+
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._size += len(piece)
+
+    def _taken(self) -> bytes:
+        """The unfinished line; joined once, however many pieces it came in."""
+        line = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        return line
 
 
 def _last_states(lines: bytes) -> bytes:
+    """Lines as a terminal shows them at last: what was written over is left out."""
     if b"\r" not in lines:
         return lines
-    return _OVERWRITTEN.sub(b"", lines.replace(b"\r\n", b"\n"))
+    return b"\n".join(_last_state(line.rstrip(b"\r")) for line in lines.split(b"\n"))
+
+
+def _last_state(line: bytes) -> bytes:
+    """The part behind the last carriage return that something follows."""
+    return line[line.rfind(b"\r", 0, len(line.rstrip(b"\r"))) + 1 :]

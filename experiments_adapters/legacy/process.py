@@ -31,6 +31,7 @@ from guardianflow.contracts.errors import ConfigurationError, signal_name
 from guardianflow.support.child_processes import end_group, wait_for
 from guardianflow.support.stop_signals import NotedSignals
 
+from .outcome.last_error import LastError
 from .output_log import LineAssembler, OutputLog
 
 MARK = "GUARDIANFLOW_WRAPPED"
@@ -74,6 +75,7 @@ class ScriptResult:
         interrupted_by: 'SIGINT', 'SIGTERM' or 'SIGHUP', where we were told to stop; else ''.
         timed_out: it was ended because its time was up.
         left_running: processes that it had started and we ended: 'PID name'.
+        last_error: the exception or last line that it printed; '' where it ended well.
     """
 
     returncode: int
@@ -81,6 +83,7 @@ class ScriptResult:
     interrupted_by: str = ""
     timed_out: bool = False
     left_running: tuple[str, ...] = ()
+    last_error: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -100,8 +103,12 @@ class ScriptResult:
             return f"it was interrupted by {self.interrupted_by}"
         if name := signal_name(self.returncode) if self.returncode < 0 else "":
             hint = ". The kernel does so when memory runs out" if name == "SIGKILL" else ""
-            return f"it was ended by {name}{hint}"
-        return f"it ended with exit code {self.returncode}" if self.returncode else ""
+            return f"it was ended by {name}{hint}{self._said}"
+        return f"it ended with exit code {self.returncode}{self._said}" if self.returncode else ""
+
+    @property
+    def _said(self) -> str:
+        return f": {self.last_error}" if self.last_error else ""
 
 
 def run_script(
@@ -149,15 +156,16 @@ def run_script(
             wait_for(process)
             seconds = time.monotonic() - began
             streams.drain(DRAIN_S)
-            left = _end_left_running(process.pid, mark, grace_s=2.0)
+            left = end_marked(MARK, mark, process.pid)
             streams.drain(DRAIN_S)
             streams.close()
+            said = "" if timed_out or signals.first else streams.last_error(process.returncode)
         except BaseException:
             end_group(process.pid)
             wait_for(process)
-            _end_left_running(process.pid, mark, grace_s=0.5)
+            end_marked(MARK, mark, process.pid, grace_s=0.5)
             raise
-    return ScriptResult(process.returncode, seconds, signals.first, timed_out, left)
+    return ScriptResult(process.returncode, seconds, signals.first, timed_out, left, said)
 
 
 def _start(command: ScriptCommand, mark: str) -> subprocess.Popen[bytes]:
@@ -200,12 +208,14 @@ class _Streams:
         terminal: bool,
     ) -> None:
         self._log, self._listeners = log, listeners
+        self._last_error = LastError()
         self._read_at, self._read_bytes = 0.0, 0
         self._selector = selectors.DefaultSelector()
         for pipe, own in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, _Pipe(own if terminal else None))
+            state = _Pipe(own if terminal else None, is_error=pipe is process.stderr)
+            self._selector.register(pipe, selectors.EVENT_READ, state)
 
     def pump(self, wait_s: float) -> bool:
         """Hand on what is there, waiting for it at most so long; False once both pipes ended."""
@@ -229,7 +239,7 @@ class _Streams:
             if not data:
                 self._selector.unregister(pipe)
                 pipe.close()
-            self._hand_on(lines)
+            self._hand_on(lines, key.data)
         return bool(self._selector.get_map())
 
     def drain(self, limit_s: float) -> None:
@@ -242,14 +252,19 @@ class _Streams:
 
     def close(self) -> None:
         for key in list((self._selector.get_map() or {}).values()):
-            self._hand_on(key.data.take(b""))
+            self._hand_on(key.data.take(b""), key.data)
             pipe: Any = key.fileobj
             pipe.close()
         self._selector.close()
 
-    def _hand_on(self, lines: bytes) -> None:
+    def last_error(self, returncode: int) -> str:
+        """Why it ended, as it printed that; '' for one that ended well."""
+        return self._last_error.found(only_errors=returncode < 0) if returncode else ""
+
+    def _hand_on(self, lines: bytes, pipe: _Pipe) -> None:
         if lines:
             self._log.write(lines)
+            self._last_error.feed(lines, is_error=pipe.is_error)
             for listener in self._listeners:
                 listener(lines)
 
@@ -257,7 +272,8 @@ class _Streams:
 class _Pipe:
     """One of the two: its decoder, its unfinished line, the terminal's side of it."""
 
-    def __init__(self, own: TextIO | None) -> None:
+    def __init__(self, own: TextIO | None, *, is_error: bool) -> None:
+        self.is_error = is_error
         self._own = own
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._assembler = LineAssembler()
@@ -310,21 +326,27 @@ class _Ending:
             end_group(self._group)
 
 
-def _end_left_running(group: int, mark: str, grace_s: float) -> tuple[str, ...]:
-    """End what the script started and did not end: a daemon outside its group as well."""
-    left = list(_marked(group, mark))
+def end_marked(
+    variable: str, mark: str, group: int | None = None, grace_s: float = 2.0
+) -> tuple[str, ...]:
+    """End every process whose environment has this mark, a daemon too, and those of a group.
+
+    Returns:
+        'PID name' of each.
+    """
+    left = list(_marked(variable, mark, group))
     names = tuple(f"{each.pid} {_name(each)}" for each in left)
     for ask in (psutil.Process.terminate, psutil.Process.kill):
         for each in left:
             with contextlib.suppress(psutil.Error):
                 ask(each)
         deadline = time.monotonic() + grace_s
-        while (left := [each for each in left if _is_alive(each)]) and time.monotonic() < deadline:
+        while (left := [each for each in left if is_alive(each)]) and time.monotonic() < deadline:
             time.sleep(0.02)
     return names
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Whether it still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -332,14 +354,13 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def _marked(group: int, mark: str) -> Iterator[psutil.Process]:
-    """Living processes of the group, and those that carry the script's mark."""
+def _marked(variable: str, mark: str, group: int | None) -> Iterator[psutil.Process]:
     own = os.getpid()
     for process in psutil.process_iter():
         try:
             if process.pid == own or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if os.getpgid(process.pid) == group or process.environ().get(MARK) == mark:
+            if os.getpgid(process.pid) == group or process.environ().get(variable) == mark:
                 yield process
         except (psutil.Error, OSError):  # another user's, or gone
             continue

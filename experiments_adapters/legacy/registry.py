@@ -22,6 +22,7 @@ from guardianflow.contracts.errors import ConfigurationError, Problem
 from guardianflow.contracts.given import given_path
 from guardianflow.support.secrets.redaction import learn_mapping
 from guardianflow.support.suggestions import did_you_mean
+from guardianflow.support.text.spelling import nfc, spelled_on_disk
 from scenario import SiteConfig, TaskConfig
 from scenario import fields as kind
 from scenario.explain import explain
@@ -41,7 +42,6 @@ from .registry_schema import (
     LegacyTask,
     ScriptType,
     TimeLimit,
-    check_no_twins,
     seconds_of,
 )
 from .scan import FoundDirectories, scan_directories
@@ -93,13 +93,14 @@ class LegacyExperiment(Section):
         """
         self._refuse_todos(path=self.path)
         path = given_path(expand(self.path, f"{self._label('path')}"))
-        return Path(os.path.abspath((self._home or Path.cwd()) / path))  # noqa: PTH100 - keeps links
+        whole = os.path.abspath((self._home or Path.cwd()) / path)  # noqa: PTH100 - keeps links
+        return spelled_on_disk(Path(whole))
 
     @property
     def run_directory(self) -> Path:
         """Where its scripts run: `working_dir`, relative to the directory."""
         inner = given_path(expand(self.working_dir, self._label("working_dir")))
-        return Path(os.path.abspath(self.directory / inner))  # noqa: PTH100
+        return spelled_on_disk(Path(os.path.abspath(self.directory / inner)))  # noqa: PTH100
 
     @property
     def timeout_s(self) -> float | None:
@@ -202,7 +203,16 @@ class LegacyExperiment(Section):
 
     def _script_of_version(self, script_type: ScriptType, version: str) -> Path:
         scripts = self.scripts(script_type)
-        found = [path for path in scripts if same_version(version, path.name)]
+        found = (
+            [path for path in scripts if same_version(version, path.name)]
+            or [
+                path  # exp_v2/train.py
+                for path in scripts
+                if any(
+                    same_version(version, f) for f in path.relative_to(self.directory).parts[:-1]
+                )
+            ]
+        )
         if len(found) == 1:
             return found[0]
         names = [path.relative_to(self.directory).as_posix() for path in found or scripts]
@@ -223,9 +233,7 @@ class LegacyExperiment(Section):
                 f"the directory of {self.name} must exist but there is no {directory}; mend "
                 f"{self._label('path')}"
             )
-        asked = directory / given_path(script)
-        if not asked.exists():
-            asked = directory / unicodedata.normalize("NFD", script)  # as macOS wrote it
+        asked = spelled_on_disk(directory / given_path(script))
         if not asked.resolve().is_relative_to(directory.resolve()):
             raise ConfigurationError(
                 f"the script must lie inside {directory} but got {script}; only scripts of the "
@@ -261,7 +269,7 @@ class RegistryFile(Section):
 
     experiments: Annotated[
         dict[ExperimentName, LegacyExperiment],
-        BeforeValidator(check_no_twins),
+        BeforeValidator(kind.check_no_twins),
         BeforeValidator(kind.null_is_empty),
         kind.Expected("a mapping of names to experiments"),
     ] = Field(default_factory=dict)
@@ -287,7 +295,7 @@ class ExperimentRegistry:
 
     def get(self, name: str) -> LegacyExperiment:
         """One experiment by name. Raises ConfigurationError with the nearest name."""
-        found = self._by_name.get(unicodedata.normalize("NFC", name))
+        found = self._by_name.get(nfc(name))
         if found is None:
             inside = f" in {self.file}" if self.file else ""
             hint = did_you_mean(name, self._by_name) or (
@@ -300,7 +308,7 @@ class ExperimentRegistry:
         return list(self)
 
     def find_by_customer(self, customer: str) -> list[LegacyExperiment]:
-        wanted = unicodedata.normalize("NFC", customer)
+        wanted = nfc(customer)
         return [each for each in self if each.site.customer == wanted]
 
     @staticmethod
@@ -354,8 +362,8 @@ def expand(text: str, what: str) -> str:
     def value_of(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         value = os.environ.get(name)
-        if value is None and name == "EXPERIMENTS_BASE":
-            value = DEFAULT_BASE
+        if name == "EXPERIMENTS_BASE":
+            value = value or DEFAULT_BASE
         if value is None:
             raise ConfigurationError(
                 f"{what} names the variable {name}, which is not set; set it, or write the path out"

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError, Problem
+from guardianflow.support.files import whole_file
 from scenario.files import read_scenario_text
 from scenario.yaml_tree import KeyPath, Place, read_document
 
 from .registry import KIND, MAX_BYTES, ExperimentRegistry, LegacyExperiment, parse_registry
 from .registry_schema import SCRIPT_TYPES, ScriptType
-from .scan.results import FoundDirectories, FoundDirectory, FoundEntry, is_todo
+from .scan.results import FoundDirectories, FoundDirectory, is_todo
 from .scan.versions import matches, patterns_for
 from .scan.write import SUM, entries_of, entry_text, patterns_line, sum_of, to_yaml
 
@@ -86,14 +86,16 @@ def updated_text(text: str, scan: FoundDirectories, file: Path) -> tuple[str, Ch
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    places = _places(text, file)
+    places = read_document(text, str(file), KIND).places
     entries = _entries(places)
     if entries:
         _refuse_braces(lines, places["experiments",].value, file)
     edits: list[tuple[int, int, list[str]]] = []  # first line, lines replaced, new lines
     extended: set[str] = set()
-    by_path = {_real(each.directory): each for each in registry if not is_todo(each.path)}
-    found = {_real(each.path): each for each in scan.directories}
+    by_path = {
+        os.path.realpath(each.directory): each for each in registry if not is_todo(each.path)
+    }
+    found = {os.path.realpath(each.path): each for each in scan.directories}
     for path, entry in by_path.items():
         key = entries[entry.name]
         edits += _mark_gone(lines, places[key].key[0] - 1, path, entry, changes)
@@ -102,7 +104,7 @@ def updated_text(text: str, scan: FoundDirectories, file: Path) -> tuple[str, Ch
             longer = _extend(lines, written, entry, found[path], changes)
             edits += longer
             extended |= {entry.name} if longer else set()
-    fresh = [each for each in entries_of(scan) if _real(each.path) not in by_path]
+    fresh = [each for each in entries_of(scan) if os.path.realpath(each.path) not in by_path]
     taken = {each.name for each in registry}
     for each in [each for each in fresh if each.name in taken]:
         changes.notes.append(
@@ -129,28 +131,19 @@ def write_atomically(file: Path, text: str) -> None:
     target = file.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        with whole_file(target) as unfinished:
+            unfinished.touch(0o600)  # it may hold secrets
+            with unfinished.open("w", encoding="utf-8", newline="") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-            mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            unfinished.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
     except OSError as error:
         message = f"can't be written: {error.strerror or error}"
         raise ConfigurationError(Problem(message, str(file))) from error
 
 
 # --- edits --------------------------------------------------------------------------------------
-
-
-def _places(text: str, file: Path) -> dict[KeyPath, Place]:
-    return read_document(text, str(file), KIND).places
 
 
 def _entries(places: dict[KeyPath, Place]) -> dict[str, KeyPath]:
@@ -214,7 +207,8 @@ def _extend(
         point = getattr(entry.entry_points, kind)
         label = f"{entry.name}: {kind}"
         if point is None:
-            changes.notes.append(f"{label} has no entry point; the scan found {_first(proposed)}")
+            has = proposed.default or "notebooks"
+            changes.notes.append(f"{label} has no entry point; the scan found {has}")
             continue
         named = [*point.patterns, *([point.default] if point.default else [])]
         missing = [
@@ -245,7 +239,7 @@ def _untouched(line: str, patterns: tuple[str, ...]) -> bool:
 
 def _append(text: str, fresh: list[FoundDirectory], file: Path) -> str:
     """The text with new entries behind the last one."""
-    places = _places(text, file)
+    places = read_document(text, str(file), KIND).places
     lines = text.splitlines(keepends=True)
     if entries := _entries(places):
         indent = places[next(iter(entries.values()))].key[1] - 1
@@ -285,11 +279,3 @@ def _check(
             Problem(f"can't be updated without changing {', '.join(lost) or 'it'}; its layout is "
                     "unusual: add the new entries by hand from a scan to another -o", str(file))
         )  # fmt: skip
-
-
-def _first(entry: FoundEntry) -> str:
-    return entry.default or "notebooks"
-
-
-def _real(path: Path | str) -> str:
-    return os.path.realpath(path)

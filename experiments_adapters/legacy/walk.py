@@ -55,7 +55,7 @@ def walk(root: Path, skipped: Callable[[str, str], None] | None = None) -> Itera
             tell(folder or ".", f"can't be read: {exc.strerror}")
             continue
         names = {entry.name for entry in listed}
-        pictures = [name for name in names if _suffix(name) in IMAGES]
+        pictures = [name for name in names if name[name.rfind(".") :].lower() in IMAGES]
         if len(pictures) > IMAGES_OF_A_DATA_SET:
             tell(folder or ".", f"holds {len(pictures)} pictures: a data set, not plots")
             crowd = set(pictures)
@@ -78,8 +78,9 @@ def walk(root: Path, skipped: Callable[[str, str], None] | None = None) -> Itera
                 continue
 
 
-def _suffix(name: str) -> str:
-    return name[name.rfind(".") :].lower()
+def is_passed_by(name: str) -> bool:
+    """Whether a directory of this name is not looked into: machinery or data."""
+    return name in MACHINERY or name.lower() in DATA_DIRECTORIES
 
 
 def _why_not(entry: os.DirEntry[str], beside: set[str]) -> str | None:

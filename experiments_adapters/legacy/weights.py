@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,12 @@ from .changes import WEIGHTS, Change
 
 TRAINED = (".pt",)
 EXPORTED = (".onnx", ".xml", ".engine")
+PUBLISHED = re.compile(
+    r"(?:yolo(?:v?\d+|e-v?\d+)[a-z]?(?:6|u|6u)?(?:-(?:seg|cls|pose|obb|world|worldv2|oiv7|tiny))*|"
+    r"rtdetr-[lx]|yolo_nas_[sml]|mobile_sam|sam(?:2(?:\.1)?)?_[tsbl]|FastSAM-[sx])\.pt",
+    re.I,
+)
+"""Names of the weights that Ultralytics' assets, YOLOv5's and others' releases carry."""
 SIZE_NAMES = ("imgsz", "img_size", "image_size", "input_size", "img")
 
 
@@ -18,14 +25,20 @@ def best_weights(changes: Sequence[Change], script_type: str) -> Change | None:
     """The detector of a train or quant run; None where it wrote none.
 
     A training's is a .pt named best, else another that is not 'last' or of one epoch, else the
-    last; a quantisation's is an exported file. Among equals the newest counts.
+    last; a quantisation's is an exported file. Among equals the newest counts. Weights that
+    Ultralytics publishes under their own name were downloaded, to begin with or to try AMP.
     """
-    weights = [each for each in changes if each.category == WEIGHTS]
+    weights = [each for each in changes if each.category == WEIGHTS and not is_published(each)]
     exported = [each for each in weights if _suffix(each) in EXPORTED and _has_pair(each, weights)]
     trained = [each for each in weights if _suffix(each) in TRAINED]
     first, second = (exported, trained) if script_type == "quant" else (trained, exported)
     found = first or second
     return max(found, key=lambda each: (_standing(each), each.mtime_ns), default=None)
+
+
+def is_published(change: Change) -> bool:
+    """Whether a file has the name of weights that anybody can download."""
+    return PUBLISHED.fullmatch(PurePosixPath(change.path).name) is not None
 
 
 def input_size_beside(weights: Path) -> int | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardianflow.backends.catalogue import device_names
+from guardianflow.backends.catalogue import device_for
+from guardianflow.backends.hardware import no_such_gpu
+from guardianflow.contracts.backends import SOURCE
 from guardianflow.contracts.errors import Problem, Problems, ScenarioError
+from guardianflow.contracts.system import gpu_list
 from guardianflow.support.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 # Heads whose raw output is one of the two that GuardianFlow's detectors speak.
 DETECTION_HEADS = ("Detect", "v10Detect")
-OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "auto": "auto"}
 # Ultralytics' names for what a scenario says in words of its own. As an option they would make
 # the run's recorded parameters untrue, so they are refused.
 SAID_ELSEWHERE = {
@@ -32,6 +36,8 @@ SAID_ELSEWHERE = {
     "device": "environment.device",
     "seed": "environment.seed",
 }
+CPU_RANKS_VARIABLE = "GUARDIANFLOW_TRY_CPU_RANKS"
+"""How many processes share a training on the CPU: to try that where there are no GPUs."""
 _NOT_TO_BE_SET = ("project", "name", "save_dir", "exist_ok", "resume", "mode", "task", "cfg")
 
 
@@ -63,7 +69,6 @@ def plan_training(
         "epochs": training.epochs,
         "batch": training.batch_size,
         "imgsz": model.input_size,
-        "lr0": training.learning_rate,
         "optimizer": OPTIMIZERS.get(training.optimizer, training.optimizer),
         "cos_lr": training.scheduler == "cosine",
         "patience": training.early_stopping,
@@ -72,9 +77,12 @@ def plan_training(
         "plots": True,
         "save_dir": str(save_dir),
     }
+    if training.optimizer != "auto":
+        arguments["lr0"] = training.learning_rate
     if training.scheduler == "constant":
         arguments["lrf"] = 1.0  # the linear scheduler, going from lr0 to lr0
     _add_options(arguments, training.options, training.scheduler, problems)
+    _check_shares(arguments, problems)
     if problems:
         raise ScenarioError(problems)
     return source, arguments
@@ -151,27 +159,51 @@ def _device(name: object, problems: Problems) -> str:
     """Ultralytics' name of the device. Where a model shall run later does not bind training."""
     import torch
 
-    text = str(name)
+    text = device_for(str(name), SOURCE)
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if text in ("auto", *device_names(), "None", ""):
+    if text in ("auto", "None", ""):
         return "0" if gpus else "cpu"
     if text in ("cpu", "mps"):
         return text
     text = "0" if text == "cuda" else text.removeprefix("cuda:")
+    several = gpu_list(text)
     fault = ""
-    if "," in text:
-        fault = (
-            f"names several GPUs ('{name}'), but Ultralytics trains on several in processes of "
-            "its own that report no metrics; name one, e.g. '0'"
-        )
-    elif not text.isdigit():
-        fault = f"must be auto, cpu, cuda or a GPU's number but is '{name}'"
-    elif int(text) >= gpus:
-        there = f"has GPUs 0 to {gpus - 1}" if gpus else "has no GPU that torch can use"
-        fault = f"is '{name}', but this machine {there}; use auto"
+    if len(set(several)) < len(several):
+        fault = f"must name each GPU once but is '{name}'"
+    elif not several and not text.isdecimal():
+        fault = f"must be auto, cpu, cuda, a GPU's number or several ('0,1') but is '{name}'"
+    elif max(several or [int(text)]) >= gpus:
+        fault = no_such_gpu(str(name), gpus)
     if fault:
         problems.add(fault, "environment.device")
-    return text
+    return ",".join(map(str, several)) or text
+
+
+def ranks_of(device: str) -> tuple[str, ...]:
+    """The devices of a training, one for each of its processes: '0,1' → ('0', '1').
+
+    Args:
+        device: in Ultralytics' words.
+    """
+    count = os.environ.get(CPU_RANKS_VARIABLE, "")
+    if device == "cpu" and count.isdecimal():
+        return (device,) * max(int(count), 1)
+    return tuple(map(str, gpu_list(device))) or (device,)
+
+
+def _check_shares(arguments: Mapping[str, Any], problems: Problems) -> None:
+    """What several processes can't share out evenly: Ultralytics would leave the rest out."""
+    count, batch = len(ranks_of(arguments["device"])), arguments["batch"]
+    if batch % count:
+        below = batch // count * count
+        near = f"{below} or {below + count}" if below else str(count)
+        problems.add(
+            f"must be a multiple of {count}, as each of the {count} devices takes its share, but "
+            f"is {batch}; the nearest is {near}",
+            "training.batch_size",
+        )
+    if count > 1 and arguments.get("rect"):
+        problems.add("must be false on several GPUs", "training.options.rect")
 
 
 def _add_options(

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments_adapters.ultralytics_isolation import ultralytics_at_work
-from guardianflow.backends.catalogue import device_names
-from guardianflow.contracts.errors import ConfigurationError, TrainerError
+from guardianflow.backends.catalogue import device_for
+from guardianflow.contracts.backends import SOURCE
+from guardianflow.contracts.errors import ConfigurationError, NonFiniteLossError, TrainerError
 
 if TYPE_CHECKING:
     import torch
@@ -101,9 +102,10 @@ def finetune(
     Raises:
         ConfigurationError: the device is not there.
         NoTimeToTrainError: after the first steps: all of it would take longer than `seconds`.
-        TrainerError: the loss is no number any more, or what Ultralytics raised, with its words.
+        NonFiniteLossError: the loss is no number any more.
+        TrainerError: what Ultralytics raised, with its words.
     """
-    with ultralytics_at_work("quantisation-aware training"), _seeded(settings.seed):
+    with ultralytics_at_work("quantisation-aware training"), seeded(settings.seed):
         return _Finetuning(network, detector, data_yaml, settings, on_epoch_end).run()
 
 
@@ -119,7 +121,7 @@ class _Finetuning:
         import torch
 
         self._settings, self._listener = settings, on_epoch_end
-        self._device = _device(settings.device)
+        self._device = device_of(settings.device)
         self._network = network.to(self._device)
         self._criterion = _criterion(detector.to(self._device), settings)
         self._head = detector.model[-1]
@@ -131,7 +133,7 @@ class _Finetuning:
         )
         steps = settings.epochs * len(self._loader)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._optimizer, lambda step: _cosine(step / max(1, steps))
+            self._optimizer, lambda step: cosine(step / max(1, steps))
         )
         self._steps, self._done = steps, 0
         self._timed_from = 0.0
@@ -172,7 +174,7 @@ class _Finetuning:
         loss = total.sum()
         value = float(loss.detach()) / len(images)
         if not math.isfinite(value):
-            raise TrainerError(
+            raise NonFiniteLossError(
                 f"quantisation-aware training broke down: in epoch {epoch} the loss became "
                 f"{value}. Lower quantization.qat.learning_rate "
                 f"(it is {self._settings.learning_rate:g}); nothing was kept"
@@ -254,15 +256,15 @@ def _loader(data_yaml: Path, detector: Any, settings: FinetuneSettings) -> Any:
     )
 
 
-def _cosine(done: float) -> float:
+def cosine(done: float) -> float:
     return LAST_SHARE + (1 - LAST_SHARE) * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
     import torch
 
     there = torch.cuda.is_available()
-    if name in ("auto", *device_names()):
+    if device_for(name, SOURCE) == "auto":
         return torch.device("cuda:0" if there else "cpu")
     text = f"cuda:{name}" if name.isdigit() else name
     if text.startswith("cuda") and not there:
@@ -274,7 +276,7 @@ def _device(name: str) -> torch.device:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Fixed randomness inside, the caller's own afterwards."""
     import numpy as np
     import torch

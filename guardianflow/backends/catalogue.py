@@ -25,7 +25,7 @@ from ..contracts.errors import (
     MissingDependencyError,
 )
 from ..contracts.ports import Backend, Session
-from ..contracts.quantisation import PRESETS
+from ..contracts.quantisation import ACTIVATIONS, PRESETS
 from ..contracts.results import DetectorPackage, ExportRequest
 from ..support.suggestions import did_you_mean
 
@@ -69,6 +69,7 @@ OURS = (
         install="pip install onnx onnxruntime onnxslim",
         hardware=("cpu", "cuda"),
         recipe_exporter=(".onnx.recipes", "OnnxRecipeExporter"),
+        activations=ACTIVATIONS,
         reader=(".weights.weight_files", "read_onnx"),
     ),
     BackendInfo(
@@ -83,6 +84,7 @@ OURS = (
         install="pip install openvino nncf",
         is_device=True,
         recipe_exporter=(".openvino.recipes", "OpenvinoRecipeExporter"),
+        activations=ACTIVATIONS,
         presets=PRESETS,
         reader=(".weights.weight_files", "read_xml"),
     ),
@@ -168,8 +170,18 @@ def backend_info(name: str) -> BackendInfo:
 
 
 def device_for(device: str, backend: str) -> str:
-    """`environment.device` for one backend; the name of another backend is no device there."""
-    return "auto" if device in device_names() and device != backend else device
+    """`environment.device` for one backend; another backend, or a device of its, is none there."""
+    owner = device.partition(":")[0]
+    return "auto" if owner in device_names() and owner != backend else device
+
+
+def own_device(device: str) -> tuple[str, str]:
+    """The backend that a device belongs to and its name there: 'openvino:GPU' → openvino, GPU.
+
+    ('', '') for any other device.
+    """
+    owner, _, name = device.partition(":")
+    return (owner, name) if name and owner in device_names() else ("", "")
 
 
 def load(place: tuple[str, ...]) -> Any:
@@ -238,17 +250,11 @@ def check_request(info: BackendInfo, request: ExportRequest) -> None:
         ConfigurationError: words that mean nothing here; all of them at once.
         BackendUnavailableError: they mean something this backend can't do; names what it can.
     """
-    problems = [
-        unknown(field, value, choices)
-        for field, value, choices in (
-            ("precision", request.precision, PRECISIONS),
-            ("method", request.method, METHODS),
-            ("calibration_method", request.calibration_method, CALIBRATION_METHODS),
-        )
-        if value not in choices
-    ]
-    if problems:
-        raise ConfigurationError(problems)
+    check_words(
+        ("precision", request.precision, PRECISIONS),
+        ("method", request.method, METHODS),
+        ("calibration_method", request.calibration_method, CALIBRATION_METHODS),
+    )
     if request.precision == "int8" and request.method == "qat":
         raise BackendUnavailableError(
             no_training(info.name)
@@ -313,6 +319,17 @@ def runtime_of(backend: str) -> BackendRuntime:
 def _installed_opencv() -> str:
     installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
     return next((n for n in OPENCV_DISTRIBUTIONS if n in installed), HEADLESS_OPENCV)
+
+
+def check_words(*asked: tuple[str, str, Sequence[str]]) -> None:
+    """Raises ConfigurationError for words that are not among their choices; all of them at once.
+
+    Args:
+        asked: field, word and choices of each.
+    """
+    problems = [unknown(*each) for each in asked if each[1] not in each[2]]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def unknown(field: str, value: str, choices: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from ..support.files import whole_directory
 from ..support.foreign_libraries import environment as environment
 from ..support.foreign_libraries import loggers_to_log as loggers_to_log
 from ..support.foreign_libraries import prints_to_log as prints_to_log
+from ..support.large_libraries import importing
 
 
 def require(module: str, needed_for: str, install: str) -> Any:
@@ -33,7 +34,8 @@ def require(module: str, needed_for: str, install: str) -> Any:
         BackendUnavailableError: it is, and can't be loaded.
     """
     try:
-        return importlib.import_module(module)
+        with importing():
+            return importlib.import_module(module)
     except ModuleNotFoundError as exc:
         if exc.name != module.partition(".")[0]:
             raise BackendUnavailableError(

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ..contracts.errors import BackendUnavailableError
-from ..contracts.system import visible_gpus
+from ..contracts.system import gpu_list, visible_gpus
 
 CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -101,6 +101,29 @@ def cuda_index(device: str) -> int | None:
     if not found:
         return None
     return int(found.group(1) or found.group(2) or 0)
+
+
+def missing_gpu(device: str) -> str:
+    """What is wrong with asking for these GPUs here; '' where they are there, or none is asked for.
+
+    NVIDIA's own counters are asked first: CUDA, once asked, no longer sees what a user's code sets
+    in CUDA_VISIBLE_DEVICES.
+    """
+    index = max(gpu_list(device), default=cuda_index(device))
+    if index is None or index < len(gpu_names()):
+        return ""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return no_such_gpu(device, count) if index >= count else ""
+
+
+def no_such_gpu(device: str, count: int) -> str:
+    """The end of a message about environment.device on a machine with so many GPUs."""
+    there = f"has GPUs 0 to {count - 1}" if count > 1 else "has one GPU, 0"
+    if not count:
+        there = "has no GPU that torch can use"
+    return f"is '{device}', but this machine {there}; use auto"
 
 
 def torch_device(device: str, own_name: str) -> str:

@@ -31,8 +31,10 @@ CALIBRATION_TABLE = "calibration.cache"
 MAX_BATCH = 32
 WORKSPACE_BYTES = 4 << 30
 FINGERPRINT = ("tensorrt_version", "gpu_name", "gpu_capability", "gpu_driver")
-# The last generation with precision flags and calibrators; 11 takes quantised graphs alone.
-SUPPORTED_MAJOR = 10
+# The last generation with precision flags and calibrators.
+CALIBRATED = 10
+# Takes every precision from the graph: float16 layers, and Q/DQ pairs for int8.
+EXPLICIT = 11
 
 
 class TensorrtBackend(BaseBackend):
@@ -43,26 +45,32 @@ class TensorrtBackend(BaseBackend):
     libraries = ("torch", "ultralytics", "onnx", "onnxslim", "tensorrt")
 
     def _check_able(self, request: ExportRequest) -> None:
-        _check_version(_library())
-        if request.precision == "int8" and request.calibration_method == "percentile":
+        generation = _generation(_library())
+        percentile = request.precision == "int8" and request.calibration_method == "percentile"
+        if percentile and generation == CALIBRATED:
             raise BackendUnavailableError(
-                "TensorRT has no percentile calibrator; set quantization.calibration_method to "
-                "'entropy' or 'minmax'"
+                f"TensorRT {CALIBRATED} has no percentile calibrator; set "
+                "quantization.calibration_method to 'entropy' or 'minmax'"
             )
         torch_device("cuda", self.name)
 
     def _write(self, job: ExportJob) -> dict[str, str]:
         """Build an engine for batches of 1 to 32.
 
-        int8 calibrates with TensorRT's entropy ('entropy') or min-max ('minmax') calibrator and
-        keeps the calibration table in the package; the detection tail stays float32. TensorRT
-        10.1 and later call calibrators deprecated in favour of quantised graphs and 11 has none,
-        so another generation is refused.
+        TensorRT 10: int8 calibrates with its entropy ('entropy') or min-max ('minmax') calibrator
+        and keeps the calibration table in the package. TensorRT 11 has neither calibrators nor
+        precision flags: it gets a graph that says all, see `explicit_graph`. The detection tail
+        stays float32 in both. Another generation is refused.
         """
         tensorrt, graph = _library(), job.scratch / "float.onnx"
+        generation = _generation(tensorrt)
         interchange.to_onnx(job.source, graph)
         with exporting.foreign_errors(f"building the TensorRT {job.request.precision} engine"):
-            facts = _build(tensorrt, graph, job)
+            if generation == EXPLICIT:
+                graph, facts = explicit_graph(graph, job)
+                _build(tensorrt, graph, job, generation)
+            else:
+                facts = _build(tensorrt, graph, job, generation)
         return facts | fingerprint(tensorrt)
 
     def _open(
@@ -96,12 +104,38 @@ def _library() -> Any:
     return tensorrt
 
 
-def _check_version(tensorrt: Any) -> None:
-    if int(tensorrt.__version__.partition(".")[0]) != SUPPORTED_MAJOR:
+def _generation(tensorrt: Any) -> int:
+    """10 or 11; raises BackendUnavailableError for others."""
+    major = int(tensorrt.__version__.partition(".")[0])
+    if major not in (CALIBRATED, EXPLICIT):
         raise BackendUnavailableError(
-            f"engines are built with TensorRT {SUPPORTED_MAJOR} but {tensorrt.__version__} is "
-            f"installed, which has no calibrators; pip install 'tensorrt=={SUPPORTED_MAJOR}.*'"
+            f"engines are built with TensorRT {CALIBRATED} or {EXPLICIT} but "
+            f"{tensorrt.__version__} is installed; pip install 'tensorrt=={EXPLICIT}.*'"
         )
+    return major
+
+
+def explicit_graph(graph: Path, job: ExportJob) -> tuple[Path, dict[str, str]]:
+    """The graph whose own types are the engine's: float32, float16, or int8 by Q/DQ pairs.
+
+    Args:
+        graph: the interchange graph, float32.
+
+    Returns:
+        The file to build from, and the lineage of a quantisation.
+    """
+    request, typed = job.request, job.scratch / f"{job.request.precision}.onnx"
+    if request.precision == "fp32":
+        return graph, {}
+    if job.images is None:
+        from .onnx.runtime import to_float16
+
+        to_float16(graph, typed)
+        return typed, {}
+    from .onnx.explicit import quantise_explicit
+
+    done = quantise_explicit(graph, typed, job.images, request.calibration_method, job.scratch)
+    return typed, int8_facts(request, done, len(job.images))
 
 
 def fingerprint(tensorrt: Any, gpu: int = 0) -> dict[str, str]:
@@ -162,13 +196,14 @@ def rebuild_command(spec: DetectorSpec) -> str:
     return f"guardianflow quant -s {source} --backend tensorrt --precision {spec.precision} --force"
 
 
-def _build(tensorrt: Any, graph: Path, job: ExportJob) -> dict[str, str]:
+def _build(tensorrt: Any, graph: Path, job: ExportJob, generation: int) -> dict[str, str]:
+    """Build the engine. In generation 11 the graph says every precision, so no flag does."""
     import onnx
 
     request, images, side = job.request, job.images, job.source.spec.input_size
     logger = tensorrt.Logger(tensorrt.Logger.WARNING)
     builder = tensorrt.Builder(logger)
-    network = builder.create_network(0)
+    network = builder.create_network(_network_flags(tensorrt, generation))
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(graph)):
         errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
@@ -181,7 +216,7 @@ def _build(tensorrt: Any, graph: Path, job: ExportJob) -> dict[str, str]:
     profile.set_shape(interchange.INPUT_NAME, *shapes)
     config.add_optimization_profile(profile)
     facts: dict[str, str] = {}
-    if request.precision != "fp32":
+    if request.precision != "fp32" and generation == CALIBRATED:
         config.set_flag(tensorrt.BuilderFlag.FP16)
         config.set_flag(tensorrt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
         structure = recipes.graph_of_onnx(onnx.load(str(graph)))
@@ -203,6 +238,14 @@ def _build(tensorrt: Any, graph: Path, job: ExportJob) -> dict[str, str]:
         raise BackendError("TensorRT built no engine; its log names the layer at fault")
     job.target.write_bytes(bytes(engine))
     return facts
+
+
+def _network_flags(tensorrt: Any, generation: int) -> int:
+    """Strongly typed for 11, where that has to be said."""
+    kinds = tensorrt.NetworkDefinitionCreationFlag
+    if generation == EXPLICIT and hasattr(kinds, "STRONGLY_TYPED"):
+        return 1 << int(kinds.STRONGLY_TYPED)
+    return 0
 
 
 def _keep_float(tensorrt: Any, network: Any, tail: Sequence[str]) -> int:

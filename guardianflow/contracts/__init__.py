@@ -12,5 +12,8 @@ quantisation.py      recipes of quantisation
 releases.py          limits, verdicts with their causes, the journal of aliases
 sequences.py         sequences of images for tracking
 system.py            usage of processors and memory
+data_warnings.py     what is odd about a data set without being wrong
+recordings/          groups of images, alarms over footage
+run_metrics/         what the metrics store keeps of a run
 given.py             paths, addresses and numbers that somebody typed
 """

@@ -40,6 +40,8 @@ class BackendInfo:
         gpu_precisions: those that run on a GPU alone, though the backend runs on the CPU too.
         is_device: whether `environment.device` may name it, which leaves it the choice.
         recipe_exporter: module and class that make int8 packages by recipes; () for none.
+        activations: those of `contracts.quantisation.ACTIVATIONS` that its recipes may have, the
+            one that is fastest on it first; () where they change none.
         presets: those of `contracts.quantisation.PRESETS` that its recipes may have.
         reader: module and function that tell what a file says of itself; () where packages are
             made by its exports alone.
@@ -61,6 +63,7 @@ class BackendInfo:
     gpu_precisions: tuple[str, ...] = ()
     is_device: bool = False
     recipe_exporter: tuple[str, ...] = ()
+    activations: tuple[str, ...] = ()
     presets: tuple[str, ...] = ("mixed",)
     reader: tuple[str, ...] = ()
     pickled: bool = False
@@ -79,6 +82,11 @@ class BackendInfo:
     def searchable(self) -> bool:
         """Whether its int8 recipes can be searched."""
         return bool(self.recipe_exporter)
+
+    @property
+    def changes_activations(self) -> bool:
+        """Whether its int8 recipes can have other activations than the trained network."""
+        return bool(self.activations)
 
     def needs_gpu(self, precision: str) -> bool:
         """Whether this precision runs on a GPU alone."""

@@ -6,21 +6,34 @@
     │   ├── ExperimentCodeError      the code at experiment_code_path
     │   ├── DatasetError             images or labels missing or malformed
     │   ├── SourceError              a run or model to start from: unknown, failed, no weights
+    │   ├── DiskSpaceError           a file system is too small for what is asked for
     │   └── MissingDependencyError   an optional library is not installed
-    ├── TrainerError                 the experiment's own code raised while it worked
+    ├── ExperimentError              an experiment's own code raised while it worked
+    │   └── TrainerError             its training did
+    │       ├── OutOfMemoryError     the GPU, or the machine, has too little memory
+    │       ├── NonFiniteLossError   the loss became NaN or infinite
+    │       ├── LoaderKilledError    a process that loads data was killed
+    │       ├── DiskFullError        a file system filled up on the way
+    │       ├── GpuError             driver, build, cuDNN, a failed assert, a lost GPU
+    │       └── SystemLimitError     too many open files, a file that may not be touched
     ├── ScriptFailedError            a wrapped script ended otherwise than with exit code 0
     ├── BackendError                 export, quantisation or a session failed
     │   ├── BackendUnavailableError  this machine can't run that backend at that precision
     │   └── NativeCrashError         a child process was ended by a signal or by the kernel
     ├── EvaluationError              a measurement could not be made
     ├── TrackingError                the MLflow server or store refused or went away
+    ├── MetricsStoreError            the metrics store can't be read or written
+    ├── AutomationError              what automation has kept can't be read or written
     ├── BundleError                  an edge bundle can't be written, or is damaged
+    ├── UnsignedReleaseError         a model is none that the team's key has signed
     ├── PromotionRefusedError        the gates' verdict does not allow it: the answer is no
+    ├── AlreadyRunningError          another process is at the same training
     ├── ConcurrentChangeError        another process is changing the same model's aliases
     └── StageFailedError             a pipeline stage ended early; says how to resume
         └── ComparisonFailedError    some variants of a comparison failed; holds its table
 
-A message says what was expected, what came and what to do next.
+A message says what was expected, what came and what to do next. `failure_reason` says the same to
+programs: it is the tag `failure.reason` of the run (docs/failures.md).
 """
 
 from __future__ import annotations
@@ -28,15 +41,50 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeVar
+
+from ..support.text.shortening import shortened
 
 T = TypeVar("T")
 
 
+class FailureReason(StrEnum):
+    """Causes of a failed run that are known by name; docs/failures.md says what to do for each."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+    HOST_OUT_OF_MEMORY = "host_out_of_memory"
+    SHARED_MEMORY = "shared_memory"
+    LOADER_KILLED = "loader_killed"
+    NAN_LOSS = "nan_loss"
+    DISK_FULL = "disk_full"
+    TOO_MANY_FILES = "too_many_files"
+    NO_PERMISSION = "no_permission"
+    GPU_DRIVER = "gpu_driver"
+    GPU_UNSUPPORTED = "gpu_unsupported"
+    GPU_ASSERT = "gpu_assert"
+    GPU_LIBRARY = "gpu_library"
+    GPU_LOST = "gpu_lost"
+    INTERRUPTED = "interrupted"
+    KILLED = "killed"
+    NATIVE_CRASH = "native_crash"
+    TRACKER = "tracker"
+    ALREADY_RUNNING = "already_running"
+
+    @classmethod
+    def named(cls, text: object) -> FailureReason | None:
+        """The reason of that name; None for any other value."""
+        return next((each for each in cls if each == text), None)
+
+
 class GuardianFlowError(Exception):
-    """Root of the tree; `except GuardianFlowError` catches all that is raised on purpose."""
+    """Root of the tree; `except GuardianFlowError` catches all that is raised on purpose.
+
+    `failure_reason`: the cause, where it is one that is known by name.
+    """
 
     exit_code = 1
+    failure_reason: FailureReason | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +124,8 @@ class ConfigurationError(GuardianFlowError):
 
     exit_code = 2
     shown_problems = 20
+    shown_letters = 40_000
+    """In all: a library that reads a damaged file may quote all of it."""
 
     def __init__(self, problems: str | Problem | Sequence[str | Problem]) -> None:
         given = [problems] if isinstance(problems, (str, Problem)) else list(problems)
@@ -86,8 +136,11 @@ class ConfigurationError(GuardianFlowError):
 
     def _text(self) -> str:
         if len(self.problems) == 1:
-            return str(self.problems[0])
-        shown = [f"  - {p}" for p in self.problems[: self.shown_problems]]
+            return shortened(str(self.problems[0]), self.shown_letters)
+        most = self.shown_letters // self.shown_problems
+        some = [shortened(str(p), most) for p in self.problems[: self.shown_problems]]
+        told = [each.replace("\n", "\n    ") for each in some]
+        shown = [f"  - {each}" for each in told]
         left = len(self.problems) - len(shown)
         if left:
             shown.append(f"  … and {left} more")
@@ -110,6 +163,12 @@ class SourceError(ConfigurationError):
     """A run or model to start from can't be used: unknown, failed, or without weights."""
 
 
+class DiskSpaceError(ConfigurationError):
+    """A file system has clearly too little room for what is asked for; nothing was started."""
+
+    failure_reason = FailureReason.DISK_FULL
+
+
 class MissingDependencyError(ConfigurationError):
     """An optional library is needed and not installed."""
 
@@ -120,8 +179,54 @@ class MissingDependencyError(ConfigurationError):
         )
 
 
-class TrainerError(GuardianFlowError):
-    """The experiment's own code raised; the original is chained as __cause__."""
+class ExperimentError(GuardianFlowError):
+    """The experiment's own code raised, or answered what can't be used; the original is chained."""
+
+
+class TrainerError(ExperimentError):
+    """A training failed; the original is chained as __cause__."""
+
+    def __init__(self, message: str, reason: FailureReason | None = None) -> None:
+        super().__init__(message)
+        self.failure_reason = reason or self.failure_reason
+
+
+class OutOfMemoryError(TrainerError):
+    """The GPU or the machine has too little memory."""
+
+    failure_reason = FailureReason.OUT_OF_MEMORY
+
+
+class NonFiniteLossError(TrainerError):
+    """The loss became NaN or infinite; names the last good checkpoint where there is one."""
+
+    failure_reason = FailureReason.NAN_LOSS
+
+
+class LoaderKilledError(TrainerError):
+    """A process that loads data was killed, or had too little shared memory."""
+
+    failure_reason = FailureReason.LOADER_KILLED
+
+
+class DiskFullError(TrainerError):
+    """A file system filled up while the training wrote."""
+
+    failure_reason = FailureReason.DISK_FULL
+
+
+class GpuError(TrainerError):
+    """The GPU, its driver or its libraries refused."""
+
+
+class SystemLimitError(TrainerError):
+    """The system refused: too many open files, no permission."""
+
+
+class AlreadyRunningError(GuardianFlowError):
+    """Another process is at work on the same training; nothing was made."""
+
+    failure_reason = FailureReason.ALREADY_RUNNING
 
 
 class ScriptFailedError(GuardianFlowError):
@@ -158,12 +263,19 @@ class NativeCrashError(BackendError):
         doing: what the process was at, e.g. 'quant openvino int8'.
         returncode: as subprocess gives it: negative for a signal.
         cure: what the reader can do.
+        reason: where more is known than the return code says.
     """
 
-    def __init__(self, doing: str, returncode: int, cure: str = "") -> None:
+    def __init__(
+        self, doing: str, returncode: int, cure: str = "", reason: FailureReason | None = None
+    ) -> None:
         self.doing = doing
         self.returncode = returncode
         self.signal_name = signal_name(returncode)
+        killed = self.signal_name in ("SIGKILL", "SIGTERM", "SIGHUP")
+        self.failure_reason = reason or (
+            FailureReason.KILLED if killed else FailureReason.NATIVE_CRASH
+        )
         what = (
             f"was ended by {self.signal_name}"
             if self.signal_name
@@ -179,6 +291,12 @@ class EvaluationError(GuardianFlowError):
 class TrackingError(GuardianFlowError):
     """The MLflow store refused a request or can't be reached."""
 
+    failure_reason = FailureReason.TRACKER
+
+
+class MetricsStoreError(GuardianFlowError):
+    """The metrics store can't be read or written; MLflow, which it is made from, may be well."""
+
 
 class PromotionRefusedError(GuardianFlowError):
     """A version may not become champion: not judged, not passed, or judged against another one."""
@@ -189,8 +307,16 @@ class ConcurrentChangeError(GuardianFlowError):
     unless the message says how far it came."""
 
 
+class AutomationError(GuardianFlowError):
+    """What automation has kept of its actions can't be read or written, so it starts none."""
+
+
 class BundleError(GuardianFlowError):
     """A directory of edge bundles can't be written or is damaged; says which version stands."""
+
+
+class UnsignedReleaseError(GuardianFlowError):
+    """A registered version or a bundle is none that the trusted key has signed."""
 
 
 class StageFailedError(GuardianFlowError):
@@ -203,6 +329,7 @@ class StageFailedError(GuardianFlowError):
         log: path of the stage's log; None when none was written.
         resume: the command that goes on from here; None when there is nothing to go on from.
         exit_code: 2 where the caller's input was at fault, else 1.
+        failure_reason: of the stage's own error.
     """
 
     def __init__(
@@ -214,14 +341,23 @@ class StageFailedError(GuardianFlowError):
         log: str | None = None,
         resume: str | None = None,
         exit_code: int = 1,
+        failure_reason: FailureReason | None = None,
     ) -> None:
+        self.failure_reason = failure_reason
         self.stage, self.reason, self.run_id = stage, reason, run_id
         self.log, self.resume, self.exit_code = log, resume, exit_code
-        lines = [f"stage '{stage}' failed: {reason}"]
-        lines += [f"  run:    {run_id}"] if run_id else []
-        lines += [f"  log:    {log}"] if log else []
-        lines += [f"  resume: {resume}"] if resume else []
-        super().__init__("\n".join(lines))
+        super().__init__(stage, reason)
+
+    def __str__(self) -> str:
+        lines = [f"stage '{self.stage}' failed: {self.reason}"]
+        lines += [f"  run:    {self.run_id}"] if self.run_id else []
+        lines += [f"  log:    {self.log}"] if self.log else []
+        lines += [f"  resume: {self.resume}"] if self.resume else []
+        return "\n".join(lines)
+
+    def resumed_by(self, command: str, run_id: str) -> None:
+        """Add the command that goes on, and the run that it goes on in where none is named."""
+        self.resume, self.run_id = command, self.run_id or run_id
 
 
 class ComparisonFailedError(StageFailedError):
@@ -231,15 +367,8 @@ class ComparisonFailedError(StageFailedError):
         comparison: the table of all variants, as pipelines.compare.table makes it.
     """
 
-    def __init__(self, error: StageFailedError, comparison: object) -> None:
-        super().__init__(
-            error.stage,
-            error.reason,
-            run_id=error.run_id,
-            log=error.log,
-            resume=error.resume,
-            exit_code=error.exit_code,
-        )
+    def __init__(self, stage: str, reason: str, comparison: object, *, run_id: str) -> None:
+        super().__init__(stage, reason, run_id=run_id)
         self.comparison = comparison
 
 

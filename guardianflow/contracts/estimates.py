@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 # A handful of images can't tell how much images differ, and no correction mends that.
 MINIMUM_IMAGES = 20
+# Nor can a handful of recordings, or cameras.
+MINIMUM_GROUPS = 5
 # More test images than a plant collects and labels: "collect more" would be no advice.
 MOST_MORE_IMAGES = 100_000
+# Of recordings and cameras, too.
+MOST_MORE_GROUPS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,18 @@ class Estimate:
             f"{key}_low{unit}": self.low,
             f"{key}_high{unit}": self.high,
         }
+
+
+def difference_of_independent(one: Estimate, other: Estimate) -> Estimate:
+    """One less the other, of two that nothing joins: measured on different images, say.
+
+    Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
+    Statistics in Medicine 27, 2008. Of two that rise and fall together it is too wide.
+    """
+    value = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - below, value + above)
 
 
 def estimates_as_metrics(estimates: Mapping[str, Estimate], prefix: str) -> dict[str, float]:
@@ -95,8 +111,19 @@ def more_images(reach: float, distance: float, images: int) -> int | None:
     return rounded_up(images * ((reach / distance) ** 2 - 1))
 
 
-def rounded_up(count: float) -> int:
-    """To two leading digits, and not below 10: more would be a precision that isn't there."""
-    whole = max(10, math.ceil(count))
+def more_groups(reach: float, distance: float, groups: int) -> int | None:
+    """About how many more recordings, or cameras, let an interval end before the limit.
+
+    As more_images, whole and at least 1; None where it is more than MOST_MORE_GROUPS. An interval
+    of few groups shrinks faster than that, so it is rather too many than too few.
+    """
+    if distance <= 0 or reach / distance > math.sqrt(1 + MOST_MORE_GROUPS / groups):
+        return None
+    return rounded_up(groups * ((reach / distance) ** 2 - 1), least=1)
+
+
+def rounded_up(count: float, least: int = 10) -> int:
+    """To two leading digits, and not below `least`: more would be a precision that isn't there."""
+    whole = max(least, math.ceil(count))
     step = int(10 ** max(0, len(str(whole)) - 2))
     return -(-whole // step) * step

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from ..support.text.shortening import shortened
+from ..support.text.spelling import spelled_on_disk
 from .errors import ConfigurationError
 
 LONGEST_BYTES = 3_000
@@ -25,7 +26,7 @@ _CREDENTIALS = re.compile(r"//[^/@]*@")
 
 
 def given_path(text: str | os.PathLike[str], *, home: bool = True) -> Path:
-    """The path that is meant. Nothing needs to be there.
+    """The path that is meant, in the Unicode form that the disk has. Nothing needs to be there.
 
     Args:
         home: '~' at its start is a home directory.
@@ -83,4 +84,5 @@ def _read_path(written: str, home: bool) -> tuple[Path, str]:
     except OSError as exc:
         if exc.errno not in NOT_THERE:
             return path, exc.strerror or str(exc)
+        path = spelled_on_disk(path)
     return path, ""

@@ -57,11 +57,8 @@ class DetectionMetrics:
         flat |= {f"ap.{name}": value for name, value in self.ap.items()}
         flat |= {f"ap50.{name}": value for name, value in self.ap50.items()}
         flat |= {f"recall.{name}": value for name, value in self.class_recall.items()}
-        flat |= {
-            "images": float(self.images),
-            "instances": float(self.instances),
-            "predictions": float(self.predictions),
-        }
+        counted = ("images", "instances", "predictions")
+        flat |= {name: float(getattr(self, name)) for name in counted}
         return {prefix + key: value for key, value in flat.items()}
 
 
@@ -105,6 +102,7 @@ class LatencyResult:
         latency: decoded images in → boxes out (preprocess + inference + postprocess).
         stages: 'preprocess', 'inference' and 'postprocess', in the order of the work; before them
             'decode', image files → decoded images, where they were decoded: beside `latency`.
+            None of them where only the whole could be timed.
         fps: images over the wall time from the first measured call to the end of the last; over
             the summed time of the calls where several models took turns.
     """
@@ -196,21 +194,37 @@ class CameraCapacity:
 
 # --- the machine --------------------------------------------------------------------------------
 
+BUSY = "sys.busy"
+"""Metric (1) and tag (why) of a run that left times out because the machine was busy."""
+
+
+def is_busy(metrics: Mapping[str, float]) -> bool:
+    """Whether a run left times out because the machine was busy."""
+    return metrics.get(BUSY, 0.0) > 0
+
 
 class DoubtKind(StrEnum):
     """Reasons not to rely on times."""
 
     BUSY = "busy"
     OTHER = "other"
+    GPU = "gpu"
     STOLEN = "stolen"
+    THROTTLED = "throttled"
+    UNSTEADY = "unsteady"
     WIDE = "wide"
 
 
 _DOUBTS = {
-    DoubtKind.BUSY: "the machine was busy before it began: load {0.load:.1f} on {0.cores:g} cores",
-    DoubtKind.OTHER: "other processes kept {0.cores:.2f} cores busy meanwhile",
-    DoubtKind.STOLEN: "the hypervisor gave {0.cores:.2f} cores to other machines meanwhile",
-    DoubtKind.WIDE: "{0.name} is spread wide: p95 {0.p95_ms:.1f} ms is {0.ratio:.1f} times the "
+    DoubtKind.BUSY: "the load was {0.load:.1f} on {0.of_cores:g} cores",
+    DoubtKind.OTHER: "other processes took {0.cores:.2f} of {0.of_cores:g} cores",
+    DoubtKind.GPU: "other processes kept the GPU busy {0.share_pct:.0f} % of the time",
+    DoubtKind.STOLEN: "the hypervisor gave {0.cores:.2f} cores to other machines",
+    DoubtKind.THROTTLED: "the container's CPU quota held this process back for "
+    "{0.share_pct:.0f} % of the time",
+    DoubtKind.UNSTEADY: "{0.name} took {0.slow_ms:.1f} ms in one round and {0.median_ms:.1f} ms in "
+    "another",
+    DoubtKind.WIDE: "{0.name} is spread wide: p95 {0.slow_ms:.1f} ms is {0.ratio:.1f} times the "
     "median {0.median_ms:.1f} ms",
 }
 
@@ -220,21 +234,32 @@ class TimingDoubt:
     """One reason to doubt times, with its figures.
 
     Args:
-        cores: the machine's for BUSY, else those that were kept busy or given away.
+        cores: that others took, for OTHER and STOLEN.
+        of_cores: that this process may use; for BUSY the machine's.
         load: 1-minute load average, for BUSY.
-        name: of what was timed, for WIDE; so are its p95_ms and median_ms.
+        share_pct: of the time, for GPU and THROTTLED.
+        name: of what was timed, for WIDE and UNSTEADY.
+        median_ms: of it; for UNSTEADY of its fastest round.
+        slow_ms: p95, for WIDE; for UNSTEADY the median of its slowest round.
     """
 
     kind: DoubtKind
     cores: float = 0.0
+    of_cores: float = 0.0
     load: float = 0.0
+    share_pct: float = 0.0
     name: str = ""
-    p95_ms: float = 0.0
+    slow_ms: float = 0.0
     median_ms: float = 0.0
 
     @property
     def ratio(self) -> float:
-        return self.p95_ms / self.median_ms if self.median_ms else 0.0
+        return self.slow_ms / self.median_ms if self.median_ms else 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it says that the machine was not ours; a wide spread alone does not."""
+        return self.kind is not DoubtKind.WIDE
 
     def __str__(self) -> str:
         """In English, as logs, tags and results have it; a report has words of its own."""
@@ -252,10 +277,15 @@ class Conditions:
         isa_cap: ONEDNN_MAX_CPU_ISA as set; '' where none is.
         libraries: name → version.
         load_before, load_after: 1-minute load average.
-        other_cores: cores that other processes kept busy meanwhile, on average; None where the
-            system doesn't tell.
+        other_cores: cores that other processes took while times were taken, on average; None where
+            the system doesn't tell.
         stolen_cores: cores that a hypervisor gave to other machines meanwhile.
-        doubts: why the figures may not be relied on; empty when nothing was seen.
+        other_gpu_pct: share of the time in which other processes kept a GPU that we used busy; None
+            where the driver doesn't tell, as in many containers.
+        rounds: of measuring that were kept.
+        rounds_discarded: thrown away, because the machine was busy in them.
+        lost_s: that waiting for a quiet machine and rounds thrown away took.
+        doubts: why times are absent, or may not be relied on; empty when nothing was seen.
     """
 
     cpu: str
@@ -268,7 +298,16 @@ class Conditions:
     load_after: float
     other_cores: float | None = None
     stolen_cores: float | None = None
+    other_gpu_pct: float | None = None
+    rounds: int = 0
+    rounds_discarded: int = 0
+    lost_s: float = 0.0
     doubts: tuple[TimingDoubt, ...] = ()
+
+    @property
+    def busy(self) -> tuple[TimingDoubt, ...]:
+        """Why times are absent: no quiet stretch came in which they could be taken."""
+        return tuple(each for each in self.doubts if each.is_busy)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -278,4 +317,4 @@ class Conditions:
     def to_dict(self) -> dict[str, Any]:
         plain = asdict(self)
         del plain["doubts"]
-        return plain | {"warnings": self.warnings}
+        return plain | {"busy": bool(self.busy), "warnings": self.warnings}

@@ -2,18 +2,19 @@
 
 Backend, Session      guardianflow/backends
 ObjectDetector        guardianflow/detector.py
-RunTracker, RunReader, DetectorRegistry, AliasStore
+RunTracker, RunReader, RunHistory, DetectorRegistry, AliasStore
                       guardianflow/run_tracking (MLflow, and a fake)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .results import (
+    DataInput,
     DetectorPackage,
     ExportRequest,
     MetricPoint,
@@ -55,7 +56,6 @@ class Session(Protocol):
         Raises:
             EvaluationError: the images' or the output's shape is not the promised one.
         """
-        ...
 
     def submit(self, images: ImageArray) -> Future[RawOutput]:
         """Run the network beside other calls; only a session opened for throughput can.
@@ -69,7 +69,6 @@ class Session(Protocol):
             EvaluationError: the images' shape is not the promised one, or the session was opened
                 for latency. What goes wrong later is raised by the future.
         """
-        ...
 
     def close(self) -> None: ...
 
@@ -98,7 +97,6 @@ class Backend(Protocol):
             BackendError: it can, and it failed.
             ConfigurationError: int8 static without calibration images, a source of another kind.
         """
-        ...
 
     def open(
         self,
@@ -120,7 +118,6 @@ class Backend(Protocol):
                 throughput mode on it.
             BackendError: the files can't be opened.
         """
-        ...
 
 
 @runtime_checkable
@@ -145,7 +142,6 @@ class ObjectDetector(Protocol):
             confidence, iou: thresholds; None takes the deployed ones.
             multi_label: a box may count for several classes (mAP is taken so), not only its best.
         """
-        ...
 
 
 class RunTracker(Protocol):
@@ -155,18 +151,26 @@ class RunTracker(Protocol):
     """
 
     def start_run(self, request: RunRequest) -> str:
-        """Make (or adopt) a run and return its id."""
-        ...
+        """Make a run, or adopt the one that `mlflow run` has made; returns its id.
+
+        Tags and parameters are written before it returns; when that fails the run is ended
+        FAILED, so none is left RUNNING.
+
+        Raises:
+            SourceError: the parent run is unknown.
+            TrackingError: also when the experiment has been deleted.
+        """
 
     def log_metrics(
         self, run_id: str, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        """Log finite values; a NaN or infinity is left out, never written as 0."""
-        ...
+        """Log finite values, however many; keys are made legal (`names.legal_key`).
+
+        A NaN or infinity is left out, never written as 0. Without a step they stand at 0.
+        """
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         """Log points of any number of curves, many at once; else as log_metrics."""
-        ...
 
     def annotate(
         self,
@@ -174,21 +178,40 @@ class RunTracker(Protocol):
         *,
         params: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Write parameters and tags as text; a None is left out, a long text is cut.
+
+        A parameter, once written, can't become another value; a tag can.
+        """
+
+    def log_data(self, run_id: str, data: DataInput) -> None:
+        """Name a data set that the run uses: MLflow's page shows it in its column Dataset.
+
+        No data is read or uploaded. The same name and digest again changes nothing.
+        """
 
     def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
-        """Upload a file, or a directory's content, under `folder` of the run's artifacts."""
-        ...
+        """Upload a file, or a directory's content, under `folder` of the run's artifacts.
 
-    def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None: ...
+        Secrets in texts are replaced in what is uploaded.
+        """
+
+    def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None:
+        """End a run FINISHED, FAILED or KILLED."""
+
+    def settle(self, patience_s: float = 10.0) -> str:
+        """Wait a bounded time until all that was written has reached the store.
+
+        Returns:
+            What has not, for people: how much, why, where it is kept. '' where all has.
+        """
 
 
 class RunReader(Protocol):
     """Reads runs."""
 
     def get_run(self, run_id: str) -> RunRecord:
-        """Raises SourceError when there is no such run (nearest ids named)."""
-        ...
+        """Raises SourceError when there is no such run (nearest ids named) or it was deleted."""
 
     def find_runs(
         self,
@@ -198,17 +221,48 @@ class RunReader(Protocol):
         status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
-        """Newest first. An unknown experiment gives none."""
-        ...
+        """Newest first; tags compared exactly. An unknown experiment gives none."""
 
-    def list_experiments(self) -> list[str]: ...
+    def logged_steps(self, run_id: str, key: str) -> frozenset[int]:
+        """The steps at which a metric has a point; none where it was never logged.
+
+        Also points that are on their way: what is answered need not be logged again.
+
+        Raises:
+            SourceError: there is no such run.
+        """
+
+    def list_experiments(self) -> list[str]:
+        """Names of all experiments that have not been deleted, sorted."""
 
     def download(self, run_id: str, path: str, destination: Path) -> Path:
-        """Fetch an artifact file or directory; returns where it lies.
+        """Fetch an artifact file or directory to `destination`/`path`; returns where it lies.
 
-        Raises SourceError when the run has no such artifact.
+        Raises SourceError when the run or the artifact is unknown; names what lies beside it.
         """
-        ...
+
+
+class RunHistory(Protocol):
+    """Reads all runs, however many."""
+
+    def finished_runs(self, ended_since_ms: int | None = None) -> Iterator[RunRecord]:
+        """Every FINISHED run of every experiment, read as it is asked for, in no given order.
+
+        Args:
+            ended_since_ms: those alone that ended then or later, ms since 1970.
+
+        Raises:
+            TrackingError: the store can't be reached; what was given before is right.
+        """
+
+    def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
+        """(step, value) of a metric, the steps rising; of each the value that was logged last.
+
+        Of the store alone: what is on its way there is not in it. Never logged: none.
+
+        Raises:
+            SourceError: there is no such run.
+        """
 
 
 class DetectorRegistry(Protocol):
@@ -222,34 +276,51 @@ class DetectorRegistry(Protocol):
         *,
         alias: str = "candidate",
         tags: Mapping[str, str] | None = None,
+        check: Callable[[str], object] | None = None,
     ) -> RegisteredModel:
-        """Log the package as a model of the run, register it and set the alias, or leave nothing.
+        """Log the package as the run's detector, register it and set the alias, or leave nothing.
+
+        Doing it again for the same run and files sets the alias and makes nothing new. Of a store
+        that is away and spooled, the answer `is_pending`: it is registered when it is sent.
 
         Args:
+            run_id: the run that made the detector.
             name: slash or dot form.
-        """
-        ...
-
-    def fetch(self, reference: str, destination: Path) -> DetectorPackage:
-        """Download a registered or logged detector and verify it.
-
-        Args:
-            reference: 'models:/NAME@alias', 'models:/NAME/3', 'models:/NAME', or
-                'runs:/RUN_ID' (the detector logged by that run).
+            tags: written on the version, beside those that say what it is.
+            check: given the version's URI before the alias is set; what it raises leaves nothing.
 
         Raises:
-            SourceError: unknown name, version, alias or run; a run without a detector; a file
-                that does not match its sha256.
+            SourceError: a name or alias that can't be one, an unknown run, files that don't
+                match their sha256.
+            TrackingError: the run has logged another detector; the store refuses.
         """
-        ...
+
+    def fetch(self, reference: str, destination: Path) -> DetectorPackage:
+        """Download a registered or logged detector and check every file.
+
+        Args:
+            reference: 'models:/NAME@alias', 'models:/NAME/3', 'models:/NAME' (its latest
+                version), NAME with slashes or dots, or 'runs:/RUN_ID' (the detector logged by
+                that run).
+            destination: a new or empty directory; complete, or as it was.
+
+        Raises:
+            SourceError: unknown name, version, alias or run; a run that failed or has no
+                detector; a model that is none of ours; a file that does not match its sha256.
+        """
 
     def describe(self, reference: str) -> RegisteredModel:
-        """The version that a 'models:/…' reference means. Raises SourceError as `fetch`."""
-        ...
+        """The version that a 'models:/…' reference means; nothing is downloaded.
+
+        Raises:
+            SourceError: unknown name, version or alias; not a 'models:/…' reference.
+        """
 
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
-        """Every version of every model whose name contains `pattern` (slash or dot form)."""
-        ...
+        """Every version of every model whose name contains `pattern` (slash or dot form).
+
+        Sorted by name and version.
+        """
 
     def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Write tags of a version, in their order; those it has under other keys stay.
@@ -261,7 +332,23 @@ class DetectorRegistry(Protocol):
             SourceError: unknown model or version.
             TrackingError: the store refuses; tags before the refused one were written.
         """
-        ...
+
+    def show_metrics(
+        self, run_id: str, reference: str, package: DetectorPackage, data: DataInput | None = None
+    ) -> int:
+        """Show what a run measured of a detector with that detector, beside the data it used.
+
+        Args:
+            reference: of the detector, as `fetch` takes it.
+            package: the detector that was measured; an alias may mean another one by now.
+
+        Returns:
+            How many numbers; 0 where the run that is named has logged no detector.
+
+        Raises:
+            SourceError: unknown run, name, version or alias.
+            TrackingError: it is another detector; the store refuses.
+        """
 
 
 class AliasStore(Protocol):
@@ -275,28 +362,21 @@ class AliasStore(Protocol):
 
     def versions(self, name: str) -> Sequence[RegisteredModel]:
         """Every version, the oldest first, with its tags and aliases."""
-        ...
 
     def aliases(self, name: str) -> Mapping[str, str]:
         """Alias → version."""
-        ...
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point the alias to the version, in one write. Raises SourceError: no such version."""
-        ...
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Remove the alias; nothing happens where it is not set."""
-        ...
 
     def model_tags(self, name: str) -> Mapping[str, str]:
         """The tags of the model itself, not those of its versions."""
-        ...
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
         """Write a tag of the model. Raises TrackingError: longer than 5,000 characters."""
-        ...
 
     def delete_model_tag(self, name: str, key: str) -> None:
         """Remove the tag; nothing happens where it is not set."""
-        ...

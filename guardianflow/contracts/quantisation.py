@@ -15,6 +15,11 @@ from typing import Any, Protocol, Self
 from .results import DetectorPackage
 
 PRESETS = ("mixed", "performance")
+HARDSWISH = "hardswish"
+ACTIVATIONS = (HARDSWISH, "relu6")
+"""What SiLU can be changed for."""
+LEAST_IMAGES = 16
+"""Fewer than these don't tell the mean and spread of a channel: batch norms are not measured."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,47 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """Further training of a float network until it answers as the original does. No labels.
+
+    Args:
+        minutes: how long it may take; there are fewer steps where `epochs` would take longer.
+        epochs: over the images that are trained on, at most.
+        batch_size: images a step.
+        seed: of what is held out, of the order of images and of what is changed in them.
+    """
+
+    minutes: float = 10.0
+    epochs: int = 20
+    batch_size: int = 8
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class ActivationChange:
+    """Cheaper activations in place of SiLU in a detector's float network.
+
+    The batch norms behind them are measured anew on calibration images before anything else.
+
+    Args:
+        groups: names of the activation groups that are changed, sorted; one at least.
+        kind: one of ACTIVATIONS.
+        distillation: the training after that; None where measuring is all.
+    """
+
+    groups: tuple[str, ...]
+    kind: str = HARDSWISH
+    distillation: Distillation | None = None
+
+    @property
+    def label(self) -> str:
+        """For people: 'hardswish in 3 groups'."""
+        count = len(self.groups)
+        words = f"{self.kind} in {count} group{'s' if count != 1 else ''}"
+        return words + (" trained on" if self.distillation is not None else "")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One way to quantise a detector. The detection tail stays float in every recipe.
 
@@ -44,6 +90,7 @@ class Recipe:
         bias_correction: whether biases make up for the mean error of quantised weights.
         calibration_method: 'entropy', 'minmax' or 'percentile'.
         training: what comes after calibrating; None where calibrating is all.
+        activations: what is changed in the float network before; None leaves it as it was trained.
     """
 
     float_groups: tuple[str, ...] = ()
@@ -51,6 +98,7 @@ class Recipe:
     bias_correction: bool = True
     calibration_method: str = "entropy"
     training: Training | None = None
+    activations: ActivationChange | None = None
 
     @property
     def method(self) -> str:
@@ -66,7 +114,10 @@ class Recipe:
     @property
     def digest(self) -> str:
         """sha256 (hex) of all its fields."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        fields = asdict(self)
+        if self.activations is None:  # so that it is the digest of before there were any
+            del fields["activations"]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
     @property
     def label(self) -> str:
@@ -76,6 +127,7 @@ class Recipe:
             epochs = self.training.epochs
             words += f", trained {epochs} epoch{'s' if epochs != 1 else ''}"
         words += "" if self.bias_correction else ", no bias correction"
+        words += f", {self.activations.label}" if self.activations is not None else ""
         count = len(self.float_groups)
         return words + (f", {count} group{'s' if count != 1 else ''} float" if count else "")
 
@@ -93,13 +145,85 @@ class LayerGroup:
     operations: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class ActivationGroup:
+    """Activations of a float network that are changed together.
+
+    Args:
+        name: unique in its network: 'activations 1 of 8'.
+        places: the activations' names in the PyTorch network, in the order of execution.
+    """
+
+    name: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkChange:
+    """The change of activations that was made in a float network, as its lineage holds it.
+
+    Args:
+        kind: one of ACTIVATIONS.
+        groups: names of the activation groups that were changed.
+        changed, in_all: how many SiLU were changed, of how many.
+        measured, norms: how many batch norms were measured anew, of how many.
+        images: how many train images they were measured on.
+        put_in: how many of the batch norms a fused network was given back.
+        distilled: how many train images it was trained on afterwards; 0 where it was not.
+    """
+
+    kind: str
+    groups: tuple[str, ...]
+    changed: int
+    in_all: int
+    measured: int
+    norms: int
+    images: int
+    put_in: int = 0
+    distilled: int = 0
+
+    def as_lineage(self) -> dict[str, str]:
+        counts = {f"activations_{key}": str(getattr(self, key)) for key in _COUNTS}
+        return {"activations": self.kind, "activation_groups": ", ".join(self.groups), **counts}
+
+    @classmethod
+    def from_lineage(cls, lineage: Mapping[str, str]) -> Self | None:
+        """None where nothing was changed."""
+        if "activations" not in lineage:
+            return None
+        counts = {key: int(lineage[f"activations_{key}"]) for key in _COUNTS}
+        groups = tuple(lineage["activation_groups"].split(", "))
+        return cls(lineage["activations"], groups, **counts)
+
+
+_COUNTS = ("changed", "in_all", "measured", "norms", "images", "put_in", "distilled")
+TimePackages = Callable[[Mapping[str, DetectorPackage]], Mapping[str, float]]
+"""Times packages by turns on this machine; name → median call, in any unit."""
+Train = Callable[[Any], Mapping[str, str]]
+"""Trains a quantised network, a torch.nn.Module, where it is; returns facts for the lineage."""
+
+
+@dataclass(frozen=True)
+class Distiller:
+    """The one who trains a network with other activations on.
+
+    Args:
+        distil: given the changed network and the original, both torch.nn.Module, and how; trains
+            the first where it is, returns how many images it was trained on, and facts for the
+            lineage.
+        data: a digest of the images that are trained on and held out.
+    """
+
+    distil: Callable[[Any, Any, Distillation], tuple[int, Mapping[str, str]]]
+    data: str
+
+
 class RecipeExporter(Protocol):
     """Makes INT8 packages of one source by recipes, calibrating once for recipes that share it."""
 
     @property
     def groups(self) -> tuple[LayerGroup, ...]:
         """In the graph's order; every quantisable layer beyond the tail is in exactly one."""
-        ...
 
     def sensitivity(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None = None
@@ -114,25 +238,68 @@ class RecipeExporter(Protocol):
             Group name → share of the output's error on some calibration images, about 0…1; the
             higher, the more the group harms. Below 0 where floating it makes matters worse.
         """
-        ...
 
-    def make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
-        """The package of a recipe, complete or not at all.
+    @property
+    def activation_groups(self) -> tuple[ActivationGroup, ...]:
+        """In the order of execution; () where the network has no SiLU.
 
         Raises:
+            ConfigurationError: too few images to measure batch norms on.
+            BackendError: there is no batch norm to measure, and none can be put in.
+        """
+
+    def activation_harm(
+        self, kind: str, progress: Callable[[int, int], None] | None = None
+    ) -> Mapping[str, float]:
+        """Measure the error that each activation group alone brings into the float network.
+
+        Args:
+            kind: one of ACTIVATIONS.
+            progress: called with (groups done, groups in all).
+
+        Returns:
+            Group name → change of the output on some calibration images, as `sensitivity` counts
+            it but not as a share; the higher, the more it harms.
+        """
+
+    def activation_gain(self, kind: str, time: TimePackages, timed_on: str) -> Mapping[str, float]:
+        """Measure the share of the quantised network's time that each group alone saves.
+
+        Args:
+            kind: one of ACTIVATIONS.
+            time: times packages; what it raises leaves nothing in the cache.
+            timed_on: a digest of all that times depend on beside the packages.
+        """
+
+    def changed_source(
+        self, change: ActivationChange, distiller: Distiller | None = None
+    ) -> DetectorPackage:
+        """The PyTorch package with other activations, kept in the cache; `make` goes on from it.
+
+        Raises:
+            as `make`.
+        """
+
+    def make(
+        self, recipe: Recipe, destination: Path, distiller: Distiller | None = None
+    ) -> DetectorPackage:
+        """The package of a recipe, complete or not at all.
+
+        Args:
+            distiller: for recipes whose activations have a `distillation`. What was trained is
+                kept with the calibrations: the same once more is not trained again.
+
+        Raises:
+            whatever `distiller.distil` raises.
             ConfigurationError: an unknown group, preset or method; every group float, so that
-                nothing is left to quantise; `destination` exists.
+                nothing is left to quantise; `destination` exists; too few images for a change of
+                activations; no distiller where one is needed.
             BackendUnavailableError: a preset that this backend can't do.
             BackendError: it failed.
         """
-        ...
 
     def make_trained(
-        self,
-        recipe: Recipe,
-        destination: Path,
-        train: Callable[[Any], Mapping[str, str]],
-        data: str,
+        self, recipe: Recipe, destination: Path, train: Train, data: str
     ) -> DetectorPackage:
         """The package of a recipe whose network is trained on before it is made.
 
@@ -151,11 +318,9 @@ class RecipeExporter(Protocol):
             BackendUnavailableError: this backend's networks can't be trained on.
             BackendError: training left a weight or range that is not finite.
         """
-        ...
 
     def close(self) -> None:
         """Remove work files; calibrations in the cache stay."""
-        ...
 
     def __enter__(self) -> Self: ...
 

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .data_warnings import DataWarning
 from .detector_package import SPEC_FILE, DetectorPackage, DetectorSpec, sha256_of
+from .recordings.groups import ImageGroups
 from .releases import ReleaseDecision
 from .run_status import RunStatus
 
@@ -41,9 +43,16 @@ class LocalDataset:
         name: short name for people, e.g. 'demo-ppe'.
         data_yaml: absolute path of an Ultralytics data.yaml with absolute paths inside.
         class_names: index = class id.
-        splits: 'train', 'val', 'test' (those that exist) → absolute image paths, sorted.
+        splits: 'train', 'val', 'test' (those that exist) → absolute image paths, sorted, each
+            once. Train images that a list names several times are so in `data_yaml`'s list alone.
         fingerprint: sha256 (hex) over the names and contents of images and labels.
         dvc_hash: hash in the .dvc file that tracks it; None where DVC does not.
+        without_labels: split → images that have no label file at all.
+        train_objects: labelled objects of train; with none there is nothing to train on, and still
+            something to calibrate on.
+        judged_pictures: train images whose picture, told by content, is in another split too.
+        warnings: what is odd about it without being wrong.
+        groups: recordings and cameras of its images; None where nothing says so.
     """
 
     name: str
@@ -53,6 +62,11 @@ class LocalDataset:
     fingerprint: str
     version: str | None = None
     dvc_hash: str | None = None
+    without_labels: Mapping[str, int] = field(default_factory=dict)
+    train_objects: int = 0
+    judged_pictures: frozenset[Path] = frozenset()
+    warnings: tuple[DataWarning, ...] = ()
+    groups: ImageGroups | None = None
 
     @property
     def image_count(self) -> int:
@@ -191,6 +205,23 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
+class DataInput:
+    """The data that a run used.
+
+    Args:
+        name: of the data set, for people.
+        digest: its fingerprint.
+        split: what it was used for: 'train', or the split that judged.
+        source: where it was taken from, as the scenario names it.
+    """
+
+    name: str
+    digest: str
+    split: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class MetricPoint:
     """One point of a metric's curve.
 
@@ -207,7 +238,10 @@ class MetricPoint:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the store has it. `status`: RUNNING, FINISHED, FAILED or KILLED."""
+    """A run as the store has it. `status`: RUNNING, FINISHED, FAILED or KILLED.
+
+    `data`: what log_data wrote of it, in the order of names and digests.
+    """
 
     run_id: str
     experiment_name: str
@@ -219,11 +253,15 @@ class RunRecord:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     parent_run_id: str | None = None
+    data: tuple[DataInput, ...] = ()
 
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """One version of a registered model. `name` has dots, `display_name` slashes."""
+    """One version of a registered model. `name` has dots, `display_name` slashes.
+
+    `version` is '' while the registration waits in the spool for a store that is away.
+    """
 
     name: str
     version: str
@@ -232,6 +270,10 @@ class RegisteredModel:
     run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     created_ms: int = 0
+
+    @property
+    def is_pending(self) -> bool:
+        return not self.version
 
     @property
     def uri(self) -> str:
@@ -250,6 +292,11 @@ class StageResult:
         reason: why it FAILED or was SKIPPED.
         decision: of a release; None for all else.
         notes: what could not be kept beside the work: its log, say. They change no status.
+        author: the class of an experiment's author that did the work, 'Benchmark (benchmark.py)';
+            '' for our own.
+        data_warnings: what is odd about the data it used.
+        device: that the model ran on; '' where none did.
+        worst_slice: 'night × helmet', where it was judged; '' where no slice could be.
     """
 
     stage: str
@@ -265,11 +312,23 @@ class StageResult:
     reason: str = ""
     decision: ReleaseDecision | None = None
     notes: tuple[str, ...] = ()
+    author: str = ""
+    data_warnings: tuple[DataWarning, ...] = ()
+    device: str = ""
+    worst_slice: str = ""
 
     @property
     def model(self) -> RegisteredModel | None:
         """The model this stage registered; None where it registered none."""
         return self.models[0] if self.models else None
+
+    def own_values(self) -> dict[str, Any]:
+        """What `--json` says of its kind beside what it says of every stage."""
+        return {}
+
+    def own_rows(self) -> Mapping[str, str]:
+        """The same for people: heading → text."""
+        return {}
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -284,6 +343,7 @@ class StageResult:
         )
         known["stages"] = tuple(cls.from_dict(stage) for stage in known.get("stages", ()))
         known["notes"] = tuple(known.get("notes", ()))
+        known["data_warnings"] = tuple(map(DataWarning.from_dict, known.get("data_warnings", ())))
         if known.get("decision"):
             known["decision"] = ReleaseDecision.from_dict(known["decision"])
         return cls(**known)

@@ -73,7 +73,7 @@ class TrackRows:
     @property
     def counted(self) -> BoolArray:
         """Rows of ground truth that count: those whose mark is not 0, fractions cut off."""
-        counted: BoolArray = self.confidences.astype("int64") != 0
+        counted: BoolArray = abs(self.confidences) >= 1
         return counted
 
     def where(self, chosen: BoolArray) -> TrackRows:

@@ -5,6 +5,7 @@ Megabytes are 10⁶ bytes. Absent is absent: a counter that the machine does not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -134,3 +135,15 @@ def visible_gpus(uuids: Sequence[str], chosen: str | None) -> list[str]:
             break
         found += named
     return found
+
+
+def gpu_list(device: str) -> tuple[int, ...]:
+    """The GPUs that a device names, where it names several: '0,1' → (0, 1); () for all others."""
+    numbers = device.split(",")
+    several = len(numbers) > 1 and all(re.fullmatch(r"\d+", each) for each in numbers)
+    return tuple(map(int, numbers)) if several else ()
+
+
+def first_of_several(device: str) -> str:
+    """The device for what runs on one: the first of several GPUs; any other as it is."""
+    return str(gpu_list(device)[0]) if gpu_list(device) else device

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..contracts.errors import ConfigurationError
+from ..contracts.recordings.evidence import EvidenceBasis
 from ..contracts.releases import (
     FAIL,
     OBJECTIVES,
@@ -22,6 +23,7 @@ def decide(
     confidence: float = 0.95,
     split: str = "",
     images: int = 0,
+    basis: EvidenceBasis | None = None,
 ) -> ReleaseDecision:
     """Choose among the variants that pass every gate.
 
@@ -31,6 +33,7 @@ def decide(
         objective: what the winner is best at. A variant whose figure is missing comes last; of
             equal ones the first wins.
         confidence, split, images: what the verdicts rest on.
+        basis: what their intervals of accuracy count; None: images.
 
     Raises:
         ConfigurationError: no variant, one without a gate, an unknown objective.
@@ -48,6 +51,7 @@ def decide(
             "champion to compare with, drop gates are left out, so ask for an absolute one too, "
             "e.g. release.min_mAP50"
         )
+    counted = basis or EvidenceBasis(images=images)
     passing = [each for each in variants if each.outcome == PASS]
     winner = min(passing, key=lambda each: _rank(each, objective), default=None)
     open_ = any(each.outcome == UNDECIDED for each in variants)
@@ -59,6 +63,9 @@ def decide(
         confidence=confidence,
         split=split,
         images=images,
+        unit=counted.unit,
+        groups=counted.groups,
+        unit_asked=counted.asked,
     )
 
 

@@ -1,7 +1,7 @@
 """Models in a release, and what was measured of them: read by gates and by the report alike.
 
     ReleaseModel      which model it is, and its files once they are fetched
-    ModelMeasurement  what this release measured of it
+    ModelMeasurement  what this release measured of it; AlarmMeasurement: its alarms
     ComparedModels    a candidate beside the champion of its registered name
     JudgedSplit       the images that all of it was measured on
 
@@ -10,7 +10,7 @@ Frozen values. Absent is absent: what was not measured is None, or missing from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..contracts.detector_package import DetectorPackage
@@ -21,8 +21,14 @@ from ..contracts.measurements import (
     LatencyResult,
     ThroughputResult,
 )
+from ..contracts.quantisation import NetworkChange
+from ..contracts.recordings.alarm_results import AlarmFigure, AlarmFigures, RecordingOutcome
+from ..contracts.recordings.evidence import EvidenceBasis
+from ..contracts.recordings.groups import EvidenceUnit
+from ..contracts.recordings.leaks import LeakNote
+from ..contracts.recordings.slices import SliceChanges, SliceTable
 from ..contracts.releases import GateCause
-from ..contracts.results import Detections, SessionInfo
+from ..contracts.results import SessionInfo
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,11 @@ class ReleaseModel:
         return self.files.spec.answers
 
     @property
+    def network_change(self) -> NetworkChange | None:
+        """What was changed in its network before it was quantised; None for nothing."""
+        return NetworkChange.from_lineage(self.package.spec.lineage) if self.package else None
+
+    @property
     def registered_name(self) -> str:
         """'' where it was not registered."""
         return self.name if self.version else ""
@@ -73,6 +84,18 @@ class ReleaseModel:
 
 
 @dataclass(frozen=True)
+class AlarmMeasurement:
+    """The alarms of one model over the scenario's recordings.
+
+    Args:
+        outcomes: of each recording, in one order for every model of a release.
+    """
+
+    figures: AlarmFigures
+    outcomes: tuple[RecordingOutcome, ...]
+
+
+@dataclass(frozen=True)
 class ModelMeasurement:
     """One model as this release measured it.
 
@@ -85,11 +108,12 @@ class ModelMeasurement:
             are not shown.
         intervals: the same keys → value and interval, as significance.bootstrap_metrics gives
             them; a key is absent where images are too few for an interval.
-        predictions: what it found, image by image.
         latency: one image at a time, taken by turns with the other models.
         latency_p95: of that, in ms, at the release's confidence; None where calls are too few.
         throughput: many images at once, image file → boxes.
+        slices: how well parts of the split are found; None where it was not measured.
         missing: 'max_latency_p95_ms', 'min_fps', 'min_cameras' → why it was not measured.
+        alarms: None where the scenario has no alarms.
     """
 
     model: ReleaseModel
@@ -98,13 +122,14 @@ class ModelMeasurement:
     size_mb: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Estimate] = field(default_factory=dict)
-    predictions: Sequence[Detections] = ()
     session: SessionInfo | None = None
     latency: LatencyResult | None = None
     latency_p95: Estimate | None = None
     throughput: ThroughputResult | None = None
     cameras: CameraCapacity | None = None
     missing: Mapping[str, GateCause] = field(default_factory=dict)
+    alarms: AlarmMeasurement | None = None
+    slices: SliceTable | None = None
 
     @property
     def fps(self) -> Estimate | None:
@@ -127,6 +152,11 @@ class ComparedModels:
         speedup: champion's time ÷ candidate's, timed by turns.
         stored: the champion's figures of the release that judged it; shown, never judged. Keys as
             in VariantDecision.metrics.
+        alarm_differences: 'missed', 'false_per_camera_day' → candidate − champion, paired by
+            recording: above 0 is worse. Empty without a champion or without alarms.
+        leak: what of the judged split the candidate has learnt, and its figures on the rest; None
+            where nobody looked.
+        slice_changes: candidate − champion, slice by slice; None without a champion.
     """
 
     candidate: ModelMeasurement
@@ -134,6 +164,9 @@ class ComparedModels:
     differences: Mapping[str, Estimate] = field(default_factory=dict)
     speedup: Estimate | None = None
     stored: Mapping[str, float] = field(default_factory=dict)
+    alarm_differences: Mapping[str, AlarmFigure] = field(default_factory=dict)
+    leak: LeakNote | None = None
+    slice_changes: SliceChanges | None = None
 
     @property
     def variant(self) -> str:
@@ -154,9 +187,26 @@ class JudgedSplit:
         images: how many.
         holding: class → images that show it, '' → that show any object; absent where none does.
         instances: class → true objects; empty where they were not counted.
+        basis: what the intervals of accuracy count; None: images.
+        holding_groups: as `holding`, of the basis' groups; empty where it has none.
     """
 
     name: str
     images: int
     holding: Mapping[str, int] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
+    basis: EvidenceBasis | None = None
+    holding_groups: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> EvidenceUnit:
+        return self.basis.unit if self.basis else EvidenceUnit.IMAGE
+
+    @property
+    def by_groups(self) -> bool:
+        """Whether the intervals are over recordings or cameras."""
+        return self.basis is not None and bool(self.basis.names)
+
+    @property
+    def unknown_recordings(self) -> bool:
+        return self.basis is not None and self.basis.unknown_recordings

@@ -6,8 +6,9 @@ together is the business of guardianflow/release.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..contracts.errors import SourceError
 from ..contracts.results import RegisteredModel
@@ -17,6 +18,7 @@ from .names import model_tag, registered_name
 from .run_records import registered_model
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 
 
@@ -35,7 +37,6 @@ class MlflowAliasStore:
         self, tracking_uri: str | None = None, connection: Connection | None = None
     ) -> None:
         self._connection = connection or Connection(tracking_uri)
-        self._client = self._connection.client
 
     @property
     def tracking_uri(self) -> str:
@@ -46,7 +47,7 @@ class MlflowAliasStore:
         aliases = _texts(model.aliases)
         found = self._connection.pages(
             f"list versions of '{model.name}'",
-            self._client.search_model_versions,
+            self._connection.client.search_model_versions,
             filter_string=f"name = '{model.name}'",
         )
         return sorted(
@@ -60,22 +61,16 @@ class MlflowAliasStore:
     def set_alias(self, name: str, alias: str, version: str) -> None:
         registered = registered_name(name)
         references.check_alias(alias)
+        client = self._connection.doing(f"set alias '{alias}' of '{registered}'")
         try:
-            self._connection.call(
-                f"set alias '{alias}' of '{registered}'",
-                self._client.set_registered_model_alias,
-                registered,
-                alias,
-                version,
-            )
+            client.set_registered_model_alias(registered, alias, version)
         except ResourceMissingError as exc:
             known = [each.version for each in self.versions(registered)]
             raise references.unknown_version(registered, version, known) from exc
 
     def delete_alias(self, name: str, alias: str) -> None:
-        self._write(
-            name, f"unset alias '{alias}'", self._client.delete_registered_model_alias, alias
-        )
+        with self._known(name, f"unset alias '{alias}' of") as (client, registered):
+            client.delete_registered_model_alias(registered, alias)
 
     def model_tags(self, name: str) -> Mapping[str, str]:
         return _texts(self._model(name).tags)
@@ -83,32 +78,31 @@ class MlflowAliasStore:
     def set_model_tag(self, name: str, key: str, value: str) -> None:
         value = model_tag(value)
         references.check_model_tag(key, value)
-        self._write(name, f"set tag '{key}'", self._client.set_registered_model_tag, key, value)
+        with self._known(name, f"set tag '{key}' of") as (client, registered):
+            client.set_registered_model_tag(registered, key, value)
 
     def delete_model_tag(self, name: str, key: str) -> None:
-        self._write(name, f"delete tag '{key}'", self._client.delete_registered_model_tag, key)
+        with self._known(name, f"delete tag '{key}' of") as (client, registered):
+            client.delete_registered_model_tag(registered, key)
 
     # --- inside -------------------------------------------------------------------------------
 
     def _model(self, name: str) -> MlflowModel:
-        registered = registered_name(name)
-        try:
-            model: MlflowModel = self._connection.call(
-                f"read model '{registered}'", self._client.get_registered_model, registered
-            )
-        except ResourceMissingError as exc:
-            raise self.unknown_model(registered) from exc
-        return model
+        with self._known(name, "read model") as (client, registered):
+            return client.get_registered_model(registered)
 
-    def _write(self, name: str, doing: str, write: Callable[..., Any], *arguments: str) -> None:
+    @contextmanager
+    def _known(self, name: str, doing: str) -> Iterator[tuple[MlflowClient, str]]:
+        """The client for one call about a model, and its name; SourceError where there is none."""
         registered = registered_name(name)
         try:
-            self._connection.call(f"{doing} of '{registered}'", write, registered, *arguments)
+            yield self._connection.doing(f"{doing} '{registered}'"), registered
         except ResourceMissingError as exc:
             raise self.unknown_model(registered) from exc
 
     def unknown_model(self, registered: str) -> SourceError:
-        models = self._connection.pages("list models", self._client.search_registered_models)
+        search = self._connection.client.search_registered_models
+        models = self._connection.pages("list models", search)
         return references.unknown_model(registered, {model.name for model in models})
 
 

@@ -15,14 +15,17 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import unquote
 from urllib.request import pathname2url
 
 from ..contracts.errors import GuardianFlowError, TrackingError
+from ..support.large_libraries import importing
 from ..support.locks import take_lock
 from ..support.secrets.redaction import learn_text, redact_text, shown_address
+from .upkeep.journal_mode import WriteAheadLog, is_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,6 +47,13 @@ _ENVIRONMENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
 
+# boto3 sends checksums in frames that older S3 servers, SeaweedFS among them, keep as part of the
+# file. Our own files are compared by their sha256.
+_OWN_S3_DEFAULTS = {
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+}
+
 LOCK_WAIT_S = 120.0
 BUSY_WAIT_S = 60.0
 FIRST_START_WAIT_S = 10.0
@@ -56,8 +66,12 @@ class ResourceMissingError(TrackingError):
 
 
 def prepare_environment() -> None:
-    """Quiet mlflow and bound its waiting, where the user has not said otherwise."""
-    for name, value in _ENVIRONMENT_DEFAULTS.items():
+    """Quiet mlflow, bound its waiting, send plain bytes to an S3 server of one's own.
+
+    What the user has said otherwise stays.
+    """
+    own_s3 = os.environ.get("MLFLOW_S3_ENDPOINT_URL", "").strip()
+    for name, value in {**_ENVIRONMENT_DEFAULTS, **(_OWN_S3_DEFAULTS if own_s3 else {})}.items():
         os.environ.setdefault(name, value)
 
 
@@ -95,32 +109,36 @@ class Connection:
 
     Args:
         tracking_uri: see `resolve_tracking_uri`.
+        probe_tries: how often a server is asked whether it is there.
 
     Raises:
         TrackingError: the store can't be opened or the server can't be reached.
     """
 
-    def __init__(self, tracking_uri: str | None = None) -> None:
+    def __init__(self, tracking_uri: str | None = None, probe_tries: int = PROBE_TRIES) -> None:
         prepare_environment()
         self.tracking_uri = resolve_tracking_uri(tracking_uri)
         learn_text(self.tracking_uri)  # before a library can put it into its messages
         self.shown_uri = shown_uri(self.tracking_uri)
+        self._log: WriteAheadLog | None = None
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _check_database_file(database)
             # Seconds of work, longer on a busy machine, in which the others must not wait for us.
-            self.call("load mlflow", _import_sql_store)
+            self.call("load mlflow", import_sql_store)
             with _locked(database.with_name(database.name + "-lock")):
                 self.client = self._open(FIRST_START_WAIT_S)
+                self._log = WriteAheadLog.of(database)
         else:
             if self.tracking_uri.startswith(("http://", "https://")):
-                _probe(self.tracking_uri)
+                _probe(self.tracking_uri, probe_tries)
             self.client = self._open(0.0)
 
     def call(self, doing: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call into mlflow, again and again for a bounded time while the database is locked.
+        """Call into mlflow, again and again for a bounded time while the database is taken.
 
-        A locked write was rolled back as a whole, so trying again can't write it twice.
+        A locked write was rolled back as a whole, and one without a connection had not begun, so
+        trying again can't write it twice.
 
         Args:
             doing: what the call does, for the message: 'log metrics of run 1234'.
@@ -133,14 +151,26 @@ class Connection:
         pause_s = 0.02
         while True:
             try:
-                return function(*args, **kwargs)
+                answer = function(*args, **kwargs)
+                break
             except GuardianFlowError:
                 raise
             except Exception as exc:
-                if "is locked" not in str(exc) or time.monotonic() > deadline:
+                if not _is_busy(exc) or time.monotonic() > deadline:
                     raise self._translated(doing, exc) from exc
             time.sleep(pause_s * random.uniform(0.5, 1.5))
             pause_s = min(2 * pause_s, 2.0)
+        if self._log is not None:
+            self._log.bring_in_now_and_then()
+        return answer
+
+    def doing(self, what: str) -> MlflowClient:
+        """The client for one call, which goes through `call`.
+
+        Args:
+            what: the call does, for the message.
+        """
+        return cast("MlflowClient", _Called(self, what))
 
     def pages(self, doing: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
         """All that a search of mlflow finds, page after page."""
@@ -176,9 +206,25 @@ class Connection:
         return TrackingError(f"could not {doing} in {self.shown_uri}: {reason}")
 
 
-def _import_sql_store() -> None:
+def error_code(exc: TrackingError) -> str:
+    """mlflow's own code for what went wrong; '' where it gave none."""
+    return str(getattr(exc.__cause__, "error_code", ""))
+
+
+class _Called:
+    """A client whose methods go through `Connection.call`."""
+
+    def __init__(self, connection: Connection, doing: str) -> None:
+        self._connection, self._doing = connection, doing
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        connection = self._connection
+        return partial(connection.call, self._doing, getattr(connection.client, name))
+
+
+def import_sql_store() -> None:
     """All that mlflow loads, some of it late, to open a database."""
-    with _quiet_tables():
+    with _quiet_tables(), importing():
         for module in ("tracking", "model_registry"):
             importlib.import_module(f"mlflow.store.{module}.sqlalchemy_store")
 
@@ -213,6 +259,16 @@ def _short_reason(exc: Exception) -> str:
     return (text[:400] + "…" if len(text) > 400 else text) or type(exc).__name__
 
 
+def _is_busy(exc: Exception) -> bool:
+    """Whether others are at the database, and nothing was written.
+
+    With a log and many at it, SQLite says it otherwise. A server whose connections are all taken
+    answers with 400, as to a call that is wrong.
+    """
+    words = ("is locked", "locking protocol", "QueuePool limit")
+    return any(each in str(exc) for each in words)
+
+
 def _is_unreachable(exc: BaseException | None) -> bool:
     from requests.exceptions import ConnectionError as NoConnection
     from requests.exceptions import Timeout
@@ -224,18 +280,18 @@ def _is_unreachable(exc: BaseException | None) -> bool:
     return False
 
 
-def _probe(uri: str) -> None:
+def _probe(uri: str, tries: int) -> None:
     """Find out in seconds that no server answers; any answer at all will do."""
     import requests
 
-    for attempt in range(PROBE_TRIES):
+    for attempt in range(tries):
         try:
             requests.get(f"{uri}/health", timeout=PROBE_TIMEOUT_S, stream=True).close()
             return
         except requests.exceptions.SSLError:
             return  # a server is there; whether to trust it is in mlflow's own settings
         except requests.exceptions.RequestException as exc:
-            if attempt == PROBE_TRIES - 1:
+            if attempt == tries - 1:
                 raise TrackingError(
                     f"the MLflow server at {shown_uri(uri)} can't be reached "
                     f"({type(exc).__name__}). Start it, or correct MLFLOW_TRACKING_URI"
@@ -247,15 +303,15 @@ def _check_database_file(path: Path) -> None:
     """Say at once what mlflow would find out after a minute and a half of retries."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            with path.open("r+b") as stream:
-                head = stream.read(16)
-            if head and head != b"SQLite format 3\x00":
-                raise TrackingError(
-                    f"{path} is not a SQLite database. Name another file in MLFLOW_TRACKING_URI"
-                )
-        if not os.access(path.parent, os.W_OK):  # SQLite keeps its journal there
-            raise PermissionError(f"no right to write in {path.parent}")
+        if path.is_dir():
+            raise IsADirectoryError("it is a directory")
+        for place in (path, path.parent):  # SQLite keeps its journal beside the file
+            if place.exists() and not os.access(place, os.W_OK):
+                raise PermissionError(f"no right to write in {place}")
+        if path.exists() and not is_database(path):
+            raise TrackingError(
+                f"{path} is not a SQLite database. Name another file in MLFLOW_TRACKING_URI"
+            )
     except OSError as exc:
         raise TrackingError(
             f"the tracking database {path} can't be written: {exc}. Free or rename it, or name "

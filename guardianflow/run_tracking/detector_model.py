@@ -24,7 +24,7 @@ import importlib.util
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class DetectorModel(PythonModel):  # type: ignore[misc]  # mlflow has no types
         detector = importlib.import_module(f"{runtime}.detector")
         results = importlib.import_module(f"{runtime}.contracts.results")
         self._errors = importlib.import_module(f"{runtime}.contracts.errors")
+        self._decode = importlib.import_module(f"{runtime}.support.pictures.decoding").decode
         try:
             package = results.DetectorPackage.load(Path(context.artifacts["detector"]), alone=True)
         except self._errors.SourceError as exc:
@@ -100,7 +101,9 @@ class DetectorModel(PythonModel):  # type: ignore[misc]  # mlflow has no types
         Raises:
             MlflowException: INVALID_PARAMETER_VALUE; says which image is wrong and how.
         """
-        images = [_decoded(item, index) for index, item in enumerate(_items(model_input))]
+        images = [
+            _decoded(item, index, self._decode) for index, item in enumerate(_items(model_input))
+        ]
         wanted = params or {}
         try:
             with self._one_at_a_time:
@@ -182,7 +185,7 @@ def _depth(given: Any) -> int:
     return depth
 
 
-def _decoded(item: Any, index: int) -> np.ndarray:
+def _decoded(item: Any, index: int, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
     """One image as uint8, H×W×3, RGB."""
     where = f"image {index}"
     if isinstance(item, (list, tuple)):
@@ -191,11 +194,11 @@ def _decoded(item: Any, index: int) -> np.ndarray:
         except ValueError as exc:  # rows of different lengths
             raise _refused(f"{where}, a list of uneven rows", exc) from exc
     if isinstance(item, (bytes, bytearray, memoryview)):
-        return _from_content(bytes(item), where)
+        return _from_content(bytes(item), where, decode)
     if isinstance(item, os.PathLike):
         item = os.fspath(item)
     if isinstance(item, str):
-        return _from_content(_content_of_text(item, where), where)
+        return _from_content(_content_of_text(item, where), where, decode)
     if not isinstance(item, np.ndarray):
         raise _refused(f"{where}, of type {type(item).__name__}")
     pixels = item
@@ -224,18 +227,12 @@ def _content_of_text(text: str, where: str) -> bytes:
         raise _refused(f"{where}, '{shown}': {kinds}", exc) from exc
 
 
-def _from_content(content: bytes, where: str) -> np.ndarray:
-    import cv2
-
-    image = None
-    if content:  # OpenCV asserts on an empty buffer
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error as exc:
-            raise _refused(f"{where}, which can't be decoded: {exc}", exc) from exc
-    if image is None:
-        raise _refused(f"{where}, {len(content)} bytes that are no image OpenCV can decode")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+def _from_content(content: bytes, where: str, decode: Callable[[bytes], np.ndarray]) -> np.ndarray:
+    """The pixels of an image file, as where the detector was judged."""
+    try:
+        return decode(content)
+    except ValueError as exc:
+        raise _refused(f"{where}, {len(content)} bytes that are no image to use", exc) from exc
 
 
 def _refused(what: str, cause: Exception | None = None) -> MlflowException:

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..contracts.results import RunRequest
 from ..support.secrets.redaction import learn_mapping
 from . import names
+from .upkeep.ownership import owner_tags
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,22 @@ class LauncherRun:
 
     run_id: str
     experiment_id: str | None = None
+
+
+def environment_manager(prefix: Path | None = None) -> str:
+    """What `mlflow run --env-manager` must be given to run in this process' environment again.
+
+    Args:
+        prefix: of the environment; None takes this process'.
+    """
+    here = prefix or Path(sys.prefix)
+    if (here / "conda-meta").is_dir() and here.name.startswith("mlflow-"):
+        return "conda"
+    root = os.environ.get("MLFLOW_ENV_ROOT") or Path.home() / ".mlflow" / "envs"
+    if here.parent != Path(root):
+        return "local"
+    settings = (here / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    return "uv" if any(line.startswith("uv =") for line in settings) else "virtualenv"
 
 
 _lock = threading.Lock()
@@ -83,8 +102,12 @@ def adopted_params(request: RunRequest, written: Mapping[str, str]) -> dict[str,
 
 
 def launcher_tags(request: RunRequest, run_id: str, page: str) -> dict[str, str]:
-    """Tags that lead from the launcher's run to ours; `page` is our run's place in the UI."""
+    """Tags that lead from the launcher's run to ours; `page` is our run's place in the UI.
+
+    It is this process' as well: `mlflow run` ends it soon after us, or else is gone.
+    """
     return {
+        **owner_tags(),
         "guardianflow.run_id": run_id,
         "guardianflow.experiment": request.experiment_name,
         "mlflow.note.content": (

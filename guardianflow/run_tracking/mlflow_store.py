@@ -6,65 +6,60 @@ name each other by tags: `launcher.run_id` here, `guardianflow.run_id` there.
 
 from __future__ import annotations
 
-import logging
-import time
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..contracts.errors import SourceError, TrackingError
-from ..contracts.results import MetricPoint, RunRecord, RunRequest
+from ..contracts.results import DataInput, MetricPoint, RunRecord, RunRequest
 from ..contracts.run_status import RunStatus
 from ..support.suggestions import nearest
-from . import names
-from .connection import Connection, ResourceMissingError
-from .experiments import Experiments
-from .launcher import (
-    adopted_params,
-    claim_launcher_run,
-    launcher_tags,
-    tags_to_clean,
-    warn_of_written_secrets,
-)
+from . import data_inputs, names
+from .connection import Connection, ResourceMissingError, error_code, sqlite_path
 from .run_records import (
-    ERROR_TAG,
-    LAUNCHER_TAG,
+    CLIENT_TAG,
+    END_TAGS,
+    LOCAL_PREFIX,
     PARENT_TAG,
+    BaseStore,
     checked_end_status,
     filter_text,
-    run_page,
     run_record,
     text_batches,
 )
-from .uploads import cleaned
+from .upkeep.ownership import owner_of_request, owner_tags
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
-
-logger = logging.getLogger(__name__)
+    from mlflow.entities import Experiment, Run
 
 METRICS_A_CALL = 1000
 PAGE = 500
 IDS_FOR_NEAREST = 2000
 
 
-class MlflowStore:
+class MlflowStore(BaseStore):
     """RunTracker and RunReader on a SQLite file or an MLflow server.
 
     Args:
         tracking_uri: e.g. 'http://mlflow:5000' or 'sqlite:///runs.db'; None takes
             MLFLOW_TRACKING_URI, else 'mlflow.db' in the working directory. A relative sqlite
             path is made absolute here.
+        connection: one that is open already; the tracking URI is not asked then.
 
     Raises:
         TrackingError: the store can't be opened or the server can't be reached.
     """
 
-    def __init__(self, tracking_uri: str | None = None) -> None:
-        self.connection = Connection(tracking_uri)  # for this room alone
+    def __init__(
+        self, tracking_uri: str | None = None, connection: Connection | None = None
+    ) -> None:
+        self.connection = connection or Connection(tracking_uri)  # for this room alone
+        self.shown_uri = self.connection.shown_uri
         self._client = self.connection.client
-        self._experiments = Experiments(self.connection)
+        self._experiment_ids: dict[str, str] = {}
 
     @property
     def tracking_uri(self) -> str:
@@ -73,48 +68,7 @@ class MlflowStore:
 
     # --- RunTracker ---------------------------------------------------------------------------
 
-    def start_run(self, request: RunRequest) -> str:
-        """Make a run, or adopt the one that `mlflow run` has made; returns its id.
-
-        Tags and parameters are written before it returns; when that fails the run is ended
-        FAILED, so none is left RUNNING.
-
-        Raises:
-            SourceError: the parent run is unknown.
-            TrackingError: the store refuses; the experiment has been deleted.
-        """
-        if request.parent_run_id is not None:
-            self._run(request.parent_run_id)
-        experiment_id = self._experiments.id_of(request.experiment_name)
-        launcher = self._launcher() if request.adopt_launcher else None
-        if launcher is not None and launcher.info.experiment_id == experiment_id:
-            run_id, describe = str(launcher.info.run_id), partial(self._adopt, launcher, request)
-        else:
-            run_id = self._create(request, experiment_id)
-            describe = partial(self._describe, run_id, request, experiment_id, launcher)
-        try:
-            describe()
-        except BaseException as exc:
-            try:
-                self.end_run(run_id, RunStatus.FAILED)
-            except TrackingError as left:
-                exc.add_note(f"Run {run_id} is left RUNNING: {left}")
-            raise
-        return run_id
-
-    def log_metrics(
-        self, run_id: str, metrics: Mapping[str, float], step: int | None = None
-    ) -> None:
-        """Log finite values, however many; keys as `names.legal_key` writes them.
-
-        A NaN or infinity is left out, never written as 0. Without a step they stand at 0.
-        """
-        now_ms = int(time.time() * 1000)
-        points = [MetricPoint(key, value, step or 0, now_ms) for key, value in metrics.items()]
-        self.log_points(run_id, points)
-
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
-        """Log points of any number of curves, 1,000 a call; a NaN or infinity is left out."""
         from mlflow.entities import Metric
 
         entries = [
@@ -132,83 +86,60 @@ class MlflowStore:
         params: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> None:
-        """Write parameters and tags as text; a None is left out.
-
-        Keys are written by `names.legal_key`, values by `names.stored_text`. A parameter, once
-        written, can't become another value; a tag can.
-        """
         from mlflow.entities import Param, RunTag
 
         for part in text_batches(names.stored_values(params, names.PARAM_LIMIT)):
-            entries = [Param(key, value) for key, value in part]
-            self._log(run_id, params=entries)
+            self._log(run_id, params=[Param(key, value) for key, value in part])
         for part in text_batches(names.stored_values(tags, names.TAG_LIMIT)):
-            labels = [RunTag(key, value) for key, value in part]
-            self._log(run_id, tags=labels)
+            self._log(run_id, tags=[RunTag(key, value) for key, value in part])
 
-    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
-        """Upload a file, or a directory's content, under `folder` of the run's artifacts.
+    def log_data(self, run_id: str, data: DataInput) -> None:
+        from mlflow.entities import DatasetInput
 
-        Secrets in texts are replaced in what is uploaded.
-        """
-        place = names.artifact_path(folder)
-        if not source.exists():
-            raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
-        upload = self._client.log_artifacts if source.is_dir() else self._client.log_artifact
-        with cleaned(source) as clean:
-            self.connection.call(
-                f"upload {source} to run {run_id}", upload, run_id, str(clean), place or None
-            )
+        entry: DatasetInput = data_inputs.to_entry(data)
+        client = self.connection.doing(f"log the data set of run {run_id}")
+        client.log_inputs(run_id, datasets=[entry])
 
     def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None:
-        """End a run FINISHED, FAILED or KILLED."""
         ended = checked_end_status(status)
-        self.connection.call(f"end run {run_id}", self._client.set_terminated, run_id, ended)
+        self.connection.doing(f"end run {run_id}").set_terminated(run_id, ended)
 
     def reopen_run(self, run_id: str) -> None:
         """Set a FAILED or KILLED run RUNNING again, to resume it; a RUNNING one stays so.
 
+        It is this process' from now on, and before it is RUNNING: nobody may take it for dead.
         Why it had ended is forgotten: the tag `guardianflow.error` is removed.
 
         Raises:
             SourceError: the run is unknown, or FINISHED: nothing is left to resume.
         """
-        run = self._run(run_id)
+        run, client = self._run(run_id), self.connection.doing(f"reopen run {run_id}")
         status = run.info.status
         if status == RunStatus.FINISHED:
             raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
+        self.annotate(run_id, tags=owner_tags())
         if status != RunStatus.RUNNING:
-            self.connection.call(
-                f"reopen run {run_id}", self._client.update_run, run_id, status=RunStatus.RUNNING
-            )
-        if ERROR_TAG in run.data.tags:
-            self.connection.call(f"reopen run {run_id}", self._client.delete_tag, run_id, ERROR_TAG)
+            client.update_run(run_id, status=RunStatus.RUNNING)
+        for tag in set(END_TAGS) & set(run.data.tags):
+            client.delete_tag(run_id, tag)
 
-    def fail_running(self, parent_run_id: str, status: RunStatus = RunStatus.FAILED) -> list[str]:
-        """End every RUNNING run below a parent, at any depth; returns their ids.
+    def remove_files(self, run_id: str, folder: str) -> None:
+        """As pipelines.wiring.Store's; a file that is gone already is no error."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        For a parent that stops early: its children's processes are gone, their runs are not.
-        """
-        ended: list[str] = []
-        for child in self.find_runs(tags={PARENT_TAG: parent_run_id}, limit=100_000):
-            ended += self.fail_running(child.run_id, status)
-            if (
-                child.status == RunStatus.RUNNING
-                and self._run(child.run_id).info.status == RunStatus.RUNNING
-            ):
-                self.end_run(child.run_id, status)
-                ended.append(child.run_id)
-        return ended
+        run, place = self._run(run_id), names.artifact_path(folder)
+        repository = get_artifact_repository(
+            run.info.artifact_uri, tracking_uri=self.connection.tracking_uri
+        )
+        doing = f"remove '{folder}' of run {run.info.run_id}"
+        if self.connection.call(doing, repository.list_artifacts, place):
+            self.connection.call(doing, repository.delete_artifacts, place)
 
     # --- RunReader ----------------------------------------------------------------------------
 
     def get_run(self, run_id: str) -> RunRecord:
-        """Raises SourceError when there is no such run (nearest ids named) or it was deleted."""
-        run = self._run(run_id)
-        experiment = self.connection.call(
-            f"read run {run_id}", self._client.get_experiment, run.info.experiment_id
-        )
-        return run_record(run, experiment.name)
+        run, client = self._run(run_id), self.connection.doing(f"read run {run_id}")
+        return run_record(run, client.get_experiment(run.info.experiment_id).name)
 
     def find_runs(
         self,
@@ -218,147 +149,149 @@ class MlflowStore:
         status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
-        """Newest first; tags compared exactly. An unknown experiment gives none."""
         experiments = {
             experiment.experiment_id: experiment.name
-            for experiment in self._experiments.all()
+            for experiment in self._experiments()
             if experiment_name in (None, experiment.name)
         }
         wanted = names.stored_values(tags, names.TAG_LIMIT)
-        found: list[RunRecord] = []
-        for run in self._search(list(experiments), filter_text(wanted, status)):
-            record = run_record(run, experiments[run.info.experiment_id])
+        found = (
+            run_record(run, experiments[run.info.experiment_id])
+            for run in self._search(list(experiments), filter_text(wanted, status))
             # The server's comparison may ignore case, and some values can't be quoted for it.
-            if all(record.tags.get(key) == value for key, value in wanted.items()):
-                found.append(record)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+            if all(run.data.tags.get(key) == value for key, value in wanted.items())
+        )
+        return list(islice(found, limit))
+
+    def finished_runs(self, ended_since_ms: int | None = None) -> Iterator[RunRecord]:
+        experiments = {each.experiment_id: each.name for each in self._experiments()}
+        wanted = filter_text({}, RunStatus.FINISHED)
+        if ended_since_ms is not None:
+            wanted += f" and attributes.end_time >= {ended_since_ms}"
+        for run in self._search(list(experiments), wanted):
+            yield run_record(run, experiments[run.info.experiment_id])
+
+    def logged_steps(self, run_id: str, key: str) -> frozenset[int]:
+        run_id = str(self._run(run_id).info.run_id)
+        client = self.connection.doing(f"read metric '{key}' of run {run_id}")
+        history = client.get_metric_history(run_id, names.legal_key(key))
+        return frozenset(int(point.step) for point in history)
+
+    def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
+        run_id = str(self._run(run_id).info.run_id)
+        client = self.connection.doing(f"read metric '{key}' of run {run_id}")
+        history = client.get_metric_history(run_id, names.legal_key(key))
+        in_order = sorted(history, key=lambda point: point.timestamp)
+        return sorted({int(point.step): float(point.value) for point in in_order}.items())
 
     def list_experiments(self) -> list[str]:
-        """Names of all experiments that have not been deleted, sorted."""
-        return sorted(experiment.name for experiment in self._experiments.all())
+        return sorted(experiment.name for experiment in self._experiments())
 
     def download(self, run_id: str, path: str, destination: Path) -> Path:
-        """Fetch an artifact file or directory to `destination`/`path`; returns where it lies.
-
-        Raises:
-            SourceError: the run or the artifact is unknown; names what lies beside it.
-        """
-        self._run(run_id)
+        run_id = str(self._run(run_id).info.run_id)
         wanted = names.artifact_path(path)
         folder = wanted.rpartition("/")[0]
-        listed = self.connection.call(
-            f"list artifacts of run {run_id}",
-            self._client.list_artifacts,
-            run_id,
-            folder or None,
-        )
-        beside = [entry.path for entry in listed]
+        client = self.connection.doing(f"list artifacts of run {run_id}")
+        beside = [entry.path for entry in client.list_artifacts(run_id, folder or None)]
         if wanted not in beside:
             there = ", ".join(sorted(beside)[:10]) or "nothing"
             raise SourceError(f"run {run_id} has no artifact '{path}'; beside it lies: {there}")
         destination.mkdir(parents=True, exist_ok=True)
-        lies = self.connection.call(
-            f"download '{path}' of run {run_id}",
-            self._client.download_artifacts,
-            run_id,
-            wanted,
-            str(destination),
-        )
-        return Path(lies)
-
-    def link_launcher(self, run_id: str) -> None:
-        """Point the run that `mlflow run` made to one that stood in for new work.
-
-        Nothing is done where there is none, or where it is that run itself.
-        """
-        launcher = self._launcher()
-        if launcher is None or launcher.info.run_id == run_id:
-            return
-        run = self._run(run_id)
-        request = RunRequest(self.get_run(run_id).experiment_name, str(run.info.run_name))
-        page = run_page(run.info.experiment_id, run_id)
-        self.annotate(str(launcher.info.run_id), tags=launcher_tags(request, run_id, page))
+        client = self.connection.doing(f"download '{path}' of run {run_id}")
+        return Path(client.download_artifacts(run_id, wanted, str(destination)))
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _experiments(self) -> list[Experiment]:
+        """Every experiment that has not been deleted."""
+        return list(self.connection.pages("list experiments", self._client.search_experiments))
+
+    def _experiment_id(self, name: str) -> str:
+        """The id of the experiment, made when there is none.
+
+        Raises:
+            TrackingError: it has been deleted, which only a person may take back.
+        """
+        if name not in self._experiment_ids:
+            experiment = self._experiment(name) or self._make_experiment(name)
+            number = experiment.experiment_id
+            if experiment.lifecycle_stage == "deleted":
+                raise TrackingError(
+                    f"experiment '{name}' has been deleted, and its name is still taken. Bring "
+                    f"it back with `mlflow experiments restore --experiment-id {number}`, or "
+                    f"remove it for good with `mlflow gc --experiment-ids {number}`"
+                )
+            self._experiment_ids[name] = str(number)
+        return self._experiment_ids[name]
+
+    def _experiment(self, name: str) -> Experiment | None:
+        return self.connection.doing(f"find experiment '{name}'").get_experiment_by_name(name)
+
+    def _make_experiment(self, name: str) -> Experiment:
+        client, place = self.connection.doing(f"make experiment '{name}'"), None
+        # Beside a sqlite file, whatever the working directory is; a server decides itself.
+        if (database := sqlite_path(self.tracking_uri)) is not None:
+            readable = re.sub(r"[^\w\-]+", "_", name)[:60]
+            digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+            place = (database.absolute().parent / "mlruns" / f"{readable}-{digest}").as_uri()
+        try:
+            client.create_experiment(name, artifact_location=place)
+        except TrackingError as exc:
+            # Another process was a moment faster: then its experiment is ours as well.
+            if error_code(exc) != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self._experiment(name)
+        if made is None:
+            raise TrackingError(f"experiment '{name}' was removed while a run was started in it")
+        return made
 
     def _create(self, request: RunRequest, experiment_id: str) -> str:
         from mlflow.tracking.context.registry import resolve_tags
 
         # Who and from which source and commit, as mlflow's own runs say it.
-        tags = names.stored_values(resolve_tags({}), names.TAG_LIMIT)
+        # With its owner: killed before its other tags are written, it can be told to be gone.
+        made = {**resolve_tags({}), **owner_of_request(request)}
+        tags = names.stored_values(made, names.TAG_LIMIT)
         if request.parent_run_id is not None:
             tags[PARENT_TAG] = request.parent_run_id
-        run: Run = self.connection.call(
-            f"make a run in experiment '{request.experiment_name}'",
-            self._client.create_run,
-            experiment_id,
-            tags=tags,
-            run_name=names.stored_text(request.run_name, names.TAG_LIMIT),
-        )
-        return str(run.info.run_id)
+        client = self.connection.doing(f"make a run in experiment '{request.experiment_name}'")
+        name = names.stored_text(request.run_name, names.TAG_LIMIT)
+        return str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
+
+    def _upload(self, run_id: str, source: Path, place: str, doing: str) -> None:
+        client = self.connection.doing(doing)
+        upload = client.log_artifacts if source.is_dir() else client.log_artifact
+        upload(run_id, str(source), place or None)
+
+    def _rename(self, run_id: str, name: str) -> None:
+        client = self.connection.doing(f"rename run {run_id}")
+        client.update_run(run_id, name=names.stored_text(name, names.TAG_LIMIT))
 
     def _log(self, run_id: str, **batch: Any) -> None:
         # Synchronous whatever MLFLOW_ENABLE_ASYNC_LOGGING says: a failure must reach the caller.
-        self.connection.call(
-            f"log to run {run_id}", self._client.log_batch, run_id, synchronous=True, **batch
-        )
+        client = self.connection.doing(f"log to run {run_id}")
+        client.log_batch(run_id, synchronous=True, **batch)
 
-    def _launcher(self) -> Run | None:
-        launcher = claim_launcher_run()
-        if launcher is None:
-            return None
-        try:
-            run = self._run(launcher.run_id)
-        except SourceError as exc:
-            raise TrackingError(
-                f"MLFLOW_RUN_ID names run {launcher.run_id}, which is not in "
-                f"{self.connection.shown_uri}. Set MLFLOW_TRACKING_URI to the launcher's store "
-                "(an absolute sqlite path or a server), or unset MLFLOW_RUN_ID"
-            ) from exc
-        if run.info.status != RunStatus.RUNNING:
-            logger.warning(
-                "MLFLOW_RUN_ID names run %s, which is %s: it is left alone and a new run is made",
-                launcher.run_id,
-                run.info.status,
-            )
-            return None
-        # Its parameters can't be changed any more; its tags can.
-        warn_of_written_secrets(launcher.run_id, run.data.params)
-        self.annotate(launcher.run_id, tags=tags_to_clean(run.data.tags))
-        return run
-
-    def _describe(
-        self, run_id: str, request: RunRequest, experiment_id: str, launcher: Run | None
-    ) -> None:
-        self.annotate(run_id, params=request.params, tags=request.tags)
-        if launcher is not None:
-            self._link(launcher, run_id, request, run_page(experiment_id, run_id))
-
-    def _adopt(self, launcher: Run, request: RunRequest) -> None:
-        run_id = str(launcher.info.run_id)
-        self.connection.call(
-            f"rename run {run_id}",
-            self._client.update_run,
-            run_id,
-            name=names.stored_text(request.run_name, names.TAG_LIMIT),
-        )
-        tags = dict(request.tags)
-        if request.parent_run_id is not None:
-            tags[PARENT_TAG] = request.parent_run_id
-        self.annotate(run_id, params=adopted_params(request, launcher.data.params), tags=tags)
-
-    def _link(self, launcher: Run, run_id: str, request: RunRequest, page: str) -> None:
-        self.annotate(run_id, tags={LAUNCHER_TAG: launcher.info.run_id})
-        self.annotate(str(launcher.info.run_id), tags=launcher_tags(request, run_id, page))
+    def of_client(self, client_id: str) -> list[str]:
+        """The runs that were made for a client id, the oldest first."""
+        experiments = [experiment.experiment_id for experiment in self._experiments()]
+        found = list(self._search(experiments, filter_text({CLIENT_TAG: client_id}, None)))
+        return [str(run.info.run_id) for run in reversed(found)]
 
     def _run(self, run_id: str) -> Run:
+        if run_id.startswith(LOCAL_PREFIX):
+            known = self.of_client(run_id.removeprefix(LOCAL_PREFIX))
+            if not known:
+                raise SourceError(
+                    f"run {run_id} began while {self.connection.shown_uri} was away, and has not "
+                    "been sent there yet. Run `guardianflow sync` where it ran"
+                )
+            run_id = known[0]
         try:
-            run: Run = self.connection.call(f"read run {run_id}", self._client.get_run, run_id)
+            run = self.connection.doing(f"read run {run_id}").get_run(run_id)
         except TrackingError as exc:
             unknown = isinstance(exc, ResourceMissingError)
-            malformed = getattr(exc.__cause__, "error_code", "") == "INVALID_PARAMETER_VALUE"
+            malformed = error_code(exc) == "INVALID_PARAMETER_VALUE"
             if not (unknown or malformed):
                 raise
             raise SourceError(self._unknown_run(run_id)) from exc
@@ -370,13 +303,9 @@ class MlflowStore:
         return run
 
     def _unknown_run(self, run_id: str) -> str:
-        experiments = [experiment.experiment_id for experiment in self._experiments.all()]
-        known: list[str] = []
-        for run in self._search(experiments, ""):
-            known.append(str(run.info.run_id))
-            if len(known) >= IDS_FOR_NEAREST:
-                break
-        near = nearest(run_id, known)
+        experiments = [experiment.experiment_id for experiment in self._experiments()]
+        runs = islice(self._search(experiments, ""), IDS_FOR_NEAREST)
+        near = nearest(run_id, (str(run.info.run_id) for run in runs))
         hint = f"; nearest: {', '.join(near)}" if near else ". `guardianflow list runs` shows all"
         return f"there is no run '{run_id}' in {self.connection.shown_uri}{hint}"
 

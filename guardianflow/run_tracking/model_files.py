@@ -17,7 +17,6 @@ from __future__ import annotations
 import base64
 import logging
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ import numpy as np
 
 from ..contracts.backends import BackendRuntime
 from ..contracts.detector_package import SPEC_FILE, DetectorPackage, DetectorSpec
+from ..support.files import scratch_folder
 from .identity import DIGEST_TAG, description
 from .runtime_copy import copy_runtime
 
@@ -65,12 +65,12 @@ def save_detector_model(
         model: mlflow's record with the ids of the logged model and its run.
     """
     pyfunc = _pyfunc()
-    with tempfile.TemporaryDirectory(prefix="guardianflow-model-") as scratch:
-        files = Path(scratch) / PACKAGE_FOLDER
+    with scratch_folder("guardianflow-model-") as scratch:
+        files = scratch / PACKAGE_FOLDER
         for name in (*package.spec.files, SPEC_FILE):
             (files / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package.directory / name, files / name)
-        copied = copy_runtime(runtime.module, Path(scratch))
+        copied = copy_runtime(runtime.module, scratch)
         with _requirements_not_compared():
             pyfunc.save_model(
                 path=str(destination),

@@ -6,14 +6,15 @@ Shared by the registry and its fake, so that both take the same forms and say th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..contracts.detector_package import DetectorPackage
 from ..contracts.errors import SourceError, TrackingError
 from ..contracts.given import whole_number
-from ..contracts.results import RunRecord
+from ..contracts.results import RegisteredModel, RunRecord
 from ..contracts.run_status import RunStatus
 from ..support.suggestions import nearest
 from .identity import DIGEST_TAG
@@ -70,6 +71,45 @@ def parse_reference(reference: str) -> ModelReference:
         f"'{reference}' is not a reference to a detector. Expected 'models:/NAME@alias', "
         "'models:/NAME/3', 'models:/NAME' or 'runs:/RUN_ID'"
     )
+
+
+class KnownModels(Protocol):
+    """The part of an AliasStore that finds a version."""
+
+    def versions(self, name: str) -> Sequence[RegisteredModel]: ...
+
+    def aliases(self, name: str) -> Mapping[str, str]: ...
+
+    def unknown_model(self, registered: str) -> SourceError: ...
+
+
+def find_version(models: KnownModels, wanted: ModelReference) -> RegisteredModel:
+    """The version that a `models:/` reference means.
+
+    Raises:
+        SourceError: unknown name, version or alias.
+    """
+    name = wanted.name
+    versions = {each.version: each for each in models.versions(name)}
+    if not versions:
+        raise models.unknown_model(name)
+    number = wanted.version or max(versions, key=int)
+    if wanted.alias is not None:
+        aliases = models.aliases(name)
+        if wanted.alias not in aliases:
+            raise unknown_alias(name, wanted.alias, aliases)
+        number = aliases[wanted.alias]
+    if number not in versions:
+        raise unknown_version(name, number, versions)
+    return versions[number]
+
+
+def describe(models: KnownModels, reference: str) -> RegisteredModel:
+    """As `find_version`; raises SourceError also for what is not a `models:/` reference."""
+    wanted = parse_reference(reference)
+    if wanted.run_id is not None:
+        raise SourceError(f"'{reference}' is a run; expected 'models:/NAME@alias'")
+    return find_version(models, wanted)
 
 
 def check_alias(alias: str) -> str:

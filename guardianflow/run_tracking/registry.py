@@ -7,9 +7,10 @@ comes last, and what was made before a failure is taken back.
 
 from __future__ import annotations
 
+import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,20 +18,28 @@ from typing import TYPE_CHECKING
 from ..contracts.backends import BackendRuntime
 from ..contracts.detector_package import DetectorPackage, IdentityRule
 from ..contracts.errors import SourceError, TrackingError
-from ..contracts.results import RegisteredModel
-from ..support.undo import UndoStack, undo_on_failure
+from ..contracts.ports import DetectorRegistry
+from ..contracts.releases import EVIDENCE_TAG, OUTCOME_TAG
+from ..contracts.results import DataInput, RegisteredModel
+from ..support.files import files_in, scratch_folder
+from ..support.undo import UndoSteps, undo_on_failure
 from . import references
 from .alias_store import MlflowAliasStore
-from .connection import ResourceMissingError
+from .connection import Connection, ResourceMissingError, error_code
 from .identity import DIGEST_TAG, check_described, verified
 from .mlflow_store import MlflowStore
 from .model_files import PACKAGE_PATH, said_in, save_detector_model
-from .names import display_name, registered_name, stored_values
-from .run_records import registered_model
+from .model_pages.descriptions import of_model, of_version, with_ours
+from .model_pages.metrics import show_metrics
+from .names import registered_name, stored_values
+from .run_records import registered_model, run_page
+from .upkeep.ownership import PROCESS_TAG, owner_tags
 from .uploads import cleaned_model
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
+
+logger = logging.getLogger(__name__)
 
 LOGGED_NAME = "detector"
 # mlflow's own stores forget a version's model id, so it is kept as a tag.
@@ -39,12 +48,13 @@ RUN_NAME_TAG = "registered_model_name"
 RUN_VERSION_TAG = "registered_model_version"
 
 
-class MlflowRegistry:
+class MlflowRegistry(DetectorRegistry):
     """DetectorRegistry on an MLflow server or a SQLite file.
 
     Args:
         tracking_uri: as for MlflowStore.
         runtime_of: backend name → what runs its files elsewhere; goes into the model.
+        store: one that is open already; the tracking URI is not asked then.
 
     Raises:
         TrackingError: the store can't be opened or the server can't be reached.
@@ -54,10 +64,10 @@ class MlflowRegistry:
         self,
         tracking_uri: str | None,
         runtime_of: Callable[[str], BackendRuntime],
+        store: MlflowStore | None = None,
     ) -> None:
-        self._store = MlflowStore(tracking_uri)
+        self._store = store or MlflowStore(tracking_uri)
         self._connection = self._store.connection
-        self._client = self._connection.client
         self._models = MlflowAliasStore(connection=self._connection)
         self._runtime_of = runtime_of
 
@@ -69,27 +79,14 @@ class MlflowRegistry:
         *,
         alias: str = "candidate",
         tags: Mapping[str, str] | None = None,
+        check: Callable[[str], object] | None = None,
     ) -> RegisteredModel:
-        """Log the package as the run's detector, register it and set the alias, or leave nothing.
-
-        Doing it again for the same run and files sets the alias and makes nothing new.
-
-        Args:
-            run_id: the run that made the detector.
-            name: slash or dot form.
-            tags: written on the version, beside those of `references.version_tags`.
-
-        Raises:
-            SourceError: a name or alias that can't be one, an unknown run, files that don't
-                match their sha256.
-            TrackingError: the run has logged another detector; the store refuses.
-        """
         registered = registered_name(name)
         references.check_alias(alias)
-        self._store.get_run(run_id)
+        run_id = self._store.get_run(run_id).run_id
         package = DetectorPackage.load(package.directory)
         version_tags = references.version_tags(package, run_id, tags)
-        with undo_on_failure() as made:
+        with self._undoing() as made:
             logged = self._logged_detector(run_id)
             if logged is None:
                 logged = self._log(run_id, package, made)
@@ -102,27 +99,20 @@ class MlflowRegistry:
             if version is None:
                 version = self._make_version(registered, logged, run_id, version_tags, made)
             self._tag_run(run_id, registered, version, made)
+            if check is not None:
+                check(f"models:/{registered}/{version}")
             self._move_alias(registered, alias, version, made)
-        return self._registered(registered, version)
+            self._forget_maker(registered)
+        made_version = references.ModelReference(registered, version)
+        return references.find_version(self._models, made_version)
 
     def fetch(self, reference: str, destination: Path) -> DetectorPackage:
-        """Download a detector and check every file; see the DetectorRegistry port.
-
-        Args:
-            reference: 'models:/NAME@alias', 'models:/NAME/3', 'models:/NAME' (its latest
-                version), NAME with slashes or dots, or 'runs:/RUN_ID'.
-            destination: a new or empty directory; complete, or as it was.
-
-        Raises:
-            SourceError: unknown name, version, alias or run; a run that failed or has no
-                detector; a model that is none of ours; a file that does not match its sha256.
-        """
         wanted = references.parse_reference(reference)
         references.check_destination(destination)
         if wanted.run_id is not None:
             run = self._store.get_run(wanted.run_id)
             references.check_source_run(run)
-            logged = self._logged_detector(wanted.run_id)
+            logged = self._logged_detector(run.run_id)
             if logged is None:
                 raise references.no_detector(run)
             recorded = {logged.tags.get(DIGEST_TAG, "")}
@@ -130,11 +120,11 @@ class MlflowRegistry:
             logged, version = self._registered_detector(wanted)
             recorded = {each.tags.get(DIGEST_TAG, "") for each in (logged, version)}
         destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".fetch-") as scratch:
-            lies = self._download(logged, PACKAGE_PATH, Path(scratch), reference)
+        with scratch_folder(".fetch-", destination.parent) as scratch:
+            lies = self._download(logged, PACKAGE_PATH, scratch, reference)
             package = verified(DetectorPackage.load(lies, alone=True), recorded, reference)
             if package.verified_by is IdentityRule.FILES:
-                described = self._download(logged, "MLmodel", Path(scratch) / "said", reference)
+                described = self._download(logged, "MLmodel", scratch / "said", reference)
                 check_described(package, said_in(described), reference)
             if destination.exists():
                 destination.rmdir()
@@ -142,23 +132,11 @@ class MlflowRegistry:
         return replace(package, directory=destination)
 
     def describe(self, reference: str) -> RegisteredModel:
-        """The version that `models:/…` means; nothing is downloaded.
-
-        Raises:
-            SourceError: unknown name, version or alias; not a `models:/` reference.
-        """
-        wanted = references.parse_reference(reference)
-        if wanted.run_id is not None:
-            raise SourceError(f"'{reference}' is a run; expected 'models:/NAME@alias'")
-        return self._registered(wanted.name, self._number(wanted))
+        return references.describe(self._models, reference)
 
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
-        """Every version of every model whose name contains `pattern` (slash or dot form).
-
-        Sorted by name and version.
-        """
         wanted = pattern.replace("/", ".")
-        pages, client = self._connection.pages, self._client
+        pages, client = self._connection.pages, self._connection.client
         models = pages("list models", client.search_registered_models)
         aliases = {model.name: dict(model.aliases) for model in models if wanted in model.name}
         found = [
@@ -169,45 +147,70 @@ class MlflowRegistry:
         return sorted(found, key=lambda model: (model.name, int(model.version)))
 
     def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        """Write tags of a version, in their order; see the DetectorRegistry port.
-
-        Raises:
-            SourceError: unknown model or version.
-            TrackingError: the store refuses.
-        """
         wanted = references.ModelReference(registered_name(name), version=version)
-        number = self._number(wanted)
-        for key, value in stored_values(tags, references.REGISTRY_TAG_LIMIT).items():
-            self._connection.call(
-                f"tag version {number} of '{wanted.name}'",
-                self._client.set_model_version_tag,
-                wanted.name,
-                number,
-                key,
-                value,
-            )
+        found = references.find_version(self._models, wanted)
+        client = self._connection.doing(f"tag version {found.version} of '{found.name}'")
+        written = stored_values(tags, references.REGISTRY_TAG_LIMIT)
+        for key, value in written.items():
+            client.set_model_version_tag(found.name, found.version, key, value)
+        if OUTCOME_TAG in written:
+            self._describe(found.name, found.version, {**found.tags, **written})
+
+    def show_metrics(
+        self, run_id: str, reference: str, package: DetectorPackage, data: DataInput | None = None
+    ) -> int:
+        wanted = references.parse_reference(reference)
+        if wanted.run_id is not None:
+            logged = self._logged_detector(wanted.run_id)
+        else:
+            logged = self._registered_detector(wanted)[0]
+        if logged is None:
+            return 0  # it is not registered, and has no page
+        if package.rule_of(logged.tags.get(DIGEST_TAG, "")) is None:
+            raise TrackingError(f"'{reference}' means another detector by now than was judged")
+        return show_metrics(self._connection, run_id, logged.model_id, data)
+
+    def _describe(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """The verdict in the descriptions; the tags hold it: a refusal here is told, no more."""
+        try:
+            page, evidence = "", tags.get(EVIDENCE_TAG, "")
+            if evidence:
+                run = self._connection.doing(f"read run {evidence}").get_run(evidence)
+                page = run_page(run.info.experiment_id, evidence)
+            client = self._connection.doing(f"describe version {version} of '{name}'")
+            text = of_version(tags, page)
+            if whole := with_ours(client.get_model_version(name, version).description, text):
+                client.update_model_version(name, version, whole)
+            ours = of_model(name, version, text)
+            if whole := with_ours(client.get_registered_model(name).description, ours):
+                client.update_registered_model(name, whole)
+        except TrackingError as exc:
+            logger.warning("the descriptions in MLflow are not up to date: %s", exc)
+
+    def _undoing(self) -> AbstractContextManager[UndoSteps]:
+        """Takes back what was made where the rest fails."""
+        return undo_on_failure()
 
     # --- registering --------------------------------------------------------------------------
 
-    def _log(self, run_id: str, package: DetectorPackage, made: UndoStack) -> LoggedModel:
+    def _log(self, run_id: str, package: DetectorPackage, made: UndoSteps) -> LoggedModel:
         """The package as a READY logged model of the run."""
         from mlflow.entities import LoggedModelOutput
         from mlflow.models import Model
 
-        call, client = self._connection.call, self._client
-        run = call(f"read run {run_id}", client.get_run, run_id)
-        logged = call(
-            f"make a model of run {run_id}",
-            client.create_logged_model,
+        call, doing = self._connection.call, self._connection.doing
+        run = doing(f"read run {run_id}").get_run(run_id)
+        logged = doing(f"make a model of run {run_id}").create_logged_model(
             run.info.experiment_id,
             name=LOGGED_NAME,
             source_run_id=run_id,
-            tags=references.version_tags(package, run_id, None),
+            # With its maker: killed now, it can be told to be a half.
+            tags={**references.version_tags(package, run_id, None), **_maker()},
             model_type="object-detector",
         )
-        made.add(f"model {logged.model_id}", lambda: self._remove_logged(logged))
-        with tempfile.TemporaryDirectory(prefix="guardianflow-log-") as scratch:
-            files = Path(scratch) / "model"
+        made.append((f"model {logged.model_id}", lambda: remove_logged(self._connection, logged)))
+        with scratch_folder("guardianflow-log-") as scratch:
+            files = scratch / "model"
             record = Model(
                 artifact_path=logged.artifact_location,
                 model_uuid=logged.model_id,
@@ -217,33 +220,33 @@ class MlflowRegistry:
             runtime = self._runtime_of(package.spec.backend)
             call("make the model's files", save_detector_model, package, files, runtime, record)
             with cleaned_model(files) as clean:
-                call(
-                    f"upload the model of run {run_id}",
-                    client.log_model_artifacts,
-                    logged.model_id,
-                    str(clean),
-                )
-        ready: LoggedModel = call(
-            "finish the model", client.finalize_logged_model, logged.model_id, "READY"
-        )
-        call(
-            f"link the model to run {run_id}",
-            client.log_outputs,
-            run_id,
-            [LoggedModelOutput(logged.model_id, step=0)],
-        )
+                client = doing(f"upload the model of run {run_id}")
+                sizes = {path: (clean / path).stat().st_size for path in files_in(clean)}
+                client.log_model_artifacts(logged.model_id, str(clean))
+        self._check_arrived(logged.model_id, sizes)
+        ready = doing("finish the model").finalize_logged_model(logged.model_id, "READY")
+        outputs = [LoggedModelOutput(logged.model_id, step=0)]
+        doing(f"link the model to run {run_id}").log_outputs(run_id, outputs)
         return ready
 
-    def _remove_logged(self, logged: LoggedModel) -> None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    def _check_arrived(self, model_id: str, sizes: Mapping[str, int]) -> None:
+        """Every file must be there in its size: a model that is READY is whole.
 
-        repository = get_artifact_repository(
-            logged.artifact_location, tracking_uri=self._connection.tracking_uri
-        )
-        self._connection.call("remove the model's files", repository.delete_artifacts)
-        self._connection.call(
-            f"delete model {logged.model_id}", self._client.delete_logged_model, logged.model_id
-        )
+        Raises:
+            TrackingError: one is not.
+        """
+        client = self._connection.doing(f"list the files of model {model_id}")
+        found: dict[str, int | None] = {}
+        folders = [""]
+        while folders:
+            for entry in client.list_logged_model_artifacts(model_id, folders.pop() or None):
+                if entry.is_dir:
+                    folders.append(entry.path)
+                else:
+                    found[entry.path] = entry.file_size
+        for path, size in sizes.items():
+            if found.get(path, -1) not in (size, None):  # None: the store names no sizes
+                raise TrackingError(f"'{path}' of model {model_id} did not arrive as it was sent")
 
     def _make_version(
         self,
@@ -251,45 +254,56 @@ class MlflowRegistry:
         logged: LoggedModel,
         run_id: str,
         tags: Mapping[str, str],
-        made: UndoStack,
+        made: UndoSteps,
     ) -> str:
-        call, client = self._connection.call, self._client
+        doing = self._connection.doing
+
+        def make() -> str:
+            version = doing(f"register a version of '{name}'").create_model_version(
+                name,
+                # Not 'models:/ID': that mlflow would look up in its global store, not in this one.
+                logged.artifact_location,
+                run_id=run_id,
+                tags={**tags, MODEL_ID_TAG: logged.model_id},
+                description=with_ours("", of_version(tags)),
+                model_id=logged.model_id,
+            )
+            return str(version.version)
+
+        self._make_model(name, made)
         try:
-            call(f"register '{name}'", client.create_registered_model, name)
+            number = make()
+        except ResourceMissingError:  # another process has just removed the model: it was empty
+            self._make_model(name, made)
+            number = make()
+        what = f"version {number} of '{name}'"
+        made.append((what, lambda: doing(f"delete {what}").delete_model_version(name, number)))
+        return number
+
+    def _make_model(self, name: str, made: UndoSteps) -> None:
+        """Make the registered model where there is none."""
+        client = self._connection.doing(f"register '{name}'")
+        try:
+            client.create_registered_model(name, _maker(), with_ours("", of_model(name)))
         except TrackingError as exc:
-            if getattr(exc.__cause__, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+            if error_code(exc) != "RESOURCE_ALREADY_EXISTS":
                 raise
         else:
-            made.add(f"registered model '{name}'", lambda: self._remove_empty(name))
-        version = call(
-            f"register a version of '{name}'",
-            client.create_model_version,
-            name,
-            # Not 'models:/ID': that mlflow would look up in its global store, not in this one.
-            logged.artifact_location,
-            run_id=run_id,
-            tags={**tags, MODEL_ID_TAG: logged.model_id},
-            model_id=logged.model_id,
-        )
-        number = str(version.version)
-        made.add(
-            f"version {number} of '{name}'",
-            lambda: call(
-                f"delete version {number} of '{name}'", client.delete_model_version, name, number
-            ),
-        )
-        return number
+            made.append((f"registered model '{name}'", lambda: self._remove_empty(name)))
+
+    def _forget_maker(self, name: str) -> None:
+        """Whoever has made the model: it has a version, and is no half any more."""
+        if PROCESS_TAG in self._models.model_tags(name):
+            self._models.delete_model_tag(name, PROCESS_TAG)
 
     def _remove_empty(self, name: str) -> None:
         # Another process may have registered a version in the model that this one has made.
         if not self._models.versions(name):
-            self._connection.call(
-                f"delete model '{name}'", self._client.delete_registered_model, name
-            )
+            self._connection.doing(f"delete model '{name}'").delete_registered_model(name)
 
-    def _tag_run(self, run_id: str, name: str, version: str, made: UndoStack) -> None:
+    def _tag_run(self, run_id: str, name: str, version: str, made: UndoSteps) -> None:
         before = self._store.get_run(run_id).tags
-        made.add(f"tags of run {run_id}", lambda: self._restore_run_tags(run_id, before))
+        made.append((f"tags of run {run_id}", lambda: self._restore_run_tags(run_id, before)))
         self._store.annotate(run_id, tags={RUN_NAME_TAG: name, RUN_VERSION_TAG: version})
 
     def _restore_run_tags(self, run_id: str, before: Mapping[str, str]) -> None:
@@ -297,11 +311,11 @@ class MlflowRegistry:
             if key in before:
                 self._store.annotate(run_id, tags={key: before[key]})
             elif key in self._store.get_run(run_id).tags:
-                self._connection.call(f"untag run {run_id}", self._client.delete_tag, run_id, key)
+                self._connection.doing(f"untag run {run_id}").delete_tag(run_id, key)
 
-    def _move_alias(self, name: str, alias: str, version: str, made: UndoStack) -> None:
+    def _move_alias(self, name: str, alias: str, version: str, made: UndoSteps) -> None:
         before = self._models.aliases(name).get(alias)
-        made.add(f"alias '{alias}'", lambda: self._restore_alias(name, alias, version, before))
+        made.append((f"alias '{alias}'", lambda: self._restore_alias(name, alias, version, before)))
         self._models.set_alias(name, alias, version)
 
     def _restore_alias(self, name: str, alias: str, ours: str, before: str | None) -> None:
@@ -316,52 +330,38 @@ class MlflowRegistry:
 
     def _logged_detector(self, run_id: str) -> LoggedModel | None:
         """The READY detector that the run logged; a half-made one does not count."""
-        run = self._connection.call(f"read run {run_id}", self._client.get_run, run_id)
-        found = self._connection.pages(
-            f"find the detector of run {run_id}",
-            self._client.search_logged_models,
-            experiment_ids=[run.info.experiment_id],
-            filter_string=f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'",
-        )
-        ready = [model for model in found if str(model.status) == "READY"]
+        ready = [each for each in self._logged_detectors(run_id) if str(each.status) == "READY"]
         return ready[0] if ready else None
 
-    def _number(self, wanted: references.ModelReference) -> str:
-        """The version number that a reference means."""
-        name = wanted.name
-        versions = {each.version for each in self._models.versions(name)}
-        if not versions:
-            raise self._models.unknown_model(name)
-        number = wanted.version or max(versions, key=int)
-        if wanted.alias is not None:
-            aliases = self._models.aliases(name)
-            if wanted.alias not in aliases:
-                raise references.unknown_alias(name, wanted.alias, aliases)
-            number = aliases[wanted.alias]
-        if number not in versions:
-            raise references.unknown_version(name, number, versions)
-        return number
+    def _logged_detectors(self, run_id: str) -> list[LoggedModel]:
+        """Those that a run logged, half-made ones too."""
+        run = self._connection.doing(f"read run {run_id}").get_run(run_id)
+        return list(
+            self._connection.pages(
+                f"find the detector of run {run_id}",
+                self._connection.client.search_logged_models,
+                experiment_ids=[run.info.experiment_id],
+                filter_string=f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'",
+            )
+        )
 
     def _registered_detector(
         self, wanted: references.ModelReference
     ) -> tuple[LoggedModel, RegisteredModel]:
-        name, number = wanted.name, self._number(wanted)
-        version = self._registered(name, number)
+        version = references.find_version(self._models, wanted)
+        what = f"version {version.version} of '{version.display_name}'"
         foreign = SourceError(
-            f"version {number} of '{display_name(name)}' was not registered by GuardianFlow, and "
-            "is no detector package. Name another model"
+            f"{what} was not registered by GuardianFlow, and is no detector package. Name another "
+            "model"
         )
         model_id = version.tags.get(MODEL_ID_TAG)
         if not model_id:
             raise foreign
         try:
-            logged: LoggedModel = self._connection.call(
-                f"read model {model_id}", self._client.get_logged_model, model_id
-            )
+            logged = self._connection.doing(f"read model {model_id}").get_logged_model(model_id)
         except ResourceMissingError as exc:
             raise SourceError(
-                f"the files of version {number} of '{display_name(name)}' have been deleted. "
-                "Name another version"
+                f"the files of {what} have been deleted. Name another version"
             ) from exc
         if DIGEST_TAG not in logged.tags:
             raise foreign
@@ -384,12 +384,27 @@ class MlflowRegistry:
 
     def _version_of(self, name: str, logged: LoggedModel) -> str | None:
         """The version that the logged model is registered as; None where it is not."""
+        same = [each.version for each in self._versions_of(name, logged)]
+        return max(same, key=int, default=None)
+
+    def _versions_of(self, name: str, logged: LoggedModel) -> list[RegisteredModel]:
         try:
             versions = self._models.versions(name)
         except SourceError:  # the model is registered now for the first time
-            return None
-        same = [v.version for v in versions if v.tags.get(MODEL_ID_TAG) == logged.model_id]
-        return max(same, key=int, default=None)
+            return []
+        return [v for v in versions if v.tags.get(MODEL_ID_TAG) == logged.model_id]
 
-    def _registered(self, name: str, version: str) -> RegisteredModel:
-        return next(each for each in self._models.versions(name) if each.version == version)
+
+def remove_logged(connection: Connection, logged: LoggedModel) -> None:
+    """Remove a logged model: its files first, so that none are left that nothing names."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    place, uri = logged.artifact_location, connection.tracking_uri
+    repository = get_artifact_repository(place, tracking_uri=uri)
+    connection.call("remove the model's files", repository.delete_artifacts)
+    connection.doing(f"delete model {logged.model_id}").delete_logged_model(logged.model_id)
+
+
+def _maker() -> dict[str, str]:
+    """The tag that names this process as the maker of something unfinished."""
+    return {PROCESS_TAG: owner_tags()[PROCESS_TAG]}

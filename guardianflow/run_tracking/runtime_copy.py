@@ -14,7 +14,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..contracts.errors import TrackingError
@@ -57,8 +56,9 @@ def needed_modules(module: str, source: Path = _PROJECT) -> set[Path]:
     Imports inside functions count, as they may run; those for type checkers alone don't. The
     catalogue imports a backend's module by its name, which no walk can see: it is given.
     """
-    found = set()
-    entries = [source / "detector.py", *_backend_module(module, source)]
+    found, entries = set(), [source / "detector.py"]
+    if module.startswith("."):  # a backend of another package is installed as libraries are
+        entries.append(source.joinpath("backends", *module[1:].split(".")).with_suffix(".py"))
     try:
         for file, tree in imported_modules(entries, source.parent, [source.name]):
             found.add(file)
@@ -75,9 +75,3 @@ def _refuse_absolute(module: Path, tree: ast.Module, package: str) -> None:
                 f"{module}:{node.lineno} imports '{package}' by its absolute name, which a "
                 "shipped copy does not have; import relatively"
             )
-
-
-def _backend_module(module: str, source: Path) -> Iterator[Path]:
-    """The backend's file; none for one of another package, which is installed as libraries are."""
-    if module.startswith("."):
-        yield source.joinpath("backends", *module[1:].split(".")).with_suffix(".py")

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..contracts.data_warnings import DataWarning, DataWarningKind, few
 from ..contracts.errors import ConfigurationError, DatasetError, Problem, Problems
 from ..contracts.given import given_path, whole_number
 from ..support.foreign_yaml import UnreadableYamlError, read_yaml
 from ..support.suggestions import did_you_mean
+from ..support.text.shortening import shortened
+from ..support.text.spelling import nfc, spelled_on_disk
+from .image_places import (
+    SHOWN_NAMES,
+    FoundImages,
+    ListReader,
+    absolute,
+    images_in,
+    slash_hint,
+    unlistable,
+)
+from .label_places import MatchedLabels, match_labels, orphans_in, tops_of
 from .labels import label_path_of
 
-logger = logging.getLogger(__name__)
-
 SPLITS = ("train", "val", "test")
-IMAGE_SUFFIXES = frozenset(
-    (".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif",
-     ".tiff", ".webp")
-)  # fmt: skip
 _KEYS = ("path", *SPLITS, "names", "nc", "validation")
-MAX_CLASSES = 100_000
-MANY_ORPHANS = 0.02  # share of a folder's labels
-_NOT_LABELS = frozenset({"classes.txt"})  # labelling tools leave it among the labels
+MAX_BYTES = 256 * 1024
+"""As of a scenario: what is larger is another file, and would take minutes to read."""
+MAX_CLASSES = 10_000
+MOST_KEYPOINTS = 1_000
+SHOWN_LENGTH = 80
+_JOINERS = "\u200c\u200d"  # parts of words in Persian and Hindi, though nothing is drawn for them
 
 
 @dataclass
@@ -39,8 +48,12 @@ class Layout:
         content: as it is written.
         class_names: index = class id.
         entries: split → the directories and listings it names, existing or not.
-        images: split → absolute image paths that exist, sorted.
+        images: split → absolute image paths that exist, sorted, each once.
+        times: train images that are named more than once → how often: so they weigh more.
+        labels: the label file of each image.
+        pose_columns: of a label row that is a pose; 0: there are none.
         problems: everything wrong, in the order found.
+        warnings: what is odd without being wrong.
         missing: files and directories that ought to be there; each is among the problems too.
     """
 
@@ -50,8 +63,12 @@ class Layout:
     class_names: tuple[str, ...] = ()
     entries: dict[str, list[Path]] = field(default_factory=dict)
     images: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    times: dict[Path, int] = field(default_factory=dict)
+    labels: MatchedLabels = field(default_factory=MatchedLabels)
+    pose_columns: int = 0
     problems: Problems = field(default_factory=Problems)
     missing: list[Path] = field(default_factory=list)
+    warnings: list[DataWarning] = field(default_factory=list)
 
     def where(self, key: str) -> str:
         """file:line:column of a top-level key."""
@@ -73,12 +90,24 @@ class Layout:
         self.missing.append(path)
         self.problems.add(message, where)
 
+    def warn(
+        self,
+        cause: DataWarningKind,
+        split: str,
+        numbers: Mapping[str, int],
+        examples: Sequence[object] = (),
+    ) -> None:
+        self.warnings.append(DataWarning(cause, split, numbers, few(examples)))
 
-def read_layout(data_yaml: Path) -> Layout:
-    """Read a data.yaml and list the images of its splits.
+
+def read_layout(data_yaml: Path, skip: Sequence[Path] = ()) -> Layout:
+    """Read a data.yaml, list the images of its splits, and find their labels.
 
     Paths are made absolute but links are kept: DVC may link images to a cache where they have
     other names, and labels are found by name.
+
+    Args:
+        skip: directories that are no part of the set though they may lie in it: caches.
 
     Raises:
         DatasetError: the file is not YAML or not a mapping. All else is collected in `problems`.
@@ -100,12 +129,37 @@ def read_layout(data_yaml: Path) -> Layout:
             layout.problems.add(
                 f"the key '{split}' is missing: name its image directory{near}", data_yaml
             )
+    layout.pose_columns = _pose_columns(content.get("kpt_shape"))
+    _match_labels(layout, skip)
     return layout
+
+
+def places_of(data_yaml: Path) -> tuple[Path, tuple[Path, ...]]:
+    """The root of a set, and the folder of each split; () where a split is a list or several.
+
+    Raises:
+        DatasetError: as read_layout.
+    """
+    content = _load(data_yaml)
+    layout = Layout(data_yaml, data_yaml.parent, content)
+    if isinstance(given := content.get("path"), str) and given:
+        layout.root = _root(given, layout)
+    tops: list[Path] = []
+    for named in (content.get(key) for key in (*SPLITS, "validation")):
+        texts = named if isinstance(named, list) else [named] if named else []
+        if len(texts) > 1:
+            return layout.root, ()
+        paths = [layout.usable(str(text), "") for text in texts]
+        entries = [_entry(path, layout.root) for path in paths if path is not None]
+        if any(entry.is_file() for entry in entries):
+            return layout.root, ()
+        tops += [entry for entry in entries if entry.is_dir()]
+    return layout.root, tuple(dict.fromkeys(tops))
 
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        content = read_yaml(path, with_places=True)
+        content = read_yaml(path, with_places=True, max_bytes=MAX_BYTES)
     except UnreadableYamlError as exc:
         where = f"{path}:{exc.line}:{exc.column}" if exc.line else str(path)
         raise DatasetError(Problem(str(exc), where)) from exc
@@ -126,18 +180,26 @@ def _class_names(layout: Layout) -> tuple[str, ...]:
         return tuple(f"class_{i}" for i in range(count))
     where = layout.where("names")
     if not isinstance(given, (Mapping, list)):
-        problems.add(f"'names' must be a list or a mapping but got '{given}'", where)
+        shown = shortened(str(given), SHOWN_LENGTH)
+        problems.add(f"'names' must be a list or a mapping but got '{shown}'", where)
         return ()
     values = _in_order(given, where, problems) if isinstance(given, Mapping) else list(given)
     if any(value is None or isinstance(value, (bool, Mapping, list)) for value in values):
         problems.add("each name must be a text; quote it where it is none", where)
         return ()
-    names = tuple(str(value).strip() for value in values)
+    names = tuple(nfc(str(value)).strip("\ufeff \t\r\n") for value in values)
     if "" in names:
-        problems.add(f"each name must be a text; quote it: {values}", where)
+        shown = shortened(str(values), SHOWN_LENGTH)
+        problems.add(f"each name must be a text; quote it: {shown}", where)
+    for name in names:
+        if unseen := _unseen(name):
+            problems.add(f"the name {name!a:.80} holds {unseen}; remove it", where)
+    if len(names) > MAX_CLASSES:
+        problems.add(f"'names' has {len(names)} classes, {MAX_CLASSES} are the most", where)
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
-        problems.add(f"'names' has {', '.join(twice)} more than once", where)
+        shown = shortened(", ".join(twice), SHOWN_LENGTH)
+        problems.add(f"'names' has {shown} more than once", where)
     if not names:
         problems.add("'names' is empty: list the classes", where)
     if count is not None and count != len(names):
@@ -149,20 +211,35 @@ def _class_count(layout: Layout) -> int | None:
     given = layout.content.get("nc")
     if given is None:
         return None
-    text = "" if isinstance(given, (bool, Mapping, list)) else str(given)
-    number = whole_number(text)
+    text = "" if isinstance(given, (bool, Mapping, list)) else str(given).strip()
+    number = whole_number(text.removesuffix(".0"))  # a table of numbers writes 2.0
     if number is not None and number <= MAX_CLASSES:
         return number
-    message = f"'nc' must be a whole number up to {MAX_CLASSES} but got {text or 'another thing'}"
+    shown = shortened(text, SHOWN_LENGTH) or "another thing"
+    message = f"'nc' must be a whole number up to {MAX_CLASSES} but got {shown}"
     layout.problems.add(message, layout.where("nc"))
     return None
 
 
+def _unseen(name: str) -> str:
+    """The first character of a name that can't be seen, as 'U+0007'; '' where there is none.
+
+    Such names break tables and terminals, and look the same though they are others.
+    """
+    for character in name:
+        kind = unicodedata.category(character)
+        if kind in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in _JOINERS:
+            return f"the character U+{ord(character):04X}"
+    return ""
+
+
 def _in_order(given: Mapping[Any, Any], where: str, problems: Problems) -> list[Any]:
     """The values of {0: helmet, 1: head} by their ids."""
-    if {str(each) for each in given} == {str(i) for i in range(len(given))}:
-        return [given[each] for each in sorted(given, key=lambda each: int(str(each)))]
-    ids = ", ".join(str(each) for each in list(given)[:20])
+    numbers = [whole_number(str(each).strip().removesuffix(".0")) for each in given]
+    by_number = dict(zip(numbers, given.values(), strict=True))
+    if set(by_number) == set(range(len(given))):
+        return [by_number[i] for i in range(len(given))]
+    ids = shortened(", ".join(str(each) for each in list(given)[:20]), SHOWN_LENGTH)
     problems.add(f"the ids in 'names' must be 0…{len(given) - 1} but got [{ids}]", where)
     return list(given.values())
 
@@ -175,17 +252,23 @@ def _root(given: str, layout: Layout) -> Path:
         layout.problems.add(f"'path': {exc}", layout.where("path"))
         return layout.root
     beside = absolute(layout.root / path)
-    for candidate in (beside, absolute(path)):
+    for candidate in (spelled_on_disk(beside), spelled_on_disk(absolute(path))):
         if candidate.is_dir():
             return candidate
-    message = f"'path' is '{given}' but there is no directory {beside}"
+    shown = shortened(given, SHOWN_LENGTH)
+    message = f"'path' is '{shown}' but there is no directory {beside}{slash_hint(given)}"
     layout.lacks(beside, message, layout.where("path"))
     return beside
 
 
-def absolute(path: Path) -> Path:
-    """Absolute and without '..', links kept."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+def first_there(reference: str, bases: Sequence[Path], is_there: Callable[[Path], bool]) -> Path:
+    """The path meant, from the first base where it is there; where it is nowhere, from the first.
+
+    Raises:
+        ConfigurationError: as given_path.
+    """
+    candidates = [spelled_on_disk(absolute(base / given_path(reference))) for base in bases]
+    return next((path for path in candidates if is_there(path)), candidates[0])
 
 
 def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
@@ -193,94 +276,112 @@ def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
     if not all(isinstance(text, str) for text in texts):
         layout.problems.add(f"'{split}' must be a path or a list of paths", where)
         return
-    before = len(layout.missing)
-    paths = [layout.usable(text, where) for text in texts]
-    entries = [_entry(path, layout.root) for path in paths if path is not None]
-    layout.entries[split] = entries
-    found: set[Path] = set()
-    for entry in entries:
-        if entry.is_dir():
-            found |= _images_in(entry)
-            _report_orphans(entry, found, layout)
-        elif entry.is_file() and entry.suffix == ".txt":
-            found |= _listed_in(entry, layout)
+    problems, lacking = len(layout.problems), len(layout.missing)
+    paths = [(text, layout.usable(text, where)) for text in texts]
+    entries = [(text, _entry(path, layout.root)) for text, path in paths if path is not None]
+    layout.entries[split] = [entry for _, entry in entries]
+    found = FoundImages()
+    reader = ListReader(layout.root, layout.usable, layout.lacks, layout.problems)
+    are_there = False
+    for text, entry in entries:
+        if entry == Path(entry.anchor):
+            are_there = True
+            layout.problems.add(f"'{split}' is {entry}, the whole disk: name a directory", where)
+        elif entry.is_dir():
+            found.times.update(images_in(entry, found.links))
+        elif entry.is_file() and entry.suffix.lower() == ".txt":
+            are_there = True
+            found.times.update(reader.images_of(entry))
         elif entry.is_file():
+            are_there = True
             layout.problems.add(f"'{split}': {entry} must be a directory or a .txt listing", where)
         else:
-            layout.lacks(entry, f"'{split}': there is no directory or listing {entry}", where)
-    layout.images[split] = tuple(sorted(found))
-    if not found and len(layout.missing) == before:
-        layout.problems.add(f"'{split}' has no images in {', '.join(map(str, entries))}", where)
+            message = f"'{split}': there is no directory or listing {entry}{slash_hint(text)}"
+            layout.lacks(entry, message, where)
+    if split == "test" and not found.times and not are_there and len(paths) == len(entries):
+        # Exporters name it whether they write it or not; whoever judges on it is told so then.
+        del layout.problems[problems:]
+        layout.warn(DataWarningKind.SPLIT_ABSENT, split, {}, layout.entries[split])
+        return
+    _keep_found(split, found, layout)
+    if not found.times and len(layout.missing) == lacking:
+        shown = ", ".join(map(str, layout.entries[split]))
+        layout.problems.add(f"'{split}' has no images in {shown}", where)
+
+
+def _keep_found(split: str, found: FoundImages, layout: Layout) -> None:
+    """Keep the images of a split, and what is to be said of them."""
+    layout.images[split] = tuple(sorted(found.times, key=lambda path: path.parts))
+    if odd := unlistable(list(layout.images[split])):
+        shown = ", ".join(ascii(str(path)) for path in odd[:SHOWN_NAMES])
+        layout.problems.add(
+            f"'{split}': {len(odd)} images have names that are not UTF-8 or hold the end of a "
+            f"line: {shown}. Rename them; names of a Korean Windows with: convmv -f cp949 -t utf8 "
+            "-r --notest DIRECTORY",
+            layout.data_yaml,
+        )
+        kept = set(layout.images[split]) - set(odd)
+        layout.images[split] = tuple(path for path in layout.images[split] if path in kept)
+    repeated = {path: times for path, times in found.times.items() if times > 1}
+    if repeated:
+        repeats = sum(repeated.values()) - len(repeated)
+        numbers = {"repeats": repeats, "images": len(layout.images[split])}
+        layout.warn(DataWarningKind.REPEATED_LINES, split, numbers, sorted(repeated))
+        if split == "train":
+            layout.times = repeated
+    if found.links:
+        links = {"links": len(found.links)}
+        layout.warn(DataWarningKind.LINKED_AGAIN, split, links, found.links)
 
 
 def _entry(given: Path, root: Path) -> Path:
-    path = absolute(root / given)
+    path = spelled_on_disk(absolute(root / given))
     if not path.exists() and given.parts[:1] == ("..",):  # as some exporters write it
-        inside = absolute(root / Path(*given.parts[1:]))
+        inside = spelled_on_disk(absolute(root / Path(*given.parts[1:])))
         return inside if inside.exists() else path
     return path
 
 
-def _images_in(folder: Path) -> set[Path]:
-    """Images in a directory and below; hidden files and folders are not looked at."""
-    found: set[Path] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found |= {
-            Path(place, name)
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        }
-    return found
+# --- labels -------------------------------------------------------------------------------------
 
 
-def _listed_in(listing: Path, layout: Layout) -> set[Path]:
-    found: set[Path] = set()
-    try:
-        lines = listing.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        layout.problems.add(f"can't be read as UTF-8 text: {exc}", listing)
-        return found
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text or layout.usable(text, f"{listing}:{number}") is None:
-            continue
-        # Beside the listing, as './x.jpg' means; else below the root; else as Ultralytics reads
-        # any other relative path: from the working directory.
-        candidates = [absolute(base / text) for base in (listing.parent, layout.root, Path())]
-        image = next((path for path in candidates if path.is_file()), None)
-        if image is None:
-            layout.lacks(candidates[0], f"image {text} is missing", f"{listing}:{number}")
-        elif image.suffix.lower() not in IMAGE_SUFFIXES:
-            layout.problems.add(f"{text} is not an image by its suffix", f"{listing}:{number}")
-        else:
-            found.add(image)
-    return found
+def _pose_columns(given: object) -> int:
+    """Columns of a pose's row, of `kpt_shape: [17, 3]`; 0 where it says nothing that fits."""
+    if not isinstance(given, list) or len(given) != 2:
+        return 0
+    count, dimensions = (whole_number(str(each)) for each in given)
+    usual = count is not None and 0 < count <= MOST_KEYPOINTS and dimensions in (2, 3)
+    return 5 + (count or 0) * (dimensions or 0) if usual else 0
 
 
-def _report_orphans(folder: Path, images: set[Path], layout: Layout) -> None:
-    """A label without its image: the image was lost or not fetched, or weeded out on purpose.
-
-    A few are usual in published sets and only warned of; more than MANY_ORPHANS are problems.
-    """
-    labels = label_path_of(folder / "x.jpg").parent
-    if not labels.is_dir() or labels == folder:
-        return
-    expected = {label_path_of(image) for image in images}
-    found = sorted(
-        Path(place, name)
-        for place, _, names in os.walk(labels, followlinks=True)
-        for name in names
-        if name.endswith(".txt") and name not in _NOT_LABELS
+def _match_labels(layout: Layout, skip: Sequence[Path]) -> None:
+    images = dict.fromkeys(path for split in layout.images.values() for path in split)
+    entries = [entry for each in layout.entries.values() for entry in each]
+    lists = [entry for entry in entries if entry.suffix.lower() == ".txt"]
+    layout.labels = match_labels(
+        list(images),
+        tops_of(layout.root, images, entries),
+        data_yaml=layout.data_yaml,
+        skip=[*skip, *lists],
     )
-    orphans = [label for label in found if label not in expected]
-    if len(orphans) <= MANY_ORPHANS * len(found):
-        if orphans:
-            logger.warning(
-                "%s: %d of %d labels have no image, e.g. %s",
-                layout.data_yaml, len(orphans), len(found), orphans[0],
-            )  # fmt: skip
+    for entry in dict.fromkeys(entries):
+        if entry.is_dir():
+            _report_orphans(entry, layout)
+    layout.problems += layout.labels.problems
+    layout.warnings += layout.labels.warnings
+
+
+def _report_orphans(folder: Path, layout: Layout) -> None:
+    """A label without its image: the image was lost or not fetched, or weeded out on purpose."""
+    orphans = orphans_in(folder, layout.labels)
+    if not orphans.labels:
         return
-    for label in orphans:
-        image = folder / label.relative_to(labels).with_suffix(".*")
+    if not orphans.are_many:
+        numbers = {"orphans": len(orphans.labels), "labels": orphans.count}
+        layout.warn(DataWarningKind.ORPHAN_LABELS, "", numbers, orphans.labels)
+        return
+    labels = label_path_of(folder / "x.jpg").parent
+    for label in orphans.labels:
+        inside = label.relative_to(labels) if label.is_relative_to(labels) else Path(label.name)
+        image = folder / inside.with_suffix(".*")
         layout.lacks(image, f"has no image: expected {image}", str(label))

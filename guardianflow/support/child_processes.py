@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Protocol
 
 LAP_S = 0.1
@@ -33,7 +34,6 @@ class Waitable(Protocol):
         Raises:
             subprocess.TimeoutExpired: it is still there.
         """
-        ...
 
 
 def wait_for(process: Waitable) -> int:
@@ -57,6 +57,12 @@ def has_ended(descriptor: int, timeout_s: float = 0.0) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(timeout_s * 1000))
+
+
+def process_number(descriptor: int) -> int:
+    """Of the process that a descriptor of `os.pidfd_open` stands for; -1 where it has ended."""
+    told = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
+    return int(told.partition("Pid:")[2].split()[0])
 
 
 def join(thread: threading.Thread, timeout_s: float | None = None) -> bool:

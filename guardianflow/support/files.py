@@ -1,6 +1,7 @@
 """File-system steps that are whole or absent, whatever ends the process in between.
 
     whole_file, whole_directory   anywhere: what is unfinished has another name
+    scratch_folder                removed at the end of a block alone
     the rest                      on the medium when they return, too; POSIX only, as boxes are
 
 Python's own copy and write leave content in the page cache: after a power cut a renamed file can
@@ -17,7 +18,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
 
@@ -50,6 +50,30 @@ def whole_directory(destination: Path) -> Iterator[Path]:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """A directory that is removed at the end of the block, and not before.
+
+    The end of the interpreter removes a tempfile.TemporaryDirectory too, also under a thread that
+    is at work in it: half of a model's files would be uploaded as all of them.
+
+    Args:
+        parent: None takes the system's place for temporary files.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Posix paths of all files below a folder, relative to it, sorted."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix()
+
+
 def copy(content: Path | bytes, destination: Path) -> Iterator[int]:
     """Write a new file to the medium; gives the size of each block when it is written.
 
@@ -58,7 +82,8 @@ def copy(content: Path | bytes, destination: Path) -> Iterator[int]:
         destination: must not exist; missing directories above it are made.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with _reader(content) as source, destination.open("xb") as written:
+    given = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+    with given as source, destination.open("xb") as written:
         while block := source.read(BLOCK_BYTES):
             written.write(block)
             yield len(block)
@@ -67,10 +92,6 @@ def copy(content: Path | bytes, destination: Path) -> Iterator[int]:
         # Whoever compares the file next must read the medium, not the memory it was written from.
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _reader(content: Path | bytes) -> contextlib.AbstractContextManager[BinaryIO]:
-    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
 def replace_file(directory: Path, name: str, text: str, prefix: str) -> None:

@@ -19,8 +19,8 @@ GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ESHUTD
 """The reader will not come back; other failures, a full disk say, may pass."""
 
 
-class SurvivingStream:
-    """A text stream whose failures are kept, not raised; all else is the inner stream's.
+class OuterStream:
+    """A text stream before another one: what a subclass does not write itself is the other's.
 
     Args:
         inner: where text goes.
@@ -28,14 +28,25 @@ class SurvivingStream:
 
     def __init__(self, inner: TextIO) -> None:
         self._inner = inner
-        self._gone = False
-        self.failure: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._inner)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+
+class SurvivingStream(OuterStream):
+    """A text stream whose failures are kept, not raised."""
+
+    def __init__(self, inner: TextIO) -> None:
+        super().__init__(inner)
+        self._gone = False
+        self.failure: Exception | None = None
 
     def write(self, text: str) -> int:
         """Write what can be written; characters the encoding lacks as escapes."""
@@ -49,10 +60,6 @@ class SurvivingStream:
             except (OSError, ValueError) as exc:
                 self._fail(exc)
         return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
 
     def flush(self) -> None:
         if not self._gone:

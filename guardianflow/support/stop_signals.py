@@ -32,13 +32,17 @@ STOPPING_MAY_TAKE_S = 10.0
 
 
 class StopSignals:
-    """The signals that came so far."""
+    """The signals that came so far.
+
+    Attributes:
+        hurry: whether another one came while it was stopping.
+    """
 
     def __init__(self) -> None:
         self._holds = 0
         self._waiting = False
         self._raised_at: float | None = None
-        self._hurry = False
+        self.hurry = False
         self._before: dict[int, Any] = {}
 
     @property
@@ -46,15 +50,10 @@ class StopSignals:
         """Whether KeyboardInterrupt has been raised for a signal."""
         return self._raised_at is not None
 
-    @property
-    def hurry(self) -> bool:
-        """Whether another signal came while it was stopping."""
-        return self._hurry
-
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         if self._raised_at is not None:
             if time.monotonic() - self._raised_at < STOPPING_MAY_TAKE_S:
-                self._hurry = True
+                self.hurry = True
                 return
         elif self._holds:
             self._waiting = True

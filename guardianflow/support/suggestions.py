@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 LETTERS_A_SLIP = 3
 """Letters of the longer name for each slip that is forgiven."""
+REMEMBERED = 8192
+"""Pairs of names: a key that a file has a thousand times is compared once."""
 LEAST_PART = 3
 """Letters that a part of a name must have to stand for the whole."""
 
@@ -64,6 +67,7 @@ def slips(one: str, other: str, limit: int) -> int | None:
     return last[-1] if last[-1] <= limit else None
 
 
+@lru_cache(REMEMBERED)
 def _rank(given: str, name: str) -> tuple[int, int] | None:
     """The distance of a name: parts of it come first, then few slips. None where it is not near."""
     one, other = _without_shared_suffix(_letters(given), _letters(name))
@@ -71,12 +75,19 @@ def _rank(given: str, name: str) -> tuple[int, int] | None:
         return 0, 0
     if len(one) >= LEAST_PART and (other.startswith(one) or other.endswith(one)):
         return 1, len(other) - len(one)
-    found = slips(one, other, max(len(one), len(other)) // LETTERS_A_SLIP)
-    return None if found is None else (2, found)
+    # A wrong syllable of Hangul is one slip, though it is two or three letters.
+    spelled = {(one, other), (_syllables(one), _syllables(other))}
+    found = [slips(*pair, max(map(len, pair)) // LETTERS_A_SLIP) for pair in spelled]
+    near = [each for each in found if each is not None]
+    return (2, min(near)) if near else None
 
 
 def _letters(text: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+
+
+def _syllables(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _without_shared_suffix(one: str, other: str) -> tuple[str, str]:

@@ -8,11 +8,9 @@ python -m pipelines.compare --scenario S --source-run-id ID [--quant-variants JS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from guardianflow.backends.catalogue import device_for
 from guardianflow.contracts.errors import (
@@ -21,82 +19,58 @@ from guardianflow.contracts.errors import (
     ScenarioError,
     StageFailedError,
 )
-from guardianflow.contracts.results import StageResult, all_models
+from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import QuantizationParams, Scenario
 
-from ..settings import Settings
+from ..chain import Chain, Run, Work
+from ..settings import BUILTIN_EXPERIMENT
 from ..stage.backend_check import reason_unavailable
-from ..stage.executor import LocalExecutor
-from ..stage.kinds import COMPARE
-from ..stage.parent_run import parent_run
-from ..stage.plan import ORIGINAL, Planner, RunOptions, find_source
+from ..stage.kinds import COMPARE, QUANT
+from ..stage.plan import ORIGINAL, Planner, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
 from .table import ComparisonTable, common_split, tabulate, write_table
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Order of work and nothing else; stages run in processes of their own."""
+class Comparison(Chain):
+    """One stage a variant, in the order asked for; its run may raise ComparisonFailedError."""
 
-    scenario: Scenario
-    options: RunOptions
-    settings: Settings
-    executor: LocalExecutor
+    KIND = COMPARE
 
-    def planned(self) -> list[StageRequest]:
-        """One stage per variant, in the order asked for; what can't run here is not known yet."""
-        return self._requests("")
-
-    def run(self, connect: Callable[[str | None], Ports]) -> StageResult:
-        """Make, judge and time every variant that can run here, or those left of a resumed run.
-
-        Raises:
-            BackendUnavailableError: none of them can; nothing was started.
-            StageFailedError: the source or the data can't be used; no run was made.
-            ComparisonFailedError: some failed at work; the others are in its table.
-        """
-        skipped = self._skipped()
-        if len(skipped) == len(self._variants):
-            reasons = "".join(f"\n  - {name}: {reason}" for name, reason in skipped.items())
+    def check(self) -> None:
+        if len(self._skipped) == len(self._variants):
+            reasons = "".join(f"\n  - {name}: {reason}" for name, reason in self._skipped.items())
             raise BackendUnavailableError(f"no variant can run on this machine:{reasons}")
-        ports = connect(self.options.tracking_uri)
-        requests = self._requests(ports.store.tracking_uri)
-        able = [request for request in requests if request.variant_name not in skipped]
-        # what a quant stage checks holds for the original's stage too
-        first = next((request for request in able if request.stage == "quant"), able[0])
-        self.executor.run(replace(first, check_only=True, title="check"))
-        run_name = self.scenario.get_run_name("quant")
-        table: ComparisonTable | None = None
-        results: list[StageResult] = []
-        try:
-            with parent_run(
-                ports, self.scenario, self.options, run_name, self._tags(), self.executor
-            ) as parent:
-                ports.store.annotate(parent, tags=self._counts(skipped))
-                for request in requests:
-                    reason = skipped.get(request.variant_name, "")
-                    results.append(
-                        skip(request, reason) if reason else self._attempt(request, parent)
-                    )
-                table = tabulate(self.scenario, parent, results)
-                self._report(ports, parent, table)
-                raise_failures(results, parent)
-        except StageFailedError as exc:
-            if table is None:
-                raise
-            raise ComparisonFailedError(exc, table) from exc
-        return StageResult(
-            stage=COMPARE,
-            run_id=parent,
-            status=RunStatus.FINISHED,
-            experiment_name=self.scenario.get_experiment_name(),
-            run_name=run_name,
-            metrics=table.metrics,
-            models=tuple(all_models(results)),
-            stages=tuple(results),
-        )
+
+    def checks(self, planner: Planner) -> StageRequest:
+        """What a quant stage checks holds for the original's stage too."""
+        requests = self.requests(planner)
+        able = [request for request in requests if request.variant_name not in self._skipped]
+        first = next((request for request in able if request.stage == QUANT), able[0])
+        return replace(first, check_only=True, title="check")
+
+    def stages(self, planner: Planner, run: Run) -> list[StageResult]:
+        return [self._attempt(request, run) for request in self.requests(planner)]
+
+    def work(self, ports: Ports, planner: Planner, run: Run) -> Work:
+        parent = planner.parent_run_id or ""
+        # They may be others when a comparison is resumed on another machine.
+        skipped = {f"comparison.skipped.{n}": why[:4000] for n, why in self._skipped.items()}
+        total = {"sweep.total_runs": str(len(self._variants) - len(skipped))}
+        ports.store.annotate(parent, tags={**total, **skipped})
+        results = self.stages(planner, run)
+        table = tabulate(self.scenario, parent, results)
+        tags = {f"reused.{row.variant}": row.run_id for row in table.rows if row.reused}
+        if table.best:
+            tags |= {
+                "comparison.best_run_id": table.best.run_id,
+                "comparison.best_value": table.best.variant,
+                "best.run_id": table.best.run_id,
+            }
+        metrics = self.report(ports, table, write_table, tags)
+        raise_failures(results, table)
+        return results, metrics
 
     @cached_property
     def _variants(self) -> tuple[QuantizationParams, ...]:
@@ -109,6 +83,7 @@ class Comparison:
             )
         return variants
 
+    @cached_property
     def _skipped(self) -> dict[str, str]:
         """Variant → why this machine can't run it."""
         device = self.scenario.environment.device
@@ -120,7 +95,7 @@ class Comparison:
         }
         return {name: reason for name, reason in found.items() if reason}
 
-    def _requests(self, tracking_uri: str) -> list[StageRequest]:
+    def requests(self, planner: Planner) -> list[StageRequest]:
         source = find_source(self.scenario, self.options.source, "quant")
         requests = []
         for index, variant in enumerate(self._variants):
@@ -133,14 +108,17 @@ class Comparison:
                     "sweep.index": str(index),
                 },
             }
-            scenario = self._scenario_for(variant)
-            planner = Planner(scenario, self.settings, self.options, tracking_uri)
+            planner = replace(planner, scenario=self._scenario_for(variant))
             if name == ORIGINAL:
                 # judged, not exported; the variant tells the stage to take nothing but an original
                 values = variant.model_dump(mode="json")
-                requests.append(planner.infer(source, name, variant=values, **changes))
+                # Found by our own means, as in the stages that make the others: else the
+                # original's boxes would be an author's Benchmark's, and theirs not.
+                given = {"variant": values, "code_path": BUILTIN_EXPERIMENT}
+                requests.append(planner.infer(source, name, **given, **changes))
             else:
-                requests.append(planner.quant(variant, source, **changes))
+                made = tuple(v.variant for v in self._variants if v.variant != ORIGINAL)
+                requests.append(planner.quant(variant, source, variants=made, **changes))
         return requests
 
     def _scenario_for(self, variant: QuantizationParams) -> Scenario:
@@ -162,59 +140,25 @@ class Comparison:
             )  # fmt: skip
         return single.model_copy(update=changes)
 
-    def _attempt(self, request: StageRequest, parent: str) -> StageResult:
+    def _attempt(self, request: StageRequest, run: Run) -> StageResult:
         """One variant; its failure is a result, so that it does not end the others."""
+        if reason := self._skipped.get(request.variant_name):
+            return request.result("", RunStatus.SKIPPED, reason=reason)
         try:
-            return self.executor.run(replace(request, parent_run_id=parent))
+            return run(request)
         except StageFailedError as exc:
-            return replace(
-                skip(request, exc.reason), run_id=exc.run_id or "", status=RunStatus.FAILED
-            )
+            return request.result(exc.run_id or "", RunStatus.FAILED, reason=exc.reason)
 
-    def _tags(self) -> dict[str, str]:
+    def tags(self) -> dict[str, str]:
         return {
             **self.scenario.to_all_tags("quant"),
             "exp.design": "comparison",
             "comparison.type": "quantization",
-            "guardianflow.stage": COMPARE,
         }
 
-    def _counts(self, skipped: dict[str, str]) -> dict[str, str]:
-        """Tags that may be others when a comparison is resumed on another machine."""
-        total = {"sweep.total_runs": str(len(self._variants) - len(skipped))}
-        return total | {f"comparison.skipped.{name}": why[:4000] for name, why in skipped.items()}
 
-    def _report(self, ports: Ports, parent: str, table: ComparisonTable) -> None:
-        """`report/` of the parent: artifacts first, then what is drawn from them."""
-        with TemporaryDirectory() as folder:
-            write_table(table, Path(folder))
-            ports.store.log_files(parent, Path(folder), "report")
-        tags = {f"reused.{row.variant}": row.run_id for row in table.rows if row.reused}
-        if table.best:
-            tags |= {
-                "comparison.best_run_id": table.best.run_id,
-                "comparison.best_value": table.best.variant,
-                "best.run_id": table.best.run_id,
-            }
-        ports.store.annotate(parent, tags=tags)
-        ports.store.log_metrics(parent, table.metrics)
-
-
-def skip(request: StageRequest, reason: str) -> StageResult:
-    """A variant that was not run, with its reason and no number."""
-    return StageResult(
-        stage=request.stage,
-        run_id="",
-        status=RunStatus.SKIPPED,
-        experiment_name=request.experiment_name,
-        run_name=request.run_name,
-        variant=request.variant_name,
-        reason=reason,
-    )
-
-
-def raise_failures(results: Sequence[StageResult], parent: str) -> None:
-    """Raises StageFailedError when a variant failed, naming each."""
+def raise_failures(results: Sequence[StageResult], table: ComparisonTable) -> None:
+    """Raises ComparisonFailedError when a variant failed, naming each."""
     failed = [result for result in results if result.status == RunStatus.FAILED]
     if failed:
         told = "".join(
@@ -223,4 +167,4 @@ def raise_failures(results: Sequence[StageResult], parent: str) -> None:
             for each in failed
         )
         reason = f"{len(failed)} of {len(results)} variants failed:{told}"
-        raise StageFailedError(COMPARE, reason, run_id=parent)
+        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import is_busy
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario
 
+from ..data_notices import warnings_of
 from ..stage.plan import ORIGINAL
-from ..tables import Bounds, VariantRow, VariantTable, row_of
+from ..tables import VariantRow, VariantTable, bounds_of, row_of, with_worst_slice
 
 DROP, DROP50 = "comparison.accuracy_drop_mAP50_95", "comparison.accuracy_drop_mAP50"
 SPEEDUP = "comparison.speedup_ratio"
@@ -32,11 +34,16 @@ class ComparisonTable(VariantTable):
 
     COLUMNS = (
         "variant", "mAP50", "mAP50-95", "Δ mAP50-95", "speed-up", "MB", "within limits",
-        "registered as",
+        "device", "registered as",
     )  # fmt: skip
     RUN_COLUMNS = ("run",)
     METRICS = ("mAP50", "mAP50_95", "drop_mAP50", "drop_mAP50_95", "speedup_ratio", "size_mb")
-    ABSENT = frozenset({"latency_p50_ms", "fps", "infer_run_id"})
+    ABSENT = frozenset(
+        {
+            "mAP50_95_bounds", "latency_p50_ms", "latency_bounds", "latency_busy", "fps",
+            "infer_run_id",
+        }
+    )  # fmt: skip
     WIDTH = 180
 
     split: str
@@ -49,7 +56,10 @@ class ComparisonTable(VariantTable):
 
     @property
     def best(self) -> VariantRow | None:
-        """The fastest of those that lost no more than the limits; None where none is."""
+        """The fastest of those that lost no more than the limits.
+
+        None where none is, and where one of them could not be timed because the machine was busy.
+        """
         return next((row for row in self.rows if row.best), None)
 
     @property
@@ -64,10 +74,15 @@ class ComparisonTable(VariantTable):
             "can be compared between variants. [ ]: 95 % interval.",
             f"Within limits: lost at most {self.max_drop_mAP50_95:g} mAP50-95 and "
             f"{self.max_drop_mAP50:g} mAP50. '?': the interval reaches over the limit, or there "
-            "are too few images for one: more images would decide. Best (*): the fastest within "
-            "limits.",
+            "are too few images or recordings for one: more would decide. Best (*): the fastest "
+            "within limits.",
         ]
-        if self.best is None:
+        if self.best is None and any(map(_lacks_time, self.rows)):
+            said.append(
+                "There is no best one yet: a variant within the limits could not be timed, because "
+                "the machine was busy."
+            )
+        elif self.best is None:
             said.append("No variant that was measured is within the limits: there is no best one.")
         return said + super().notes()
 
@@ -91,8 +106,10 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
     limits = scenario.comparison or ComparisonConfig()
     rows = [_row(result, limits) for result in results]
     allowed = [row for row in rows if row.within_limits and row.speedup_ratio is not None]
-    if allowed:
-        best = max(allowed, key=_merit)
+    # The fastest of some is not the fastest: one that was not timed might be.
+    if allowed and not any(map(_lacks_time, rows)):
+        # Of two that are equally fast, the one that lost less.
+        best = max(allowed, key=lambda row: (row.speedup_ratio or 0.0, -(row.drop_mAP50_95 or 0.0)))
         rows[rows.index(best)] = replace(best, best=True)
     return ComparisonTable(
         scenario=scenario.name,
@@ -103,17 +120,17 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
         max_drop_mAP50=limits.max_drop_mAP50,
         max_drop_mAP50_95=limits.max_drop_mAP50_95,
         rows=tuple(rows),
+        data_warnings=warnings_of(results),
     )
+
+
+def _lacks_time(row: VariantRow) -> bool:
+    return bool(row.within_limits) and row.speedup_busy
 
 
 def common_split(scenario: Scenario) -> str:
     """The split that every variant is judged on, the original too: as quant chooses it."""
     return scenario.dataset.split or "val"
-
-
-def _merit(row: VariantRow) -> tuple[float, float]:
-    """Speed; of two that are equally fast, the one that lost less."""
-    return row.speedup_ratio or 0.0, -(row.drop_mAP50_95 or 0.0)
 
 
 def _row(result: StageResult, limits: ComparisonConfig) -> VariantRow:
@@ -123,36 +140,33 @@ def _row(result: StageResult, limits: ComparisonConfig) -> VariantRow:
     got = result.metrics
     if result.variant == ORIGINAL:
         return replace(
-            row,
+            with_worst_slice(row.with_alarms(got), result),
             mAP50=got.get("det.mAP50"),
             mAP50_95=got.get("det.mAP50_95"),
             size_mb=got.get("sys.model_size_mb"),
             speedup_ratio=1.0,  # against itself, by definition
             within_limits=True,
-            timed_while_busy=False,  # no time of its own is shown
+            spread_wide=False,  # no time of its own is shown
         )
     asked, _, other = result.variant.partition("-as-")
     within = got[DROP] <= limits.max_drop_mAP50_95 and got[DROP50] <= limits.max_drop_mAP50
     drop, drop50 = Estimate.from_metrics(got, DROP), Estimate.from_metrics(got, DROP50)
     return replace(
-        row,
+        with_worst_slice(row.with_alarms(got, "alarm.quantized."), result, "det.quantized."),
         variant=asked,
         made=f"{asked.rpartition('_')[0]}_{other}" if other else "",
         mAP50=got.get("det.quantized.mAP50"),
         mAP50_95=got.get("det.quantized.mAP50_95"),
         drop_mAP50=got[DROP50],
         drop_mAP50_95=got[DROP],
-        drop_bounds=_bounds(drop),
+        drop_bounds=bounds_of(got, DROP),
         speedup_ratio=got.get(SPEEDUP),
-        speedup_bounds=_bounds(Estimate.from_metrics(got, SPEEDUP)),
+        speedup_bounds=bounds_of(got, SPEEDUP),
+        speedup_busy=is_busy(got) and SPEEDUP not in got,
         size_mb=got.get("sys.quantized.model_size_mb"),
         within_limits=within,
         certain=_is_certain(within, drop, drop50, limits),
     )
-
-
-def _bounds(estimate: Estimate | None) -> Bounds | None:
-    return None if estimate is None else (estimate.low, estimate.high)
 
 
 def _is_certain(
@@ -184,7 +198,7 @@ def write_table(table: ComparisonTable, folder: Path) -> None:
             best=row.best,
         )
         for row in table.rows
-        if row.speedup_ratio is not None and row.drop_mAP50_95 is not None
+        if row.drop_mAP50_95 is not None
     ]
     if points:
         title = f"{table.scenario} {table.version}: variants against the original ({table.split})"

@@ -8,18 +8,21 @@ never divided by each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from guardianflow.contracts.measurements import is_busy
+from guardianflow.contracts.recordings.evidence import evidence_in
 from guardianflow.contracts.releases import ReleaseDecision
 from guardianflow.contracts.results import StageResult
 from guardianflow.release.explanation import as_dict
 from guardianflow.support.text.markdown import markdown_text
 from scenario import Scenario
 
+from ..data_notices import warnings_of
 from ..release.text import decision_lines
-from ..tables import VariantRow, VariantTable, is_busy, row_of
+from ..tables import VariantRow, VariantTable, bounds_of, is_wide, row_of, with_worst_slice
 
 NOTE = (
     "Accuracy: one evaluator on the same images. Latency: one image, decoded frame to boxes. "
@@ -29,11 +32,18 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Summary(VariantTable):
-    """Args: rows: the original first. release: its decision; None where none was asked."""
+    """The table of a full pipeline.
+
+    Args:
+        rows: the original first.
+        release: its decision; None where none was asked.
+        found_by: the author's class that found the boxes; '' for our own sessions.
+        made_by: variant → the author's class that made it.
+    """
 
     COLUMNS = (
-        "variant", "mAP50", "mAP50-95", "Δ mAP50-95", "latency p50 ms", "fps", "speed-up", "MB",
-        "registered as",
+        "variant", "mAP50", "mAP50-95", "Δ mAP50-95", "latency p50 ms", "fps", "speed-up",
+        "MB", "device", "registered as",
     )  # fmt: skip
     RUN_COLUMNS = ("run", "infer run")
     METRICS = ("mAP50", "mAP50_95", "latency_p50_ms", "speedup_ratio", "size_mb")
@@ -46,23 +56,35 @@ class Summary(VariantTable):
     WIDTH = 160
 
     release: ReleaseDecision | None = None
+    found_by: str = ""
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
-        return [NOTE, *super().notes()]
+        return [NOTE, *self._authors(), *super().notes()]
+
+    def _authors(self) -> list[str]:
+        """Says whose code did what our own would have done."""
+        lines = []
+        if self.found_by:
+            lines.append(
+                f"Boxes, mAP and latency are those of the experiment's own {self.found_by}, judged "
+                "by GuardianFlow's evaluator. Speed-ups are of the models in GuardianFlow's own "
+                "sessions, without it."
+            )
+        for variant, author in self.made_by.items():
+            lines.append(f"{variant} was made by the experiment's own {author}.")
+        return lines
 
     def to_markdown(self) -> str:
-        return "\n".join([super().to_markdown(), *self._release_section()])
+        if not self.release:
+            return super().to_markdown()
+        first, *rest = (markdown_text(line) for line in decision_lines(self.release))
+        told = [str(first), "", *(f"- {line}" for line in rest), ""]
+        section = ["## Release", "", *told, "The whole report: `release.html`.", ""]
+        return "\n".join([super().to_markdown(), *section])
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {"release": as_dict(self.release) if self.release else {}}
-
-    def _release_section(self) -> list[str]:
-        """Markdown of the decision; nothing where none was asked."""
-        if not self.release:
-            return []
-        first, *rest = (markdown_text(line) for line in decision_lines(self.release))
-        told = [str(first), "", *(f"- {line}" for line in rest), ""]
-        return ["## Release", "", *told, "The whole report: `release.html`.", ""]
 
 
 def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -> Summary:
@@ -75,7 +97,10 @@ def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -
         experiment_name=scenario.get_experiment_name(),
         run_id=run_id,
         rows=tuple(_row(result, judged) for result in made),
+        data_warnings=warnings_of(results),
         release=next((r.decision for r in results if r.decision), None),
+        found_by=next((r.author for r in results if r.stage == "infer" and r.author), ""),
+        made_by={r.variant: r.author for r in results if r.stage == "quant" and r.author},
     )
 
 
@@ -83,18 +108,28 @@ def _row(made: StageResult, judged: Mapping[str, StageResult]) -> VariantRow:
     infer, before = judged[made.variant], next(iter(judged.values())).metrics
     now = infer.metrics
     is_variant = made.stage == "quant"
+    speedup, latency = "comparison.speedup_ratio", "bench.bs1.latency_p50"
+    row = row_of(made).with_alarms(now)
+    unit, groups = evidence_in(now)
     return replace(
-        row_of(made),
+        with_worst_slice(row, infer),
         mAP50=now.get("det.mAP50"),
         mAP50_95=now.get("det.mAP50_95"),
+        mAP50_95_bounds=bounds_of(now, "det.mAP50_95"),
         drop_mAP50=before["det.mAP50"] - now["det.mAP50"] if is_variant else None,
         drop_mAP50_95=before["det.mAP50_95"] - now["det.mAP50_95"] if is_variant else None,
-        latency_p50_ms=now.get("bench.bs1.latency_p50_ms"),
+        latency_p50_ms=now.get(f"{latency}_ms"),
+        latency_bounds=bounds_of(now, latency, "_ms"),
+        latency_busy=is_busy(now) and "bench.bs1.fps" not in now,
         fps=now.get("bench.bs1.fps"),
-        speedup_ratio=made.metrics.get("comparison.speedup_ratio"),
+        speedup_ratio=made.metrics.get(speedup),
+        speedup_busy=is_variant and is_busy(made.metrics) and speedup not in made.metrics,
         size_mb=now.get("sys.model_size_mb"),
-        timed_while_busy=is_busy(made) or is_busy(infer),
+        spread_wide=is_wide(made) or is_wide(infer),
         infer_run_id=infer.run_id,
+        interval_unit=unit,
+        interval_groups=groups,
+        device=infer.device,
     )
 
 
@@ -104,8 +139,16 @@ def write_summary(summary: Summary, folder: Path) -> None:
 
     summary.write(folder, "summary")
     points = [
-        TradeoffPoint(row.variant, row.latency_p50_ms, row.mAP50_95, size_mb=row.size_mb)
+        TradeoffPoint(
+            row.variant,
+            row.latency_p50_ms,
+            row.mAP50_95,
+            row.latency_bounds,
+            row.mAP50_95_bounds,
+            size_mb=row.size_mb,
+        )
         for row in summary.rows
-        if row.latency_p50_ms is not None and row.mAP50_95 is not None
+        if row.mAP50_95 is not None
     ]
-    accuracy_against_latency(points, folder / "variants.png")
+    if points:  # a Benchmark that takes a whole split has no latency
+        accuracy_against_latency(points, folder / "variants.png")

@@ -1,4 +1,6 @@
 """`guardianflow infer`: judges a model on a split.
 
-stage.py  the stage
+stage.py          the stage
+own_benchmark.py  an author's Benchmark
+pictures.py       what both draw
 """

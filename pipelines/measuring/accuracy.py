@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guardianflow.contracts.errors import DatasetError, ScenarioError
+from guardianflow.contracts.errors import DatasetError
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import DetectionMetrics
+from guardianflow.contracts.recordings.evidence import EvidenceBasis
 from guardianflow.contracts.results import Detections, LabelledImage, LocalDataset
+from guardianflow.support.text.spelling import nfc
 
 from ..stage.stage import StageContext
 
 if TYPE_CHECKING:
     from guardianflow.detector import Detector
+    from guardianflow.evaluation.accuracy.average_precision import Int64
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+# Draws beyond an interval's bounds, so that these are not the chance of a few.
+DRAWS_BEYOND = 50
 
 
 @dataclass(frozen=True)
@@ -27,16 +36,6 @@ class Evaluated:
     class_names: Sequence[str]
     predictions: list[Detections]
     metrics: DetectionMetrics
-
-
-def require_split(dataset: LocalDataset, split: str) -> str:
-    """Raises ScenarioError where the data set has no such split."""
-    if split not in dataset.splits:
-        raise ScenarioError(
-            f"split '{split}' is not in {dataset.name}, which has {sorted(dataset.splits)}; "
-            f"set dataset.split"
-        )
-    return split
 
 
 def read_split(dataset: LocalDataset, split: str) -> list[LabelledImage]:
@@ -56,20 +55,40 @@ def evaluate_split(
     context: StageContext, detector: Detector, images: list[LabelledImage], label: str
 ) -> Evaluated:
     """Predict once per image and score it; progress is told."""
-    from guardianflow.evaluation.accuracy.detection import collect_predictions, evaluate_detections
+    from guardianflow.evaluation.accuracy.detection import collect_predictions
 
-    predictions = collect_predictions(detector, images, progress=_progress(context, label))
-    metrics = evaluate_detections(
-        predictions,
-        images,
-        detector.class_names,
-        conf_threshold=context.scenario.benchmark.conf_threshold,
-    )
-    return Evaluated(images, detector.class_names, predictions, metrics)
+    predictions = collect_predictions(detector, images, progress=told_by(context, label))
+    return judge(context, predictions, images, detector.class_names)
 
 
-def accuracy_intervals(context: StageContext, judged: Evaluated, label: str) -> dict[str, Estimate]:
-    """One detector's accuracy with intervals; no key where images are too few."""
+def judge(
+    context: StageContext,
+    predictions: list[Detections],
+    images: list[LabelledImage],
+    class_names: Sequence[str],
+) -> Evaluated:
+    """Score what was found in a split's images, whoever found it."""
+    from guardianflow.evaluation.accuracy.detection import evaluate_detections
+
+    threshold = context.scenario.benchmark.conf_threshold
+    names = tuple(map(nfc, class_names))  # an older package may have them decomposed
+    metrics = evaluate_detections(predictions, images, names, conf_threshold=threshold)
+    return Evaluated(images, names, predictions, metrics)
+
+
+def accuracy_intervals(
+    context: StageContext,
+    judged: Evaluated,
+    basis: EvidenceBasis,
+    label: str,
+    confidence: float = CONFIDENCE,
+) -> dict[str, Estimate]:
+    """One detector's accuracy with intervals; no key where images or groups are too few.
+
+    Args:
+        basis: what counts as one piece of evidence.
+        label: of the progress that is told.
+    """
     from guardianflow.evaluation.accuracy.significance import bootstrap_metrics
 
     return bootstrap_metrics(
@@ -77,16 +96,25 @@ def accuracy_intervals(context: StageContext, judged: Evaluated, label: str) -> 
         judged.images,
         judged.class_names,
         conf_threshold=judged.metrics.conf_threshold,
-        progress=_progress(context, label),
+        resamples=resamples_for(confidence),
+        confidence=confidence,
+        groups=_groups(basis),
+        progress=told_by(context, label),
     )
 
 
 def accuracy_differences(
-    context: StageContext, before: Evaluated, after: Evaluated, label: str = ""
+    context: StageContext,
+    before: Evaluated,
+    after: Evaluated,
+    basis: EvidenceBasis,
+    label: str = "",
+    confidence: float = CONFIDENCE,
 ) -> dict[str, Estimate]:
-    """After − before with intervals, on the same images; no key where images are too few.
+    """After − before with intervals, on the same images; no key where they are too few.
 
     Args:
+        basis: what counts as one piece of evidence.
         label: of the progress that is told; '' tells none.
     """
     from guardianflow.evaluation.accuracy.significance import bootstrap_differences
@@ -97,8 +125,22 @@ def accuracy_differences(
         after.images,
         after.class_names,
         conf_threshold=after.metrics.conf_threshold,
-        progress=_progress(context, label) if label else None,
+        resamples=resamples_for(confidence),
+        confidence=confidence,
+        groups=_groups(basis),
+        progress=told_by(context, label) if label else None,
     )
+
+
+def _groups(basis: EvidenceBasis) -> Int64 | None:
+    from guardianflow.evaluation.accuracy.groups import group_ids
+
+    return group_ids(basis.names) if basis.names else None
+
+
+def resamples_for(confidence: float) -> int:
+    """Draws that a bootstrap takes: more, the further out its bounds lie."""
+    return max(RESAMPLES, math.ceil(DRAWS_BEYOND / (1 - confidence) - 1e-9))
 
 
 def save_judged(judged: Evaluated, name: str, folder: Path) -> None:
@@ -122,5 +164,6 @@ def draw_misses(judged: Evaluated, path: Path) -> Path:
     )
 
 
-def _progress(context: StageContext, label: str) -> Callable[[int, int], None]:
+def told_by(context: StageContext, label: str) -> Callable[[int, int], None]:
+    """Progress of a stage under this label."""
     return partial(context.events.progress, note=label)

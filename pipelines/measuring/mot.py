@@ -7,8 +7,10 @@ work()     measure_tracking → results/mot/SEQ.txt, results/mot.json, plots/mot
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import (
     EvaluationError,
@@ -22,8 +24,24 @@ from guardianflow.contracts.sequences import TrackingSequence
 from ..stage.stage import StageContext
 from .timing import save_json
 
+if TYPE_CHECKING:
+    from guardianflow.evaluation.mot.tracker import TrackedObjects
+
 LIBRARIES = ("trackeval", "lap", "ultralytics")
 """For the stage's identity: what they compute changes with their version."""
+
+
+@dataclass(frozen=True)
+class OwnTracker:
+    """A tracker that is not ours.
+
+    Args:
+        label: for people and for the run's tag.
+        follow: sequence, and whom to tell (frames done, frames in all) → tracks of each frame.
+    """
+
+    label: str
+    follow: Callable[[TrackingSequence, Callable[[int, int], None]], Sequence[TrackedObjects]]
 
 
 def resolve_sequences(
@@ -69,14 +87,20 @@ def tracking_identity(sequences: Sequence[TrackingSequence]) -> dict[str, str]:
     return {each.name: each.fingerprint for each in sequences}
 
 
-def tracking_tags(context: StageContext, sequences: Sequence[TrackingSequence]) -> dict[str, str]:
-    """Tags: the tracker, the evaluator, the sequences; none where tracking is not asked for."""
+def tracking_tags(
+    context: StageContext, sequences: Sequence[TrackingSequence], tracker: str = ""
+) -> dict[str, str]:
+    """Tags: the tracker, the evaluator, the sequences; none where tracking is not asked for.
+
+    Args:
+        tracker: where it is not the scenario's.
+    """
     if not sequences:
         return {}
     from guardianflow.evaluation.mot.scores import evaluator_name
 
     return {
-        "mot.tracker": context.scenario.benchmark.tracker,
+        "mot.tracker": tracker or context.scenario.benchmark.tracker,
         "mot.evaluator": evaluator_name(),
         "mot.sequences": ",".join(each.name for each in sequences),
     }
@@ -87,6 +111,7 @@ def measure_tracking(
     detector: ObjectDetector,
     sequences: Sequence[TrackingSequence],
     outputs: Path,
+    own_tracker: OwnTracker | None = None,
 ) -> dict[str, float]:
     """Track every sequence, judge the tracks and leave files and a picture.
 
@@ -94,6 +119,7 @@ def measure_tracking(
         detector: open, for single pictures.
         sequences: of resolve_sequences; empty measures nothing.
         outputs: the run's artifacts; results/ and plots/ below it.
+        own_tracker: makes the tracks instead of the scenario's tracker.
 
     Returns:
         `mot.*`; empty where there are no sequences.
@@ -104,11 +130,11 @@ def measure_tracking(
     if not sequences:
         return {}
     from guardianflow.evaluation.mot.scores import evaluate_tracks
-    from guardianflow.evaluation.mot.tracker import match_classes, track_sequence
+    from guardianflow.evaluation.mot.tracker import match_classes, rows_of_tracks, track_sequence
     from guardianflow.evaluation.pictures.mot import tracking_bars
     from guardianflow.site_data.mot.track_results import write_tracks
 
-    tracker = context.scenario.benchmark.tracker
+    tracker = own_tracker.label if own_tracker else context.scenario.benchmark.tracker
     match = match_classes(detector.class_names, sequences)
     if match.unknown:
         context.events.message(
@@ -122,13 +148,15 @@ def measure_tracking(
         def progress(frame: int, _: int, *, before: int = done, name: str = sequence.name) -> None:
             context.events.progress(before + frame, total, f"tracking {name}")
 
-        tracks[sequence.name] = track_sequence(
-            detector,
-            sequence,
-            tracker=tracker,
-            classes=match.pairs[sequence.name],
-            progress=progress,
-        )
+        pairs = match.pairs[sequence.name]
+        if own_tracker is not None:
+            made = own_tracker.follow(sequence, progress)
+            rows = rows_of_tracks(made, sequence, pairs, len(detector.class_names))
+        else:
+            rows = track_sequence(
+                detector, sequence, tracker=tracker, classes=pairs, progress=progress
+            )
+        tracks[sequence.name] = rows
         done += sequence.length
         write_tracks(outputs / "results" / "mot" / f"{sequence.name}.txt", tracks[sequence.name])
     result = evaluate_tracks(sequences, tracks, match.judged)

@@ -1,6 +1,5 @@
-"""Measures what infer and quant say beside accuracy: time, its conditions, and what it took.
+"""Measures what infer and quant say beside accuracy: time, and what it took.
 
-TimingConditions     what the machine did meanwhile: conditions, usage, doubts
 time_batch_sizes     latency, one call at a time, for each batch size
 time_by_turns        latency of several detectors, to be compared
 time_throughput      many calls at once: the network alone, and files → boxes
@@ -12,9 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,25 +22,27 @@ from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import (
     CameraCapacity,
     CameraStep,
-    Conditions,
     LatencyResult,
     ThroughputResult,
     Timing,
 )
 from guardianflow.contracts.results import DetectorPackage, LabelledImage, SessionInfo
 
-from ..stage.stage import StageContext, library_versions
+from ..stage.inputs.sources import (
+    device_within,
+)
+from ..stage.stage import StageContext
+from .conditions import TimingConditions
 
 if TYPE_CHECKING:
     from guardianflow.detector import Detector
-    from guardianflow.evaluation.timing.conditions import ConditionsRecorder
+    from guardianflow.evaluation.timing.quiet import QuietRounds
 
 LATENCY_IMAGES = 32
 # For each kind of throughput; less where the scenario wants few calls timed.
 THROUGHPUT_S = 2.0
 THROUGHPUT_S_A_RUN = 0.02
 THROUGHPUT_FRAMES = 500
-LIBRARIES = ("torch", "openvino", "onnxruntime", "tensorrt", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -52,74 +53,14 @@ class Timings:
         latency: name → results; for infer one name with a result for each batch size.
         throughput: what was measured in throughput mode; empty where the backend has none.
         cameras: None where it was not asked for or can't be measured here.
+
+    What could not be timed because the machine was busy is not in it.
     """
 
     latency: Mapping[str, Sequence[LatencyResult]]
     throughput: Sequence[ThroughputResult] = ()
     cameras: CameraCapacity | None = None
     speedup: Estimate | None = None
-
-
-@dataclass
-class TimingConditions:
-    """Watches the machine while something is timed; use it as a context manager.
-
-    It looks at both ends alone, so the times in between don't pay for it.
-
-    Args:
-        context: of the stage; doubts are told through its events.
-        timings: what was timed, by names for people; filled in before the end.
-    """
-
-    context: StageContext
-    timings: dict[str, Timing] = field(default_factory=dict)
-    conditions: Conditions = field(init=False)
-    _recorder: ConditionsRecorder = field(init=False)
-
-    def __enter__(self) -> TimingConditions:
-        from guardianflow.backends import hardware
-        from guardianflow.backends.probe.probe import ISA_VARIABLE
-        from guardianflow.evaluation.timing.conditions import ConditionsRecorder
-
-        versions = library_versions(*LIBRARIES)
-        self._recorder = ConditionsRecorder(
-            cpu=hardware.cpu_model(),
-            gpus=hardware.gpu_names(),
-            physical_cores=hardware.physical_cores(),
-            isa_cap=os.environ.get(ISA_VARIABLE, ""),
-            libraries={name: versions[name] for name in LIBRARIES if versions[name]},
-        )
-        self._recorder.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.conditions = self._recorder.finish(self.timings)
-            for warning in self.conditions.warnings:
-                self.context.events.message(f"take these times with care: {warning}")
-
-    def metrics(self) -> dict[str, float]:
-        """Metrics: how busy the machine was, how many doubts there are about the times."""
-        load = self.conditions.load_before / self.conditions.logical_cores
-        found = {"sys.load_per_core": load, "sys.warnings": float(len(self.conditions.warnings))}
-        for name in ("other_cores", "stolen_cores"):
-            if (value := getattr(self.conditions, name)) is not None:
-                found[f"sys.{name}"] = value
-        return found
-
-    def tags(self, session: SessionInfo) -> dict[str, str]:
-        """Tags: what the session really was, and on what machine."""
-        from guardianflow.evaluation.timing.conditions import conditions_tags
-
-        tags = {
-            "sys.execution_precision": session.execution_precision,
-            "sys.device": session.device,
-            "sys.library": session.library,
-            "sys.streams": str(session.streams),
-        }
-        if session.threads is not None:
-            tags["sys.threads"] = str(session.threads)
-        return tags | conditions_tags(self.conditions)
 
 
 @contextlib.contextmanager
@@ -142,39 +83,53 @@ def timing_paths(images: Sequence[LabelledImage]) -> list[Path]:
 
 
 def time_batch_sizes(
-    context: StageContext, source: DetectorPackage, paths: Sequence[Path]
+    watch: TimingConditions, source: DetectorPackage, paths: Sequence[Path]
 ) -> list[LatencyResult]:
-    """Each batch size on a session of its own, opened for that batch; 1 is always among them."""
+    """Each batch size on a session of its own, opened for that batch; 1 is always among them.
+
+    Those that could not be timed in quiet are left out.
+    """
     from guardianflow.detector import Detector
     from guardianflow.evaluation.timing.latency import measure_latency
 
+    context = watch.context
     benchmark = context.scenario.benchmark
     sizes = sorted(set(benchmark.batch_sizes) | {1})
     results = []
     for place, size in enumerate(sizes):
         context.events.progress(place, len(sizes), f"timing batch size {size}")
-        device = context.scenario.environment.device
+        device = device_within(context, source.spec.backend)
         with Detector.open(source, batch_size=size, device=device) as detector:
-            results.append(
-                measure_latency(
+            measured = watch.timed(
+                f"latency of batch size {size}",
+                partial(
+                    measure_latency,
                     detector,
                     paths,
                     batch_size=size,
                     warmup_runs=benchmark.warmup_runs,
                     benchmark_runs=benchmark.benchmark_runs,
-                )
+                    rounds=watch.rounds,
+                ),
             )
+        results += [measured] if measured else []
     return results
 
 
 def time_by_turns(
-    context: StageContext, detectors: Mapping[str, Detector], images: Sequence[LabelledImage]
+    context: StageContext,
+    detectors: Mapping[str, Detector],
+    images: Sequence[LabelledImage],
+    rounds: QuietRounds,
 ) -> dict[str, LatencyResult]:
     """Latency of open detectors by turns, one image at a time, so that they can be compared.
 
     Args:
         detectors: name → opened for single images.
         images: of the split; a few of them are timed on.
+
+    Raises:
+        BusyMachineError: the machine was busy; nothing is known of any of them then.
     """
     from guardianflow.evaluation.images.preprocessing import load_image
     from guardianflow.evaluation.timing.latency import measure_interleaved
@@ -186,11 +141,12 @@ def time_by_turns(
         batch_size=1,
         warmup_runs=benchmark.warmup_runs,
         benchmark_runs=benchmark.benchmark_runs,
+        rounds=rounds,
     )
 
 
 def time_throughput(
-    context: StageContext, source: DetectorPackage, paths: Sequence[Path], usage: dict[str, float]
+    watch: TimingConditions, source: DetectorPackage, paths: Sequence[Path], usage: dict[str, float]
 ) -> tuple[list[ThroughputResult], CameraCapacity | None]:
     """Many calls at once, and cameras where they are asked for; nothing where that can't be.
 
@@ -204,9 +160,10 @@ def time_throughput(
         measure_network_throughput,
     )
 
-    scenario = context.scenario
+    context, scenario = watch.context, watch.context.scenario
     try:
-        opened = Detector.open(source, device=scenario.environment.device, mode="throughput")
+        device = device_within(context, source.spec.backend)
+        opened = Detector.open(source, device=device, mode="throughput")
     except BackendUnavailableError as exc:
         context.events.message(f"throughput is not measured: {exc}")
         return [], None
@@ -215,27 +172,38 @@ def time_throughput(
         images = [load_image(path) for path in paths[:8]]
         runs = scenario.benchmark.benchmark_runs
         seconds = min(THROUGHPUT_S, THROUGHPUT_S_A_RUN * runs)
-        with sampled(usage):
-            results = [
-                measure_network_throughput(
+
+        def both() -> tuple[list[ThroughputResult], dict[str, float]]:
+            taken: dict[str, float] = {}
+            with sampled(taken):
+                network = measure_network_throughput(
                     detector, images, seconds=seconds, frames=THROUGHPUT_FRAMES
-                ),
-                measure_file_throughput(detector, paths, seconds=seconds, frames=THROUGHPUT_FRAMES),
-            ]
-        return results, count_cameras(context, detector, paths)
+                )
+                files = measure_file_throughput(
+                    detector, paths, seconds=seconds, frames=THROUGHPUT_FRAMES
+                )
+            return [network, files], taken
+
+        results, taken = watch.timed("throughput", lambda: watch.rounds.measure(both)) or ([], {})
+        usage.update(taken)
+        return results, count_cameras(watch, detector, paths)
 
 
 def count_cameras(
-    context: StageContext, detector: Any, paths: Sequence[Path]
+    watch: TimingConditions, detector: Any, paths: Sequence[Path], name: str = ""
 ) -> CameraCapacity | None:
-    """Find how many cameras the device holds; None where the scenario does not ask.
+    """Find how many cameras the device holds.
 
     Args:
         detector: opened for throughput.
+        name: of the detector, where there are several.
+
+    Returns:
+        None where the scenario does not ask, or where the machine was busy.
     """
     from guardianflow.evaluation.timing.cameras import measure_cameras
 
-    wanted = context.scenario.benchmark.cameras
+    context, wanted = watch.context, watch.context.scenario.benchmark.cameras
     if wanted is None:
         return None
 
@@ -243,13 +211,17 @@ def count_cameras(
         cameras = f"{step.cameras} camera{'s' if step.cameras != 1 else ''}"
         context.events.message(f"{cameras}: {'holds' if step.holds else 'too many'}: {step.reason}")
 
-    return measure_cameras(
-        detector,
-        paths,
-        fps=wanted.fps,
-        latency_budget_ms=wanted.latency_budget_ms,
-        seed=context.scenario.environment.seed,
-        progress=told,
+    return watch.timed(
+        f"the number of cameras{name and f' of {name}'}",
+        lambda: measure_cameras(
+            detector,
+            paths,
+            fps=wanted.fps,
+            latency_budget_ms=wanted.latency_budget_ms,
+            seed=context.scenario.environment.seed,
+            progress=told,
+            rounds=watch.rounds,
+        ),
     )
 
 
@@ -274,7 +246,7 @@ def save_timings(
             for name, results in timings.latency.items()
         },
         "throughput": [asdict(result) for result in timings.throughput],
-        "cameras": _camera_table(timings.cameras),
+        "cameras": _camera_table(timings.cameras) if timings.cameras else None,
         "speedup": asdict(timings.speedup) if timings.speedup else None,
         "sessions": {name: asdict(session) for name, session in sessions.items()},
         "conditions": watch.conditions.to_dict(),
@@ -309,8 +281,6 @@ def _timing_table(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _camera_table(capacity: CameraCapacity | None) -> dict[str, Any] | None:
-    if capacity is None:
-        return None
+def _camera_table(capacity: CameraCapacity) -> dict[str, Any]:
     steps = [asdict(step) | {"latency": _timing_table(step.latency)} for step in capacity.steps]
     return asdict(capacity) | {"steps": steps}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from guardianflow.contracts.results import LocalDataset
+from guardianflow.contracts.errors import DatasetError
+from guardianflow.contracts.quantisation import LEAST_IMAGES
+from guardianflow.contracts.results import LocalDataset, sha256_of
 from scenario import QuantizationParams
 
 from ..stage.stage import StageContext
@@ -18,6 +22,14 @@ class Calibration:
     images: tuple[Path, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the images' contents, in their order; '' where there are none."""
+        digest = hashlib.sha256()
+        for path in self.images:
+            digest.update(sha256_of(path).encode())
+        return digest.hexdigest() if self.images else ""
+
 
 def sample_calibration(
     context: StageContext, dataset: LocalDataset, variant: QuantizationParams
@@ -27,15 +39,25 @@ def sample_calibration(
     Fewer than were asked for, and classes that no train image shows, are told and go on.
 
     Raises:
-        DatasetError: the train split has no image of its own.
+        DatasetError: the train split has no image of its own, or too few to measure batch norms on
+            where the search may change activations.
     """
-    from guardianflow.site_data.datasets import images_by_class, sample_calibration_images
+    from guardianflow.site_data.sampling import images_by_class, sample_calibration_images
 
-    if variant.precision != "int8" or variant.method == "dynamic":
+    changed = variant.activation is not None
+    if not changed and (variant.precision != "int8" or variant.method == "dynamic"):
         return Calibration()
     wanted = variant.calibration_size
     sample = sample_calibration_images(dataset, wanted, seed=context.scenario.environment.seed)
     tags: dict[str, str] = {}
+    searched = variant.search is not None and variant.search.allow_activations
+    asked = "activation" if changed else "search.allow_activations"
+    if (searched or changed) and len(sample) < LEAST_IMAGES:
+        raise DatasetError(
+            f"quantization.{asked} measures batch norms anew, on at least "
+            f"{LEAST_IMAGES} train images, but there are {len(sample)}; take more images into the "
+            "train split, or leave it out"
+        )
     if len(sample) < wanted:
         context.events.message(
             f"calibrating on all {len(sample)} train images; {wanted} were asked for"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from guardianflow.contracts.errors import BackendError
 from guardianflow.contracts.estimates import Estimate, estimates_as_metrics
-from guardianflow.contracts.results import DetectorPackage
+from guardianflow.contracts.results import DetectorPackage, SessionInfo
 
 from ..measuring.accuracy import Evaluated
 from ..stage.stage import StageContext
@@ -15,11 +15,32 @@ from ..stage.stage import StageContext
 BROKEN_DROP, BROKEN_SHARE = 0.1, 0.5
 
 
+def tell_devices(
+    context: StageContext, original: SessionInfo, quantized: SessionInfo
+) -> dict[str, str]:
+    """The tag that both ran on different devices, which is told, too; {} where they did not.
+
+    A ratio of their times would speak of the devices, not of the models: there is none then.
+    """
+    from guardianflow.evaluation.timing.latency import comparable
+
+    if comparable(original, quantized):
+        return {}
+    context.events.message(
+        f"the original ran on {original.device}, the variant on {quantized.device}: no speed-up is "
+        "given between different devices"
+    )
+    return {"comparison.devices": f"{original.device}, {quantized.device}"}
+
+
 def calibration_tags(package: DetectorPackage) -> dict[str, str]:
     """Tags: the calibration asked for, what the library really did, how it was trained on."""
     keys = (
         "calibration_method_used", "calibration_images", "float_nodes",
         "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images", "structure_not_found",
+        "activations", "activation_groups", "activations_changed", "activations_images",
+        "activations_distilled", "distillation_held_out", "distillation_steps",
+        "distillation_loss_before", "distillation_loss_after",
     )  # fmt: skip
     lineage = package.spec.lineage
     return {f"quant.{key}": lineage[key] for key in keys if key in lineage}

@@ -7,7 +7,8 @@ the other, so they meet here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
     from guardianflow.contracts.ports import ImageArray
 
 
+def trains_on_labels(variant: QuantizationParams) -> bool:
+    """Whether the quantised network is, or may be, trained on; distilling needs no labels."""
+    search = variant.search
+    allowed = search is not None and search.allow_qat and not search.allow_activations
+    return allowed or (variant.precision == "int8" and variant.method == "qat")
+
+
 def require_trainable(variant: QuantizationParams) -> None:
     """Raises ScenarioError where training is asked for and the backend's networks can't be."""
     from guardianflow.backends.catalogue import backend_info, no_training
 
-    asked = variant.precision == "int8" and variant.method == "qat"
-    allowed = variant.search is not None and variant.search.allow_qat
-    if (asked or allowed) and not backend_info(variant.backend).supports("int8", "qat"):
+    if trains_on_labels(variant) and not backend_info(variant.backend).supports("int8", "qat"):
         raise ScenarioError(no_training(variant.backend))
 
 
@@ -39,23 +45,37 @@ def training_of(variant: QuantizationParams, seed: int) -> Training:
 
 
 @dataclass(frozen=True)
-class QatInput:
-    """The model and the data of a training.
+class VariantInput:
+    """What a variant is made of.
 
     Args:
-        source: the trained model that the network was made of.
-        dataset: whose train split is used.
+        source: the trained model.
+        dataset: whose train split is trained on.
+        calibration: letterboxed train images; None where the variant needs none.
     """
 
     source: DetectorPackage
     dataset: LocalDataset
+    variant: QuantizationParams
+    calibration: Sequence[ImageArray] | None
+
+
+def open_exporter(
+    context: StageContext, given: VariantInput
+) -> AbstractContextManager[RecipeExporter]:
+    """Makes packages by recipes; what it calibrates stays in the work directory."""
+    from guardianflow.backends.catalogue import open_recipe_exporter
+
+    cache = context.settings.work_dir / "calibrations"
+    assert given.calibration is not None  # the variant calibrates
+    return open_recipe_exporter(given.variant.backend, given.source, given.calibration, cache)
 
 
 def make_trained(
     context: StageContext,
     exporter: RecipeExporter,
     recipe: Recipe,
-    given: QatInput,
+    given: VariantInput,
     *,
     run_id: str,
     destination: Path,
@@ -104,29 +124,14 @@ def make_trained(
     return exporter.make_trained(recipe, destination, train, given.dataset.fingerprint)
 
 
-def make_by_qat(
-    context: StageContext,
-    run_id: str,
-    variant: QuantizationParams,
-    given: QatInput,
-    calibration: Sequence[ImageArray],
-) -> DetectorPackage:
+def make_by_qat(context: StageContext, run_id: str, given: VariantInput) -> DetectorPackage:
     """The package of `method: qat`: calibrated by the usual recipe, then trained on.
 
     Raises:
         as `make_trained`.
     """
-    from guardianflow.backends.catalogue import open_recipe_exporter
-
+    variant, target = given.variant, context.scratch / "package"
     training = training_of(variant, context.scenario.environment.seed)
-    recipe = replace(Recipe(calibration_method=variant.calibration_method), training=training)
-    cache = context.settings.work_dir / "calibrations"
-    with open_recipe_exporter(variant.backend, given.source, calibration, cache) as exporter:
-        return make_trained(
-            context,
-            exporter,
-            recipe,
-            given,
-            run_id=run_id,
-            destination=context.scratch / "package",
-        )
+    recipe = Recipe(calibration_method=variant.calibration_method, training=training)
+    with open_exporter(context, given) as exporter:
+        return make_trained(context, exporter, recipe, given, run_id=run_id, destination=target)

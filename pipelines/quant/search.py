@@ -7,77 +7,84 @@ in the work directory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from guardianflow.contracts.errors import BackendError, GuardianFlowError
 from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import BUSY, TimingDoubt, is_busy
 from guardianflow.contracts.quantisation import Recipe, RecipeExporter
+from guardianflow.contracts.recordings.evidence import EvidenceBasis
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
+    RunRecord,
     RunRequest,
 )
 from guardianflow.contracts.run_status import RunStatus
-from scenario import QuantizationParams, SearchParams
+from scenario import SearchParams
 
 from ..measuring.accuracy import Evaluated, accuracy_differences, evaluate_split
 from ..measuring.timing import save_json, time_by_turns, timing_paths
+from ..stage.quiet import quiet_rounds
 from ..stage.stage import StageContext
 from ..stage.tracked_run import tracked_run
-from .qat import QatInput, make_trained, training_of
+from .activation_order import ActivationOrder, measure_order
+from .distilling import distillation_of, distiller_of
+from .qat import (
+    VariantInput,
+    make_trained,
+    open_exporter,
+    training_of,
+)
 from .search_order import RecipeSearch, SearchResult
-from .trial import LATENCY, Trial
-
-if TYPE_CHECKING:
-    from guardianflow.contracts.ports import ImageArray
+from .trial import Trial
 
 T = TypeVar("T")
 TRY_TAG = "guardianflow.try"
 THROUGHPUT_S = 2.0
 
 
-@dataclass(frozen=True)
-class SearchInput:
-    """The input of a search.
+class VariantSearch:
+    """Searches within one quant run; use run() once.
 
     Args:
-        trained: the trained model, and the data to train on with where the search comes to that.
-        variant: backend and calibration to begin with; its `search` has the limits.
-        calibration: letterboxed train images.
+        given: its variant has backend and calibration to begin with; its `search` the limits.
         original: the trained model's own predictions, on the images that every try is judged on.
+        basis: what intervals of drops count as one piece of evidence.
         identity: everything a try's result depends on beside its recipe.
+
+    Attributes:
+        busy: why the best one was not chosen by the objective: times of tries are absent.
     """
 
-    trained: QatInput
-    variant: QuantizationParams
-    calibration: Sequence[ImageArray]
-    original: Evaluated
-    identity: Mapping[str, Any]
-
-    @property
-    def source(self) -> DetectorPackage:
-        return self.trained.source
-
-
-class VariantSearch:
-    """Searches within one quant run; use run() once."""
-
-    def __init__(self, context: StageContext, run_id: str, given: SearchInput) -> None:
+    def __init__(
+        self,
+        context: StageContext,
+        run_id: str,
+        given: VariantInput,
+        original: Evaluated,
+        basis: EvidenceBasis,
+        identity: Mapping[str, Any],
+    ) -> None:
         assert given.variant.search is not None  # the stage asked for a search
         self._context, self._run_id, self._given = context, run_id, given
+        self._original, self._identity, self._basis = original, identity, basis
         self._wanted: SearchParams = given.variant.search
         self._wants_throughput = self._wanted.objective == "throughput"
         self._began = time.monotonic()
         self._working_s = 0.0
         self._longest_s = 0.0
         self._packages: dict[Recipe | None, DetectorPackage] = {}
+        self._rounds = quiet_rounds(context.settings, context.events)
+        self.busy: tuple[TimingDoubt, ...] = ()
         self._exporter: RecipeExporter
         self._float: DetectorPackage
 
@@ -91,30 +98,33 @@ class VariantSearch:
             BackendError: no recipe, and not even float16, is within the limits; says what was
                 tried.
         """
-        from guardianflow.backends.catalogue import backend_info, open_recipe_exporter
+        from guardianflow.backends.catalogue import backend_info
 
         given, context = self._given, self._context
+        info = backend_info(given.variant.backend)
         base = Recipe(calibration_method=given.variant.calibration_method)
-        cache = context.settings.work_dir / "calibrations"
         self._float = self._timed(lambda: self._export("fp32"))
-        with open_recipe_exporter(
-            given.variant.backend, given.source, given.calibration, cache
-        ) as exporter:
-            self._exporter = exporter
-            ranking = self._timed(lambda: self._ranking(base))
-            presets = backend_info(given.variant.backend).presets
-            seed = context.scenario.environment.seed
+        with open_exporter(context, given) as self._exporter:
+            told = partial(context.events.progress, note="which layers suffer most")
+            shares = self._timed(lambda: self._exporter.sensitivity(base, told))
+            ranking = dict(sorted(shares.items(), key=lambda item: -item[1]))
+            seed, budget = context.scenario.environment.seed, self._wanted.budget_minutes
+            trainable = self._wanted.allow_qat and info.supports("int8", "qat")
             search = RecipeSearch(
                 list(ranking),
                 self._try,
                 lambda: self._seconds_left() >= 0,
                 self._wanted.objective,
                 base,
-                presets=[each for each in presets if each != base.preset],
-                training=training_of(given.variant, seed) if self._wanted.allow_qat else None,
+                presets=[each for each in info.presets if each != base.preset],
+                training=training_of(given.variant, seed) if trainable else None,
+                distillation=distillation_of(budget, seed) if self._wanted.allow_qat else None,
+                order_activations=(
+                    self._order_activations if self._wanted.allow_activations else None
+                ),
             )
             result = search.run()
-            self._save(outputs, result, ranking)
+            self._save(outputs, result, ranking, search.activation_order)
             if result.best is None:
                 tried = "; ".join(f"{each.label}: {each.reason}" for each in result.trials)
                 raise BackendError(
@@ -122,10 +132,44 @@ class VariantSearch:
                     f"({result.ended}). Tried: {tried}. Allow a larger drop or more minutes in "
                     "quantization.search, or train longer"
                 )
+            if result.chosen_by != self._wanted.objective:
+                self.busy = self._rounds.missed[-1] if self._rounds.missed else ()
+                context.events.message(
+                    f"the best try is the one with the smallest files, not that of the best "
+                    f"{self._wanted.objective}: times of tries are absent, because the machine "
+                    f"was busy"
+                )
             context.events.message(
                 f"best of {len(result.trials)} tries: {result.best.label} ({result.ended})"
             )
             return self._package(result.best.recipe, self._run_id)
+
+    def _order_activations(self) -> ActivationOrder:
+        from guardianflow.backends.catalogue import backend_info
+
+        return self._timed(
+            lambda: measure_order(
+                self._exporter,
+                backend_info(self._given.variant.backend).activations[0],
+                self._medians,
+                self._identity,
+                self._context.events,
+                partial(self._context.events.progress, note="which activations suffer most"),
+            )
+        )
+
+    def _medians(self, packages: Mapping[str, DetectorPackage]) -> dict[str, float]:
+        """Median calls of packages, by turns; raises BusyMachineError."""
+        from guardianflow.detector import Detector
+
+        device = self._context.scenario.environment.device
+        with contextlib.ExitStack() as stack:
+            opened = {
+                name: stack.enter_context(Detector.open(package, device=device))
+                for name, package in packages.items()
+            }
+            timed = time_by_turns(self._context, opened, self._original.images, self._rounds)
+        return {name: each.latency_p50_ms for name, each in timed.items()}
 
     def _seconds_left(self) -> float:
         """Of the budget, with what measuring one more try takes set aside."""
@@ -139,11 +183,6 @@ class VariantSearch:
             return work()
         finally:
             self._working_s += time.monotonic() - began
-
-    def _ranking(self, base: Recipe) -> dict[str, float]:
-        progress = partial(self._context.events.progress, note="which layers suffer most")
-        shares = self._exporter.sensitivity(base, progress)
-        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     def _export(self, precision: str) -> DetectorPackage:
         from guardianflow.backends.catalogue import get_backend
@@ -163,17 +202,19 @@ class VariantSearch:
         if recipe is None:
             return self._export("fp16")
         target = self._context.scratch / "tries" / recipe.digest[:12]
+        # The best of the tries is made whatever it takes: it is the result.
+        seconds = None if run_id == self._run_id else self._seconds_left()
         if recipe.training is None:
-            return self._exporter.make(recipe, target)
+            distiller = distiller_of(self._context, self._given, run_id, seconds)
+            return self._exporter.make(recipe, target, distiller)
         return make_trained(
             self._context,
             self._exporter,
             recipe,
-            self._given.trained,
+            self._given,
             run_id=run_id,
             destination=target,
-            # The best of the tries is made whatever it takes: it is the result.
-            seconds=None if run_id == self._run_id else self._seconds_left(),
+            seconds=seconds,
         )
 
     # --- one try -------------------------------------------------------------------------------
@@ -188,17 +229,31 @@ class VariantSearch:
             status=RunStatus.FINISHED,
             limit=1,
         )
-        if found and not context.request.force:
+        if found and not context.request.force and self._is_enough(found[0]):
             context.events.message(f"{label}: measured before, run {found[0].run_id}")
             return Trial.of_run(recipe, found[0]).judged(self._wanted)
+        tags = {
+            **context.scenario.to_all_tags("quant"),
+            "guardianflow.stage": "quant-try",
+            TRY_TAG: fingerprint,
+            "quant.recipe": label,
+        }
+        if recipe is not None:
+            tags["quant.float_groups"] = ", ".join(recipe.float_groups) or "none"
+            tags["quant.method"] = recipe.method
+            if recipe.activations is not None:
+                tags["quant.activations"] = recipe.activations.kind
+                tags["quant.activation_groups"] = ", ".join(recipe.activations.groups)
         began = time.monotonic()
         request = RunRequest(
             experiment_name=context.request.experiment_name,
             run_name=f"try-{label.replace(' ', '-').replace(',', '')}",
-            tags=self._tags(recipe, label, fingerprint),
+            tags=tags,
             parent_run_id=self._run_id,
         )
         with tracked_run(store, lambda: store.start_run(request), context.events.message) as run:
+            for data in store.get_run(self._run_id).data:
+                store.log_data(run.run_id, data)
             trial = self._measure(recipe, run.run_id)
             if not trial.is_measured:
                 run.status, run.reason = RunStatus.FAILED, trial.reason
@@ -207,6 +262,10 @@ class VariantSearch:
         self._longest_s = max(self._longest_s, time.monotonic() - began)
         context.events.message(f"{label}: {trial.reason}")
         return trial
+
+    def _is_enough(self, run: RunRecord) -> bool:
+        """Whether a try of before has its times, or can't have them now either."""
+        return not is_busy(run.metrics) or not self._rounds.wait_for_quiet()
 
     def _measure(self, recipe: Recipe | None, child: str) -> Trial:
         try:
@@ -220,7 +279,7 @@ class VariantSearch:
         from guardianflow.detector import Detector
         from guardianflow.evaluation.timing.latency import speedup
 
-        context, images = self._context, self._given.original.images
+        context, images = self._context, self._original.images
         device = context.scenario.environment.device
         package = self._package(recipe, child)
         with (
@@ -228,23 +287,41 @@ class VariantSearch:
             Detector.open(self._float, device=device) as reference,
         ):
             judged = evaluate_split(context, detector, images, f"judging {package.spec.variant}")
-            timed = time_by_turns(context, {"float": reference, "try": detector}, images)
-        gain = speedup(timed["float"], timed["try"])
-        latency = Estimate(1 / gain.value, 1 / gain.high, 1 / gain.low)
-        rate = self._relative_throughput(package) if self._wants_throughput else None
+            both = {"float": reference, "try": detector}
+            timed = self._in_quiet(lambda: time_by_turns(context, both, images, self._rounds))
+        rate, times = None, dict[str, float]()
+        if self._wants_throughput:
+            rate = self._in_quiet(
+                lambda: self._rounds.measure(lambda: self._relative_throughput(package))
+            )
+        if timed is None or (rate is None and self._wants_throughput):
+            times[BUSY] = 1.0
+        latency = None
+        if timed is not None:
+            gain = speedup(timed["float"], timed["try"])
+            latency = Estimate(1 / gain.value, 1 / gain.high, 1 / gain.low)
+            times["sys.inference_latency_p50_ms"] = timed["try"].latency_p50_ms
         trial = Trial(
             recipe,
             run_id=child,
             drops=self._drops(judged),
             class_recall=dict(judged.metrics.class_recall),
-            relative_latency=latency.value,
+            relative_latency=latency.value if latency else None,
+            latency_bounds=(latency.low, latency.high) if latency else None,
             size_mb=package.size_bytes / 1e6,
             relative_throughput=rate,
         )
-        metrics = judged.metrics.as_metrics("det.") | trial.as_metrics()
-        metrics |= latency.as_metrics(LATENCY)
-        metrics["sys.inference_latency_p50_ms"] = timed["try"].latency_p50_ms
-        return trial, metrics
+        return trial, judged.metrics.as_metrics("det.") | trial.as_metrics() | times
+
+    def _in_quiet(self, work: Callable[[], T]) -> T | None:
+        """What was timed; None where the machine was busy."""
+        from guardianflow.evaluation.timing.quiet import BusyMachineError
+
+        try:
+            return work()
+        except BusyMachineError as exc:
+            self._context.events.message(f"a try has no times, the machine was busy: {exc}")
+            return None
 
     def _relative_throughput(self, package: DetectorPackage) -> float:
         from guardianflow.detector import Detector
@@ -252,7 +329,7 @@ class VariantSearch:
         from guardianflow.evaluation.timing.throughput import measure_network_throughput
 
         device = self._context.scenario.environment.device
-        images = [load_image(path) for path in timing_paths(self._given.original.images)[:8]]
+        images = [load_image(path) for path in timing_paths(self._original.images)[:8]]
         rates: dict[str, list[float]] = {"float": [], "try": []}
         for _ in range(2):  # by turns, as everything that is compared
             for name, each in (("float", self._float), ("try", package)):
@@ -263,40 +340,32 @@ class VariantSearch:
 
     def _drops(self, judged: Evaluated) -> dict[str, Estimate]:
         """Original − try; without an interval where images are too few for one."""
-        original = self._given.original
-        before, after = original.metrics, judged.metrics
+        before, after = self._original.metrics, judged.metrics
         drops = {
             "mAP50": Estimate.exactly(before.mAP50 - after.mAP50),
             "mAP50_95": Estimate.exactly(before.mAP50_95 - after.mAP50_95),
         }
-        differences = accuracy_differences(self._context, original, judged)
+        differences = accuracy_differences(self._context, self._original, judged, self._basis)
         return drops | {key: -each for key, each in differences.items()}
 
     def _fingerprint(self, recipe: Recipe | None) -> str:
         identity = {
-            **self._given.identity,
+            **self._identity,
             "recipe": None if recipe is None else asdict(recipe),
             "throughput": self._wants_throughput,
         }
         text = json.dumps(identity, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _tags(self, recipe: Recipe | None, label: str, fingerprint: str) -> dict[str, str]:
-        scenario = self._context.scenario
-        tags = {
-            **scenario.to_all_tags("quant"),
-            "guardianflow.stage": "quant-try",
-            TRY_TAG: fingerprint,
-            "quant.recipe": label,
-        }
-        if recipe is not None:
-            tags["quant.float_groups"] = ", ".join(recipe.float_groups) or "none"
-            tags["quant.method"] = recipe.method
-        return tags
-
     # --- what is left of it ----------------------------------------------------------------------
 
-    def _save(self, outputs: Path, result: SearchResult, ranking: Mapping[str, float]) -> None:
+    def _save(
+        self,
+        outputs: Path,
+        result: SearchResult,
+        ranking: Mapping[str, float],
+        order: ActivationOrder,
+    ) -> None:
         from guardianflow.evaluation.pictures.tradeoff import TradeoffPoint, search_frontier
 
         seconds = time.monotonic() - self._began
@@ -307,7 +376,9 @@ class VariantSearch:
             "seconds": round(seconds, 1),
             "overhead_share": round(overhead, 4),
             "sensitivity": dict(ranking),
+            **({"activations": order.to_table()} if order.kind else {}),
             "best": result.best.label if result.best else None,
+            "chosen_by": result.chosen_by,
             "tries": [each.to_row() for each in result.trials],
         }
         save_json(outputs / "results" / "search.json", table)
@@ -316,6 +387,7 @@ class VariantSearch:
                 each.label,
                 each.relative_latency,
                 each.drop,
+                each.latency_bounds,
                 accuracy_bounds=(each.drops["mAP50_95"].low, each.drops["mAP50_95"].high),
                 within=each.accepted,
                 best=each is result.best,

@@ -3,7 +3,10 @@
     safest            half of the groups float, those that harm most
       accepted →      boldest, none float; then bisection between the two
       rejected →      more float; then another calibration, as far as it can help
-    then              cheaper presets at the number of groups found
+    then              cheaper activations, where they are allowed: all of them, then bisection
+                      between none and all, the most gain per harm first; where not all pass, the
+                      same from those that do to all, trained on, where that is allowed
+    then              cheaper presets at what was found
     nothing passes →  training on, where it is allowed: none float, then half of the groups
     nor does that →   float16
 
@@ -13,21 +16,30 @@ the accepted trial that the objective prefers, or none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from guardianflow.contracts.quantisation import Recipe, Training
+from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 
+from .activation_order import ActivationOrder
 from .trial import Trial
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All tries in their order, the best accepted one, and why the search ended."""
+    """All tries in their order, the best accepted one, and why the search ended.
+
+    Args:
+        chosen_by: what the best one is best at: the objective, or 'size' where an accepted try has
+            no figure for that, because the machine was busy. The fewer layers are float, the
+            smaller are the files.
+    """
 
     trials: tuple[Trial, ...]
     best: Trial | None
     ended: str
+    chosen_by: str = ""
 
 
 @dataclass
@@ -44,6 +56,10 @@ class RecipeSearch:
         presets: other presets to try at the end.
         training: how to train on where no calibrated recipe is accepted; None where that is not
             allowed.
+        distillation: how to train on after activations were changed; None where that is not
+            allowed.
+        order_activations: measures in which order activations are changed; None where that is
+            not allowed. Asked once, when a recipe without them is accepted.
     """
 
     ranking: Sequence[str]
@@ -54,6 +70,9 @@ class RecipeSearch:
     methods: Sequence[str] = ("percentile", "minmax", "entropy")
     presets: Sequence[str] = ("performance",)
     training: Training | None = None
+    distillation: Distillation | None = None
+    order_activations: Callable[[], ActivationOrder] | None = None
+    activation_order: ActivationOrder = field(default_factory=ActivationOrder)
     _tried: dict[Recipe | None, Trial] = field(default_factory=dict)
 
     def run(self) -> SearchResult:
@@ -62,7 +81,9 @@ class RecipeSearch:
         try:
             fewest = self._fewest_float()
             if fewest is not None:
-                self._cheaper(fewest)
+                cheapest = self._cheapest_activations(fewest)
+                for preset in (each for each in self.presets if each != fewest.preset):
+                    self._try(replace(cheapest, preset=preset))
             elif not self._trained():
                 self._try(None)
         except _OutOfTime:
@@ -70,11 +91,12 @@ class RecipeSearch:
             if self._best() is None and None not in self._tried:
                 # A float16 file is made in seconds, and it beats having nothing.
                 self._tried[None] = self.attempt(None)
-        return SearchResult(tuple(self._tried.values()), self._best(), ended)
+        return SearchResult(tuple(self._tried.values()), self._best(), ended, self._chosen_by())
 
     def _fewest_float(self) -> Recipe | None:
         """The accepted recipe with the fewest groups float, by bisection; None where none is."""
-        for recipe in self._starts():
+        for method in dict.fromkeys([self.base.calibration_method, *self.methods]):
+            recipe = replace(self.base, calibration_method=method)
             safest = len(self.ranking) // 2
             if not self._passes(recipe, safest):
                 safest = len(self.ranking) - 1
@@ -85,26 +107,40 @@ class RecipeSearch:
                 return self._with_float(recipe, 0)
             else:
                 rejected = 0
-            accepted = safest
-            while accepted - rejected > 1:
-                middle = (accepted + rejected) // 2
-                if self._passes(recipe, middle):
-                    accepted = middle
-                else:
-                    rejected = middle
-            return self._with_float(recipe, accepted)
+            count = _bisected(safest, rejected, partial(self._passes, recipe))
+            return self._with_float(recipe, count)
         return None
 
-    def _starts(self) -> Iterator[Recipe]:
-        yield self.base
-        for method in self.methods:
-            if method != self.base.calibration_method:
-                yield replace(self.base, calibration_method=method)
+    def _cheapest_activations(self, fewest: Recipe) -> Recipe:
+        """The accepted recipe with the most activations changed, by bisection.
 
-    def _cheaper(self, found: Recipe) -> None:
-        for preset in self.presets:
-            if preset != found.preset:
-                self._try(replace(found, preset=preset))
+        Where all of them are too many, training on may make up for it, if that is allowed: all of
+        them again, then bisection from those that passed without it.
+        """
+        if self.order_activations is None:
+            return fewest
+        if not self.time_left():
+            raise _OutOfTime
+        self.activation_order = order = self.order_activations()
+        whole = len(order.groups)
+
+        def changed(count: int, trained: Distillation | None = None) -> Recipe:
+            return replace(fewest, activations=order.first(count, trained))
+
+        def passes(count: int, trained: Distillation | None = None) -> bool:
+            return self._try(changed(count, trained)).accepted
+
+        if not whole:
+            return fewest
+        plain = whole if passes(whole) else _bisected(0, whole, passes)
+        if plain == whole or self.distillation is None:
+            return changed(plain)
+        healed = self._try(changed(whole, self.distillation))
+        if not healed.is_measured:  # what failed once fails again
+            return changed(plain)
+        heals = partial(passes, trained=self.distillation)
+        count = whole if healed.accepted else _bisected(plain, whole, heals)
+        return changed(count, self.distillation) if count > plain else changed(plain)
 
     def _trained(self) -> bool:
         """Whether a network is accepted after training on, from the best calibration there is."""
@@ -137,18 +173,38 @@ class RecipeSearch:
         return self._tried[recipe]
 
     def _best(self) -> Trial | None:
-        accepted = [each for each in self._tried.values() if each.accepted]
-        return min(accepted, key=lambda each: preference(each, self.objective), default=None)
+        objective = self._chosen_by()
+        return min(
+            self._accepted(),
+            key=lambda each: (cost(each, objective) or 0.0, each.drop),  # none is None here
+            default=None,
+        )
+
+    def _chosen_by(self) -> str:
+        known = (cost(each, self.objective) is not None for each in self._accepted())
+        return self.objective if all(known) else "size"
+
+    def _accepted(self) -> list[Trial]:
+        return [each for each in self._tried.values() if each.accepted]
 
 
-def preference(trial: Trial, objective: str) -> tuple[float, float]:
-    """The lower, the better: what the objective asks for, then the drop of mAP50-95."""
-    cost = {
-        "latency_p50": trial.relative_latency,
-        "throughput": -(trial.relative_throughput or 0.0),
-        "size": trial.size_mb,
-    }[objective]
-    return cost, trial.drop
+def cost(trial: Trial, objective: str) -> float | None:
+    """What the objective asks for, the lower the better; None where it was not measured."""
+    if objective == "throughput":
+        rate = trial.relative_throughput
+        return None if rate is None else -rate
+    return {"latency_p50": trial.relative_latency, "size": trial.size_mb}[objective]
+
+
+def _bisected(accepted: int, rejected: int, passes: Callable[[int], bool]) -> int:
+    """The last number that passes, on the way from one that does to one that does not."""
+    while abs(accepted - rejected) > 1:
+        middle = (accepted + rejected) // 2
+        if passes(middle):
+            accepted = middle
+        else:
+            rejected = middle
+    return accepted
 
 
 class _OutOfTime(Exception):  # noqa: N818 - it is no error

@@ -1,23 +1,24 @@
 """Quant: one variant made of a trained model, judged beside it on the same images and device.
 
-python -m pipelines.quant --scenario S --source-run-id ID [--backend openvino]
+python -m pipelines.quant --scenario S --source-run-id ID [--backend openvino] [--code-path P]
+
+With an author's Quantizer at P, that makes the files: see own_quantizer.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.backends import SOURCE
+from guardianflow.contracts.recordings.evidence import EvidenceBasis
 from guardianflow.contracts.results import (
     DetectorPackage,
     ExportRequest,
     LocalDataset,
-    sha256_of,
 )
+from guardianflow.release.explanation import counted_units
 
 from ..measuring.accuracy import (
     Evaluated,
@@ -27,42 +28,87 @@ from ..measuring.accuracy import (
     read_split,
     save_judged,
 )
+from ..measuring.alarms.files import save_alarms
+from ..measuring.alarms.inputs import VAL, AlarmInputs, identity_of, resolve_alarms
+from ..measuring.alarms.judging import (
+    JudgedAlarms,
+    beside_original,
+    judge_alarms,
+    tags_of,
+    untold,
+)
+from ..measuring.alarms.pictures import draw_alarms
+from ..measuring.conditions import TimingConditions
+from ..measuring.evidence import basis_table, basis_tags, evidence_basis, evidence_identity
+from ..measuring.model_page import show_with_model
+from ..measuring.slices import slice_identity
 from ..measuring.timing import (
-    TimingConditions,
     Timings,
     save_json,
     save_timings,
     time_by_turns,
 )
+from ..reuse.identity import (
+    SourceIdentity,
+    device_asked,
+    measured_by,
+    own_code_fingerprint,
+    source_identity,
+    timed_on,
+    versions_for,
+)
+from ..stage.author_code import code_tags
 from ..stage.backend_check import require_backend, verdict_tags
 from ..stage.code_identity import code_digest
-from ..stage.inputs import (
-    check_classes,
+from ..stage.inputs.data_sets import (
+    data_input,
     dataset_tags,
-    fetch_source,
     load_dataset,
-    log_weights,
+    load_labelled,
     quant_split,
+)
+from ..stage.inputs.sources import (
+    check_classes,
+    check_split,
+    fetch_source,
+    log_weights,
     require_original,
     source_run_tags,
     source_trust_tags,
+    source_weight_tags,
 )
+from ..stage.kinds import QUANT
 from ..stage.plan import read_variant
-from ..stage.stage import VARIANT_TAG, StageContext, StageOutcome, StagePlan, library_versions
-from .calibration import sample_calibration
-from .checks import calibration_tags, difference_metrics, refuse_broken, warn_unknown_structure
-from .qat import QatInput, make_by_qat, require_trainable
-from .search import SearchInput, VariantSearch
+from ..stage.stage import (
+    VARIANT_TAG,
+    StageContext,
+    StageIdentity,
+    StageOutcome,
+    StagePlan,
+)
+from .calibration import Calibration, sample_calibration
+from .checks import (
+    calibration_tags,
+    difference_metrics,
+    refuse_broken,
+    tell_devices,
+    warn_unknown_structure,
+)
+from .distilling import with_other_activations
+from .own_quantizer import load_quantizer, make_by_quantizer
+from .qat import VariantInput, make_by_qat, require_trainable, trains_on_labels
+from .search import VariantSearch
+from .slices import slice_both
 
 if TYPE_CHECKING:
+    from experiments_adapters.code_path import ExperimentCode
     from guardianflow.contracts.estimates import Estimate
-    from guardianflow.contracts.ports import ImageArray
+    from guardianflow.contracts.measurements import TimingDoubt
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
 
-LIBRARIES = (
-    "openvino", "nncf", "onnx", "onnxruntime", "onnxslim", "torch", "ultralytics", "scipy",
-)  # fmt: skip
+LIBRARIES = ("nncf", "onnx", "onnxslim", "ultralytics", "scipy")
+"""Beside the backends' own."""
 
 
 class QuantStage:
@@ -71,63 +117,89 @@ class QuantStage:
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._variant = read_variant(context.request.variant)
+        self._name = self._variant.variant
         self._dataset: LocalDataset
         self._source: DetectorPackage
         self._images: list[LabelledImage]
-        self._calibration: tuple[Path, ...] = ()
+        self._calibration: Calibration
         self._split = ""
+        self._basis: EvidenceBasis
+        self._search_busy: tuple[TimingDoubt, ...] = ()
+        self._alarms: AlarmInputs | None = None
+        self._code: ExperimentCode | None = None
+
+    def identify(self) -> StageIdentity:
+        context = self._context
+        code = own_code_fingerprint(context, QUANT)
+        source = source_identity(context)
+        self._dataset = load_dataset(context)
+        self._split = quant_split(context, self._dataset)
+        self._alarms = resolve_alarms(context, self._dataset.class_names, VAL)
+        alike = {"guardianflow.stage": QUANT, "comparison.value": self._name}
+        return StageIdentity(self._identity(source, code), alike, self._dataset.warnings)
+
+    def _identity(self, source: SourceIdentity, code: str) -> dict[str, Any]:
+        """Args: code: fingerprint of the author's; '' for ours."""
+        context, scenario = self._context, self._context.scenario
+        name = scenario.get_registered_model_name(self._name)
+        return {
+            "stage": QUANT,
+            "variant": self._variant.model_dump(mode="json"),
+            "seed": scenario.environment.seed,
+            "registered_model": name if context.request.register else "",
+            "version": scenario.version,
+            "code": code,
+            **identity_of(self._alarms),
+            "slices": slice_identity(self._dataset, self._dataset.splits[self._split]),
+            **self._judged_by(source.digest),
+        }
 
     def prepare(self) -> StagePlan:
         context, scenario = self._context, self._context.scenario
         self._source = fetch_source(context, context.scratch / "source")
         require_original(context, self._source)
-        require_trainable(self._variant)
+        self._code = load_quantizer(context, self._variant)
+        learns = self._code is None and trains_on_labels(self._variant)
+        if learns:
+            require_trainable(self._variant)
         verdict = require_backend(
-            self._variant.backend, self._variant.precision, context.settings.probes_dir
+            self._variant.backend,
+            self._variant.precision,
+            context.settings.probes_dir,
+            scenario.environment.device,
         )
-        self._dataset = load_dataset(context)
+        self._dataset = load_labelled(context) if learns else load_dataset(context)
         check_classes(self._source, self._dataset)
+        check_split(context, self._source, self._dataset)
         self._split = quant_split(context, self._dataset)
+        self._alarms = resolve_alarms(context, self._dataset.class_names, VAL)
         self._images = read_split(self._dataset, self._split)
-        calibration = sample_calibration(context, self._dataset, self._variant)
-        self._calibration = calibration.images
-        registered_name = scenario.get_registered_model_name(self._name)
+        self._basis = evidence_basis(context, self._dataset, [each.path for each in self._images])
+        self._calibration = sample_calibration(context, self._dataset, self._variant)
         single = scenario.model_copy(update={"quantization": self._variant})
-        identity = {
-            "stage": "quant",
-            "variant": self._variant.model_dump(mode="json"),
-            "benchmark": scenario.benchmark.model_dump(mode="json"),
-            "source": self._source.digest,
-            "data": self._dataset.fingerprint,
-            "split": self._split,
-            "device": scenario.environment.device,
-            "seed": scenario.environment.seed,
-            "registered_model": registered_name if context.request.register else "",
-            "version": scenario.version,
-            "libraries": library_versions(*LIBRARIES),
-            "own_code": code_digest("quant", [SOURCE, self._variant.backend]),
-        }
+        code = self._code.fingerprint if self._code else ""
         return StagePlan(
-            identity=identity,
+            identity=self._identity(SourceIdentity.of(self._source), code),
+            data=data_input(context, self._dataset, self._split),
             tags={
                 **scenario.to_all_tags("quant"),
                 **dataset_tags(self._dataset),
                 **source_run_tags(context),
                 **source_trust_tags(context, self._source),
+                **source_weight_tags(context, self._source),
                 **verdict_tags(verdict),
-                **calibration.tags,
+                **self._calibration.tags,
+                **code_tags(self._code),
+                **basis_tags(self._basis),
                 "data.split": self._split,
                 "comparison.variable": "quantization",
                 "comparison.value": self._name,
                 "comparison.baseline": self._source.spec.variant,
             },
             params={key: str(value) for key, value in single.to_all_params("quant").items()},
-            record={"calibration_images": len(self._calibration)},
+            data_warnings=self._dataset.warnings,
+            record={"calibration_images": len(self._calibration.images)},
         )
-
-    @property
-    def _name(self) -> str:
-        return self._variant.variant
 
     def work(self, run_id: str) -> StageOutcome:
         from guardianflow.backends.catalogue import device_for
@@ -140,6 +212,7 @@ class QuantStage:
         own_device = device_for(device, self._source.spec.backend)
         with Detector.open(self._source, device=own_device) as original:
             before = evaluate_split(context, original, self._images, "judging the original")
+            alarms = self._watch(original, "original")
         package = self._make(run_id, before, outputs)
         with (
             Detector.open(self._source, device=own_device) as original,
@@ -147,113 +220,155 @@ class QuantStage:
         ):
             after = evaluate_split(context, quantized, self._images, f"judging {self._name}")
             refuse_broken(before, after, self._name)
+            alarms |= self._watch(quantized, "quantized")
             context.events.message("timing both, interleaved")
             with TimingConditions(context) as watch:
-                timings = self._time(original, quantized)
+                watch.leave_out("what tries were chosen by", self._search_busy)
+                timings = self._time(watch, original, quantized)
                 watch.timings = {name: each.latency for name, (each,) in timings.latency.items()}
             sessions = {"original": original.info, "quantized": quantized.info}
+            devices = tell_devices(context, sessions["original"], sessions["quantized"])
+            device_taken = sessions["quantized"].device
         label = "how sure the difference is"
-        differences = accuracy_differences(context, before, after, label)
+        differences = accuracy_differences(context, before, after, self._basis, label)
+        size = self._source.spec.input_size
+        slices = slice_both(context, self._dataset, before, after, self._basis, size)
         metrics = self._metrics(before, after, timings, package)
-        metrics |= difference_metrics(differences) | watch.metrics()
+        metrics |= difference_metrics(differences) | slices.metrics | watch.metrics()
+        metrics |= self._basis.as_metrics() | beside_original(alarms)
         save_judged(before, "original", outputs)
         save_judged(after, "quantized", outputs)
+        save_alarms(alarms, outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, sessions)
+        slices.write(outputs, f"{self._name}: recall by slice ({self._split})")
         self._save_table(outputs, metrics, differences)
         self._draw(outputs, after, timings, differences)
+        for name, each in alarms.items():
+            draw_alarms(each, outputs / "plots", name)
         store.log_files(run_id, outputs)
         log_weights(store, run_id, package.directory)
+        # A search may end with float16.
+        other = package.spec.variant != self._name
+        made = f"{self._name}-as-{package.spec.precision}" if other else ""
         store.annotate(
             run_id,
             tags={
                 **calibration_tags(package),
                 "det.evaluator": after.metrics.evaluator,
+                **slices.tags,
                 **watch.tags(sessions["quantized"]),
+                **devices,
+                **tags_of(alarms.get("quantized")),
+                **({VARIANT_TAG: made} if made else {}),
             },
         )
         store.log_metrics(run_id, metrics)
-        made = ""
-        if package.spec.variant != self._name:  # a search that ended with float16
-            made = f"{self._name}-as-{package.spec.precision}"
-            store.annotate(run_id, tags={VARIANT_TAG: made})
+        absent = untold(alarms["quantized"].figures) if alarms else ()
+        notes = (*slices.notes, *watch.notes, *absent)
         if not context.request.register:
-            return StageOutcome(metrics, variant=made)
+            return StageOutcome(
+                metrics, variant=made, device=device_taken, notes=notes, worst_slice=slices.worst
+            )
         name = context.scenario.get_registered_model_name(package.spec.variant)
         tags = self._model_tags(package)
         model = context.ports.registry.register(run_id, package, name, tags=tags)
-        return StageOutcome(metrics, (model,), made)
+        data = data_input(context, self._dataset, self._split)
+        show_with_model(context, run_id, f"runs:/{run_id}", package, data)
+        return StageOutcome(
+            metrics, (model,), made, device=device_taken, notes=notes, worst_slice=slices.worst
+        )
+
+    def _watch(self, detector: Detector, name: str) -> dict[str, JudgedAlarms]:
+        label = f"watching the recordings: {name}"
+        judged = judge_alarms(self._context, self._alarms, detector, label)
+        return {} if judged is None else {name: judged}
 
     def _make(self, run_id: str, before: Evaluated, outputs: Path) -> DetectorPackage:
         """The variant's package: by its one recipe, or the best that a search finds."""
         from guardianflow.evaluation.images.preprocessing import LetterboxedImages
 
-        side = self._source.spec.input_size
-        images = LetterboxedImages(self._calibration, side) if self._calibration else None
-        trained_on = QatInput(self._source, self._dataset)
-        if self._variant.search is not None and images is not None:
-            given = SearchInput(trained_on, self._variant, images, before, self._try_identity())
-            package = VariantSearch(self._context, run_id, given).run(outputs)
+        context, paths = self._context, self._calibration.images
+        images = LetterboxedImages(paths, self._source.spec.input_size) if paths else None
+        given = VariantInput(self._source, self._dataset, self._variant, images)
+        if self._code is not None:
+            package = make_by_quantizer(
+                context, self._code, self._variant, self._source, self._dataset, images
+            )
+        elif self._variant.search is not None and images is not None:
+            # Limits and budget are no part of what a try depends on.
+            tried = {
+                "backend": self._variant.backend,
+                "calibration": self._calibration.digest,
+                **self._judged_by(self._source.digest),
+            }
+            search = VariantSearch(context, run_id, given, before, self._basis, tried)
+            package = search.run(outputs)
+            self._search_busy = search.busy
         elif self._variant.method == "qat" and images is not None:
-            package = make_by_qat(self._context, run_id, self._variant, trained_on, images)
+            package = make_by_qat(context, run_id, given)
         else:
-            self._context.events.message(f"exporting {self._name}")
-            package = self._export(images)
-        warn_unknown_structure(self._context, package)
+            if self._variant.activation is not None:
+                given = replace(given, source=with_other_activations(context, run_id, given))
+            context.events.message(f"exporting {self._name}")
+            package = self._export(given)
+        warn_unknown_structure(context, package)
         lineage = {
             **package.spec.lineage,
-            **source_run_tags(self._context),
-            "source_run_id": source_run_tags(self._context).get("source.run_id", ""),
+            **source_run_tags(context),
+            "source_run_id": source_run_tags(context).get("source.run_id", ""),
             "source_digest": self._source.digest,
             "run_id": run_id,
             "data_fingerprint": self._dataset.fingerprint,
-            "calibration_images_digest": self._calibration_digest(),
+            "calibration_images_digest": self._calibration.digest,
         }
         return package.with_lineage(lineage)
 
-    def _export(self, calibration: Sequence[ImageArray] | None) -> DetectorPackage:
+    def _export(self, given: VariantInput) -> DetectorPackage:
         from guardianflow.backends.catalogue import get_backend
 
         return get_backend(self._variant.backend).export(
-            self._source,
+            given.source,
             ExportRequest(
                 precision=self._variant.precision,
                 method=self._variant.method,
                 calibration_method=self._variant.calibration_method,
             ),
             self._context.scratch / "package",
-            calibration,
+            given.calibration,
         )
 
-    def _calibration_digest(self) -> str:
-        """sha256 over the calibration images' contents, in their order; '' where there are none."""
-        if not self._calibration:
-            return ""
-        digest = hashlib.sha256()
-        for path in self._calibration:
-            digest.update(sha256_of(path).encode())
-        return digest.hexdigest()
-
-    def _try_identity(self) -> dict[str, Any]:
-        """Everything a try depends on beside its recipe; limits and budget are not part of it."""
-        scenario = self._context.scenario
+    def _judged_by(self, source: str) -> dict[str, Any]:
+        """What any variant's result depends on beside how it is made."""
+        context, scenario = self._context, self._context.scenario
+        backends = [SOURCE, self._variant.backend]
         return {
-            "backend": self._variant.backend,
-            "source": self._source.digest,
-            "calibration": self._calibration_digest(),
+            "source": source,
             "data": self._dataset.fingerprint,
             "split": self._split,
-            "benchmark": scenario.benchmark.model_dump(mode="json"),
-            "device": scenario.environment.device,
-            "libraries": library_versions(*LIBRARIES),
-            "own_code": code_digest("quant", [SOURCE, self._variant.backend]),
+            "evidence": evidence_identity(
+                scenario, self._dataset, self._dataset.splits[self._split]
+            ),
+            "benchmark": measured_by(scenario, alone=False),
+            "device": device_asked(scenario.environment.device),
+            "machine": timed_on(),
+            "libraries": versions_for(backends, *LIBRARIES),
+            "own_code": code_digest(QUANT, backends, context.settings.own_code_file),
         }
 
-    def _time(self, original: Detector, quantized: Detector) -> Timings:
-        from guardianflow.evaluation.timing.latency import speedup
+    def _time(self, watch: TimingConditions, original: Detector, quantized: Detector) -> Timings:
+        """Both by turns; nothing where the machine was busy."""
+        from guardianflow.evaluation.timing.latency import comparable, speedup
 
         detectors = {"original": original, "quantized": quantized}
-        results = time_by_turns(self._context, detectors, self._images)
-        gain = speedup(results["original"], results["quantized"])
+        results = watch.timed(
+            "latency of both and the speed-up",
+            lambda: time_by_turns(self._context, detectors, self._images, watch.rounds),
+        )
+        if results is None:
+            return Timings({})
+        gain = None
+        if comparable(original.info, quantized.info):
+            gain = speedup(results["original"], results["quantized"])
         return Timings({name: (each,) for name, each in results.items()}, speedup=gain)
 
     def _metrics(
@@ -265,17 +380,17 @@ class QuantStage:
         metrics = before.metrics.as_metrics("det.original.")
         metrics |= after.metrics.as_metrics("det.quantized.")
         sides = {"original": self._source, "quantized": package}
-        for name, (timing,) in timings.latency.items():
+        for name, side in sides.items():
             prefix = f"sys.{name}."
-            metrics |= latency_metrics(timing, sys_prefix=prefix, bench_prefix=None)
-            metrics[f"{prefix}model_size_mb"] = sides[name].size_bytes / 1e6
-            metrics |= figures_from_lineage(sides[name].spec, prefix)
-        gain = timings.speedup
-        assert gain is not None  # _time measured it
+            for timing in timings.latency.get(name, ()):
+                metrics |= latency_metrics(timing, sys_prefix=prefix, bench_prefix=None)
+            metrics[f"{prefix}model_size_mb"] = side.size_bytes / 1e6
+            metrics |= figures_from_lineage(side.spec, prefix)
+        if timings.speedup is not None:
+            metrics |= timings.speedup.as_metrics("comparison.speedup_ratio")
         return metrics | {
             "comparison.accuracy_drop_mAP50": before.metrics.mAP50 - after.metrics.mAP50,
             "comparison.accuracy_drop_mAP50_95": before.metrics.mAP50_95 - after.metrics.mAP50_95,
-            **gain.as_metrics("comparison.speedup_ratio"),
             "comparison.compression_ratio": self._source.size_bytes / package.size_bytes,
         }
 
@@ -286,10 +401,11 @@ class QuantStage:
             "variant": self._name,
             "split": self._split,
             "metrics": metrics,
+            "evidence": basis_table(self._basis),
             "quantized_minus_original": {key: asdict(each) for key, each in differences.items()},
             "calibration": {
-                "sha256": self._calibration_digest(),
-                "images": [path.name for path in self._calibration],
+                "sha256": self._calibration.digest,
+                "images": [path.name for path in self._calibration.images],
             },
         }
         save_json(outputs / "results" / "comparison.json", table)
@@ -315,18 +431,24 @@ class QuantStage:
             differences_forest(differences, plots / "differences.png", title=title)
         else:
             self._context.events.message(
-                f"{len(self._images)} images are too few to say how sure the difference is"
+                f"{counted_units(self._basis.groups, self._basis.unit)} are too few to say how "
+                "sure the difference is"
             )
-        latency_distribution(
-            {name: each.latency for name, (each,) in timings.latency.items()},
-            plots / "latency_distribution.png",
-            title=f"{self._name} and the original, timed by turns",
-        )
+        if timings.latency:
+            latency_distribution(
+                {name: each.latency for name, (each,) in timings.latency.items()},
+                plots / "latency_distribution.png",
+                title=f"{self._name} and the original, timed by turns",
+            )
         draw_misses(after, plots / "detections.png")
 
     def _model_tags(self, package: DetectorPackage) -> dict[str, str]:
         scenario, made = self._context.scenario, package.spec
+        own = {"quant_exporter": self._code.label} if self._code else {}
+        if "activations" in made.lineage:
+            own["quant_activations"] = made.lineage["activations"]
         return {
+            **own,
             "architecture": scenario.model.architecture,
             "input_size": str(self._source.spec.input_size),
             "task": scenario.task.type,

@@ -30,12 +30,14 @@ class Trial:
         run_id: of the child run; '' where there is none.
         drops: 'mAP50', 'mAP50_95', … → original − quantised on the same images; a value without
             an interval has low = high = value. Empty where it could not be made or run; then the
-            cost below is infinite.
+            cost below is not known.
         class_recall: class → recall at the deployed confidence.
-        relative_latency: median call ÷ that of the float model of the same backend, by turns.
+        relative_latency: median call ÷ that of the float model of the same backend, by turns; None
+            where the machine was busy.
+        latency_bounds: of its 95 % interval.
         size_mb: of its files, 10⁶ bytes.
         relative_throughput: frames a second ÷ that of the float model; None where the objective
-            does not ask for it.
+            does not ask for it, or the machine was busy.
     """
 
     recipe: Recipe | None
@@ -45,7 +47,8 @@ class Trial:
     run_id: str = ""
     drops: Mapping[str, Estimate] = field(default_factory=dict)
     class_recall: Mapping[str, float] = field(default_factory=dict)
-    relative_latency: float = math.inf
+    relative_latency: float | None = None
+    latency_bounds: tuple[float, float] | None = None
     size_mb: float = math.inf
     relative_throughput: float | None = None
 
@@ -75,6 +78,8 @@ class Trial:
                 broken.append(f"{key} drops by {drop.value:.4f}, {limit:g} is allowed")
             if drop.low <= limit < drop.high:
                 unsure.append(f"{key} {drop.low:+.4f}…{drop.high:+.4f}")
+            elif drop.low == drop.high:
+                unsure.append(f"{key} has none, images or recordings are too few")
         broken += self._low_recalls(limits.min_class_recall)
         reason = "; ".join(broken) or "within the limits"
         if unsure:
@@ -96,15 +101,21 @@ class Trial:
     def as_metrics(self) -> dict[str, float]:
         """Metrics that its run logs beside those of accuracy."""
         metrics = estimates_as_metrics(self.drops, DROP)
-        metrics |= {LATENCY: self.relative_latency, SIZE: self.size_mb}
-        if self.relative_throughput is not None:
-            metrics[THROUGHPUT] = self.relative_throughput
-        return metrics
+        metrics[SIZE] = self.size_mb
+        low, high = self.latency_bounds or (None, None)
+        costs = {
+            LATENCY: self.relative_latency,
+            f"{LATENCY}_low": low,
+            f"{LATENCY}_high": high,
+            THROUGHPUT: self.relative_throughput,
+        }
+        return metrics | {key: value for key, value in costs.items() if value is not None}
 
     @classmethod
     def of_run(cls, recipe: Recipe | None, run: RunRecord) -> Trial:
         """Reads what a finished try logged."""
         metrics = run.metrics
+        latency = Estimate.from_metrics(metrics, LATENCY)
         names = [
             key.removeprefix(DROP)
             for key in metrics
@@ -123,16 +134,22 @@ class Trial:
                 for key, value in metrics.items()
                 if key.startswith(RECALL)
             },
-            relative_latency=metrics[LATENCY],
+            relative_latency=metrics.get(LATENCY),
+            latency_bounds=(latency.low, latency.high) if latency else None,
             size_mb=metrics[SIZE],
             relative_throughput=metrics.get(THROUGHPUT),
         )
+
+    def _activations(self) -> dict[str, Any] | None:
+        change = self.recipe.activations if self.recipe else None
+        return None if change is None else {"kind": change.kind, "groups": list(change.groups)}
 
     def to_row(self) -> dict[str, Any]:
         """A row of results/search.json."""
         row: dict[str, Any] = {
             "label": self.label,
             "float_groups": list(self.recipe.float_groups) if self.recipe else None,
+            "activations": self._activations(),
             "accepted": self.accepted,
             "certain": self.certain,
             "reason": self.reason,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import SourceError
-from guardianflow.release.promotion.evidence import ReadEvidence, ReleaseEvidence, read_evidence
+from guardianflow.release.promotion.evidence import ReleaseEvidence, read_evidence
 
 from ..wiring import Ports
 
@@ -29,12 +29,8 @@ def release_table(ports: Ports, run_id: str) -> Any:
             raise SourceError(f"{RELEASE_FILE} of run {run_id} can't be read: {exc}") from exc
 
 
-def evidence_reader(ports: Ports) -> ReadEvidence:
-    """Reads the runs that verdicts name, for promotions."""
-
-    def read(run_id: str) -> ReleaseEvidence:
-        if not run_id:
-            raise SourceError("it names no run")
-        return read_evidence(ports.store.get_run(run_id), release_table(ports, run_id))
-
-    return read
+def evidence_of(ports: Ports, run_id: str) -> ReleaseEvidence:
+    """Reads the run that a verdict names, for promotions."""
+    if not run_id:
+        raise SourceError("it names no run")
+    return read_evidence(ports.store.get_run(run_id), release_table(ports, run_id))

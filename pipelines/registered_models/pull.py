@@ -15,32 +15,39 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardianflow import __version__
 from guardianflow.contracts.errors import (
     BundleError,
     GuardianFlowError,
     SourceError,
+    UnsignedReleaseError,
 )
 from guardianflow.contracts.releases import CHAMPION
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RegisteredModel
-from guardianflow.release.bundle.build import bundle_name, make_bundle
+from guardianflow.release.bundle.build import Bundle, bundle_name, make_bundle
+from guardianflow.release.bundle.check import RELEASE_FILES, RUN_SCRIPT
 from guardianflow.release.bundle.install import (
     OUT_OF_SPACE,
     BundleDirectory,
     Installed,
     Progress,
 )
+from guardianflow.release.signing.releases import SignedRelease, kept_release, unsigned
 from guardianflow.support.child_processes import join
 
+from ..stage.stage import library_versions
 from ..wiring import Ports
+
+if TYPE_CHECKING:
+    from guardianflow.release.signing.minisign import PublicKey
 
 PYTHON_NEEDED = ">=3.11"
 TOLD_EVERY_S = 5.0
 SCHEME = "models:/"
+SHOWN_NAMES = 8
 # Of the runs that a model comes from: what says which code and data made it.
 LINEAGE_TAGS = (
     "mlflow.source.git.commit",
@@ -55,16 +62,13 @@ LINEAGE_TAGS = (
 Say = Callable[[str], None]
 
 
-def _silent(_text: str) -> None:
-    """For callers that tell nobody."""
-
-
 def pull_model(
     reference: str,
     target: Path,
     ports: Ports,
     *,
-    say: Say = _silent,
+    key: PublicKey | None = None,
+    say: Say = lambda _text: None,
     progress: Progress | None = None,
 ) -> tuple[RegisteredModel, Installed]:
     """Make a registered detector the current bundle of a directory, or change nothing.
@@ -73,6 +77,7 @@ def pull_model(
         reference: 'NAME@alias', 'NAME/3', or 'NAME', which means its champion; NAME with slashes
             or dots; with or without 'models:/' before it.
         target: directory of bundles; made where it is missing.
+        key: only what it has signed is taken.
         say: told what is being done.
         progress: bytes of the bundle written, of how many.
 
@@ -83,30 +88,84 @@ def pull_model(
         SourceError: no such model, version or alias; it is no detector of ours; a file does not
             match its sha256.
         ConfigurationError: the directory is not ours.
+        UnsignedReleaseError: the key did not sign this version.
         BundleError: no room, another pull at work, a failing medium.
         TrackingError: the store can't be reached.
     """
-    model = _described(full_reference(reference), ports)
+    model = described(full_reference(reference), ports)
+    digest = model.tags.get("sha256", "")
+    kept = kept_release(model.name, model.version, model.tags)
+    if key is not None:
+        if kept is None:
+            raise unsigned(model.name, model.version, key)
+        say(f"signed: {kept.release.check(kept.signature, key)}")
     with BundleDirectory.opened(target) as directory:
-        digest = model.tags.get("sha256", "")
         name = bundle_name(model.name, model.version, digest)
-        if digest and (found := directory.already_current(name)) is not None:
+        signed = kept.files if kept else {}
+        if digest and (found := directory.already_current(name, signed)) is not None:
             return model, found
         with _scratch(target) as scratch:
             say(f"fetching {model.display_name} version {model.version}")
             with _telling_size(Path(scratch), say):
-                package, runtime = _fetched(model, ports, Path(scratch))
+                package, runtime = fetched(model, ports, Path(scratch))
             if package.verified_by.note:
                 say(f"{model.display_name} version {model.version} is {package.verified_by.note}")
             say(f"writing {package.size_bytes / 1e6:.1f} MB of model files to {target}")
-            bundle = make_bundle(
+            bundle = _signed_bundle(model, package, runtime, kept, key, say) if kept else None
+            pulled = {
+                "reference": reference,
+                "aliases": list(model.aliases),
+                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "guardianflow": __version__,
+            }
+            bundle = bundle or make_bundle(
                 package,
                 model=model.name,
                 version=model.version,
-                facts=_facts(reference, model, package, ports),
+                facts=facts_of(model, package, ports, {"pulled": pulled}),
                 runtime=runtime,
             )
             return model, directory.install(bundle, progress)
+
+
+def _signed_bundle(
+    model: RegisteredModel,
+    package: DetectorPackage,
+    runtime: Path,
+    kept: SignedRelease,
+    key: PublicKey | None,
+    say: Say,
+) -> Bundle | None:
+    """The bundle that was signed; None where it can't be made here, and no key asks for it.
+
+    Raises:
+        UnsignedReleaseError: a file of it is not the one that was signed; names it.
+    """
+    bundle = make_bundle(
+        package,
+        model=model.name,
+        version=model.version,
+        facts={},
+        runtime=runtime,
+        description=kept.release.description,
+        signed=kept.files,
+    )
+    own = {name: each for name, each in bundle.sums.items() if name not in RELEASE_FILES}
+    if not (names := kept.release.differing(own)):
+        return bundle
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    problem = (
+        f"{model.display_name} version {model.version} is not what was signed: "
+        f"{', '.join(names[:SHOWN_NAMES])}{more}"
+    )
+    if key is not None:
+        raise UnsignedReleaseError(
+            f"{problem}. Nothing was taken. Where only {RUN_SCRIPT} and runtime/ differ, pull with "
+            f"GuardianFlow {kept.release.guardianflow}, which signed it (here is {__version__}), "
+            "or sign it anew with this one; else find out who changed it"
+        )
+    say(f"{problem}: its signature is left out")
+    return None
 
 
 def full_reference(reference: str) -> str:
@@ -126,7 +185,7 @@ def full_reference(reference: str) -> str:
     return f"{SCHEME}{name}" if chosen else f"{SCHEME}{name}@{CHAMPION}"
 
 
-def _described(reference: str, ports: Ports) -> RegisteredModel:
+def described(reference: str, ports: Ports) -> RegisteredModel:
     try:
         return ports.registry.describe(reference)
     except SourceError as exc:
@@ -172,7 +231,7 @@ def _scratch(target: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=prefix)
 
 
-def _fetched(model: RegisteredModel, ports: Ports, scratch: Path) -> tuple[DetectorPackage, Path]:
+def fetched(model: RegisteredModel, ports: Ports, scratch: Path) -> tuple[DetectorPackage, Path]:
     """The verified package, and our modules that run it: those inside every logged model."""
     from guardianflow.backends.catalogue import backend_info
     from guardianflow.run_tracking.runtime_copy import copy_runtime
@@ -206,20 +265,15 @@ def _is_full(exc: BaseException | None) -> bool:
     return False
 
 
-def _facts(
-    reference: str, model: RegisteredModel, package: DetectorPackage, ports: Ports
+def facts_of(
+    model: RegisteredModel, package: DetectorPackage, ports: Ports, more: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Facts that model.yaml tells beyond the package's own description."""
     return {
         "python": PYTHON_NEEDED,
         "requirements": requirements(package.spec),
         "release": {k: v for k, v in sorted(model.tags.items()) if k.startswith("release.")},
-        "pulled": {
-            "reference": reference,
-            "aliases": list(model.aliases),
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "guardianflow": __version__,
-        },
+        **more,
         "lineage": _lineage(model, package.spec, ports),
     }
 
@@ -264,14 +318,7 @@ def requirements(spec: DetectorSpec) -> list[str]:
         version = (
             spec.lineage.get(f"{name}_version")
             or made_with.get(name)
-            or next(filter(None, map(_installed, builds)), "")
+            or next(filter(None, map(library_versions(*builds).get, builds)), "")
         )
         pinned.append(f"{name}=={version.partition('+')[0]}" if version else name)
     return pinned
-
-
-def _installed(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return ""

@@ -17,6 +17,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from guardianflow.contracts.errors import (
@@ -28,18 +29,19 @@ from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, JournalEntry
 from guardianflow.contracts.results import DetectorPackage, RegisteredModel
 from guardianflow.release.promotion.alias_changes import KEPT_ALIASES
-from guardianflow.release.promotion.journal import BEGUN
+from guardianflow.release.promotion.journal import BEGUN, entries_in, history
 from guardianflow.release.promotion.promotion import (
     Verify,
-    history,
     promote,
     recover,
     rollback,
 )
+from guardianflow.run_tracking.overview.lines import Overview
+from guardianflow.run_tracking.overview.opening import open_overview
 
 from ..settings import load_settings
 from ..wiring import Ports, connect
-from .evidence import evidence_reader
+from .evidence import evidence_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -70,10 +72,9 @@ class ModelRegistry:
     Args:
         tracking_uri: None takes the settings', as every command does.
         tell: called with one line for people when something was mended; None logs a warning.
-        ports: an opened store and registry; None opens them.
+        ports: an opened store and registry; None opens them when they are needed.
 
-    Raises:
-        TrackingError: the store can't be reached.
+    Every method raises TrackingError where the store can't be reached.
     """
 
     def __init__(
@@ -83,8 +84,19 @@ class ModelRegistry:
         tell: Callable[[str], object] | None = None,
         ports: Ports | None = None,
     ) -> None:
-        self._ports = ports or connect(tracking_uri or load_settings().tracking_uri)
+        self._given, self._uri = ports, tracking_uri
         self._tell = tell or LOGGER.warning
+
+    @cached_property
+    def _ports(self) -> Ports:
+        return self._given or connect(self._uri or load_settings().tracking_uri)
+
+    @cached_property
+    def _overview(self) -> Overview:
+        """For lists: they need no opened store."""
+        if self._given is not None:
+            return self._given.overview()
+        return open_overview(self._uri or load_settings().tracking_uri)
 
     def register(
         self,
@@ -130,7 +142,7 @@ class ModelRegistry:
 
         See guardianflow.release.promotion.promote for what is checked and raised.
         """
-        who = who or this_person()
+        who = this_person(self._ports, who)
         self._mend(name, who)
         return promote(
             self._ports.aliases,
@@ -141,7 +153,7 @@ class ModelRegistry:
             force=force,
             decided_at=decided_at,
             verify=verifier(self._ports.registry, self._tell),
-            evidence=evidence_reader(self._ports),
+            evidence=partial(evidence_of, self._ports),
         )
 
     def rollback(
@@ -151,7 +163,7 @@ class ModelRegistry:
 
         See guardianflow.release.promotion.rollback for what is checked and raised.
         """
-        who = who or this_person()
+        who = this_person(self._ports, who)
         self._mend(name, who)
         return rollback(
             self._ports.aliases,
@@ -197,26 +209,23 @@ class ModelRegistry:
             pattern: part of the name, slash or dot form.
             customer: the name's first part.
         """
-        found: dict[str, list[RegisteredModel]] = {}
-        for version in self._ports.registry.list_models(pattern):
-            if not customer or version.display_name.split("/")[0] == customer:
-                found.setdefault(version.display_name, []).append(version)
-        for name in found:
-            if any(entry.state == BEGUN for entry in history(self._ports.aliases, name)):
+        found = self._overview.models(pattern, customer)
+        for model in found:
+            if any(entry.state == BEGUN for entry in entries_in(model.tags)):
+                name = model.name.replace(".", "/")
                 self._tell(
                     f"a change of the aliases of {name} is under way or was interrupted; "
                     f"`guardianflow history {name}` tells, and completes it"
                 )
-        models = [
+        return [
             ModelOverview(
-                name=name,
-                aliases={a: v.version for v in versions for a in v.aliases if a in KEPT_ALIASES},
-                versions=len(versions),
-                created_ms=max(version.created_ms for version in versions),
+                name=model.name.replace(".", "/"),
+                aliases={a: v for a, v in model.aliases.items() if a in KEPT_ALIASES},
+                versions=model.versions,
+                created_ms=model.created_ms,
             )
-            for name, versions in found.items()
+            for model in found
         ]
-        return sorted(models, key=lambda model: -model.created_ms)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -231,7 +240,7 @@ class ModelRegistry:
     def _mend_if_possible(self, name: str) -> None:
         """For what only reads: it goes on when nothing can be mended now, and says so."""
         try:
-            self._mend(name, this_person())
+            self._mend(name, local_person())
         except SourceError:
             raise
         except ConcurrentChangeError as exc:
@@ -257,8 +266,22 @@ def verifier(registry: DetectorRegistry, tell: Callable[[str], object]) -> Verif
     return verify
 
 
-def this_person() -> str:
-    """user@host, for the journal."""
+def this_person(ports: Ports, told: str = "") -> str:
+    """Who does it, for the journal: the name that the server has authenticated, where it has
+    logins, and in brackets what is said of oneself.
+
+    Args:
+        told: who it is said to be; '' for user@host of this machine.
+    """
+    from guardianflow.run_tracking.services.server import login_of
+
+    said = told or local_person()
+    login = login_of(ports.store.tracking_uri)
+    return f"{login} ({said})" if login else said
+
+
+def local_person() -> str:
+    """user@host, as this machine says of itself."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user may have no name

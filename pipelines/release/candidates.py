@@ -16,15 +16,19 @@ from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.releases import CHAMPION, EVIDENCE_TAG
 from guardianflow.contracts.results import (
     RegisteredModel,
-    RunRecord,
     StageResult,
 )
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.models import ComparedModels, ModelMeasurement, ReleaseModel
+from guardianflow.support.text.spelling import nfc
 from scenario import Scenario, to_display_name
 
 from ..registered_models.evidence import release_table
-from ..stage.inputs import RUN_REFERENCE, fetch_registered, fetch_source
+from ..stage.inputs.sources import (
+    RUN_REFERENCE,
+    fetch_registered,
+    fetch_source,
+)
 from ..stage.kinds import MAKERS, TRAIN
 from ..stage.plan import ORIGINAL
 from ..stage.stage import VARIANT_TAG, StageContext
@@ -41,15 +45,17 @@ def candidates_from_results(
     scenario: Scenario, results: Iterable[StageResult]
 ) -> list[ReleaseModel]:
     """The models that train and quant stages made, in their order."""
-    found = []
-    for result in results:
-        if result.stage not in MAKERS:
-            continue
-        model = result.model
-        name = to_display_name(model.name) if model else unregistered(scenario, result.variant)
-        version = model.version if model else ""
-        found.append(ReleaseModel(result.variant, result.run_id, name, version))
-    return found
+    return [
+        _candidate(
+            scenario,
+            each.variant,
+            each.run_id,
+            each.model.name if each.model else "",
+            each.model.version if each.model else "",
+        )
+        for each in results
+        if each.stage in MAKERS
+    ]
 
 
 def candidates_from_runs(
@@ -70,8 +76,11 @@ def candidates_from_runs(
                 f"{f'a {stage} run, ' if stage else ''}{run.status}"
             )
             continue
-        found.append((stage, of_run(scenario, run, stage)))
-    names = [candidate.variant for _, candidate in found]
+        made = run.tags.get(VARIANT_TAG) or run.tags.get("comparison.value", "")
+        name, version = (run.tags.get(f"registered_model_{k}", "") for k in ("name", "version"))
+        variant = ORIGINAL if stage == TRAIN else made
+        found.append(_candidate(scenario, variant, run_id, name, version))
+    names = [candidate.variant for candidate in found]
     problems += [
         f"two runs made '{name}'; name one of them"
         for name in dict.fromkeys(names)
@@ -79,19 +88,17 @@ def candidates_from_runs(
     ]
     if problems:
         raise SourceError(problems)
-    return [candidate for _, candidate in sorted(found, key=lambda each: each[0] != TRAIN)]
+    return sorted(found, key=lambda each: each.variant != ORIGINAL)
 
 
-def of_run(scenario: Scenario, run: RunRecord, stage: str) -> ReleaseModel:
-    variant = run.tags.get(VARIANT_TAG) or run.tags.get("comparison.value", "")
-    variant = ORIGINAL if stage == TRAIN else variant
-    name = run.tags.get("registered_model_name", "")
-    return ReleaseModel(
-        variant,
-        run.run_id,
-        to_display_name(name) if name else unregistered(scenario, variant),
-        run.tags.get("registered_model_version", ""),
-    )
+def _candidate(
+    scenario: Scenario, variant: str, run_id: str, registered_name: str, version: str
+) -> ReleaseModel:
+    """One that was not registered has the name it would have had."""
+    if not registered_name:
+        own = "fp32" if variant == ORIGINAL else variant
+        registered_name = scenario.get_registered_model_name(own)
+    return ReleaseModel(variant, run_id, to_display_name(registered_name), version)
 
 
 def runs_below(ports: Ports, parent_run_id: str) -> list[str]:
@@ -117,11 +124,6 @@ def runs_below(ports: Ports, parent_run_id: str) -> list[str]:
             "name a pipeline's parent run with --run, or train and quant runs with --source-run-id"
         )
     return found
-
-
-def unregistered(scenario: Scenario, variant: str) -> str:
-    """The name a model would have had."""
-    return scenario.get_registered_model_name("fp32" if variant == ORIGINAL else variant)
 
 
 # --- their files ---------------------------------------------------------------------------------
@@ -181,12 +183,10 @@ def find_champion(ports: Ports, name: str) -> RegisteredModel | None:
     Raises:
         TrackingError: the registry can't be read, which is no sign of there being none.
     """
-    found = [
-        model
-        for model in ports.registry.list_models(name)
-        if to_display_name(model.name) == name and CHAMPION in model.aliases
-    ]
-    return found[0] if found else None
+    for model in ports.registry.list_models(name):
+        if to_display_name(model.name) == name and CHAMPION in model.aliases:
+            return model
+    return None
 
 
 def fetch_champion(
@@ -212,7 +212,7 @@ def check_same_classes(candidate: ReleaseModel, champion: ReleaseModel | None) -
     if champion is None:
         return
     names = candidate.files.spec.class_names, champion.files.spec.class_names
-    if names[0] != names[1]:
+    if [*map(nfc, names[0])] != [*map(nfc, names[1])]:
         raise SourceError(
             f"candidate and champion must name the same classes in the same order, but the "
             f"candidate {candidate} has {list(names[0])} and the champion {champion} has "

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.releases import RECALL, ReleaseDecision, VariantDecision
+from guardianflow.contracts.measurements import Conditions
+from guardianflow.contracts.releases import (
+    OBJECTIVES,
+    PASS,
+    RECALL,
+    ReleaseDecision,
+    VariantDecision,
+)
 from guardianflow.release.decision import decide
 from guardianflow.release.gates import judge_gates
 from guardianflow.release.models import ComparedModels, JudgedSplit, ModelMeasurement
 from scenario import ReleaseParams
 
-from ..measuring.timing import TimingConditions
+from ..measuring.conditions import TimingConditions
+from ..measuring.leaks import untouched_metrics
+from ..measuring.slices import slice_metrics
 
 KEPT = ("mAP50", "mAP50_95", "precision", "recall", "f1")
 DROPS = ("mAP50", "mAP50_95", "recall")
@@ -53,21 +63,39 @@ def decide_release(
                 champion_digest=champion.digest if champion else "",
             )
         )
-    return decide(
+    decision = decide(
         variants,
         objective=release.objective,
         confidence=release.confidence,
         split=split.name,
         images=split.images,
+        basis=split.basis,
     )
+    return replace(decision, leak=compared[0].leak)
+
+
+def unknown_rivals(decision: ReleaseDecision, conditions: Conditions) -> list[str]:
+    """Variants that passed beside the winner, where a busy machine left open which is best."""
+    if not conditions.busy:
+        return []
+    passing = [each for each in decision.variants if each.outcome == PASS]
+    key = OBJECTIVES[decision.objective]
+    if all(key in each.metrics for each in passing):
+        return []
+    return [each.variant for each in passing if each.variant != decision.winner]
 
 
 def variant_metrics(compared: ComparedModels) -> dict[str, float]:
     """Flat: the candidate's figures, and `drop.*` against its champion."""
     flat = model_metrics(compared.candidate)
+    if compared.leak is not None:
+        flat |= untouched_metrics(compared.leak, "")
     for key, each in compared.differences.items():
         if key in DROPS or key.startswith(RECALL):
             flat |= (-each).as_metrics(f"drop.{key}")
+    for key, change in compared.alarm_differences.items():
+        named = {"": change.value, "_low": change.low, "_high": change.high}
+        flat |= {f"rise.alarm.{key}{part}": v for part, v in named.items() if v is not None}
     return flat
 
 
@@ -77,6 +105,8 @@ def model_metrics(measured: ModelMeasurement) -> dict[str, float]:
     for key, value in measured.metrics.items():
         if key in KEPT or key.startswith(RECALL):
             flat |= _valued(key, value, measured.intervals.get(key))
+    if measured.slices is not None:
+        flat |= slice_metrics(measured.slices, "")
     if measured.latency is not None:
         flat["latency_p50_ms"] = measured.latency.latency_p50_ms
     if measured.latency_p95 is not None:
@@ -85,6 +115,8 @@ def model_metrics(measured: ModelMeasurement) -> dict[str, float]:
         flat |= _valued("fps", measured.throughput.fps, measured.fps)
     if measured.cameras is not None:
         flat["cameras"] = float(measured.cameras.cameras)
+    if measured.alarms is not None:
+        flat |= measured.alarms.figures.as_metrics("alarm.")
     return flat | ({} if measured.size_mb is None else {"size_mb": measured.size_mb})
 
 
@@ -93,6 +125,7 @@ def run_metrics(
 ) -> dict[str, float]:
     """`release.{variant}.*` and `release.{variant}.champion.*`, for the run."""
     flat = {"release.images": float(decision.images)}
+    flat["release.interval_groups"] = float(decision.groups)
     for verdict, each in zip(decision.variants, compared, strict=True):
         prefix = f"release.{verdict.variant}."
         flat |= {f"{prefix}{key}": value for key, value in verdict.metrics.items()}

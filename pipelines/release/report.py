@@ -4,44 +4,69 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from guardianflow import __version__
 from guardianflow.contracts.releases import JournalEntry, ReleaseDecision
-from guardianflow.contracts.results import LabelledImage, LocalDataset
+from guardianflow.contracts.results import LocalDataset
 from guardianflow.release.models import ComparedModels, JudgedSplit, ModelMeasurement
 from guardianflow.release.report.content import (
+    ALARM_CURVE,
+    ALARM_MISSES,
     DIFFERENCES,
     LATENCY,
     MISSES,
     PRECISION_RECALL,
+    SLICES,
     Lineage,
     ReleaseReport,
     ReportPicture,
 )
+from guardianflow.support.text.spelling import nfc
 
-from ..measuring.timing import TimingConditions, Timings, save_timings
+from ..measuring.accuracy import Evaluated, draw_misses, save_judged
+from ..measuring.alarms.judging import JudgedAlarms
+from ..measuring.alarms.pictures import draw_alarms
+from ..measuring.conditions import TimingConditions
+from ..measuring.slices import draw_slices, save_slices
+from ..measuring.timing import Timings, save_timings
 from ..stage.stage import StageContext
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """A decision and all it rests on, until it is written down."""
+
+    run_id: str
+    decision: ReleaseDecision
+    compared: list[ComparedModels]
+    watch: TimingConditions
+    pictures: tuple[ReportPicture, ...]
+
+
 def save_measured(
+    compared: Sequence[ComparedModels],
     models: Sequence[ModelMeasurement],
-    images: list[LabelledImage],
+    judged: Mapping[str, Evaluated],
     watch: TimingConditions,
     outputs: Path,
 ) -> None:
-    """`results/predictions_*.npz` and `results/latency.json`."""
-    from guardianflow.evaluation.accuracy.detection import save_predictions
-
-    results = outputs / "results"
-    results.mkdir(parents=True, exist_ok=True)
+    """`results/predictions_*.npz`, `results/slices.*` and `results/latency.json`."""
     for each in models:
-        save_predictions(
-            results / f"predictions_{file_name(each.label)}.npz", each.predictions, images
-        )
+        save_judged(judged[each.model.key], file_name(each.label), outputs)
+    save_slices(
+        {each.label: each.slices for each in models if each.slices},
+        {
+            f"{each.variant}_minus_champion": each.slice_changes
+            for each in compared
+            if each.slice_changes
+        },
+        outputs,
+    )
     save_timings(
-        results / "latency.json",
+        outputs / "results" / "latency.json",
         Timings(
             {each.label: [each.latency] for each in models if each.latency},
             [each.throughput for each in models if each.throughput],
@@ -54,23 +79,25 @@ def save_measured(
 def draw(
     compared: Sequence[ComparedModels],
     models: Sequence[ModelMeasurement],
-    images: list[LabelledImage],
+    judged: Mapping[str, Evaluated],
     plots: Path,
-    conf_threshold: float,
+    alarms: Mapping[str, JudgedAlarms],
 ) -> tuple[ReportPicture, ...]:
-    """The report's pictures, below `plots`."""
+    """The report's pictures, below `plots`.
+
+    Args:
+        alarms: ReleaseModel.key → its alarms; empty where the scenario has none.
+    """
     from guardianflow.evaluation.accuracy.detection import precision_recall_curves
     from guardianflow.evaluation.pictures.accuracy import (
         differences_forest,
         precision_recall_curve,
     )
-    from guardianflow.evaluation.pictures.contact_sheet import detections_contact_sheet
     from guardianflow.evaluation.pictures.timing import latency_distribution
 
     pictures = []
     for each in compared:
-        variant, mine = each.variant, each.candidate
-        names = mine.model.files.spec.class_names
+        variant, mine = each.variant, judged[each.candidate.model.key]
         name = file_name(variant)
         if each.champion is not None and each.differences and not each.same_files:
             title = f"{variant} − champion v{each.champion.model.version}"
@@ -78,20 +105,25 @@ def draw(
                 each.differences, plots / f"differences_{name}.png", title=title
             )
             pictures.append(ReportPicture(DIFFERENCES, path, variant))
-        curves = precision_recall_curves(mine.predictions, images, names)
+        curves = precision_recall_curves(mine.predictions, mine.images, mine.class_names)
         path = precision_recall_curve(curves, plots / f"precision_recall_{name}.png")
         pictures.append(ReportPicture(PRECISION_RECALL, path, variant))
-        path = detections_contact_sheet(
-            images,
-            mine.predictions,
-            names,
-            plots / f"misses_{name}.png",
-            conf_threshold=conf_threshold,
-        )
+        if each.candidate.slices is not None:
+            title = f"{variant}: recall by slice"
+            path = draw_slices(each.candidate.slices, plots / f"slices_{name}.png", title)
+            pictures.append(ReportPicture(SLICES, path, variant))
+        path = draw_misses(mine, plots / f"misses_{name}.jpg")
         pictures.append(ReportPicture(MISSES, path, variant))
+        if each.candidate.model.key in alarms:
+            drawn = draw_alarms(alarms[each.candidate.model.key], plots, name)
+            roles = {ALARM_MISSES: drawn.strips, ALARM_CURVE: drawn.curve}
+            pictures += [ReportPicture(r, file, variant) for r, file in roles.items() if file]
     timings = {each.label: each.latency.latency for each in models if each.latency}
-    path = latency_distribution(timings, plots / "latency.png", title="All models, timed by turns")
-    return (*pictures, ReportPicture(LATENCY, path))
+    if timings:
+        title = "All models, timed by turns"
+        path = latency_distribution(timings, plots / "latency.png", title=title)
+        pictures.append(ReportPicture(LATENCY, path))
+    return tuple(pictures)
 
 
 def file_name(label: str) -> str:
@@ -103,34 +135,30 @@ def file_name(label: str) -> str:
 
 def report_of(
     context: StageContext,
-    run_id: str,
-    decision: ReleaseDecision,
-    compared: Sequence[ComparedModels],
-    *,
+    evidence: Evidence,
     split: JudgedSplit,
     dataset: LocalDataset,
-    watch: TimingConditions,
-    pictures: tuple[ReportPicture, ...],
     journal: Mapping[str, tuple[JournalEntry, ...]],
 ) -> ReleaseReport:
     """Everything the report says."""
     from guardianflow.evaluation.accuracy.detection import EVALUATOR
+    from guardianflow.run_tracking.connection import shown_uri
 
-    scenario = context.scenario
+    scenario, compared = context.scenario, evidence.compared
     sessions = [each.candidate.session for each in compared if each.candidate.session]
     return ReleaseReport(
-        decision=decision,
+        decision=evidence.decision,
         variants=tuple(compared),
         scenario=scenario.name,
         scenario_version=scenario.version,
         site=scenario.get_experiment_name(),
         task=scenario.task.type,
-        class_names=tuple(compared[0].candidate.model.files.spec.class_names),
+        class_names=tuple(map(nfc, compared[0].candidate.model.files.spec.class_names)),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         conf_threshold=scenario.benchmark.conf_threshold,
         instances=split.instances,
-        pictures=pictures,
-        conditions=watch.conditions,
+        pictures=evidence.pictures,
+        conditions=evidence.watch.conditions,
         device=", ".join(dict.fromkeys(f"{each.device}, {each.library}" for each in sessions)),
         lineage=Lineage(
             data_name=dataset.name,
@@ -139,17 +167,11 @@ def report_of(
             data_fingerprint=dataset.fingerprint,
             code_version=__version__,
             evaluator=EVALUATOR,
-            release_run_id=run_id,
+            release_run_id=evidence.run_id,
             parent_run_id=context.request.parent_run_id or "",
             source_runs={each.variant: each.candidate.model.run_id for each in compared},
-            tracking_uri=shown_tracking_uri(context),
+            tracking_uri=shown_uri(context.ports.store.tracking_uri),
         ),
         journal=journal,
+        data_warnings=dataset.warnings,
     )
-
-
-def shown_tracking_uri(context: StageContext) -> str:
-    """The store, without the password its address may hold."""
-    from guardianflow.run_tracking.connection import shown_uri
-
-    return shown_uri(context.ports.store.tracking_uri)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardianflow.contracts.errors import GuardianFlowError
+from guardianflow.contracts.recordings.evidence import EvidenceBasis
 from guardianflow.contracts.releases import (
     COMPARED_TAG,
     EVIDENCE_TAG,
@@ -32,36 +33,46 @@ from guardianflow.release.models import ComparedModels, JudgedSplit
 from scenario import ReleaseParams
 
 from ..measuring.accuracy import read_split
-from ..measuring.timing import TimingConditions, save_json
+from ..measuring.alarms.files import save_alarms
+from ..measuring.alarms.inputs import TEST, AlarmInputs, identity_of, resolve_alarms
+from ..measuring.alarms.judging import tags_of
+from ..measuring.evidence import basis_table, basis_tags, evidence_basis, evidence_identity
+from ..measuring.leaks import look_for_leaks
+from ..measuring.slices import slice_notes, traits_of
+from ..measuring.timing import save_json
 from ..registered_models.evidence import RELEASE_FILE
 from ..registered_models.registry import this_person, verifier
+from ..reuse.identity import versions_for
 from ..stage.backend_check import require_backend
 from ..stage.code_identity import code_digest
-from ..stage.inputs import check_classes, dataset_tags, infer_split, load_dataset
-from ..stage.stage import StageContext, StageOutcome, StagePlan, library_versions
+from ..stage.inputs.data_sets import (
+    data_input,
+    dataset_tags,
+    infer_split,
+    load_dataset,
+)
+from ..stage.inputs.sources import (
+    check_classes,
+)
+from ..stage.stage import (
+    StageContext,
+    StageIdentity,
+    StageOutcome,
+    StagePlan,
+    UndecidedError,
+)
 from .candidates import fetch_contestants
-from .decision import decide_release, require_release, run_metrics
+from .decision import decide_release, require_release, run_metrics, unknown_rivals
+from .leaks import pictured, with_leaks
 from .measurement import ReleaseMeasurement, judged_split
-from .report import draw, report_of, save_measured
+from .report import Evidence, draw, report_of, save_measured
 
 if TYPE_CHECKING:
     from guardianflow.contracts.results import LabelledImage
-    from guardianflow.release.report.content import ReportPicture
 
-LIBRARIES = ("openvino", "onnxruntime", "torch", "ultralytics", "scipy")
+LIBRARIES = ("ultralytics", "scipy")
 REPORT_FOLDER = "report"
 REPORT_FILE = "report/release.html"
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """A decision and all it rests on, until it is written down."""
-
-    run_id: str
-    decision: ReleaseDecision
-    compared: list[ComparedModels]
-    watch: TimingConditions
-    pictures: tuple[ReportPicture, ...]
 
 
 class ReleaseStage:
@@ -74,6 +85,11 @@ class ReleaseStage:
         self._dataset: LocalDataset
         self._images: list[LabelledImage]
         self._split: JudgedSplit
+        self._alarms: AlarmInputs | None = None
+        self._basis: EvidenceBasis
+
+    def identify(self) -> StageIdentity:
+        raise UndecidedError("a release is judged anew each time")
 
     def prepare(self) -> StagePlan:
         context, scenario = self._context, self._context.scenario
@@ -81,7 +97,11 @@ class ReleaseStage:
         self._dataset = load_dataset(context)
         name = infer_split(context, self._dataset)
         self._images = read_split(self._dataset, name)
-        self._split = judged_split(name, self._images, self._dataset.class_names)
+        paths = [each.path for each in self._images]
+        basis = evidence_basis(context, self._dataset, paths)
+        self._split = judged_split(name, self._images, self._dataset.class_names, basis)
+        self._basis = basis
+        self._alarms = resolve_alarms(context, self._dataset.class_names, TEST)
         if not context.request.check_only:
             self._complete_interrupted()
         self._asked = fetch_contestants(context, context.scratch / "models")
@@ -104,19 +124,24 @@ class ReleaseStage:
             ],
             "data": self._dataset.fingerprint,
             "split": name,
+            **identity_of(self._alarms),
+            "evidence": evidence_identity(scenario, self._dataset, paths),
             "version": scenario.version,
-            "libraries": library_versions(*LIBRARIES),
-            "own_code": code_digest("release", backends),
+            "libraries": versions_for(sorted(backends), *LIBRARIES),
+            "own_code": code_digest("release", backends, context.settings.own_code_file),
         }
         return StagePlan(
             identity=identity,
+            data=data_input(context, self._dataset, name),
             tags={
                 **scenario.to_all_tags("release"),
                 **dataset_tags(self._dataset),
+                **basis_tags(basis),
                 "data.split": name,
                 "release.candidates": ", ".join(str(each.candidate.model) for each in self._asked),
             },
             params={key: str(value) for key, value in scenario.to_all_params("release").items()},
+            data_warnings=self._dataset.warnings,
             record={"candidates": [dict(each) for each in context.request.candidates]},
         )
 
@@ -125,14 +150,23 @@ class ReleaseStage:
 
         context, store = self._context, self._context.ports.store
         outputs = context.scratch / "outputs"
-        measurement = ReleaseMeasurement(context, self._asked, self._images, self._release)
+        traits = traits_of(context, self._dataset, self._images, self._basis)
+        measurement = ReleaseMeasurement(
+            context, self._asked, self._images, self._release, self._basis, traits, self._alarms
+        )
+        seen = look_for_leaks(context, self._dataset, [self._split.name])
         compared, watch = measurement.run()
+        judged = measurement.judged
+        compared = with_leaks(context, compared, judged, seen, self._split, self._release)
         decision = decide_release(compared, self._split, self._release)
-        save_measured(measurement.models, self._images, watch, outputs)
-        confidence = context.scenario.benchmark.conf_threshold
-        plots = outputs / "plots"
-        pictures = draw(compared, measurement.models, self._images, plots, confidence)
-        evidence = _Evidence(run_id, decision, compared, watch, pictures)
+        models, judged = measurement.models, measurement.judged
+        save_measured(compared, models, judged, watch, outputs)
+        alarms = measurement.alarms
+        save_alarms({each.label: alarms[each.model.key] for each in models if alarms}, outputs)
+        seen.save(outputs)
+        drawn = draw(compared, models, judged, outputs / "plots", alarms)
+        pictures = (*pictured(outputs), *drawn)
+        evidence = Evidence(run_id, decision, compared, watch, pictures)
         self._save(evidence, outputs)
         store.log_files(run_id, outputs)
         self._report(evidence, {})
@@ -144,7 +178,9 @@ class ReleaseStage:
                 "release.winner": decision.winner,
                 "release.reason": reason,
                 "det.evaluator": EVALUATOR,
+                **seen.tags(),
                 **(watch.tags(session) if session else {}),
+                **tags_of(next(iter(alarms.values()), None)),
             },
         )
         metrics = run_metrics(decision, compared, watch)
@@ -152,7 +188,13 @@ class ReleaseStage:
         self._tag_versions(evidence)
         context.events.message(f"{decision.outcome}: {reason}")
         decision = self._promote(evidence, outputs)
-        return StageOutcome(metrics, decision=decision)
+        worst = [
+            note
+            for each in models
+            if each.slices is not None
+            for note in slice_notes(each.slices, each.label)
+        ]
+        return StageOutcome(metrics, decision=decision, notes=(*worst, *watch.notes))
 
     def _complete_interrupted(self) -> None:
         """A champion is compared with only when no promotion hangs between two writes."""
@@ -160,45 +202,36 @@ class ReleaseStage:
 
         names = {str(each["name"]) for each in self._context.request.candidates if each["version"]}
         for name in sorted(names):
-            entry = recover(self._context.ports.aliases, name, who=this_person())
+            entry = recover(self._context.ports.aliases, name, who=this_person(self._context.ports))
             if entry is not None:
                 self._context.events.message(f"{name}: {entry.note}")
 
-    def _save(self, evidence: _Evidence, outputs: Path) -> None:
+    def _save(self, evidence: Evidence, outputs: Path) -> None:
         table = as_dict(evidence.decision)
         table["champions"] = {
             each.variant: str(each.champion.model)
             for each in evidence.compared
             if each.champion is not None
         }
+        table["evidence"] = basis_table(self._basis)
         table["data_fingerprint"] = self._dataset.fingerprint
         conditions = evidence.watch.conditions
         table["conditions"] = conditions.to_dict() if conditions else None
         save_json(outputs / RELEASE_FILE, table)
 
-    def _report(self, evidence: _Evidence, journal: Mapping[str, tuple[JournalEntry, ...]]) -> None:
+    def _report(self, evidence: Evidence, journal: Mapping[str, tuple[JournalEntry, ...]]) -> None:
         """On the release's own run, and on the pipeline it belongs to."""
         from guardianflow.release.report.page import write_release_report
 
         context = self._context
-        content = report_of(
-            context,
-            evidence.run_id,
-            evidence.decision,
-            evidence.compared,
-            split=self._split,
-            dataset=self._dataset,
-            watch=evidence.watch,
-            pictures=evidence.pictures,
-            journal=journal,
-        )
+        content = report_of(context, evidence, self._split, self._dataset, journal)
         with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
             write_release_report(content, Path(folder))
             for run_id in (evidence.run_id, context.request.parent_run_id):
                 if run_id:
                     context.ports.store.log_files(run_id, Path(folder), REPORT_FOLDER)
 
-    def _tag_versions(self, evidence: _Evidence) -> None:
+    def _tag_versions(self, evidence: Evidence) -> None:
         """The verdict on each registered version. The outcome comes last: it is what promotes."""
         for verdict in evidence.decision.variants:
             if verdict.version:
@@ -214,7 +247,7 @@ class ReleaseStage:
                 registry.tag_version(verdict.model_name, verdict.version, withdrawn)
                 registry.tag_version(verdict.model_name, verdict.version, tags)
 
-    def _promote(self, evidence: _Evidence, outputs: Path) -> ReleaseDecision:
+    def _promote(self, evidence: Evidence, outputs: Path) -> ReleaseDecision:
         """Make the winner champion where the scenario says so, and say it in the files."""
         decision, context = evidence.decision, self._context
         winner = decision.winning
@@ -222,6 +255,13 @@ class ReleaseStage:
             return decision
         if winner.version == winner.champion_version:
             context.events.message(f"{winner.model_name} v{winner.version} is the champion already")
+            return decision
+        if unknown := unknown_rivals(decision, evidence.watch.conditions):
+            context.events.message(
+                f"nothing is promoted: {', '.join(unknown)} passed too, but "
+                f"{decision.objective} was not measured, because the machine was busy; release "
+                f"again on a quiet machine, or promote one by hand"
+            )
             return decision
         entry = self._make_champion(winner, evidence)
         context.events.message(
@@ -233,13 +273,13 @@ class ReleaseStage:
         context.ports.store.log_files(
             evidence.run_id, outputs / RELEASE_FILE, str(Path(RELEASE_FILE).parent)
         )
-        from guardianflow.release.promotion.promotion import history
+        from guardianflow.release.promotion.journal import history
 
         changes = history(context.ports.aliases, winner.model_name)
         self._report(done, {winner.model_name: tuple(changes)})
         return promoted
 
-    def _make_champion(self, winner: VariantDecision, evidence: _Evidence) -> JournalEntry:
+    def _make_champion(self, winner: VariantDecision, evidence: Evidence) -> JournalEntry:
         from guardianflow.release.promotion.evidence import own_evidence
         from guardianflow.release.promotion.promotion import promote
 
@@ -248,7 +288,7 @@ class ReleaseStage:
                 self._context.ports.aliases,
                 winner.model_name,
                 version=winner.version,
-                who=this_person(),
+                who=this_person(self._context.ports),
                 reason=f"auto_promote: on_pass of scenario {self._context.scenario.name}",
                 verify=verifier(self._context.ports.registry, self._context.events.message),
                 evidence=lambda _: own_evidence(evidence.run_id, evidence.decision),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 
 from guardianflow.contracts.releases import PASS, ReleaseDecision, VariantDecision
-from guardianflow.release.explanation import explain_decision, explain_gate
+from guardianflow.release.explanation import explain_basis, explain_decision, explain_gate
+from guardianflow.release.report.wording import Wording
 
 
 def decision_lines(decision: ReleaseDecision) -> list[str]:
     """The decision, every gate that stopped a variant, and what to do next."""
-    basis = f"{decision.images} images of {decision.split}, {decision.confidence:.4g} confidence"
+    basis = f"{explain_basis(decision)}, {decision.confidence:.4g} confidence"
     lines = [f"Release: {decision.outcome.upper()} ({basis}). {explain_decision(decision)}"]
+    if decision.leak is not None and (told := Wording("en").leak(decision.leak)):
+        lines.append(f"  {told}")
     for variant in decision.variants:
         lines += [f"  {variant.variant}: {text}" for text in stopping_texts(variant)]
     return [*lines, *next_steps(decision)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import sys
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from importlib.util import find_spec, resolve_name
@@ -19,6 +20,7 @@ from pathlib import Path
 from guardianflow.backends.catalogue import backend_info
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.support.module_imports import imported_modules
+from guardianflow.support.sealed_files import read_sealed, write_sealed
 
 from ..settings import PROJECT_ROOT
 from .kinds import KINDS, QUANT, TRAIN
@@ -29,23 +31,37 @@ OUR_PACKAGES = ("guardianflow", "scenario", "experiments_adapters", "pipelines")
 LEFT_OUT = (
     "guardianflow.contracts.errors",  # sentences
     "guardianflow.evaluation.pictures",  # drawn from numbers that are there already
+    "guardianflow.contracts.run_metrics",
+    "guardianflow.metrics_store",  # rows of runs that have ended
     "guardianflow.release.report",  # words and layout of a report
     "guardianflow.run_tracking",  # where results are kept; what a model is made of: ALWAYS
-    "guardianflow.support",  # files, processes, output: nothing in it measures or decides
+    "guardianflow.support",  # files, processes, output; what decides: COUNTED
     # The order of the work around a stage, and what is told of it.
+    "pipelines.metrics",
     "pipelines.registered_models",
+    "pipelines.reuse",
     "pipelines.runner",
     "pipelines.settings",
     "pipelines.stage.code_identity",
     "pipelines.stage.events",
+    "pipelines.stage.execution",
     "pipelines.stage.kinds",
     "pipelines.stage.plan",
     "pipelines.stage.stage",
     "pipelines.stage.tracked_run",
+    # How a training that was cut off is found again: a change there must not make it another one.
+    "pipelines.train.curve",
+    "pipelines.train.data_leaks",  # what is told of the data
+    "pipelines.train.epoch_journal",
+    "pipelines.train.resumption",
+    "pipelines.train.snapshots",
+    "pipelines.train.unfinished",
     "pipelines.wiring",
     # What a scenario says is in the identity as values: how it is read and named is not asked.
     "scenario",
 )
+COUNTED = ("guardianflow.support.pictures",)
+"""Parts of what is left out that count where they are imported: pixels come from here."""
 ALWAYS = (
     # With its backend it is what judges, and what travels inside a registered model.
     "guardianflow.detector",
@@ -62,14 +78,38 @@ TRAINER = "experiments_adapters.yolo.train"
 """Found by its path, and by name by experiments of others that build on it."""
 
 
-def code_digest(stage: str, backends: Collection[str]) -> str:
+def code_digest(stage: str, backends: Collection[str], memory: Path | None = None) -> str:
     """sha256 over the code that a stage's result depends on.
 
     Args:
         stage: 'train', 'quant', 'infer' or 'release'.
         backends: those it makes or opens detectors of.
+        memory: file that keeps digests of this very code, as making one takes half a second.
     """
-    return _digest(tuple(dict.fromkeys(entry_modules(stage, backends))))
+    return digest_of_modules(entry_modules(stage, backends), memory)
+
+
+def digest_of_modules(names: Iterable[str], memory: Path | None = None) -> str:
+    """sha256 over what these modules do, and those that they import.
+
+    Args:
+        memory: as of code_digest.
+    """
+    entries = tuple(dict.fromkeys(names))
+    if memory is None or any(entry.split(".")[0] not in OUR_PACKAGES for entry in entries):
+        return _digest(entries)
+    kept, text = read_sealed(memory), _text_of_all()
+    known = dict(kept["digests"]) if kept and kept.get("text") == text else {}
+    key = " ".join(entries)
+    if key not in known:
+        known[key] = _digest(entries)
+        write_sealed(memory, {"text": text, "digests": known})
+    return str(known[key])
+
+
+def modules_of(backend: str) -> tuple[str, ...]:
+    """The module that opens a backend's detectors, found by its name in the catalogue."""
+    return (resolve_name(backend_info(backend).module, "guardianflow.backends"),)
 
 
 def entry_modules(stage: str, backends: Collection[str]) -> list[str]:
@@ -91,12 +131,25 @@ def code_of(entries: Iterable[str], root: Path = PROJECT_ROOT) -> dict[str, str]
     kept = {_file_of(entry, root) for entry in entries if entry not in outside}
 
     def left_out(module: Path) -> bool:
+        if module in kept:
+            return False
         name = f"{_name_of(module, root)}."
-        return module not in kept and name.startswith(tuple(f"{each}." for each in LEFT_OUT))
+        within = [tuple(f"{each}." for each in names) for names in (LEFT_OUT, COUNTED)]
+        return name.startswith(within[0]) and not name.startswith(within[1])
 
     found = imported_modules(sorted(kept), root, OUR_PACKAGES, left_out)
     ours = {_name_of(module, root): meaning(tree) for module, tree in found}
     return ours | {entry: _meaning_outside(entry) for entry in outside}
+
+
+@lru_cache
+def _text_of_all() -> str:
+    """sha256 over every module of ours as it is written, and over what reads them."""
+    digest = hashlib.sha256(sys.version.encode())
+    for package in OUR_PACKAGES:
+        for path in sorted((PROJECT_ROOT / package).rglob("*.py")):
+            digest.update(f"\n{path.relative_to(PROJECT_ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 @lru_cache

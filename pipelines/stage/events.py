@@ -2,9 +2,11 @@
 
 {"kind": "run", "run_id": …, "run_name": …}      the run exists now
 {"kind": "progress", "done": 3, "total": 30, "note": "mAP50 0.63"}
+                                                 with "metrics" after an epoch: {"det.mAP50": 0.63}
 {"kind": "message", "text": …}                   worth a line on the terminal
+{"kind": "notice", "text": …}                    stays there; once, though several stages say it
 {"kind": "result", "result": {…}}                the last one, when all went well
-{"kind": "error", "type": …, "message": …, "exit_code": 2}   the last one, when not
+{"kind": "error", "type": …, "message": …, "exit_code": 2, "failure_reason": …}   or not
 
 The last one lies in the stage's directory too, written before it is sent: the line may break.
 Whoever listens goes on reading whatever the one does who shows it. No secret is in them: what is
@@ -17,7 +19,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -74,8 +76,15 @@ class EventSink:
     def progress(self, done: int, total: int, note: str = "") -> None:
         self.emit("progress", done=done, total=total, note=note)
 
+    def epoch(self, done: int, total: int, note: str, metrics: Mapping[str, float]) -> None:
+        """As progress, with what the epoch came to, for whoever decides by it."""
+        self.emit("progress", done=done, total=total, note=note, metrics=dict(metrics))
+
     def message(self, text: str) -> None:
         self.emit("message", text=text)
+
+    def notice(self, text: str) -> None:
+        self.emit("notice", text=text)
 
 
 def read_events(stream: IO[str]) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -32,14 +33,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import (
+    FailureReason,
     GuardianFlowError,
     NativeCrashError,
     StageFailedError,
-    signal_name,
 )
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.support.child_processes import end_group, join, wait_at_most, wait_for
+from guardianflow.support.child_processes import end_group, join, wait_at_most
 from guardianflow.support.secrets.files import (
     PRIVATE_FILE,
     make_private_folder,
@@ -50,9 +51,14 @@ from guardianflow.support.secrets.redaction import redact_value
 from guardianflow.support.stop_signals import StopSignals, held_back, let_through
 from guardianflow.support.terminal import say
 
-from ..settings import PROJECT_ROOT
+from ..failures.killed import EndedProcess
+from ..failures.partial import AFTER_FAILURE, AFTER_INTERRUPT, TRAINING_FOLDER, keep_partial
+from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
+from .execution.stop_request import StopRequest
 from .fork_server import ForkedStage, ForkServer, ForkServerError
+from .leftovers.folders import mark_owner
+from .leftovers.logs import OWED_FILE, give_late, give_log
 from .stage import StageRequest
 from .tracked_run import Extra, end_run
 
@@ -97,21 +103,36 @@ class LocalExecutor:
         """Tell that a run which holds several stages has begun."""
         self._steady.opened(title, run_id)
 
-    def run(self, request: StageRequest) -> StageResult:
+    def event(self, title: str, event: dict[str, Any]) -> None:
+        """Tell what a stage says that was looked at here, without a process of its own."""
+        self._steady.event(title, event)
+
+    def run(
+        self,
+        request: StageRequest,
+        share: Mapping[str, str] | None = None,
+        stop: StopRequest | None = None,
+    ) -> StageResult:
         """Carry out one stage.
+
+        Args:
+            share: variables that keep it to a part of the machine.
+            stop: by which another thread may end it.
 
         Raises:
             StageFailedError: it failed; names run and log. exit_code 2 for the caller's mistakes.
-            KeyboardInterrupt: Ctrl-C came; the worker was asked to stop and its run is KILLED.
+            KeyboardInterrupt: Ctrl-C came, or `stop` was asked for; the worker was asked to stop
+                and its run is KILLED.
         """
         scratch = make_scratch(request)
         log = scratch / "stage.log"
         self._steady.started(request.title, log)
         listener = Listener(self._steady, request.title)
         result: StageResult | None = None
+        watched = EndedProcess()
         try:
-            code = self._run_worker(request, scratch, listener)
-            result = self._conclude(request, listener, code, log)
+            code = self._run_worker(request, scratch, listener, share or {}, stop or StopRequest())
+            result = self._conclude(request, listener, code, log, watched)
         except BaseException:
             keep_without_secrets(scratch)
             raise
@@ -120,8 +141,15 @@ class LocalExecutor:
         shutil.rmtree(scratch, ignore_errors=True)  # uploaded; a failed attempt is kept to look at
         return result
 
-    def _run_worker(self, request: StageRequest, scratch: Path, listener: Listener) -> int:
-        log, environment = scratch / "stage.log", worker_environment()
+    def _run_worker(
+        self,
+        request: StageRequest,
+        scratch: Path,
+        listener: Listener,
+        share: Mapping[str, str],
+        stop: StopRequest,
+    ) -> int:
+        log, environment = scratch / "stage.log", {**worker_environment(), **share}
         forks, refused = self._fork_server_for(request, environment)
         with held_back() as signals:
             process = self._start(request, scratch, environment, listener, forks, refused)
@@ -129,9 +157,9 @@ class LocalExecutor:
             try:
                 with let_through():
                     hand_over(request.to_json(), process)
-                    code = wait_for(process)
+                    code = stop.wait_for(process)
             except BaseException:  # Ctrl-C, SIGTERM, SIGHUP: the worker may end its run itself
-                self._stop(request, process, listener, log, signals)
+                self._stop(request, process, listener, log, (signals, stop))
                 raise
             finally:
                 end_group(process.pid)  # data-loader processes the worker may have left
@@ -144,7 +172,8 @@ class LocalExecutor:
         self, request: StageRequest, environment: dict[str, str]
     ) -> tuple[ForkServer | None, str]:
         """The server that this stage can be forked from, or why it can't, where it should."""
-        if not self.fork_server.open or request.stage == "train":  # a user's code: see fork_server
+        runs_own_code = request.stage == "train" or request.code_path != BUILTIN_EXPERIMENT
+        if not self.fork_server.open or runs_own_code:  # a user's: see fork_server
             return None, ""
         try:
             self.fork_server.get_ready(environment)
@@ -175,8 +204,9 @@ class LocalExecutor:
                 if refused:
                     output.write(f"started without the fork server: {refused}\n".encode())
                     output.flush()
+                starter = f"pid:{os.getpid()}"
                 process = process or subprocess.Popen(
-                    [sys.executable, "-m", "pipelines.worker", str(scratch), str(writing)],
+                    [sys.executable, "-m", "pipelines.worker", str(scratch), str(writing), starter],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -198,7 +228,7 @@ class LocalExecutor:
         process: Worker,
         listener: Listener,
         log: Path,
-        signals: StopSignals,
+        impatient: Sequence[StopSignals | StopRequest],
     ) -> None:
         """Ask the worker to end its run; kill it, and end its runs, where it can't in time."""
         killing = threading.Timer(GRACE_S, end_group, (process.pid,))
@@ -208,10 +238,10 @@ class LocalExecutor:
             os.kill(process.pid, signal.SIGINT)
         asked, ports, may_leave_a_run = time.monotonic(), None, not request.check_only
         while wait_at_most(process, 0.05) is None:
-            if signals.hurry:
+            if any(each.hurry for each in impatient):
                 end_group(process.pid)
             if ports is None and may_leave_a_run and time.monotonic() - asked > ALONE_S:
-                ports = _connected(request.tracking_uri)
+                ports = _connected(request.tracking_uri, request.work_dir)
                 may_leave_a_run = ports is not None  # a store that refuses is asked once
         killing.cancel()
         listener.finish()
@@ -223,10 +253,17 @@ class LocalExecutor:
                 log,
                 RunStatus.KILLED,
                 ports=ports,
+                failure=FailureReason.INTERRUPTED,
+                work_dir=request.work_dir,
             )
 
     def _conclude(
-        self, request: StageRequest, listener: Listener, code: int, log: Path
+        self,
+        request: StageRequest,
+        listener: Listener,
+        code: int,
+        log: Path,
+        watched: EndedProcess,
     ) -> StageResult:
         last_words(listener, log.parent)
         if listener.result is not None:
@@ -235,17 +272,27 @@ class LocalExecutor:
             return StageResult.from_dict(listener.result)
         if listener.error is not None:
             reason, exit_code = listener.error["message"], listener.error["exit_code"]
+            failure = FailureReason.named(listener.error.get("failure_reason"))
             if exit_code == 130:
                 raise KeyboardInterrupt
         else:
-            reason, exit_code = str(NativeCrashError(request.title, code, cure_for(code))), 1
-            end_abandoned(request.tracking_uri, listener.run_id, reason, log)
+            crash, exit_code = watched.error(request.title, code), 1
+            reason, failure = str(crash), crash.failure_reason
+            end_abandoned(
+                request.tracking_uri,
+                listener.run_id,
+                reason,
+                log,
+                failure=failure,
+                work_dir=request.work_dir,
+            )
         raise StageFailedError(
             request.title,
             reason,
             run_id=listener.run_id,
             log=str(log),
             exit_code=exit_code,
+            failure_reason=failure,
         )
 
 
@@ -260,6 +307,7 @@ def make_scratch(request: StageRequest) -> Path:
     shown = json.dumps(redact_value("", asdict(request)), ensure_ascii=False, indent=2)
     try:
         make_private_folder(scratch)
+        mark_owner(scratch)
         write_private(scratch / "request.json", shown)  # to look at; the worker's comes by a pipe
     except OSError as exc:
         raise cannot_start(request, exc) from exc
@@ -326,7 +374,9 @@ def hand_over(order: str, process: Worker) -> None:
 def keep_without_secrets(scratch: Path) -> None:
     """A failed attempt is kept to look at; what its code and its libraries wrote is cleaned."""
     try:
-        redact_in_place(scratch, lambda text: say(f"warning: {text}"))
+        # What a training wrote lies elsewhere, to be gone on with; the attempt leads to it.
+        for folder in (scratch, (scratch / "training").resolve()):
+            redact_in_place(folder, lambda text: say(f"warning: {text}"))
     except OSError as exc:  # a full disk, say: the stage's own error is what is told
         say(f"warning: {scratch} may hold secrets: {exc}")
 
@@ -339,18 +389,25 @@ def end_abandoned(
     status: RunStatus = RunStatus.FAILED,
     *,
     ports: Ports | None = None,
+    failure: FailureReason | None = None,
+    work_dir: str = "",
 ) -> None:
-    """End a run, and those below it, whose process can't any more; one that has ended is left."""
-    if run_id is None or (ports := ports or _connected(tracking_uri)) is None:
+    """End a run, and those below it, whose process can't any more; one that has ended is left.
+
+    What a training has left beside the log is kept in its run.
+    """
+    if run_id is None or (ports := ports or _connected(tracking_uri, work_dir)) is None:
         return
     store = ports.store
 
-    def upload() -> None:
-        if log.is_file():
-            store.log_files(run_id, log, "logs")
+    def keep_training() -> None:
+        keep_partial(store, run_id, log.parent / TRAINING_FOLDER, limits)
 
+    limits = AFTER_INTERRUPT if status == RunStatus.KILLED else AFTER_FAILURE
     try:
         if store.get_run(run_id).status != RunStatus.RUNNING:
+            if log.with_name(OWED_FILE).is_file():  # killed right after its run's end
+                give_late(store, log, run_id, say)
             return
     except GuardianFlowError as exc:
         say(f"the run {run_id} could not be marked {status}: {exc}")
@@ -363,34 +420,18 @@ def end_abandoned(
         say,
         [
             Extra("end the runs below", lambda: store.fail_running(run_id, status)),
-            Extra("upload the log", upload),
+            Extra("upload the log", lambda: give_log(store, log, run_id)),
+            Extra("keep what the training left", keep_training),
         ],
+        failure,
     )
 
 
-def _connected(tracking_uri: str) -> Ports | None:
-    from ..wiring import connect
+def _connected(tracking_uri: str, work_dir: str) -> Ports | None:
+    from ..wiring import connect_to_work
 
     try:
-        return connect(tracking_uri)
+        return connect_to_work(tracking_uri, Path(work_dir) if work_dir else None)
     except GuardianFlowError as exc:
         say(f"runs that are left can't be ended: {exc}")
         return None
-
-
-def cure_for(returncode: int) -> str:
-    """Advice on a process that was ended from outside."""
-    name = signal_name(returncode)
-    if name == "SIGILL":
-        return (
-            "This processor advertises an instruction it can't run: set ONEDNN_MAX_CPU_ISA to "
-            "AVX512_CORE_VNNI or AVX2 and run the command again."
-        )
-    if name == "SIGKILL":
-        return (
-            "Most often the kernel ended it for lack of memory: see `dmesg`, lower the batch "
-            "size or the number of data-loader workers."
-        )
-    if name in ("SIGSEGV", "SIGABRT"):
-        return "A native library crashed; its last words are at the end of the log."
-    return "Its last words are at the end of the log."

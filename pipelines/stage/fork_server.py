@@ -11,8 +11,8 @@ child for good. That is looked at, not trusted: where a trial fork leaves a seco
 anything else goes wrong, stages are started the plain way. The server holds no order and no result,
 and ends when its starter does.
 
-A train stage never comes from here: it runs a user's code, which may count on a fresh interpreter
-(OMP_NUM_THREADS set before torch is imported, say).
+A train stage never comes from here, nor any other that works with an author's class: a user's code
+may count on a fresh interpreter (OMP_NUM_THREADS set before torch is imported, say).
 """
 
 from __future__ import annotations
@@ -253,6 +253,7 @@ def follow(control: socket.socket, pid: int) -> bool:
 def import_libraries() -> None:
     for name in THREADING_LIBRARIES:
         sys.modules[name] = None  # type: ignore[assignment]  # so an import of it fails
+    gc.disable()  # it would look through the libraries again and again while they load
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in LIBRARIES:
@@ -263,6 +264,7 @@ def import_libraries() -> None:
     for name in ONLY_HERE:
         os.environ.pop(name, None)
     gc.freeze()  # what is shared with the stages stays shared
+    gc.enable()
 
 
 def threads_left() -> str:

@@ -1,4 +1,4 @@
-"""The one table of what can be asked for: four stages, and two commands that chain them.
+"""The one table of what can be asked for: stages, and the commands that chain them.
 
 A new kind is a row here, a module with its Stage, and an entry in MLproject.
 """
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from scenario.schema import ExperimentType
 
 TRAIN, QUANT, INFER, RELEASE = "train", "quant", "infer", "release"
-FULL_PIPELINE, COMPARE = "full_pipeline", "compare"
+SIDE_BY_SIDE = "side_by_side"
+FULL_PIPELINE, COMPARE, SWEEP = "full_pipeline", "compare", "sweep"
+ABLATION = "ablation"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class StageKind:
         starts_from: for people, the runs whose model it starts from; '' for none.
         makes_models: whether its run ends with a model to register, which a release may judge.
         resumable: whether a failed run of it can be gone on with: it has stages below it.
+        is_command: people may ask for it alone; else it is a part of chains.
     """
 
     name: str
@@ -36,6 +39,7 @@ class StageKind:
     starts_from: str = ""
     makes_models: bool = False
     resumable: bool = False
+    is_command: bool = True
 
     @property
     def module(self) -> str:
@@ -47,8 +51,15 @@ _ROWS = (
     StageKind(QUANT, "quant", "QuantStage", starts_from="train", makes_models=True),
     StageKind(INFER, "infer", "InferStage", starts_from="train or quant"),
     StageKind(RELEASE, class_name="ReleaseStage"),
+    StageKind(SIDE_BY_SIDE, class_name="SideBySideStage", is_command=False),
     StageKind(FULL_PIPELINE, resumable=True),
-    StageKind(COMPARE, "quant", starts_from="train", resumable=True),
+    StageKind(COMPARE, starts_from="train", resumable=True),
+    StageKind(SWEEP, resumable=True),
+    StageKind(ABLATION, resumable=True),
 )
 KINDS: Mapping[str, StageKind] = MappingProxyType({kind.name: kind for kind in _ROWS})
+DESIGNS: Mapping[str, str] = MappingProxyType(
+    {COMPARE: "comparison", SWEEP: "sweep", ABLATION: "ablation"}
+)
+"""Commands of a design → its name, and the key of its section in a scenario."""
 MAKERS = tuple(kind.name for kind in _ROWS if kind.makes_models)

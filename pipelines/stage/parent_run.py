@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
-from guardianflow.contracts.errors import GuardianFlowError, SourceError, StageFailedError
+from guardianflow.contracts.errors import (
+    GuardianFlowError,
+    SourceError,
+    StageFailedError,
+    TrackingError,
+)
 from guardianflow.contracts.results import RunRequest
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.support.secrets.redaction import shown_command
-from scenario import Scenario
+from guardianflow.support.secrets.files import write_private
+from guardianflow.support.secrets.redaction import redact_value, shown_command
+from scenario import Scenario, dump_scenario
 
 from ..wiring import Ports
 from .plan import RunOptions
+from .stage import CONFIG_FOLDER
 from .tracked_run import Extra, tracked_run
+
+COMMAND_FILE = "command.json"
+"""Beside the scenario in the parent's `config/`."""
+COMMAND_OPTIONS = (
+    "code_path",
+    "source",
+    "backend",
+    "register",
+    "trust_weights",
+    "fail_on_gate",
+    "executor",
+)
+"""Of RunOptions, those that change what a chain does."""
 
 
 class Announcer(Protocol):
@@ -63,6 +86,7 @@ def parent_run(
         with tracked_run(store, start, announcer.tell) as run:
             run_id = run.run_id
             announcer.opened(run_name, run_id)
+            log_command(ports, scenario, options, run_id, announcer)
             try:
                 yield run_id
             except BaseException as exc:
@@ -75,16 +99,28 @@ def parent_run(
                 run.extras.append(below)
                 raise
     except StageFailedError as exc:
-        raise StageFailedError(
-            exc.stage,
-            exc.reason,
-            run_id=exc.run_id or run_id,
-            log=exc.log,
-            resume=resume_command(options, run_id),
-            exit_code=exc.exit_code,
-        ) from exc
+        exc.resumed_by(resume_command(options, run_id), run_id)
+        raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(resume_command(options, run_id)) from None
+
+
+def log_command(
+    ports: Ports, scenario: Scenario, options: RunOptions, run_id: str, announcer: Announcer
+) -> None:
+    """`config/` of the parent: what `guardianflow resume` needs. Without it, no more is lost."""
+    with tempfile.TemporaryDirectory(prefix="guardianflow-command-") as folder:
+        source = scenario.source_path
+        command = {name: getattr(options, name) for name in COMMAND_OPTIONS}
+        command["scenario_file"] = str(source.resolve()) if source else ""
+        command["directory"] = str(Path.cwd())
+        write_private(Path(folder) / "scenario.yaml", dump_scenario(scenario))
+        text = json.dumps(redact_value("", command), ensure_ascii=False, indent=2)
+        write_private(Path(folder) / COMMAND_FILE, text + "\n")
+        try:
+            ports.store.log_files(run_id, Path(folder), CONFIG_FOLDER)
+        except TrackingError as exc:
+            announcer.tell(f"what was asked for is not kept with run {run_id}: {exc}")
 
 
 def resume_run(ports: Ports, run_id: str, scenario: Scenario) -> str:

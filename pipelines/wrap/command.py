@@ -21,7 +21,7 @@ from ..command_line import run_guarded
 from ..console import print_answer, print_json
 from ..options import WrapCommand, overrides_from, parse_module
 from ..settings import load_settings
-from ..wiring import connect
+from ..wiring import connect_to_work
 from .outcome import outcome_lines, plan_lines
 from .plan import WrapRequest, make_plan
 from .run import run_wrapped
@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked, rest = parse_module(
         WrapCommand,
         "wrap",
-        "Run a script of an experiments' directory untouched. Any value of its args_template can "
-        "be given: --epochs 5",
+        "Run a script of an experiments' directory untouched. Any value of its args_template and "
+        "any option of the script can be given: --epochs 5",
         argv,
     )
 
@@ -61,6 +61,7 @@ def wrap(asked: WrapCommand, *, launcher: bool = False) -> int:
         register=not asked.no_register,
         trust_weights=asked.trust_weights,
         launcher=launcher,
+        dry_run=asked.dry_run,
     )
     settings = load_settings()
     plan = make_plan(request)
@@ -70,7 +71,7 @@ def wrap(asked: WrapCommand, *, launcher: bool = False) -> int:
     outcome = run_wrapped(
         plan,
         settings,
-        connect(settings.tracking_uri),
+        connect_to_work(settings.tracking_uri),
         environment=environment,
         tell=lambda text: say(f"[{plan.experiment.name}] {text}"),
     )

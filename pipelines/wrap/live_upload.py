@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from experiments_adapters.legacy.output_log import OutputLog
@@ -43,8 +44,11 @@ class LiveUpload:
         self._sampler.start()
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, at_its_end: Mapping[str, float]) -> None:
         """End the thread, then bring all of it.
+
+        Args:
+            at_its_end: metrics that say how the script ended.
 
         Raises:
             TrackingError: the store refuses.
@@ -52,9 +56,9 @@ class LiveUpload:
         self._stopped.set()
         join(self._thread)
         self._sampler.stop()
-        self._bring_log()
-        whole = self._sampler.usage().as_metrics()
+        whole = {**self._sampler.usage().as_metrics(), **at_its_end}
         self._store.log_metrics(self._run_id, whole, step=self._seconds + 1)
+        self._bring_log()
 
     def abandon(self) -> None:
         """End the threads; nothing more is brought."""

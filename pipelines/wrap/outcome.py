@@ -14,6 +14,8 @@ from .plan import WrapPlan
 
 FIRST_SHOWN = ("det.mAP50", "det.mAP50_95", "det.precision", "det.recall")
 MOST_METRICS = 12
+OF_ITS_END = ("exit_code", "duration_s")
+"""Metrics of every run, which say how it ended and nothing of what came of it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ def plan_lines(plan: WrapPlan) -> str:
         "timeout": f"{limit:.0f} s" if limit else "none",
         "registers": "its best weights, as candidate" if plan.registers else "nothing",
     }
+    if plan.to_fill_in:
+        rows["fill in"] = f"{', '.join(plan.to_fill_in)}: still TODO, needed before it runs"
     lines = [f"{name:<11} {value}" for name, value in rows.items()]
+    lines += [f"warning     {each.text}" for each in plan.warnings]
     lines += [f"param       {name}={value}" for name, value in sorted(plan.params.items())]
     lines += [f"tag         {name}={value}" for name, value in sorted(plan.tags.items())]
     return "\n".join(lines)
@@ -73,7 +78,11 @@ def plan_lines(plan: WrapPlan) -> str:
 def outcome_lines(outcome: WrapOutcome) -> str:
     """The end of a run that finished."""
     shown = [name for name in FIRST_SHOWN if name in outcome.metrics]
-    shown += sorted(n for n in outcome.metrics if n not in shown and not n.startswith("sys."))
+    shown += sorted(
+        name
+        for name in outcome.metrics
+        if name not in (*shown, *OF_ITS_END) and not name.startswith("sys.")
+    )
     lines = [f"  {name:<28} {outcome.metrics[name]:.4g}" for name in shown[:MOST_METRICS]]
     if len(shown) > MOST_METRICS:
         lines.append(f"  … and {len(shown) - MOST_METRICS} more metrics")

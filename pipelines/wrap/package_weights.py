@@ -24,16 +24,20 @@ def package_apart(
     weights: Path,
     destination: Path,
     *,
-    input_size: int,
+    input_size: int | None,
+    assumed_size: int,
     class_names: Sequence[str] | None,
     lineage: Mapping[str, str],
     trusted: bool = False,
+    **described: str | float,
 ) -> DetectorPackage:
     """Make the package in a process of its own.
 
     Args:
-        input_size: where the file does not say one itself.
+        input_size: that somebody said, where the file is not fixed to one itself.
+        assumed_size: where nobody says one, and the file neither.
         trusted: open a .pt although it names more than detectors need.
+        described: architecture, conf_threshold, iou_threshold of `package_from_weights`.
 
     Raises:
         SourceError: the file is no detector, contradicts what is said of it, or would run what no
@@ -45,9 +49,11 @@ def package_apart(
         "weights": str(weights),
         "destination": str(destination),
         "input_size": input_size,
+        "assumed_size": assumed_size,
         "class_names": list(class_names) if class_names else None,
         "lineage": dict(lineage),
         "trusted": trusted,
+        **described,
     }
     request.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
     command = [sys.executable, "-m", "pipelines.wrap.package_weights", str(request)]
@@ -77,14 +83,20 @@ def package_apart(
 def main(argv: list[str]) -> int:
     from guardianflow.backends.weights import weight_files
     from guardianflow.backends.weights.checkpoints import ANYTHING
+    from guardianflow.backends.weights.foreign import trial_run
     from guardianflow.backends.weights.packages import package_from_weights
 
     values: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     weights, destination = Path(values.pop("weights")), Path(values.pop("destination"))
     try:
-        facts = weight_files.read(weights, (ANYTHING,) if values["trusted"] else ())
-        values["input_size"] = facts.input_size or values["input_size"]
+        if values["input_size"] is not None:
+            facts = weight_files.read(weights, (ANYTHING,) if values["trusted"] else ())
+            values["input_size"] = facts.input_size or values["input_size"]
         package = package_from_weights(weights, destination, **values)
+        # int8 may end the process on a machine where nothing was probed
+        if trial_run.needs_trial(package.spec) and package.spec.precision != "int8":
+            images = trial_run.made_up_images(package.spec.input_size)
+            trial_run.require_usual_values(package, str(weights), images, "cpu")
         answer = {"variant": package.spec.variant}
     except GuardianFlowError as exc:
         answer = {"error": str(exc)}

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments_adapters.legacy.arguments import entry_of_script, fill_template
+from experiments_adapters.legacy.arguments import entry_of_script, fill_template, script_options
+from experiments_adapters.legacy.before_start.check import look_before
+from experiments_adapters.legacy.before_start.findings import Finding
 from experiments_adapters.legacy.environment import find_python
 from experiments_adapters.legacy.git_state import git_state
 from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment, load_registry
 from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, EntryPoint, ScriptType
-from guardianflow.contracts.errors import ConfigurationError, Problems
+from guardianflow.contracts.errors import ConfigurationError, Problem, Problems
 from guardianflow.contracts.results import sha256_of
 from guardianflow.support.secrets.redaction import learn_mapping, redact_value
 from scenario import SiteConfig, TaskConfig
@@ -28,13 +30,14 @@ class WrapRequest:
         name: of the experiment in the registry file.
         script_type: 'train', 'infer' or 'quant'.
         version, script: which script; '' takes the entry point's default.
-        params: values of the template's placeholders.
+        params: values of the template's placeholders, and of further options of the script.
         experiments: the registry file; None takes configs/experiments.yaml.
         register: register the model of a train or quant run.
         trust_weights: open its weights although they name more than detectors need.
         launcher: adopt the run that `mlflow run` has made.
         tags: more tags for the run.
         terminal: show what the script prints.
+        dry_run: nothing will be started, so that a site and a task that are still TODO may be.
     """
 
     name: str
@@ -48,6 +51,7 @@ class WrapRequest:
     launcher: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     terminal: bool = True
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class WrapPlan:
 
     Args:
         script: absolute; `arguments` names it as seen from `working_directory`.
+        to_fill_in: fields of the entry without which it can't run; only in a dry run.
+        warnings: what may stop the script.
     """
 
     request: WrapRequest
@@ -68,6 +74,8 @@ class WrapPlan:
     working_directory: Path
     params: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
+    to_fill_in: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def experiment_name(self) -> str:
@@ -97,6 +105,8 @@ class WrapPlan:
             "registers": self.registers,
             "params": dict(self.params),
             "tags": dict(self.tags),
+            **({"to_fill_in": list(self.to_fill_in)} if self.to_fill_in else {}),
+            **({"warnings": [each.as_dict() for each in self.warnings]} if self.warnings else {}),
         }
         return dict(redact_value("", said))
 
@@ -107,7 +117,8 @@ def make_plan(request: WrapRequest) -> WrapPlan:
     Raises:
         ConfigurationError: all that is wrong with the request and the experiment's entry: an
             unknown name (nearest named), no such script, a script outside its directory, fields
-            that are still TODO, placeholders, an interpreter that is not there.
+            that are still TODO, placeholders, an interpreter that is not there, and what would
+            surely stop the script.
     """
     experiment = load_registry(request.experiments or DEFAULT_FILE).get(request.name)
     return plan_for(experiment, request)
@@ -118,22 +129,33 @@ def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
     learn_mapping(request.params)
     problems = Problems()
     script_type = _script_type(request.script_type)
-    site, task = problems.of(experiment.require_site), problems.of(experiment.require_task)
+    to_fill_in = _unnamed(experiment) if request.dry_run else ()
+    site, task = _site_and_task(experiment, problems, as_it_is=bool(to_fill_in))
     named = request.version or None, request.script or None
     script = problems.of(lambda: experiment.select_python(script_type, *named))
     entry = problems.of(lambda: experiment.entry_point(script_type)) if not request.script else None
     entry = entry or getattr(experiment.entry_points, script_type)
+    entry = entry or EntryPoint()
     filled: tuple[list[str], dict[str, str]] | None = ([], {})
-    if entry is not None and script is not None:
+    if script is not None:
         filled = problems.of(
             lambda: fill_template(entry, request.params, script=script, name=experiment.name)
         )
-    elif request.params and not problems:
-        problems.add("-p needs an args_template in the experiment's entry")
-    python = problems.of(
-        lambda: find_python(experiment.env.python, experiment.directory, _where(experiment))
-    )
+    at = f"{experiment.where}: " if experiment.where else ""
+    where = f"{at}env.python of '{experiment.name}'"
+    python = problems.of(lambda: find_python(experiment.env.python, experiment.directory, where))
     working = problems.of(lambda: _working_directory(experiment))
+    found: tuple[Finding, ...] = ()
+    if script and filled and python and working:
+        found = look_before(
+            script,
+            python,
+            working,
+            options=script_options(script),
+            words=filled[0],
+            variables=experiment.env.variables,
+        )
+        problems += [Problem(each.text) for each in found if each.certain]
     if problems or not (site and task and script and filled and python and working):
         raise ConfigurationError(list(dict.fromkeys(problems)))
     seen_as = os.path.relpath(script, working)
@@ -151,8 +173,24 @@ def plan_for(experiment: LegacyExperiment, request: WrapRequest) -> WrapPlan:
         arguments=(str(python), seen_as, *filled[0]),
         working_directory=working,
         params={f"script.{name}": value for name, value in filled[1].items()},
+        to_fill_in=to_fill_in,
+        warnings=found,
     )
     return replace(plan, tags=_tags(plan, entry))
+
+
+def _unnamed(experiment: LegacyExperiment) -> tuple[str, ...]:
+    """What a run is called by, and nobody has filled in."""
+    return tuple(each for each in experiment.todos() if each.startswith(("site.", "task.type")))
+
+
+def _site_and_task(
+    experiment: LegacyExperiment, problems: Problems, *, as_it_is: bool
+) -> tuple[SiteConfig | None, TaskConfig | None]:
+    if as_it_is:
+        site, task = experiment.site, experiment.task
+        return SiteConfig(**dict(site)), TaskConfig.model_validate({"type": task.type})
+    return problems.of(experiment.require_site), problems.of(experiment.require_task)
 
 
 def _script_type(given: str) -> ScriptType:
@@ -171,12 +209,7 @@ def _working_directory(experiment: LegacyExperiment) -> Path:
     return working
 
 
-def _where(experiment: LegacyExperiment) -> str:
-    at = f"{experiment.where}: " if experiment.where else ""
-    return f"{at}env.python of '{experiment.name}'"
-
-
-def _tags(plan: WrapPlan, entry: EntryPoint | None) -> dict[str, str]:
+def _tags(plan: WrapPlan, entry: EntryPoint) -> dict[str, str]:
     """Tags of the run; `exp.options_from` says whose options the script got."""
     request, script, directory = plan.request, plan.script, plan.experiment.directory
     inside = script.is_relative_to(directory)
@@ -193,7 +226,7 @@ def _tags(plan: WrapPlan, entry: EntryPoint | None) -> dict[str, str]:
     if request.version:
         tags["exp.version"] = request.version
     tags |= {**plan.site.to_tags(), **plan.task.to_tags(), **git_state(directory), **request.tags}
-    if entry is not None and entry.args_template:
+    if entry.args_template:
         own = entry_of_script(entry, script) is not entry  # of all but the default version
         tags["exp.options_from"] = "its own code" if own else "args_template"
     return tags

@@ -3,7 +3,7 @@
 make_plan          the experiment's entry, the script, its arguments; nothing is started yet
 lock, snapshot     one run at a time in a directory; what lay there before
 run_script         its own process; metrics, output and load are live in the run
-find_changes       what it wrote → artifacts; the best weights → a registered candidate
+find_changes       what it wrote, also elsewhere → artifacts; the best weights → a candidate
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments_adapters.legacy.changes import Snapshot, find_changes, take_snapshot
+from experiments_adapters.legacy.changes import Changes, Snapshot, find_changes, take_snapshot
 from experiments_adapters.legacy.directory_lock import DirectoryLock, locked
 from experiments_adapters.legacy.environment import script_environment
 from experiments_adapters.legacy.live_metrics import LiveMetrics, LiveSummary
+from experiments_adapters.legacy.outcome.outside import OutsideFiles, outside_files
+from experiments_adapters.legacy.outcome.written import WrittenRecord
 from experiments_adapters.legacy.output_log import OutputLog
 from experiments_adapters.legacy.process import ScriptCommand, ScriptResult, run_script
 from guardianflow.contracts.errors import ScriptFailedError, SourceError, TrackingError
@@ -26,14 +29,17 @@ from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.files import make_private_folder, write_private
 
 from ..settings import Settings
+from ..stage.leftovers.dead_runs import end_dead_runs
+from ..stage.leftovers.folders import mark_owner
 from ..stage.tracked_run import Extra, end_run, tracked_run
 from ..wiring import Ports
 from .artifacts import ArtifactKeeper
 from .live_upload import LiveUpload
-from .outcome import WrapOutcome
+from .outcome import OF_ITS_END, WrapOutcome
 from .plan import WrapPlan
 from .weights import register_model
 
+SHOWN_PLACES = 3
 Tell = Callable[[str], None]
 
 
@@ -59,6 +65,7 @@ def run_wrapped(
     """
     scratch = settings.work_dir / "wrap" / uuid.uuid4().hex
     make_private_folder(scratch)
+    mark_owner(scratch)
     try:
         with locked(plan.experiment.directory, settings.work_dir / "locks") as lock:
             outcome = _WrappedRun(plan, ports, scratch, environment, tell).run(lock)
@@ -74,25 +81,29 @@ def run_wrapped(
     return outcome
 
 
+@dataclass
 class _WrappedRun:
     """One run, from the snapshot to its end."""
 
-    def __init__(
-        self,
-        plan: WrapPlan,
-        ports: Ports,
-        scratch: Path,
-        environment: Mapping[str, str],
-        tell: Tell,
-    ) -> None:
-        self._plan, self._ports, self._scratch, self._tell = plan, ports, scratch, tell
-        self._root = plan.experiment.directory
-        self._environment = environment
-        self._notes: list[str] = []
+    _plan: WrapPlan
+    _ports: Ports
+    _scratch: Path
+    _environment: Mapping[str, str]
+    _tell: Tell
+    _notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._hook = self._scratch / "python"
+        self._record = WrittenRecord(self._hook)
+
+    @property
+    def _root(self) -> Path:
+        return self._plan.experiment.directory
 
     def run(self, lock: DirectoryLock) -> WrapOutcome:
         plan, store = self._plan, self._ports.store
         self._end_abandoned(lock.abandoned_run)
+        end_dead_runs(store, plan.experiment_name, self._tell)
         before = take_snapshot(self._root)
         request = RunRequest(
             experiment_name=plan.experiment_name,
@@ -107,6 +118,8 @@ class _WrappedRun:
             run.extras.append(Extra("keep the notes", lambda: self._keep_notes(run_id)))
             lock.note(run=run_id)
             self._tell(f"run {run_id} in experiment {plan.experiment_name}: {plan.run_name}")
+            for finding in plan.warnings:
+                self._note(f"warning: {finding.text}")
             self._log_config(run_id)
             result, live = self._run_script(run_id, before, lock)
             run.status, run.reason = _status(result), result.reason
@@ -152,13 +165,12 @@ class _WrappedRun:
         self, run_id: str, before: Snapshot, lock: DirectoryLock
     ) -> tuple[ScriptResult, LiveSummary]:
         plan, store = self._plan, self._ports.store
-        hook = self._scratch / "python"
-        hook.mkdir()
+        self._hook.mkdir()
         command = ScriptCommand(
             arguments=plan.arguments,
             directory=plan.working_directory,
             environment=script_environment(
-                self._environment, plan.python, plan.experiment.env.variables, hook
+                self._environment, plan.python, plan.experiment.env.variables, self._hook
             ),
             timeout_s=plan.experiment.timeout_s,
         )
@@ -169,6 +181,7 @@ class _WrappedRun:
             lambda points: store.log_points(run_id, points),
             tell=self._tell,
             working_directory=plan.working_directory,
+            record=self._record,
             files=plan.experiment.metrics.files,
             patterns=plan.experiment.metrics.patterns,
         )
@@ -184,7 +197,12 @@ class _WrappedRun:
                 terminal=plan.request.terminal,
             )
             summary = live.stop()
-            self._end_upload(upload)
+            try:
+                at_its_end = (float(result.exit_code), result.seconds)
+                upload.stop(dict(zip(OF_ITS_END, at_its_end, strict=True)))
+            except (TrackingError, OSError) as exc:  # what the script made is kept all the same
+                failed = "its output or the machine's load could not be brought to the run"
+                self._note(f"{failed}: {exc}")
         except BaseException:
             upload.abandon()
             live.abandon()
@@ -201,12 +219,6 @@ class _WrappedRun:
             self._note(note)
         return result, summary
 
-    def _end_upload(self, upload: LiveUpload) -> None:
-        try:
-            upload.stop()
-        except (TrackingError, OSError) as exc:  # what the script made is kept all the same
-            self._note(f"its output or the machine's load could not be brought to the run: {exc}")
-
     # --- what it wrote ----------------------------------------------------------------------------
 
     def _keep(
@@ -215,23 +227,37 @@ class _WrappedRun:
         keeper = ArtifactKeeper(
             self._ports.store, run_id, self._plan.experiment.artifacts, self._note
         )
-        changes = find_changes(self._root, before, self._plan.experiment.artifacts)
-        artifacts = keeper.keep(self._root, changes, self._scratch)
-        artifacts += keeper.keep_outside(live.outside, before.taken_ns)
+        outside = outside_files(self._root, self._record, live.announced, before.taken_ns)
+        rules = self._plan.experiment.artifacts
+        changes = find_changes(self._root, before, rules, outside.files)
+        artifacts = keeper.keep(changes, self._scratch)
+        self._tell_outside(outside, changes)
         model = None
         if self._plan.registers and result.exit_code == 0:
             model, told, weights = register_model(
-                self._plan, run_id, changes, self._root, self._scratch, self._ports
+                self._plan, run_id, changes, self._scratch, self._ports
             )
             self._note(told)
-            self._warn_of_others(live, weights if model else "")
+            self._warn_of_others(live, weights if model else None)
         return tuple(artifacts), model
 
-    def _warn_of_others(self, live: LiveSummary, weights: str) -> None:
+    def _tell_outside(self, outside: OutsideFiles, changes: Changes) -> None:
+        if not outside.files:
+            return
+        shown = ", ".join(map(str, outside.places[:SHOWN_PLACES]))
+        if (more := len(outside.places) - SHOWN_PLACES) > 0:
+            shown += f" and {more} more"
+        kept = sum(each.outside for each in changes.kept)
+        self._note(
+            f"it wrote outside its directory, to {shown}: {kept} of {len(outside.files)} files "
+            "from there are kept as this run's"
+        )
+
+    def _warn_of_others(self, live: LiveSummary, weights: Path | None) -> None:
         """Numbers of one training must not be read as those of another one's weights."""
         if not (live.others and weights):
             return
-        place = (self._root / weights).resolve()
+        place = weights.resolve()
         main = live.main.resolve() if live.main else None
         if main is None or not place.is_relative_to(main):
             self._note(

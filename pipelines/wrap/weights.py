@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments_adapters.legacy.changes import Changes
-from experiments_adapters.legacy.weights import SIZE_NAMES, best_weights, input_size_beside
+from experiments_adapters.legacy.weights import (
+    SIZE_NAMES,
+    best_weights,
+    input_size_beside,
+    is_published,
+)
+from guardianflow.backends.weights.weight_notes import is_assumed, notes_of, tags_of
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.given import whole_number
 from guardianflow.contracts.results import RegisteredModel
 from scenario.naming import model_name
 
-from ..stage.weight_trust import FOREIGN_TAG, names_of, shown
+from ..stage.inputs.weight_trust import FOREIGN_TAG, names_of, shown
 from ..wiring import Ports
 from .package_weights import package_apart
 from .plan import WrapPlan
@@ -20,28 +26,29 @@ USUAL_SIZE = 640
 
 
 def register_model(
-    plan: WrapPlan, run_id: str, changes: Changes, root: Path, scratch: Path, ports: Ports
-) -> tuple[RegisteredModel | None, str, str]:
+    plan: WrapPlan, run_id: str, changes: Changes, scratch: Path, ports: Ports
+) -> tuple[RegisteredModel | None, str, Path | None]:
     """Register what the script made; a file that can't be used is told and costs no run.
 
-    Args:
-        root: the directory that the changes' paths start from.
-
     Returns:
-        The version, or None; what to tell; the weights' path below the root, '' where none.
+        The version, or None; what to tell; the weights, None where there are none.
     """
     chosen = best_weights(changes.kept, plan.request.script_type)
     if chosen is None:
-        why = "it wrote no new .pt, .onnx, .xml with .bin or .engine file that is kept"
-        return None, f"no model is registered: {why}", ""
-    weights = root / chosen.path
-    size, how = _input_size(plan, weights)
-    lineage = {"run_id": run_id, "weights": chosen.path}
+        why = "no .pt, .onnx, .xml with .bin or .engine file that it wrote is kept"
+        if known := [each.path for each in changes.kept if is_published(each)]:
+            why += f" ({', '.join(known)}: by its name published, so it was downloaded)"
+        return None, f"no model is registered: {why}", None
+    weights = chosen.place
+    shown_as = str(weights) if chosen.outside else chosen.path
+    size, how = _input_size(plan)
+    lineage = {"run_id": run_id, "weights": shown_as}
     try:
         package = package_apart(
             weights,
             scratch / "package",
-            input_size=size,
+            input_size=input_size_beside(weights),
+            assumed_size=size,
             class_names=plan.task.classes or None,
             lineage=lineage,
             trusted=plan.request.trust_weights,
@@ -57,26 +64,29 @@ def register_model(
                 "task": plan.task.type,
                 "precision": spec.precision,
                 "source_run_id": run_id,
-                "weights": chosen.path,
+                "weights": shown_as,
                 **({"exp_version": plan.request.version} if plan.request.version else {}),
                 **({"quant_backend": spec.backend} if plan.request.script_type == "quant" else {}),
             },
         )
     except GuardianFlowError as exc:
-        return None, f"no model is registered: {chosen.path} can't be used: {exc}", chosen.path
-    guessed = f". Its input size {size} is {how}" if how and spec.input_size == size else ""
-    told = f"{chosen.path} is {model.display_name} version {model.version}, a candidate{guessed}"
+        return None, f"no model is registered: {shown_as} can't be used: {exc}", weights
+    guessed = f". Its input size {size} is {how}" if is_assumed(spec) else ""
+    told = f"{shown_as} is {model.display_name} version {model.version}, a candidate{guessed}"
+    if model.is_pending:
+        told = f"{shown_as} becomes {model.display_name} with `guardianflow sync`{guessed}"
+    for note in notes_of(spec):
+        told += f". Note: {note}"
+    if notes := tags_of(spec):
+        ports.store.annotate(run_id, tags=notes)
     if foreign := names_of(package):
         ports.store.annotate(run_id, tags={FOREIGN_TAG: " ".join(foreign)[:4000]})
         told += f". It is trusted and may run: {shown(foreign)}"
-    return model, told, chosen.path
+    return model, told, weights
 
 
-def _input_size(plan: WrapPlan, weights: Path) -> tuple[int, str]:
-    """The side of the network's input, and where that is from when nothing says it exactly."""
-    beside = input_size_beside(weights)
-    if beside is not None:
-        return beside, ""
+def _input_size(plan: WrapPlan) -> tuple[int, str]:
+    """The side of the network's input where the file says none, and where that is from."""
     for name in SIZE_NAMES:
         value = plan.params.get(f"script.{name}", "")
         if (whole_number(value) or 0) > 0:

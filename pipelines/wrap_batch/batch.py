@@ -221,8 +221,13 @@ def locked_batch(batch: Batch) -> Iterator[None]:
 # --- its experiments ------------------------------------------------------------------------------
 
 
-def prepare_batch(order: WrapBatchOrder, settings: Settings) -> tuple[Batch, dict[str, WrapPlan]]:
+def prepare_batch(
+    order: WrapBatchOrder, settings: Settings, *, dry_run: bool = False
+) -> tuple[Batch, dict[str, WrapPlan]]:
     """Find the experiments of a batch, and what each would run.
+
+    Args:
+        dry_run: as of WrapRequest.
 
     Returns:
         The batch, not written yet: who can't run is SKIPPED with the reason; the plans of others.
@@ -239,7 +244,7 @@ def prepare_batch(order: WrapBatchOrder, settings: Settings) -> tuple[Batch, dic
         )
     chosen = select_customer(registry, order.customer, order.experiments)
     batch = new_batch(order, [each.name for each in chosen], settings.work_dir)
-    return batch, _plans(batch, registry)
+    return batch, _plans(batch, registry, dry_run=dry_run)
 
 
 def select_customer(
@@ -319,7 +324,9 @@ def request_of(batch: Batch, name: str) -> WrapRequest:
     )
 
 
-def _plans(batch: Batch, registry: ExperimentRegistry) -> dict[str, WrapPlan]:
+def _plans(
+    batch: Batch, registry: ExperimentRegistry, *, dry_run: bool = False
+) -> dict[str, WrapPlan]:
     plans: dict[str, WrapPlan] = {}
     for entry in batch.in_state(WAITING):
         try:
@@ -329,7 +336,8 @@ def _plans(batch: Batch, registry: ExperimentRegistry) -> dict[str, WrapPlan]:
                 entry.state, entry.applies = SKIPPED, False
                 entry.reason = f"it has no entry point '{batch.order.script_type}'"
                 continue
-            plans[entry.name] = plan_for(experiment, request_of(batch, entry.name))
+            request = replace(request_of(batch, entry.name), dry_run=dry_run)
+            plans[entry.name] = plan_for(experiment, request)
         except ConfigurationError as exc:
             entry.state, entry.reason = SKIPPED, "; ".join(map(str, exc.problems))
     return plans

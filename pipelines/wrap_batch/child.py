@@ -55,13 +55,13 @@ def carry_out(order: dict[str, Any], sink: EventSink, environment: dict[str, str
     from guardianflow.support.terminal import say
 
     from ..settings import load_settings
-    from ..wiring import connect
+    from ..wiring import connect_to_work
     from ..wrap.outcome import outcome_lines
     from ..wrap.plan import WrapRequest, make_plan
     from ..wrap.run import run_wrapped
 
     settings = load_settings()
-    ports = connect(order.pop("tracking_uri"))
+    ports = connect_to_work(order.pop("tracking_uri"))
     experiments = Path(order.pop("experiments"))
     plan = make_plan(WrapRequest(**order, experiments=experiments))
     store = cast(Store, ReportingStore(ports.store, sink))

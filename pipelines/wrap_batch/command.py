@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from dataclasses import replace
 
 from experiments_adapters.legacy.arguments import parse_given
 from experiments_adapters.legacy.registry import DEFAULT_FILE
-from guardianflow.contracts.errors import ConfigurationError
+from guardianflow.contracts.errors import ConfigurationError, TrackingError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import MARK, shown_command
@@ -18,7 +19,7 @@ from ..command_line import INTERRUPTED
 from ..console import print_json
 from ..options import WrapCommand, options_of
 from ..settings import load_settings
-from ..wiring import connect
+from ..wiring import connect, connect_to_work
 from ..wrap.command import wrap
 from ..wrap.plan import WrapPlan
 from .batch import (
@@ -107,12 +108,13 @@ def run_wrap_batch(asked: WrapCommand) -> int:
             given_again = parse_given(asked.params)
             plans = resume_batch(batch, connect(settings.tracking_uri).store, given_again)
             return _carry_out(batch, plans, asked, environment)
-    batch, plans = prepare_batch(_order(asked), settings)
+    batch, plans = prepare_batch(_order(asked), settings, dry_run=asked.dry_run)
     check_runnable(batch, strict=asked.strict)
     if asked.dry_run:
         return _show_plans(batch, plans, as_json=asked.as_json)
-    store = connect(settings.tracking_uri).store
-    store.list_experiments()  # makes a new store: two children at once would race for it
+    store = connect_to_work(settings.tracking_uri).store
+    with suppress(TrackingError):  # a spooled server that is away; each child tells it
+        store.list_experiments()  # makes a new store: two children at once would race for it
     batch.order = replace(batch.order, tracking_uri=store.tracking_uri)
     with locked_batch(batch):
         return _carry_out(batch, plans, asked, environment)
@@ -126,7 +128,7 @@ def _carry_out(
     again = resume_command(batch, asked.jobs)
     say(f"batch {batch.batch_id}: {counts(batch)}")
     with make_view() as view:
-        ended = run_batch(batch, plans, jobs=asked.jobs, environment=environment, view=view)
+        ended = run_batch(batch, plans, jobs=asked.jobs, environment=environment, show=view.show)
     wrong = bool(batch.count(FAILED, KILLED)) or not ended
     if asked.as_json:
         result = batch.as_dict() | ({"resume": again} if wrong else {})

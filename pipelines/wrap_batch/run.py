@@ -19,13 +19,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import psutil
-
+from experiments_adapters.legacy.process import end_marked
 from guardianflow.contracts.errors import NativeCrashError
 from guardianflow.support.child_processes import wait_for
 from guardianflow.support.secrets.files import PRIVATE_FILE
@@ -33,9 +32,10 @@ from guardianflow.support.stop_signals import NotedSignals
 from guardianflow.support.terminal import say
 
 from ..console import SilentReporter
+from ..failures.killed import cure_for
 from ..settings import PROJECT_ROOT
 from ..stage.events import Listener
-from ..stage.executor import cure_for, end_abandoned, hand_over
+from ..stage.executor import end_abandoned, hand_over
 from ..wrap.plan import WrapPlan
 from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry, request_of
 
@@ -44,12 +44,6 @@ PATIENCE_S = 60.0
 """For a wrapper that was told twice to stop; then it is killed."""
 MARK = "GUARDIANFLOW_BATCH"
 """Variable of all that a batch starts: how a script is found whose wrapper was killed."""
-
-
-class View(Protocol):
-    """Shows how a batch goes; see pipelines.wrap_batch.text."""
-
-    def show(self, batch: Batch) -> None: ...
 
 
 @dataclass
@@ -85,7 +79,7 @@ def run_batch(
     *,
     jobs: int,
     environment: Mapping[str, str],
-    view: View,
+    show: Callable[[Batch], None],
 ) -> bool:
     """Run what is WAITING; the batch's entries and its file say how it went.
 
@@ -96,6 +90,7 @@ def run_batch(
         plans: of everything that is WAITING.
         jobs: how many at the same time.
         environment: the user's variables, as they were before any settings were read.
+        show: called now and then; see pipelines.wrap_batch.text.
 
     Returns:
         Whether it came to its end; False when it was interrupted.
@@ -110,7 +105,7 @@ def run_batch(
                 if not signals.first:
                     work.start_waiting(jobs)
                 work.look(give_up=work.gave_up)
-                view.show(batch)
+                show(batch)
                 if not work.children:
                     break
                 time.sleep(LOOK_EVERY_S)
@@ -208,7 +203,7 @@ class _Work:
     def _conclude(self, child: _Child) -> None:
         entry, code = child.entry, child.process.returncode
         if code < 0:  # nobody is left to end what it had started
-            end_marked(child.mark)
+            end_marked(MARK, child.mark, grace_s=5.0)
         child.listener.finish()
         result, error = child.listener.result, child.listener.error
         if code == 0 and result is not None:
@@ -228,20 +223,6 @@ class _Work:
         if code < 0 or error is None:
             uri = self._batch.order.tracking_uri
             end_abandoned(uri, entry.run_id or None, entry.reason, child.log, entry.state)
-
-
-def end_marked(mark: str) -> None:
-    """End every process that carries this mark of ours in its environment."""
-    left = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                process.terminate()
-                left.append(process)
-    _, alive = psutil.wait_procs(left, timeout=5.0)
-    for process in alive:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
 
 
 # A checkout is put on the path in the child alone, in place of the working directory: by PYTHONPATH

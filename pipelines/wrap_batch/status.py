@@ -11,6 +11,7 @@ from experiments_adapters.legacy.drift import Drift, find_drift
 from experiments_adapters.legacy.registry import LegacyExperiment
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.results import RegisteredModel, RunRecord, sha256_of
+from guardianflow.run_tracking.run_records import ERROR_TAG
 from scenario.naming import to_registered_name
 
 from ..wiring import Ports
@@ -45,6 +46,11 @@ class DirectoryStatus:
     drift: Drift | None
     script_changed: bool | None
 
+    @property
+    def error(self) -> str:
+        """Why the last run failed; '' where it did not."""
+        return self.last.tags.get(ERROR_TAG, "") if self.last else ""
+
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         last, model = self.last, self.model
@@ -62,6 +68,7 @@ class DirectoryStatus:
                 "status": last.status,
                 "started_ms": last.start_time_ms,
                 "ended_ms": last.end_time_ms,
+                "error": self.error or None,
             },
             "mAP50": self.mAP50,
             "mAP50_run_id": self.mAP50_run_id or None,

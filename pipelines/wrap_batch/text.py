@@ -14,6 +14,7 @@ from rich.text import Text
 
 from guardianflow.support.terminal import make_console, say, write
 
+from ..wrap.outcome import OF_ITS_END
 from ..wrap.plan import WrapPlan
 from .batch import FAILED, FINISHED, KILLED, RUNNING, SKIPPED, WAITING, Batch, Entry
 
@@ -51,11 +52,9 @@ class PlainLines:
         for each in batch.entries:
             before, self._states[each.name] = self._states.get(each.name, WAITING), each.state
             changed = each.state not in (before, SKIPPED)
-            if changed or (each.state == RUNNING and self._is_due(each)):
+            silent_s = time.monotonic() - self._told.get(each.name, 0.0)
+            if changed or (each.state == RUNNING and silent_s >= PLAIN_LINE_EVERY_S):
                 self._tell(each)
-
-    def _is_due(self, entry: Entry) -> bool:
-        return time.monotonic() - self._told[entry.name] >= PLAIN_LINE_EVERY_S
 
     def _tell(self, entry: Entry) -> None:
         self._told[entry.name] = time.monotonic()
@@ -105,6 +104,10 @@ def print_plans(batch: Batch, plans: Mapping[str, WrapPlan]) -> None:
     for each in batch.entries:
         plan = plans.get(each.name)
         write(f"{each.name}: {shlex.join(plan.arguments) if plan else each.reason}")
+        if plan and plan.to_fill_in:
+            write(f"  to be filled in before it runs: {', '.join(plan.to_fill_in)}")
+        for finding in plan.warnings if plan else ():
+            write(f"  warning: {finding.text}")
 
 
 def tell_skipped(batch: Batch) -> None:
@@ -138,7 +141,11 @@ def elapsed(seconds: float) -> str:
 def last_metric(metrics: Mapping[str, float]) -> str:
     """The number people look for, else the one that came last; '' without any."""
     names = [name for name in PREFERRED if name in metrics]
-    names += [name for name in reversed(list(metrics)) if not name.startswith("sys.")]
+    names += [
+        name
+        for name in reversed(list(metrics))
+        if not name.startswith("sys.") and name not in OF_ITS_END
+    ]
     return f"{names[0].removeprefix('det.')} {metrics[names[0]]:.4g}" if names else ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from workplace import Workplace, last_json
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(2400)]
 
 GOOD_ENOUGH = 0.85
 INT8_MAY_LOSE = 0.02
@@ -18,7 +18,7 @@ INT8_MAY_LOSE = 0.02
 def test_the_demo_reaches_what_the_readme_promises(tmp_path: Path, repository: Path) -> None:
     workplace = Workplace(tmp_path, tmp_path / "work", repository)
     demo = str(repository / "configs/scenarios/demo.yaml")
-    done = workplace.guardianflow("pipeline", demo, "--json", timeout=1100)
+    done = workplace.guardianflow("pipeline", demo, "--json", timeout=2200)
     assert done.returncode == 0, done.stderr
     result = last_json(done.stdout)
     assert result["status"] == "FINISHED"
@@ -29,7 +29,7 @@ def test_the_demo_reaches_what_the_readme_promises(tmp_path: Path, repository: P
     for variant in ("openvino_int8", "onnx_int8"):
         assert abs(original - judged[variant]["det.mAP50"]) <= INT8_MAY_LOSE
 
-    again = last_json(workplace.guardianflow("pipeline", demo, "--json", timeout=300).stdout)
+    again = last_json(workplace.guardianflow("pipeline", demo, "--json", timeout=600).stdout)
     assert all(stage["reused"] for stage in again["stages"])
-    assert again["run_id"] != result["run_id"]
+    assert again["reused"] and again["run_id"] == result["run_id"]
     shutil.rmtree(tmp_path / "work")

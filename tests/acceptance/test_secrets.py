@@ -24,8 +24,9 @@ from workplace import Workplace, last_json
 
 from apps.cli.main import cli
 from guardianflow.support.secrets.redaction import MARK
+from pipelines.train.unfinished import all_unfinished
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1800)]
 
 TRACKING = "tr@ck-pa55/plant"
 GIT = "g1t+t0ken-plant"
@@ -38,7 +39,8 @@ ENTRY = "entry-v4riable-plant"
 CODE = "hard-c0ded-plant"
 CAMERA = "cam3ra-pw-plant"
 REASON = "reas0n-t0ken-plant"
-SECRETS = (TRACKING, GIT, OPTION, AWS, SERVICE, DOTENV, FLEET, ENTRY, CODE, CAMERA, REASON)
+HOOK = "h00k-t0ken-plant"
+SECRETS = (TRACKING, GIT, OPTION, AWS, SERVICE, DOTENV, FLEET, ENTRY, CODE, CAMERA, REASON, HOOK)
 
 TELL = """
 import logging, os, sys, warnings
@@ -100,6 +102,11 @@ experiments:
         args_template: "--epochs {{epochs}} --api_key {{api_key}}"
         defaults: {{epochs: 2}}
 """
+RULES = """
+rules:
+  - {name: low, metric: mAP50, comparison: below, threshold: 0.99, window: 30d, cooldown: 48h,
+     action: sweep, sweep: {parameters: {batch_size: [2]}, strategy: grid}}
+"""
 NAME = "demo-construction/seoul-plant1/full/ppe"
 
 
@@ -160,6 +167,34 @@ def pipeline(day: Day) -> None:
     assert f"{MARK} stands for a secret" in day.said
 
 
+def resume(day: Day) -> None:
+    day.do("resume", day.run_id, "--json")
+    left = [state.run_id for _, state in all_unfinished(day.place.work_dir)]
+    assert left
+    for run_id in left:  # their code's address held a secret
+        day.do("resume", run_id, "-p", f"training.options.api_key={OPTION}", ends=(2,))
+
+
+def sync(day: Day) -> None:
+    day.do("sync")
+    day.do("sync", "--json", "--to", f"http://kim:{quote(TRACKING, safe='')}@127.0.0.1:9")
+
+
+def reap(day: Day) -> None:
+    day.do("reap", "--dry-run")
+    day.do("reap", "--json")
+
+
+def run_scenario(day: Day) -> None:
+    """The file says that it is for train; its trainer fails with all it knows."""
+    typed = day.place.root / "typed.yaml"
+    text = (day.place.root / "scenario.yaml").read_text(encoding="utf-8")
+    typed.write_text(f"{text}\nexperiment_type: train\n", encoding="utf-8")
+    words = ["run-scenario", typed.name, "-e", day.git, "-p", f"training.options.api_key={OPTION}"]
+    day.do(*words, "--dry-run")
+    day.do(*words, "-p", "training.options.fail=true", ends=(1,))
+
+
 def release(day: Day) -> None:
     day.do("release", "scenario.yaml", "--run", day.run_id, ends=(1, 2))
 
@@ -177,6 +212,33 @@ def listing(day: Day) -> None:
 
 def mot(day: Day) -> None:
     day.do("mot", "--gt", f"/nowhere/token={SERVICE}", "--results", "/nowhere", ends=(2,))
+
+
+def data_groups(day: Day) -> None:
+    day.do("data", "groups", "demo://ppe?images=20&size=96")
+    day.do("data", "groups", f"/nowhere/token={SERVICE}", "--json", ends=(2,))
+
+
+def data_check(day: Day) -> None:
+    day.do("data", "check", "demo://ppe?images=20&size=96", ends=(0, 1))
+    day.do("data", "check", f"/nowhere/token={SERVICE}", "--json", ends=(2,))
+
+
+def alarms_score(day: Day) -> None:
+    """The model's address and the recordings' path hold what must not be shown."""
+    login = f"https://kim:{quote(TRACKING)}@nowhere/x.pt"
+    day.do("alarms", "score", "scenario.yaml", "-m", login, ends=(2,))
+    recordings = f"alarms.recordings.path=/nowhere/token={SERVICE}"
+    day.do("alarms", "score", "scenario.yaml", "-s", day.run_id, "-p", recordings, ends=(2,))
+
+
+def alarms_tune(day: Day) -> None:
+    asked = ("--max-false-per-day", "2", "-p", f"training.options.api_key={OPTION}")
+    day.do("alarms", "tune", "scenario.yaml", "-s", day.run_id, *asked)
+
+
+def data_split(day: Day) -> None:
+    day.do("data", "split", "demo://ppe", "--groups", f"token={SERVICE}", ends=(2,))
 
 
 def doctor(day: Day) -> None:
@@ -248,14 +310,90 @@ def migrate(day: Day) -> None:
     assert MARK in (day.place.root / "draft/train.py").read_text()
 
 
+def sweep(day: Day) -> None:
+    words = ["sweep", "scenario.yaml", "-e", day.git, "-p", "batch_size=[2,4]"]
+    words += ["-p", "training.epochs=1", "-p", f"training.options.api_key={OPTION}"]
+    day.do(*words, "--json")
+    day.do(*words, "-p", "training.options.fail=true", ends=(1,))
+
+
+def ablation(day: Day) -> None:
+    words = ["ablation", "scenario.yaml", "-e", day.git, "-p", "batch_size=[2,4]"]
+    day.do(*words, "-p", "training.epochs=1", "-p", f"training.options.api_key={OPTION}")
+
+
+def keys_make(day: Day) -> None:
+    day.do("keys", "make", "--to", "keys", "--name", "team")
+
+
+def sign(day: Day) -> None:
+    day.do("sign", NAME, "--key", "keys/team.key")
+    day.do("sign", NAME, "--key", f"/nowhere/token={SERVICE}", ends=(2,))
+
+
+def copy(day: Day) -> None:
+    other = f"http://kim:{quote(TRACKING, safe='')}@127.0.0.1:9"
+    day.do("copy", NAME, "--to", other, ends=(1, 2))
+
+
+def metrics(day: Day) -> None:
+    day.do("metrics", "update")
+    day.do("metrics", "rebuild", "--json")
+    day.do("metrics", "summary", "--json")
+    day.do("metrics", "trend", "--metric", "mAP50")
+    day.do("metrics", "export", "--format", "csv", "--output", "exported")
+
+
+def dashboard(day: Day) -> None:
+    day.do("dashboard", "--host", "0.0.0.0", ends=(2,))
+    day.do("dashboard", "--host", f"token={SERVICE}.invalid", "--token", DOTENV, ends=(1, 2))
+
+
+def alerts(day: Day) -> None:
+    (day.place.root / "rules.yaml").write_text(RULES)
+    found = last_json(day.do("alerts", "list", "--rules", "rules.yaml", "--json"))["alerts"]
+    words = ["--rules", "rules.yaml"]
+    day.do("alerts", "ack", found[0]["alert_id"], "--note", f"asked by token={REASON}", *words)
+    day.place.environment["GUARDIANFLOW_ALERTS_WEBHOOK"] = f"https://hooks.invalid/T/{HOOK}"
+    day.do("alerts", "notify", *words, ends=(0, 1))
+
+
+def optimize(day: Day) -> None:
+    """What it starts is made of a scenario whose secrets are not there, and is refused."""
+    words = ["--rules", "rules.yaml"]
+    day.do("optimize", "check", *words)
+    day.do("optimize", "run", *words, "--json", ends=(0, 1))
+    day.do("optimize", "watch", *words, "--every", f"token={SERVICE}", ends=(2,))
+    day.do("optimize", "resume", "nothing", *words, ends=(2,))
+    day.do("optimize", "log", *words, "--json")
+
+
+def config(day: Day) -> None:
+    assert "********" in day.do("config", "show")
+    day.do("config", "show", "--json")
+    day.do("config", "check", ends=(0, 1))
+
+
+def bundle_wheels(day: Day) -> None:
+    lock = f"/nowhere/token={SERVICE}"
+    day.do("bundle-wheels", "--to", "wheels", "--requirements", lock, ends=(2,))
+
+
 # In the order of the day; a command that is not here fails the test below.
 RECIPES: dict[str, Callable[[Day], None]] = {
-    "train": train, "infer": infer, "quant": quant, "pipeline": pipeline, "release": release,
-    "compare": compare, "list": listing, "mot": mot, "doctor": doctor, "promote": promote,
+    "train": train, "infer": infer, "quant": quant, "pipeline": pipeline, "resume": resume,
+    "run-scenario": run_scenario, "sync": sync, "reap": reap, "release": release,
+    "compare": compare, "list": listing, "mot": mot, "data groups": data_groups,
+    "data split": data_split, "data check": data_check, "alarms score": alarms_score,
+    "alarms tune": alarms_tune, "doctor": doctor, "promote": promote,
     "rollback": rollback, "history": history, "uri": uri, "models": models, "versions": versions,
+    "sweep": sweep, "ablation": ablation, "keys make": keys_make, "sign": sign, "copy": copy,
     "pull": pull, "report": report, "run": run, "wrap": wrap, "status": status, "scan": scan,
-    "migrate": migrate,
+    "migrate": migrate, "metrics": metrics, "dashboard": dashboard, "alerts": alerts,
+    "optimize": optimize, "config": config, "bundle-wheels": bundle_wheels,
 }  # fmt: skip
+GROUPS = ("metrics", "alerts", "optimize", "config")
+"""Of these one recipe runs every command."""
 
 
 @pytest.fixture
@@ -303,7 +441,8 @@ def forms(secret: str) -> set[str]:
 
 
 def test_no_command_lets_a_secret_out(day: Day) -> None:
-    assert set(RECIPES) == set(leaves(cli))
+    names = {each.split()[0] if each.split()[0] in GROUPS else each for each in leaves(cli)}
+    assert set(RECIPES) == names
     for recipe in RECIPES.values():
         recipe(day)
     place = day.place
@@ -331,8 +470,8 @@ def test_no_command_lets_a_secret_out(day: Day) -> None:
     for name in ("notes.txt", "stage.log", "scenario.yaml", "resolved.json", "command.json"):
         assert any(MARK in path.read_text("utf-8") for path in artifacts.rglob(name)), name
     stages = place.work_dir / "stages"
-    for name in ("request.json", "stage.log", "notes.txt"):
-        assert any(MARK in path.read_text("utf-8") for path in stages.rglob(name)), name
+    for name in ("request.json", "stage.log", "notes.txt", "state.json"):
+        assert any(MARK in path.read_text("utf-8") for path in place.work_dir.rglob(name)), name
     for folder in stages.iterdir():
         assert folder.stat().st_mode & 0o777 == 0o700
         for name in ("request.json", "stage.log"):

@@ -213,11 +213,11 @@ def test_calls_side_by_side_give_what_one_at_a_time_gives(
     package: MakePackage, images: np.ndarray, backend: str
 ) -> None:
     made = package(backend=backend)
-    with catalogue.open_session(made) as session:
+    with catalogue.open_session(made, device="cpu") as session:
         alone = [session.infer(images[i : i + 1]) for i in range(3)]
         with pytest.raises(EvaluationError, match="open it with mode='throughput'"):
             session.submit(images[:1])
-    with catalogue.open_session(made, mode="throughput") as session:
+    with catalogue.open_session(made, device="cpu", mode="throughput") as session:
         assert session.info.mode == "throughput"
         assert session.info.requests >= session.info.streams >= 1
         # more than can be under way at once, so that submit has to wait
@@ -235,7 +235,8 @@ def test_calls_side_by_side_give_what_one_at_a_time_gives(
 def test_closing_waits_for_calls_under_way(
     package: MakePackage, images: np.ndarray, backend: str
 ) -> None:
-    session = catalogue.open_session(package(backend=backend), mode="throughput")
+    made = package(backend=backend)
+    session = catalogue.open_session(made, device="cpu", mode="throughput")
     futures = [session.submit(images[:1]) for _ in range(6)]
     session.close()
     assert all(future.result(timeout=0).shape == (1, 8, ANCHORS) for future in futures)

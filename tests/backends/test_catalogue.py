@@ -110,3 +110,11 @@ def test_supports_agrees_with_what_is_refused() -> None:
                 else:
                     with pytest.raises(BackendUnavailableError):
                         catalogue.check_request(info, request)
+
+
+def test_a_device_of_one_backend_is_none_for_another() -> None:
+    assert catalogue.device_for("openvino:GPU", "openvino") == "openvino:GPU"
+    assert catalogue.device_for("openvino:GPU", "pytorch") == "auto"
+    assert catalogue.device_for("cuda:1", "pytorch") == "cuda:1"
+    assert catalogue.own_device("openvino:GPU.1") == ("openvino", "GPU.1")
+    assert catalogue.own_device("cuda:1") == catalogue.own_device("openvino") == ("", "")

@@ -50,3 +50,45 @@ def test_without_a_driver_or_the_package_no_gpu_is_named(monkeypatch: pytest.Mon
     assert hardware.gpu_names() == ()
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert hardware.gpu_names() == ()
+
+
+@pytest.mark.parametrize(
+    ("device", "fault"),
+    [
+        ("auto", ""),
+        ("cpu", ""),
+        ("tensorrt", ""),
+        ("0,1", ""),
+        ("1,2", "is '1,2', but this machine has GPUs 0 to 1; use auto"),
+        ("cuda", ""),
+        ("cuda:1", ""),
+        ("1", ""),
+        ("cuda:7", "is 'cuda:7', but this machine has GPUs 0 to 1; use auto"),
+        ("2", "is '2', but this machine has GPUs 0 to 1; use auto"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, device: str, fault: str
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml("A100", "H200"))
+    # CUDA is asked only where NVML does not know the GPU: once asked, it sees no others
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 2)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda) if fault else None)
+    assert hardware.missing_gpu(device) == fault
+
+
+def test_a_gpu_that_nvml_does_not_tell_of_is_there_where_torch_sees_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 1)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert hardware.missing_gpu("cuda") == ""
+    assert hardware.missing_gpu("cuda:1") == (
+        "is 'cuda:1', but this machine has one GPU, 0; use auto"
+    )
+    cuda.is_available = lambda: False
+    assert hardware.missing_gpu("0").endswith(
+        "this machine has no GPU that torch can use; use auto"
+    )

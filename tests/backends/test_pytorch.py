@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +49,7 @@ def test_lowered_matrix_precision_of_a_trainer_does_not_leak_in(
     torch.set_float32_matmul_precision("medium")
     torch.set_num_threads(1)
     try:
-        with catalogue.open_session(package()) as session:
+        with catalogue.open_session(package(), device="cpu") as session:
             assert torch.get_float32_matmul_precision() == "highest"
             assert session.info.threads == torch.get_num_threads() == physical_cores()
     finally:
@@ -68,3 +71,58 @@ def test_devices_of_a_machine_without_gpu() -> None:
     for name in ("cuda", "0", "openvino"):
         with pytest.raises(BackendUnavailableError, match=f"'auto' or one of cpu but got '{name}'"):
             torch_device(name, "pytorch")
+
+
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 1e-4), ("fp16", 2e-2)]
+)  # relative, of the raw output
+def test_a_gpu_gives_what_the_cpu_gives(
+    package: MakePackage, images: np.ndarray, tmp_path: Path, precision: str, tolerance: float
+) -> None:
+    ultralytics_models.import_ultralytics()
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("this machine has no GPU")
+    with catalogue.open_session(package(), batch_size=3, device="cpu") as session:
+        expected = session.infer(images)
+    made = catalogue.get_backend("pytorch").export(package(), ExportRequest(precision), tmp_path)
+    with catalogue.open_session(made, batch_size=3, device="cuda") as session:
+        output, info = session.infer(images), session.info
+    assert (info.device, info.threads) == ("cuda:0", None)
+    assert info.execution_precision == ("f16" if precision == "fp16" else "f32")
+    difference = np.linalg.norm(output - expected) / np.linalg.norm(expected)
+    assert difference < tolerance
+
+
+def test_sessions_of_one_file_after_another_read_it_once(
+    package: MakePackage, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_gpu()
+    read: list[Path] = []
+    really = ultralytics_models.load_detector
+
+    def load_detector(weights: Path, *rest: Any) -> Any:
+        read.append(weights)
+        return really(weights, *rest)
+
+    monkeypatch.setattr(ultralytics_models, "load_detector", load_detector)
+    one = package_from_weights(
+        package().weights_path, tmp_path / "one", input_size=package().spec.input_size
+    )
+    read.clear()  # describing it has read it too
+    with catalogue.open_session(one) as session:
+        first = session.infer(images[:1])
+    with catalogue.open_session(one, batch_size=4, mode="throughput") as session:
+        again = session.infer(images[:1])
+    assert read == [one.weights_path]
+    np.testing.assert_allclose(first, again, rtol=1e-4, atol=1e-3)
+    os.utime(one.weights_path, (0, 0))  # it may be another file by now
+    with catalogue.open_session(one):
+        assert read == [one.weights_path] * 2
+    smaller = replace(one, spec=replace(one.spec, input_size=96))
+    with catalogue.open_session(smaller) as session:
+        assert session.infer(np.zeros((1, 96, 96, 3), np.uint8)).shape == (1, 8, 189)
+    with catalogue.open_session(one) as session:
+        np.testing.assert_allclose(session.infer(images[:1]), first, rtol=1e-4, atol=1e-3)
+    assert read == [one.weights_path] * 4

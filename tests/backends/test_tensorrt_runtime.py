@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -77,11 +78,12 @@ def test_an_engine_for_another_machine_is_refused_with_each_difference() -> None
     assert "tensorrt version" not in str(caught.value)
 
 
-@pytest.mark.parametrize("version", ["11.0.1", "8.6.1"])
-def test_a_generation_without_these_calibrators_is_refused(version: str) -> None:
-    with pytest.raises(BackendUnavailableError, match=rf"{version}.*pip install 'tensorrt==10"):
-        tensorrt_runtime._check_version(SimpleNamespace(__version__=version))
-    tensorrt_runtime._check_version(SimpleNamespace(__version__="10.13.2"))
+@pytest.mark.parametrize("version", ["12.0.1", "8.6.1"])
+def test_another_generation_is_refused(version: str) -> None:
+    with pytest.raises(BackendUnavailableError, match=rf"{version}.*pip install 'tensorrt==11"):
+        tensorrt_runtime._generation(SimpleNamespace(__version__=version))
+    assert tensorrt_runtime._generation(SimpleNamespace(__version__="10.13.2")) == 10
+    assert tensorrt_runtime._generation(SimpleNamespace(__version__="11.0.1")) == 11
 
 
 @pytest.mark.parametrize("key", HERE)
@@ -149,3 +151,93 @@ def test_the_calibrator_feeds_each_image_once_and_keeps_the_table(
 def test_no_calibration_images_are_no_random_scales(package: MakePackage) -> None:
     with pytest.raises(ConfigurationError, match="needs calibration images of the train split"):
         CalibrationImages([], 160)
+
+
+# --- TensorRT 11: the graph says every precision ------------------------------------------------
+
+
+class StandInNetwork:
+    num_layers = 0
+
+
+class StandInParser:
+    def __init__(self, network: object, logger: object) -> None:
+        self.read: list[str] = []
+
+    def parse_from_file(self, file: str) -> bool:
+        StandInBuilder.graphs.append(file)
+        return True
+
+
+class StandInConfig:
+    """What is set on it; anything that generation 11 does not have raises AttributeError."""
+
+    def set_memory_pool_limit(self, pool: object, size: int) -> None: ...
+    def clear_flag(self, flag: str) -> None:
+        assert flag == "tf32"
+
+    def add_optimization_profile(self, profile: object) -> None: ...
+
+
+class StandInBuilder:
+    graphs: ClassVar[list[str]] = []
+    flags: ClassVar[list[int]] = []
+
+    def __init__(self, logger: object) -> None: ...
+    def create_network(self, flags: int) -> StandInNetwork:
+        self.flags.append(flags)
+        return StandInNetwork()
+
+    def create_builder_config(self) -> StandInConfig:
+        return StandInConfig()
+
+    def create_optimization_profile(self) -> object:
+        return SimpleNamespace(set_shape=lambda *shape: None)
+
+    def build_serialized_network(self, network: object, config: object) -> bytes:
+        return b"engine"
+
+
+def generation_11() -> object:
+    """The part of TensorRT 11 that a build needs: neither calibrators nor precision flags."""
+
+    class Logger:
+        WARNING = 1
+
+        def __init__(self, level: int) -> None: ...
+
+    return SimpleNamespace(
+        __version__="11.0.1",
+        Logger=Logger,
+        Builder=StandInBuilder,
+        OnnxParser=StandInParser,
+        MemoryPoolType=SimpleNamespace(WORKSPACE=0),
+        BuilderFlag=SimpleNamespace(TF32="tf32"),
+        NetworkDefinitionCreationFlag=SimpleNamespace(STRONGLY_TYPED=1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"), [("fp32", "float.onnx"), ("fp16", "fp16.onnx"), ("int8", "int8.onnx")]
+)
+def test_generation_11_is_given_a_graph_of_that_precision_and_no_flag(
+    package: MakePackage,
+    calibration: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    kind: str,
+) -> None:
+    monkeypatch.setattr(tensorrt_runtime, "_library", generation_11)
+    monkeypatch.setattr(tensorrt_runtime, "torch_device", lambda *_: "cuda:0")
+    monkeypatch.setattr(tensorrt_runtime, "fingerprint", lambda _: dict(HERE))
+    monkeypatch.setattr(TensorrtBackend, "libraries", ("torch",))  # whose versions are told
+    monkeypatch.setattr(StandInBuilder, "graphs", [])
+    monkeypatch.setattr(StandInBuilder, "flags", [])
+    request = ExportRequest(precision, calibration_method="percentile")
+    made = TensorrtBackend().export(package(), request, tmp_path / "made", calibration)
+    assert [Path(file).name for file in StandInBuilder.graphs] == [kind]
+    assert StandInBuilder.flags == [2]
+    assert made.weights_path.read_bytes() == b"engine"
+    used = made.spec.lineage.get("calibration_method_used", "")
+    assert used.endswith("explicit Q/DQ") == (precision == "int8")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from guardianflow.contracts.estimates import (
     MOST_MORE_IMAGES,
     Estimate,
+    difference_of_independent,
     estimates_as_metrics,
     minimum_runs,
     more_images,
@@ -36,6 +37,15 @@ def test_what_is_written_as_metrics_is_read_back(numbers: tuple[float, float, fl
     for key in metrics:
         rest = {name: value for name, value in metrics.items() if name != key}
         assert Estimate.from_metrics(rest, "drop.mAP50") is None
+
+
+def test_the_difference_of_two_that_nothing_joins_is_as_wide_as_both_together() -> None:
+    one, other = Estimate(0.8, 0.74, 0.84), Estimate(0.5, 0.47, 0.58)
+    found = difference_of_independent(one, other)
+    # 0.06 and 0.08 below, 0.04 and 0.03 above: sides of right angles
+    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.2, 0.35))
+    assert difference_of_independent(other, one) == -found
+    assert difference_of_independent(one, Estimate.exactly(0.5)).low == pytest.approx(0.24)
 
 
 def test_many_are_written_below_one_prefix() -> None:

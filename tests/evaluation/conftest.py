@@ -16,8 +16,47 @@ def pycocotools_map():
     return _pycocotools_map
 
 
+@pytest.fixture(scope="session")
+def pycocotools_by_area():
+    """pycocotools_by_area(predictions, images, class_count) → area's name → as pycocotools_map.
+
+    With recall=True: area's name → class id → highest recall at IoU 0.5.
+    """
+    return _pycocotools_by_area
+
+
 def _pycocotools_map(predictions, images, class_count):
     """(mAP50-95, mAP50, AP by class id) as COCOeval has them, nothing left out by count or area."""
+    judge = _accumulated(predictions, images, class_count, {"all": [0, 1e10]})
+    return _averages(judge.eval["precision"][:, :, :, 0, 0])
+
+
+def _pycocotools_by_area(predictions, images, class_count, *, recall=False):
+    areas = {"small": [0, 32**2], "medium": [32**2, 96**2], "large": [96**2, 1e10]}
+    judge = _accumulated(predictions, images, class_count, areas)
+    if recall:
+        return {
+            name: {k: r for k, r in enumerate(judge.eval["recall"][0, :, place, 0]) if r > -1}
+            for place, name in enumerate(areas)
+        }
+    return {
+        name: _averages(judge.eval["precision"][:, :, :, place, 0])
+        for place, name in enumerate(areas)
+    }
+
+
+def _averages(precision):
+    """Args: precision: T×101×classes; -1: no truth."""
+    by_class = {
+        k: precision[:, :, k].mean()
+        for k in range(precision.shape[2])
+        if (precision[:, :, k] > -1).all()
+    }
+    return precision[precision > -1].mean(), precision[0][precision[0] > -1].mean(), by_class
+
+
+def _accumulated(predictions, images, class_count, areas):
+    """COCOeval over these ranges of areas."""
 
     def xywh(box):
         x1, y1, x2, y2 = (float(value) for value in box)
@@ -47,12 +86,7 @@ def _pycocotools_map(predictions, images, class_count):
         found.createIndex()
         judge = COCOeval(truth, found, "bbox")
         judge.params.maxDets = [100_000]
-        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
+        judge.params.areaRng, judge.params.areaRngLbl = [*areas.values()], [*areas]
         judge.evaluate()
         judge.accumulate()
-    precision = judge.eval["precision"][:, :, :, 0, 0]  # T×101×classes; -1: no truth
-    by_class = {
-        k: precision[:, :, k].mean() for k in range(class_count) if (precision[:, :, k] > -1).all()
-    }
-    fifty = precision[0][precision[0] > -1].mean()
-    return precision[precision > -1].mean(), fifty, by_class
+    return judge

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments_adapters.code_path import ExperimentCode, build_trainer, load_experiment
+from experiments_adapters.code_path import ExperimentCode, load_experiment
+from experiments_adapters.trainers import build_trainer
 from guardianflow.contracts.errors import ExperimentCodeError
 
 SIDE = 96
@@ -65,6 +66,7 @@ def configs(data_yaml: Path) -> Callable[..., dict[str, Any]]:
             "input_size": SIDE,
             "weights_path": None,
             "num_classes": 2,
+            "activation": None,
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 0.002,
@@ -81,7 +83,9 @@ def configs(data_yaml: Path) -> Callable[..., dict[str, Any]]:
             return SimpleNamespace(**{name: fields[name] for name in names})
 
         return {
-            "model_config": section("architecture", "input_size", "weights_path", "num_classes"),
+            "model_config": section(
+                "architecture", "input_size", "weights_path", "num_classes", "activation"
+            ),
             "training_config": section(
                 "epochs",
                 "batch_size",

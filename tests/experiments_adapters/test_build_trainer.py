@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from author_code import GOOD, Write
 
-from experiments_adapters.code_path import ExperimentCode, check_result
+from experiments_adapters.code_path import ExperimentCode
+from experiments_adapters.trainers import check_result
 from guardianflow.contracts.errors import ExperimentCodeError, TrainerError
 
 
@@ -54,7 +55,7 @@ def test_an_overridden_report_runs_before_the_listener(
         "ORDER = []\n"
     )
     code = load(write_experiment({"train.py": text}))
-    order = sys.modules[code.trainer_class.__module__].ORDER  # type: ignore[attr-defined]
+    order = sys.modules[code.loaded_class.__module__].ORDER  # type: ignore[attr-defined]
     build(code, on_epoch_end=lambda e, m: order.append("listener")).train()
     assert order == ["own", "listener", "own", "listener"]
 

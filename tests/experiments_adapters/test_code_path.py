@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from author_code import GOOD, Write
 
-from experiments_adapters.code_path import ExperimentCode
+from experiments_adapters.author_classes import BENCHMARK, QUANTIZER, TRAINER
+from experiments_adapters.class_checks import class_named_in, may_hold
+from experiments_adapters.code_path import ExperimentCode, find_file, load_where_there
 from guardianflow.contracts.errors import ExperimentCodeError
 
 
@@ -216,7 +218,7 @@ def test_the_only_base_trainer_may_have_another_name(
 ) -> None:
     text = GOOD.replace("class Trainer:", "class Mine(BaseTrainer):")
     text = "from experiments_adapters.base import BaseTrainer\nclass Net: ...\n" + text
-    assert load(write_experiment({"train.py": text})).trainer_class.__name__ == "Mine"
+    assert load(write_experiment({"train.py": text})).loaded_class.__name__ == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -247,3 +249,72 @@ def test_a_constructor_gets_what_it_names(
         assert given[name] == expected[name]
     assert given["model_config"] == "M"
     assert (tmp_path / "work").is_dir()
+
+
+BENCH = (
+    "class Benchmark:\n"
+    "    def __init__(self, model_config, benchmark_config, dataset_config): ...\n"
+    "    def predict(self, images): ...\n"
+)
+
+
+def test_each_class_is_found_in_its_own_file(
+    write_experiment: Write, tmp_path: Path, load: Callable[..., ExperimentCode]
+) -> None:
+    directory = write_experiment({"train.py": GOOD, "benchmark.py": BENCH})
+    assert load(directory).path.name == "train.py"
+    code = load(directory, wanted=BENCHMARK)
+    assert (code.path.name, code.label) == ("benchmark.py", "Benchmark (benchmark.py)")
+    assert load_where_there(str(directory), QUANTIZER, cache_dir=tmp_path) is None
+
+
+def test_who_changes_a_benchmark_need_not_train_anew(
+    write_experiment: Write, load: Callable[..., ExperimentCode]
+) -> None:
+    directory = write_experiment({"train.py": GOOD, "benchmark.py": BENCH, "shared.py": ""})
+    trained, judged = load(directory).fingerprint, load(directory, wanted=BENCHMARK).fingerprint
+    (directory / "benchmark.py").write_text(BENCH + "# changed\n", encoding="utf-8")
+    assert load(directory).fingerprint == trained
+    assert load(directory, wanted=BENCHMARK).fingerprint != judged
+    (directory / "train.py").write_text(GOOD + "import benchmark\n", encoding="utf-8")
+    importing = load(directory).fingerprint
+    (directory / "benchmark.py").write_text(BENCH, encoding="utf-8")
+    assert load(directory).fingerprint != importing  # the training may depend on it now
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "held"),
+    [
+        (BENCH, "Benchmark", True),
+        ("from other import Thing as Benchmark\n", "Benchmark", True),
+        ("Benchmark = make()\n", "Benchmark", True),
+        ("try:\n    from a import Benchmark\nexcept ImportError:\n    pass\n", "Benchmark", True),
+        ("import base\nclass Mine(base.BaseBenchmark): ...\n", "Mine", True),
+        ("from common import Base\nclass Mine(Base): ...\n", "", True),  # only importing tells
+        ("from common import *\n", "", True),
+        ("class Net(object): ...\nclass Trainer(BaseTrainer): ...\n", "", False),
+        ("def Trainer(): ...\n", "", False),
+    ],
+)
+def test_a_plan_reads_the_class_from_the_text(
+    write_experiment: Write, text: str, named: str, held: bool
+) -> None:
+    file = write_experiment({"benchmark.py": text + "raise SystemExit\n"}) / "benchmark.py"
+    assert class_named_in(file, BENCHMARK) == named
+    assert may_hold(file, BENCHMARK) is held
+    if not held:
+        with pytest.raises(ExperimentCodeError, match="has no class Benchmark"):
+            find_file(str(file), BENCHMARK)
+
+
+def test_a_shared_file_that_holds_another_class_alone_is_left(
+    write_experiment: Write, tmp_path: Path
+) -> None:
+    text = "from base import Base\nclass Mine(Base):\n" + GOOD.partition("Trainer:\n")[2]
+    base = "from experiments_adapters.base import BaseTrainer\nclass Base(BaseTrainer): ...\n"
+    file = write_experiment({"mine.py": text, "base.py": base}) / "mine.py"
+    given: dict[str, Any] = {"cache_dir": tmp_path, "shared": True}
+    assert load_where_there(str(file), TRAINER, **given) is not None
+    assert load_where_there(str(file), BENCHMARK, **given) is None
+    with pytest.raises(ExperimentCodeError, match="has no class Benchmark; its classes are Mine"):
+        load_where_there(str(file), BENCHMARK, cache_dir=tmp_path)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from experiments_adapters.base import to_metric_keys
-from experiments_adapters.code_path import build_trainer, check_result, load_experiment
+from experiments_adapters.code_path import load_experiment
+from experiments_adapters.trainers import build_trainer, check_result
 from guardianflow.contracts.errors import TrainerError
 
 Configs = Callable[..., dict[str, Any]]

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import pickle
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from author_code import GOOD, Write
 
-from experiments_adapters.code_path import ExperimentCode, check_result
+from experiments_adapters.code_path import ExperimentCode
+from experiments_adapters.trainers import check_result
 
 
 def test_experiments_with_equal_module_names_do_not_mix(
@@ -38,6 +41,30 @@ def test_experiments_with_equal_module_names_do_not_mix(
     assert sys.path == path_before
 
 
+def test_another_thread_may_import_meanwhile(
+    write_experiment: Write, load: Callable[..., ExperimentCode]
+) -> None:
+    directory, ended = write_experiment({"train.py": GOOD}), threading.Event()
+    made = [f"made_up_{number}" for number in range(100_000)]
+
+    def keep_importing() -> None:  # as the one does that sends what is logged
+        for name in made:
+            if ended.wait(1e-5):
+                return
+            sys.modules[name] = ModuleType(name)
+
+    thread = threading.Thread(target=keep_importing)
+    thread.start()
+    try:
+        for _ in range(20):
+            load(directory)
+    finally:
+        ended.set()
+        thread.join()
+        there = [name for name in made if sys.modules.pop(name, None) is not None]
+    assert there, "nothing was imported meanwhile"
+
+
 def test_siblings_are_importable_while_training(
     write_experiment: Write, load: Callable[..., ExperimentCode], build: Callable[..., Any]
 ) -> None:
@@ -64,7 +91,7 @@ def test_relative_imports_work_in_a_package(
         "tools.py": "NET = 'net'\n",
     }
     code = load(write_experiment(files, "mine"))
-    module = sys.modules[code.trainer_class.__module__]
+    module = sys.modules[code.loaded_class.__module__]
     assert (module.KIND, module.NET, module.K2) == ("package", "net", "package")
     assert "mine" not in sys.modules
 
@@ -81,7 +108,7 @@ def test_an_authors_module_comes_before_an_imported_one_of_that_name(
         "common_name.py": "WHOSE = 'mine'",
     }
     code = load(write_experiment(files))
-    assert sys.modules[code.trainer_class.__module__].WHOSE == "mine"  # type: ignore[attr-defined]
+    assert sys.modules[code.loaded_class.__module__].WHOSE == "mine"  # type: ignore[attr-defined]
     assert sys.modules["common_name"] is common_name
     monkeypatch.delitem(sys.modules, "common_name")
 
@@ -119,7 +146,7 @@ def test_hangul_and_spaces_in_paths(
 ) -> None:
     files = {"train.py": "from 도구 import 이름\n" + GOOD, "도구.py": "이름 = '안전모'\n"}
     code = load(write_experiment(files, "동화 엔텍/용접 실험"))
-    assert sys.modules[code.trainer_class.__module__].이름 == "안전모"
+    assert sys.modules[code.loaded_class.__module__].이름 == "안전모"
 
 
 def test_an_edited_file_is_read_anew(
@@ -129,7 +156,7 @@ def test_an_edited_file_is_read_anew(
     first = load(directory)
     write_experiment({"train.py": GOOD + "VALUE = 2\n"})
     second = load(directory)
-    assert sys.modules[second.trainer_class.__module__].VALUE == 2  # type: ignore[attr-defined]
+    assert sys.modules[second.loaded_class.__module__].VALUE == 2  # type: ignore[attr-defined]
     assert first.fingerprint != second.fingerprint
 
 
@@ -137,7 +164,7 @@ def test_classes_of_the_train_file_can_be_pickled(
     write_experiment: Write, load: Callable[..., ExperimentCode]
 ) -> None:
     code = load(write_experiment({"train.py": GOOD}))
-    trainer = code.trainer_class("m", "t", "d")
+    trainer = code.loaded_class("m", "t", "d")
     assert pickle.loads(pickle.dumps(trainer)).model_config == "m"
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ultralytics.utils import SETTINGS, checks, downloads
@@ -49,6 +50,23 @@ def test_settings_changed_inside_do_not_reach_the_users_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_training_on_a_gpu_starts_without_the_weights_of_its_precision_check(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a GPU Ultralytics wants to download a network first, to try mixed precision on."""
+    from ultralytics import utils
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(utils, "WEIGHTS_DIR", tmp_path)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "NVIDIA H100")
+    monkeypatch.setattr("requests.get", lambda *a, **k: pytest.fail("asked the network"))
+    on_gpu = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+    model = SimpleNamespace(parameters=lambda: iter([on_gpu]))
+    with ultralytics_isolated(offline=True):
+        assert checks.check_amp(model)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_offline_refuses_downloads_without_asking_the_network(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -60,3 +78,19 @@ def test_offline_refuses_downloads_without_asking_the_network(
         assert checks.check_font("NoSuchFont.ttf") is None
         assert downloads.is_url("https://example.org/a.zip")
         assert not downloads.is_url("https://example.org/a.zip", check=True)
+
+
+def test_images_are_left_as_they_are(tmp_path: Path) -> None:
+    """Ultralytics writes a JPEG that is padded at its end anew, at another quality."""
+    from PIL import Image
+    from ultralytics.data.utils import check_image
+
+    file = tmp_path / "a.jpg"
+    Image.effect_noise((64, 48), 90).save(file)
+    content = file.read_bytes() + bytes(16)
+    file.write_bytes(content)
+    with ultralytics_isolated():
+        assert check_image(str(file))[1] == (48, 64)
+        assert file.read_bytes() == content
+    check_image(str(file))
+    assert file.read_bytes() != content  # what it would do

@@ -28,7 +28,7 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
     # Whatever a page asks for outside is seen as a request and goes nowhere.
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
 PATIENCE_S = 60
@@ -97,10 +97,10 @@ class Page:
             os.close(self._write)
             os.close(self._read)
 
-    def open(self, path: Path) -> None:
-        """Load a file and wait until all of it is there."""
+    def open(self, place: Path | str) -> None:
+        """Load a file, or an address, and wait until all of it is there."""
         before = self._loaded
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
         while self._loaded == before:
             self._take(self._receive())
         self.evaluate("document.fonts.ready.then(() => 1)")
@@ -113,6 +113,11 @@ class Page:
             deviceScaleFactor=1,
             mobile=width < 640,
         )
+
+    def dark(self, on: bool) -> None:
+        """As somebody whose machine is set to dark colours."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
+        self.call("Emulation.setEmulatedMedia", media="", features=[scheme])
 
     def print_media(self, on: bool) -> None:
         """Lay the page out as for print, on the screen."""

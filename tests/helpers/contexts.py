@@ -9,7 +9,8 @@ from guardianflow.contracts.results import DetectorPackage, RunRequest, StageRes
 from pipelines.quant.stage import QuantStage
 from pipelines.settings import Settings
 from pipelines.stage.events import EventSink
-from pipelines.stage.stage import StageContext, StageRequest, execute
+from pipelines.stage.execution.execute import execute
+from pipelines.stage.stage import StageContext, StageRequest
 from pipelines.wiring import Ports, in_memory
 from scenario import Scenario, build_scenario
 
@@ -65,22 +66,26 @@ class QuantDesk:
     Args:
         folder: of this desk; gets the stages' scratch and work directories.
         source: the detector, registered as its train stage would.
-        data: its data.yaml.
+        data: its data.yaml, or `demo://…`.
         calibration_size: images that int8 is calibrated on.
         sections: of the scenario, beside the usual ones.
+
+    Attributes:
+        events: told what stages say.
     """
 
     def __init__(
         self,
         folder: Path,
         source: DetectorPackage,
-        data: Path,
+        data: Path | str,
         *,
         calibration_size: int,
         **sections: Any,
     ) -> None:
         self.ports = in_memory()
         self.store, self.registry = self.ports.store, self.ports.registry
+        self.events: EventSink = EventSink(None)
         self.trained = self.store.start_run(RunRequest(EXPERIMENT, "ppe-yolo11n-train-v1"))
         self.registry.register(self.trained, source, f"{EXPERIMENT}/ppe")
         self.store.end_run(self.trained)
@@ -112,7 +117,7 @@ class QuantDesk:
             variant=variant.model_dump(mode="json"),
             variant_name=variant.variant,
         )
-        context = context_of(request, scenario, scratch, self.ports)
+        context = context_of(request, scenario, scratch, self.ports, self.events)
         return execute(QuantStage(context), context)
 
     def names(self) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from contexts import RememberingSink, context_of
 
@@ -11,7 +13,8 @@ from guardianflow.contracts.errors import GuardianFlowError, StageFailedError
 from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.results import StageResult
 from pipelines.settings import Settings
-from pipelines.stage.stage import StageRequest, execute, make_stage
+from pipelines.stage.execution.execute import execute
+from pipelines.stage.stage import StageRequest, make_stage
 from pipelines.wiring import Ports, Store, in_memory
 from scenario import load_scenario
 
@@ -25,6 +28,7 @@ class InProcessExecutor:
     ports: Ports = field(default_factory=in_memory)
     requests: list[StageRequest] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    fork_server: nullcontext[None] = field(default_factory=nullcontext)
 
     @property
     def store(self) -> Store:
@@ -43,6 +47,10 @@ class InProcessExecutor:
 
     def tell(self, text: str) -> None:
         self.messages.append(text)
+
+    def event(self, title: str, event: dict[str, Any]) -> None:
+        if "text" in event:
+            self.messages.append(event["text"])
 
     def run(self, request: StageRequest) -> StageResult:
         self.requests.append(request)

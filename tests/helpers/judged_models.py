@@ -11,6 +11,7 @@ from guardianflow.contracts.measurements import (
     ThroughputResult,
     Timing,
 )
+from guardianflow.contracts.recordings.evidence import EvidenceBasis
 from guardianflow.contracts.releases import GateCause, GateVerdict, ReleaseLimits
 from guardianflow.release.gates import judge_gates
 from guardianflow.release.models import (
@@ -39,6 +40,8 @@ def judge(
     size_mb: float | None = None,
     missing: Mapping[str, GateCause] | None = None,
     stored: Mapping[str, float] | None = None,
+    basis: EvidenceBasis | None = None,
+    holding_groups: Mapping[str, int] | None = None,
 ) -> tuple[GateVerdict, ...]:
     """Every verdict, in the order of the gates."""
     timed = None
@@ -62,7 +65,10 @@ def judge(
         differences={key: -lost for key, lost in (drops or {}).items()},
         stored=stored or {},
     )
-    return judge_gates(limits, compared, JudgedSplit("test", images, holding or {}))
+    split = JudgedSplit(
+        "test", images, holding or {}, basis=basis, holding_groups=holding_groups or {}
+    )
+    return judge_gates(limits, compared, split)
 
 
 def judge_one(limits: ReleaseLimits, **measured: object) -> GateVerdict:

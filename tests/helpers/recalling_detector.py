@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.results import DetectorPackage, LabelledImage
-from guardianflow.evaluation.images.preprocessing import letterbox, load_image
+from guardianflow.evaluation.images.preprocessing import Letterbox, letterbox, load_image
 
 GRID = 8
 SLOTS = 32
@@ -42,14 +42,14 @@ def recalling_detector(
     rows = 4 + len(class_names)
     features, answers = [], np.zeros((len(images), rows, SLOTS), np.float32)
     for place, image in enumerate(images):
-        pixels, _ = letterbox(load_image(image.path), size)
+        pixels, fit = letterbox(load_image(image.path), size)
         features.append(_feature(pixels))
         kept = 0
         for box, class_id in zip(image.boxes_xyxy, image.class_ids, strict=True):
             gated = missed_class in ("", class_names[int(class_id)])
             if (gated and chance.random() < missed) or kept == SLOTS:
                 continue
-            answers[place, :4, kept] = _centred(box, image, size)
+            answers[place, :4, kept] = _centred(box, fit)
             answers[place, 4 + int(class_id), kept] = 0.5 + 0.4 * chance.random()
             kept += 1
     folder.mkdir(parents=True)
@@ -71,10 +71,10 @@ def _feature(pixels: np.ndarray) -> np.ndarray:
     return cells.mean(axis=(1, 3)).transpose(2, 0, 1).ravel()
 
 
-def _centred(box: np.ndarray, image: LabelledImage, size: int) -> np.ndarray:
-    """x1, y1, x2, y2 of a square image → centre and size in input pixels."""
-    assert image.width == image.height
-    x1, y1, x2, y2 = box * (size / image.width)
+def _centred(box: np.ndarray, fit: Letterbox) -> np.ndarray:
+    """x1, y1, x2, y2 in image pixels → centre and size in input pixels."""
+    gain = np.array([fit.scaled_width / fit.width, fit.scaled_height / fit.height] * 2)
+    x1, y1, x2, y2 = box * gain + [fit.pad_left, fit.pad_top] * 2
     return np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], np.float32)
 
 

@@ -41,7 +41,7 @@ from guardianflow.release.report.content import (
 CLASSES = ("helmet", "안전모 미착용", "person", "<b>지게차</b> & 🚜")
 SITE = "donghwa-entec/busan-plant1/welding"
 MODEL = f"{SITE}/ppe"
-DOUBT = TimingDoubt(DoubtKind.OTHER, cores=0.71)
+DOUBT = TimingDoubt(DoubtKind.OTHER, cores=0.71, of_cores=4)
 
 
 def png(width: int = 640, height: int = 300) -> bytes:
@@ -63,7 +63,7 @@ def verdict(outcome: str, gate: str = "min_mAP50_95", **given: object) -> GateVe
     cause = {
         PASS: GateCause(CauseKind.KEPT),
         FAIL: GateCause(CauseKind.MISSED),
-        UNDECIDED: GateCause(CauseKind.MORE_IMAGES, more_images=2400),
+        UNDECIDED: GateCause(CauseKind.MORE_IMAGES, more=2400),
     }[outcome]
     values: dict[str, object] = {"limit": 0.5, "measured": measured, "cause": cause}
     return GateVerdict(gate, outcome, **(values | given))  # type: ignore[arg-type]

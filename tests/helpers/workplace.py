@@ -81,7 +81,7 @@ class Workplace:
         """The quick trainer, with `before` done at the start of train()."""
         folder = self.root / name
         folder.mkdir()
-        from guardianflow.site_data.demo import CLASS_NAMES
+        from demo_scenes.scene import CLASS_NAMES
 
         code = QUICK_TRAINER.replace("        pass\n", f"        {before}\n", 1)
         (folder / "train.py").write_text(f"NAMES = {list(CLASS_NAMES)!r}\n{code}", encoding="utf-8")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from checkpoints import TINY_SIDE, build_checkpoint
+from databases import copy_database
+from detectors_of_a_site import Make, detectors_of
 from inprocess import InProcessExecutor
+from mounts import mounted
 from once_per_run import OncePerRun
 from workplace import Workplace
 
@@ -22,20 +25,9 @@ def shared_work_dir(tmp_path_factory: pytest.TempPathFactory, once_per_run: Once
 
 
 @pytest.fixture(scope="session")
-def empty_store(once_per_run: OncePerRun) -> Path:
-    """A migrated, empty store: making one takes seconds, copying it nothing."""
-    from guardianflow.run_tracking.mlflow_store import MlflowStore
-
-    def fill(folder: Path) -> None:
-        MlflowStore(f"sqlite:///{folder / 'mlflow.db'}").list_experiments()
-
-    return once_per_run.made("store", fill) / "mlflow.db"
-
-
-@pytest.fixture(scope="session")
 def tiny_weights(once_per_run: OncePerRun) -> Path:
     """An untrained yolo11n of the demo's classes, as a checkpoint."""
-    from guardianflow.site_data.demo import CLASS_NAMES
+    from demo_scenes.scene import CLASS_NAMES
 
     def fill(folder: Path) -> None:
         build_checkpoint("yolo11n", folder / "tiny.pt", CLASS_NAMES)
@@ -54,6 +46,19 @@ def trained(tiny_weights: Path, once_per_run: OncePerRun) -> Path:
     return once_per_run.made("trained", fill) / "package"
 
 
+@pytest.fixture(scope="session")
+def make(shared_work_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """(missed share, seed, class names) → a detector of the demo site, made once."""
+    return detectors_of(shared_work_dir, tmp_path_factory.mktemp("detectors"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    with mounted(tmp_path / "disk", "2m") as place:
+        yield place
+
+
 @pytest.fixture
 def executor(tmp_path: Path, shared_work_dir: Path) -> InProcessExecutor:
     return InProcessExecutor(tmp_path / "stages", shared_work_dir)
@@ -63,5 +68,5 @@ def executor(tmp_path: Path, shared_work_dir: Path) -> InProcessExecutor:
 def workplace(
     tmp_path: Path, shared_work_dir: Path, empty_store: Path, repository: Path
 ) -> Workplace:
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    copy_database(empty_store, tmp_path / "mlflow.db")
     return Workplace(tmp_path, shared_work_dir, repository)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shlex
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 
 from guardianflow.contracts.errors import (
     BackendError,
+    ConfigurationError,
     ScenarioError,
     StageFailedError,
 )
@@ -34,6 +36,7 @@ from pipelines.command_line import (
     where_to_look,
 )
 from pipelines.options import RunCommand, overrides_from
+from pipelines.settings import load_settings
 from pipelines.stage.plan import RunOptions
 
 
@@ -73,6 +76,22 @@ def test_a_disk_that_takes_nothing_is_a_clear_error_and_a_fault_of_ours_is_not(
 
     with pytest.raises(OSError, match="our own mistake"):
         run_guarded(broken)
+
+
+@pytest.mark.parametrize("given", ["abc", "-1", "nan", "inf", "86401", ""])
+def test_a_wait_for_quiet_that_is_no_number_of_seconds_is_told(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("GUARDIANFLOW_QUIET_WAIT_S", given)
+    said = (
+        f"GUARDIANFLOW_QUIET_WAIT_S must be a number of seconds from 0 to 86400 but got '{given}'"
+    )
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        load_settings()
+    monkeypatch.setenv("GUARDIANFLOW_QUIET_WAIT_S", "0.5")
+    assert load_settings().quiet_wait_s == 0.5
+    monkeypatch.delenv("GUARDIANFLOW_QUIET_WAIT_S")
+    assert load_settings().quiet_wait_s == 60
 
 
 def test_a_missing_scenario_file_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +147,27 @@ def test_the_command_to_write_again_can_be_pasted(
     monkeypatch.setenv("MLFLOW_RUN_ID", "r")
     words = shlex.split(invocation(asked_of(stage, given)))
     assert words[:5] == ["mlflow", "run", ".", "-e", stage]
-    assert words[5:9] == ["-P", f"scenario_path={ODD}", "-P", "training.options.note=a b;c"]
+    assert words[5:11] == [
+        "--env-manager",
+        "local",
+        "-P",
+        f"scenario_path={ODD}",
+        "-P",
+        "training.options.note=a b;c",
+    ]
+
+
+def test_the_command_to_write_again_has_the_code_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    given = ["--scenario", "s.yaml", "--code-path", "my code/x"]
+    again = shlex.split(invocation(asked_of("full_pipeline", given)))
+    assert asked_of("full_pipeline", again[3:]).code_path == "my code/x"
+    builtin = asked_of("full_pipeline", ["--scenario", "s.yaml"])
+    assert "--code-path" not in invocation(builtin)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "r")
+    words = shlex.split(invocation(asked_of("full_pipeline", given)))
+    assert "experiment_code_path=my code/x" in words
+    assert "experiment_code_path" not in invocation(builtin)
 
 
 @pytest.mark.parametrize(

@@ -104,9 +104,43 @@ def test_flags_set_fields_of_the_scenario_and_nothing_where_none_is_given() -> N
 
 def test_a_switch_takes_no_other_word(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse_stage("train", ["--scenario", "s.yaml", "--force", "perhaps"])
+        parse_stage("train", ["--scenario", "s.yaml", "--no-register", "perhaps"])
     assert caught.value.code == 2
     assert "expected true or false but got 'perhaps'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "scenario", "forced"),
+    [
+        (["s.yaml", "--force"], "s.yaml", "all"),
+        (["--force", "s.yaml"], "s.yaml", "all"),  # a word that is no stage is the scenario
+        (["--force", "--json", "s.yaml"], "s.yaml", "all"),
+        (["--force", "quant", "s.yaml"], "s.yaml", "quant"),
+        (["s.yaml", "--force", "openvino_int8"], "s.yaml", "openvino_int8"),
+        (["--force=quont", "s.yaml"], "s.yaml", "quont"),  # refused later, by what is planned
+        (["s.yaml"], "s.yaml", ""),
+        ([], "", ""),
+    ],
+)
+def test_force_stands_alone_or_names_a_stage_or_variant(
+    words: list[str], scenario: str, forced: str
+) -> None:
+    found = by_click("pipeline", *words)
+    assert (found["scenario"], found["force"]) == (scenario, forced)
+
+
+@pytest.mark.parametrize(
+    ("words", "forced"),
+    [
+        (["--force"], "all"),
+        (["--force", "true"], "all"),  # as mlflow run -P force=true
+        (["--force", "false"], ""),
+        (["--force", "quant"], "quant"),
+        ([], ""),
+    ],
+)
+def test_force_of_python_m_takes_what_mlflow_run_passes(words: list[str], forced: str) -> None:
+    assert parse_stage("full_pipeline", ["--scenario", "s.yaml", *words])[0].force == forced
 
 
 def test_a_number_that_is_none_is_refused_by_name() -> None:

@@ -32,7 +32,7 @@ def test_a_row_takes_what_every_result_says() -> None:
     )
     row = row_of(result)
     assert (row.variant, row.run_id, row.reused) == ("onnx_int8", "r1", True)
-    assert row.timed_while_busy
+    assert row.spread_wide
     assert CELLS["registered as"](row) == "a/b/ppe v3"
     assert CELLS["variant"](row) == "onnx_int8 (reused)"
     measured = ("mAP50", "mAP50-95", "Δ mAP50-95", "latency p50 ms", "fps", "speed-up", "MB")

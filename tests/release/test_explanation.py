@@ -93,6 +93,9 @@ def test_a_result_has_the_fields_and_words_it_always_had(before: dict[str, Any])
     for variant in now["variants"]:
         for gate in variant["gates"]:
             assert gate.pop("cause")["kind"] in set(CauseKind)
+            assert gate.pop("slice_name") == ""
+    added = {key: now.pop(key) for key in ("unit", "groups", "unit_asked")}
+    assert added == {"unit": "image", "groups": 200, "unit_asked": False}
     assert now == {key: before[key] for key in now}
 
 
@@ -105,7 +108,7 @@ def test_a_result_of_an_earlier_release_is_read_and_its_words_are_quoted(
         for gate, written in zip(variant.gates, row["gates"], strict=True):
             assert gate.cause.kind is CauseKind.RECORDED
             assert explain_gate(gate) == written["reason"]
-            assert gate.more_images == written["more_images"]
+            assert gate.cause.more == written["more_images"]
     assert json.loads(json.dumps(as_dict(read)))["reason"] == before["reason"]
 
 

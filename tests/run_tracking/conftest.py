@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from databases import copy_database
 from mlflow_server import start_server
 from once_per_run import OncePerRun
 
@@ -35,7 +35,7 @@ def sqlite_uri(migrated_database: Path, tmp_path: Path) -> str:
     """The URI of an empty store of this test's own."""
     path = tmp_path / "store" / "mlflow.db"
     path.parent.mkdir()
-    shutil.copy(migrated_database, path)
+    copy_database(migrated_database, path)
     return f"sqlite:///{path}"
 
 
@@ -75,7 +75,7 @@ def running_server(
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     database = folder / "server.db"
-    shutil.copy(migrated_database, database)
+    copy_database(migrated_database, database)
     with start_server(database, folder / "artifacts") as (url, _):
         yield Server(url, database, migrated_database)
 

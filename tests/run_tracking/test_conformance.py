@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from guardianflow.backends.catalogue import runtime_of
 from guardianflow.contracts.errors import SourceError, TrackingError
-from guardianflow.contracts.results import MetricPoint, RunRequest
+from guardianflow.contracts.results import DataInput, MetricPoint, RunRequest
 from guardianflow.run_tracking import names
 from guardianflow.run_tracking.fakes.store import InMemoryStore
 from guardianflow.run_tracking.launcher import take_launcher_run
 from guardianflow.run_tracking.mlflow_store import MlflowStore
+from guardianflow.run_tracking.spool.store import SpooledStore
 from guardianflow.support.secrets.redaction import learn
 
 EXPERIMENT = "donghwa-entec/busan-plant1/welding"
 
 
-@pytest.fixture(params=["sqlite", "memory", pytest.param("server", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest) -> Any:
+SLOW = pytest.mark.slow
+KINDS = [
+    "sqlite",
+    "memory",
+    "spool",
+    pytest.param("server", marks=SLOW),
+    pytest.param("spooled server", marks=SLOW),
+]
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     if request.param == "memory":
-        return InMemoryStore()
-    if request.param == "server":
-        return MlflowStore(request.getfixturevalue("server").url)
-    return MlflowStore(request.getfixturevalue("sqlite_uri"))
+        yield InMemoryStore()
+        return
+    over_http = "server" in request.param
+    uri = request.getfixturevalue("server" if over_http else "sqlite_uri")
+    uri = uri.url if over_http else uri
+    if "spool" not in request.param:
+        yield MlflowStore(uri)
+        return
+    spooled = SpooledStore(tmp_path / "spool", uri, runtime_of, pytest.fail)
+    yield spooled
+    assert spooled.settle() == ""
+    spooled.close()
+    assert not list((tmp_path / "spool").glob("2*")), "a journal that is sent is removed"
 
 
 def start(store: Any, name: str = "ppe-yolo11n-train-v1", **values: Any) -> str:
@@ -76,11 +98,52 @@ def test_a_metric_keeps_the_value_of_its_last_step(store: Any) -> None:
     assert store.get_run(run_id).metrics == {"det.mAP50": 0.7, "sys.fps": 30.0}
 
 
+def test_a_run_names_its_data(store: Any) -> None:
+    run_id, fingerprint = start(store), "0123456789abcdef" * 4
+    learn("pa55word!")
+    data = DataInput("정문 카메라", fingerprint, "val", "s3://user:pa55word!@box/set")
+    store.log_data(run_id, data)
+    store.log_data(run_id, data)
+    store.log_data(run_id, DataInput("a set", "f00", "train"))
+    kept = store.get_run(run_id).data
+    assert [(each.name, each.digest, each.split) for each in kept] == [
+        ("a set", "f00", "train"),
+        ("정문 카메라", fingerprint, "val"),
+    ]
+    assert "pa55word!" not in kept[1].source and "box/set" in kept[1].source
+    (found,) = store.find_runs()
+    assert found.data == kept
+    assert store.get_run(start(store, "other")).data == ()
+
+
 def test_points_of_several_curves_are_logged_at_once(store: Any) -> None:
     run_id = start(store)
     points = [MetricPoint("a", i / 10, i, 1_700_000_000_000 + i) for i in range(1500)]
     store.log_points(run_id, [*points, MetricPoint("b", math.nan, 1, 0), MetricPoint("c", 3, 1, 1)])
     assert store.get_run(run_id).metrics == {"a": 149.9, "c": 3.0}
+
+
+def test_the_steps_of_a_curve_are_known(store: Any) -> None:
+    run_id = start(store)
+    many = [MetricPoint("a(1)", 0.5, step, 1_700_000_000_000) for step in range(1, 2301)]
+    store.log_points(run_id, [*many, MetricPoint("nan", math.nan, 1, 1)])
+    store.log_metrics(run_id, {"a(1)": 0.7}, step=7)
+    assert store.logged_steps(run_id, "a(1)") == frozenset(range(1, 2301))
+    assert store.logged_steps(run_id, "nan") == store.logged_steps(run_id, "never") == frozenset()
+    with pytest.raises(SourceError, match="no run 'f00'"):
+        store.logged_steps("f00", "a")
+
+
+def test_a_curve_has_the_last_value_of_each_step(store: Any) -> None:
+    run_id = start(store)
+    store.log_points(
+        run_id, [MetricPoint("a(1)", step / 10, step, 1_700_000_000_000) for step in (3, 1, 2)]
+    )
+    store.log_points(run_id, [MetricPoint("a(1)", 0.7, 2, 1_700_000_001_000)])
+    assert store.curve(run_id, "a(1)") == [(1, 0.1), (2, 0.7), (3, 0.3)]
+    assert store.curve(run_id, "never") == []
+    with pytest.raises(SourceError, match="no run 'f00'"):
+        store.curve("f00", "a")
 
 
 def test_nan_and_infinity_are_left_out_and_not_written_as_zero(store: Any) -> None:
@@ -230,6 +293,22 @@ def test_runs_are_found_by_experiment_status_and_exact_tags(store: Any) -> None:
     assert store.find_runs(tags={"exp.type": "TRAIN"}) == []
     assert [r.run_id for r in store.find_runs(status="FINISHED")] == [first]
     assert len(store.find_runs(limit=2)) == 2
+
+
+def test_all_finished_runs_of_every_experiment_are_read_or_those_since_a_moment(
+    store: Any,
+) -> None:
+    first, failed = start(store), start(store)
+    store.end_run(first)
+    store.end_run(failed, "FAILED")
+    time.sleep(0.01)
+    moment = int(time.time() * 1000)
+    other = store.start_run(RunRequest("sampyo/jecheon-plant1/full", "x"))
+    store.end_run(other)
+    assert store.settle() == ""
+    assert {run.run_id for run in store.finished_runs()} == {first, other}
+    (since,) = store.finished_runs(moment)
+    assert (since.run_id, since.experiment_name) == (other, "sampyo/jecheon-plant1/full")
     assert store.find_runs(experiment_name="unknown") == []
     assert store.find_runs(limit=0) == []
     with pytest.raises(TrackingError, match="'finished'"):
@@ -452,3 +531,18 @@ def test_what_mlflow_run_wrote_is_cleaned_as_far_as_it_can_be(
     assert store.get_run(launched).tags["mlflow.gitRepoURL"] == "git+https://REDACTED@host/x.git"
     assert f"a secret into run {launched}, in the parameter experiment_code_path" in caplog.text
     assert "g1t-pa55" not in caplog.text
+
+
+def test_files_below_a_folder_are_removed_and_no_others(store: Any, tmp_path: Path) -> None:
+    run_id = start(store)
+    for folder in ("weights", "weights/partial", "weights-2"):
+        (tmp_path / "best.pt").write_text(folder)
+        store.log_files(run_id, tmp_path / "best.pt", folder)
+    store.remove_files(run_id, "weights")
+    with pytest.raises(SourceError, match="has no artifact 'weights'"):
+        store.download(run_id, "weights", tmp_path / "gone")
+    left = store.download(run_id, "weights-2", tmp_path / "left")
+    assert (left / "best.pt").read_text() == "weights-2"
+    store.remove_files(run_id, "weights")
+    with pytest.raises(SourceError, match="no run 'f00'"):
+        store.remove_files("f00", "weights")

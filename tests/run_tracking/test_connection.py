@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import copy_database
 
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import RunRequest
@@ -165,6 +165,20 @@ def test_a_locked_database_is_tried_again(sqlite_uri: str, impatient: None) -> N
     assert store.get_run(run_id).metrics == {"a": 1.0}
 
 
+def test_a_server_whose_connections_are_all_taken_is_asked_again(sqlite_uri: str) -> None:
+    """What a server on PostgreSQL answered to 32 workers: with 400, though the call is right."""
+    from mlflow.exceptions import RestException
+
+    answers = ["QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00"]
+
+    def log() -> str:
+        if answers:
+            raise RestException({"error_code": "BAD_REQUEST", "message": answers.pop()})
+        return "logged"
+
+    assert MlflowStore(sqlite_uri).connection.call("log to run 1", log) == "logged"
+
+
 def test_a_database_locked_for_ever_is_an_error_in_the_end(
     sqlite_uri: str, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +290,7 @@ def test_a_server_that_goes_away_is_told_and_its_run_goes_on_when_it_is_back(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     database = tmp_path / "server.db"
-    shutil.copy(migrated_database, database)
+    copy_database(migrated_database, database)
     with serving(database, tmp_path / "artifacts") as (url, process):
         store = MlflowStore(url)
         run_id = store.start_run(RunRequest("a/b/c", "x"))

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from databases import copy_database
 from small_detectors import runtime_with
 
 from guardianflow.contracts.results import DetectorPackage, RunRequest
@@ -57,6 +58,7 @@ class Registered:
     tracking_uri: str
     run_id: str
     package: DetectorPackage
+    files: tuple[Path, ...]  # before anybody loaded it: Python then writes its caches beside
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +68,13 @@ def registered(
     make_detector: Callable[[Path], DetectorPackage],
 ) -> Registered:
     folder = tmp_path_factory.mktemp("현장 모델")
-    (folder / "mlflow.db").write_bytes(migrated_database.read_bytes())
+    copy_database(migrated_database, folder / "mlflow.db")
     uri = f"sqlite:///{folder}/mlflow.db"
     package = make_detector(folder / "package")
     run_id = MlflowStore(uri).start_run(RunRequest("동화/부산-1공장/용접", "ppe-tiny-train-v1"))
     registry = MlflowRegistry(uri, runtime_with("numpy", "opencv-python-headless"))
     registry.register(run_id, package, NAME, alias="champion")
-    return Registered(uri, run_id, package)
+    return Registered(uri, run_id, package, tuple(folder.rglob("*")))
 
 
 @pytest.fixture(scope="module")
@@ -228,14 +230,13 @@ def test_it_is_loaded_from_the_run_too(logged: Any, registered: Registered) -> N
 
 
 def test_the_model_holds_one_backend_and_asks_for_its_libraries(registered: Registered) -> None:
-    folder = Path(registered.tracking_uri.removeprefix("sqlite:///")).parent
-    (mlmodel,) = folder.rglob("MLmodel")
-    files = list(mlmodel.parent.rglob("*.py"))
+    (mlmodel,) = (path for path in registered.files if path.name == "MLmodel")
+    files = [path for path in registered.files if mlmodel.parent in path.parents]
     held = {path.name for path in files}
     assert {"detector_model.py", "detector.py", "postprocessing.py"} <= held
     assert {path.parent.name for path in files if path.name == "runtime.py"} == {"onnx"}
     assert not held & {"pytorch.py", "tensorrt_runtime.py", "mlflow_store.py", "registry.py"}
-    assert not list(mlmodel.parent.rglob("__pycache__"))
+    assert "__pycache__" not in held
     asked = (mlmodel.parent / "requirements.txt").read_text().split()
     assert {"numpy", "opencv-python-headless"} <= set(asked)
     assert any(line.startswith("mlflow==") for line in asked)

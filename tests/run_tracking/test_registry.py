@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,30 @@ def test_a_half_made_model_of_a_killed_process_is_not_taken_for_a_detector(
     )
     with pytest.raises(SourceError, match="no detector"):
         registry.fetch(f"runs:/{run_id}", tmp_path / "out")
+    registry.register(run_id, package, NAME)
+    assert registry.fetch(f"runs:/{run_id}", tmp_path / "out").digest == package.digest
+
+
+def test_a_model_whose_files_did_not_all_arrive_is_not_registered(
+    store: MlflowStore,
+    registry: MlflowRegistry,
+    package: DetectorPackage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload = MlflowClient.log_model_artifacts
+
+    def lose_one(client: MlflowClient, model_id: str, folder: str) -> None:
+        cut = tmp_path / "cut"
+        shutil.copytree(folder, cut, ignore=shutil.ignore_patterns("MLmodel"))
+        upload(client, model_id, str(cut))
+
+    run_id = start(store)
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_model_artifacts", lose_one)
+        with pytest.raises(TrackingError, match=r"'MLmodel' .* did not arrive"):
+            registry.register(run_id, package, NAME)
+    assert not registry.list_models()
     registry.register(run_id, package, NAME)
     assert registry.fetch(f"runs:/{run_id}", tmp_path / "out").digest == package.digest
 

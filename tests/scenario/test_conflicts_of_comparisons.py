@@ -91,15 +91,6 @@ def test_the_design_needs_its_section_and_says_what_to_write() -> None:
     assert "--quant-variants" in said
 
 
-@pytest.mark.parametrize("kind", ["architectures", "run_ids", "model_versions", "datasets"])
-def test_other_kinds_are_refused_not_ignored(kind: str) -> None:
-    said = problem_of(comparison={kind: ["a", "b"]})
-    assert f"unknown key '{kind}' in 'comparison'" in said
-    assert "comes with a later one" in said
-    with pytest.raises(ScenarioError, match="compares quantization variants alone"):
-        build(comparison={kind: ["a"], "quantization_variants": [INT8]})
-
-
 @pytest.mark.parametrize(
     ("variants", "said"),
     [

@@ -25,8 +25,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "training": scenario.TrainingParams,
     "benchmark": scenario.InferenceBenchmarkParams,
     "quantization": scenario.QuantizationParams,
+    "sweep": scenario.SweepConfig,
     "comparison": scenario.ComparisonConfig,
+    "ablation": scenario.AblationConfig,
     "release": scenario.ReleaseParams,
+    "alarms": scenario.AlarmConfig,
 }
 
 
@@ -77,7 +80,9 @@ def test_every_field_stands_there_with_its_default(text: str, name: str) -> None
         ("benchmark", "cameras", scenario.CameraParams),
         ("quantization", "search", scenario.SearchParams),
         ("quantization", "qat", scenario.QatParams),
+        ("sweep", "parameters", scenario.ParameterRange),
         ("comparison", "quantization_variants", scenario.ComparisonVariant),
+        ("alarms", "recordings", scenario.RecordingsParams),
     ],
 )
 def test_sections_within_sections_stand_there(

@@ -19,6 +19,7 @@ from scenario import (
     dump_scenario,
     load_scenario,
 )
+from scenario.designs.contradictions import type_of_runs
 from scenario.files import MAX_BYTES
 from scenario.naming import check_part
 
@@ -55,7 +56,8 @@ def test_every_shipped_scenario_loads_and_comes_back(file: Path, tmp_path: Path)
     made = load_scenario(file)
     assert made.source_path == file
     assert load_scenario(write(tmp_path, dump_scenario(made))) == made
-    typed = load_scenario(file, experiment_type=made.experiment_type or "infer")
+    fitting = made.experiment_type or type_of_runs(made.__dict__) or "infer"
+    typed = load_scenario(file, experiment_type=fitting)
     assert isinstance(typed, Scenario) and type(typed) is not Scenario
     assert typed.source_path == file
 

@@ -63,6 +63,8 @@ def test_the_example_of_the_specification() -> None:
 
 
 def test_a_run_name_needs_a_type_from_somewhere() -> None:
+    written = {"architecture": "yolov11l", "activation": "hardswish"}
+    assert make(model=written).get_run_name("train") == "ppe-yolo11l-hardswish-train-v2"
     assert make().as_type("quant").get_run_name() == "ppe-yolo11l-quant-v2"
     assert make(experiment_type="infer").get_run_name() == "ppe-yolo11l-infer-v2"
     with pytest.raises(ScenarioError, match="one of train, infer, quant"):
@@ -143,9 +145,11 @@ def test_architecture_aliases(written: str, read: str) -> None:
     assert ModelConfig(architecture=written).architecture == read
 
 
-def test_weights_are_no_architecture() -> None:
-    with pytest.raises(ScenarioError, match="weights_path"):
-        ModelConfig(architecture="yolo11l.pt")
+def test_weights_by_the_name_of_their_architecture() -> None:
+    written = ModelConfig(architecture="weights/yolov11l.PT")
+    assert written == ModelConfig(architecture="yolo11l", weights_path="weights/yolov11l.PT")
+    with pytest.raises(ScenarioError, match="architecture alone"):
+        ModelConfig(architecture="yolo11l.yaml")
 
 
 def test_base_scenario_needs_no_training_section() -> None:

@@ -41,6 +41,10 @@ FIELDS = [
     "benchmark.batch_sizes", "benchmark.sequences", "quantization", "quantization.0",
     "quantization.0.backend", "quantization.precision", "quantization.variants",
     "quantization.calibration_size", "comparison", "comparison.quantization_variants",
+    "comparison.architectures", "comparison.datasets", "comparison.run_ids",
+    "comparison.model_versions", "sweep", "sweep.parameters", "sweep.parameters.lr",
+    "sweep.parameters.training.epochs", "sweep.metric", "sweep.direction", "sweep.max_runs",
+    "ablation", "ablation.components", "ablation.components.augmentation", "ablation.baseline",
     "release.min_recall", "release.max_drop_vs_champion", "release.min_fps", "tags",
     "source_run_id",
 ]  # fmt: skip

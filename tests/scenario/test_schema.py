@@ -28,7 +28,7 @@ from scenario import (
     TrainingScenario,
 )
 from scenario.explain import _keys_at
-from scenario.sections import HOMES
+from scenario.schema import HOMES
 
 
 def make(**changes: object) -> Scenario:
@@ -211,7 +211,33 @@ def test_the_forms_of_quantization(written: object) -> None:
         ({"backend": "onnx", "method": "qat"}, "makes int8 for openvino, but this is onnx int8"),
         ({"precision": "fp16", "method": "qat"}, "for openvino, but this is openvino fp16"),
         ([{"backend": "onnx", "search": {"allow_qat": True}}], "allow_qat is for openvino, but"),
+        (
+            {
+                "backend": "onnx",
+                "search": {"allow_qat": True, "allow_activations": True},
+                "qat": {"epochs": 2},
+            },
+            "quantization.qat says how to train",
+        ),
         ({"qat": {"epochs": 2}}, "quantization.qat says how to train, but nothing is trained"),
+        (
+            {"search": {"allow_activations": True, "objective": "size"}},
+            "makes a network faster, not smaller, but the objective is size",
+        ),
+        (
+            {"calibration_size": 15, "search": {"allow_activations": True}},
+            "on at least 16 images, but calibration_size is 15",
+        ),
+        (
+            {"search": {"allow_activation": True}},
+            "did you mean 'allow_activations'",
+        ),
+        ({"activation": "hardswish"}, "is for fp32 and fp16, but this is int8"),
+        (
+            {"backend": "tensorrt", "precision": "fp16", "activation": "hardswish"},
+            "quantization.activation is for openvino or onnx, but this is tensorrt",
+        ),
+        ({"precision": "fp16", "distil_minutes": 5}, "quantization.activation is not set"),
         ({"method": "qat", "qat": {"epochs": 0}}, "quantization.qat.epochs must be a whole number"),
     ],
 )  # fmt: skip
@@ -255,6 +281,15 @@ def test_with_backend() -> None:
         made.with_backend("onx")
 
 
+def test_a_learning_rate_is_not_given_where_ultralytics_chooses_it() -> None:
+    (problem,) = problems_of(training={"optimizer": "auto", "learning_rate": 0.01})
+    assert "training.learning_rate is 0.01, but with optimizer: auto Ultralytics" in problem
+    params = TrainingParams(optimizer="auto").to_params()
+    assert params["train.optimizer"] == "auto"
+    assert "train.learning_rate" not in params
+    assert TrainingParams().to_params()["train.learning_rate"] == 0.001
+
+
 def test_contradictions_are_told_together_with_wrong_fields() -> None:
     found = problems_of(
         model={"architecture": "yolo11n", "num_classes": 3},
@@ -284,7 +319,7 @@ WRONG = [
     ("training", {"learning_rate": float("inf")}, "must be a number > 0 but got inf"),
     ("training", {"learning_rate": False}, "must be a number > 0 but got false"),
     ("training", {"early_stopping": -1}, "must be a whole number ≥ 0 but got -1"),
-    ("training", {"optimizer": "AdamW"}, "one of adam, adamw, sgd but got \"AdamW\"; did you mean"),
+    ("training", {"optimizer": "AdamW"}, "one of adam, adamw, sgd, auto but got \"AdamW\"; did"),
     ("training", {"scheduler": "cos"}, "did you mean 'cosine'?"),
     ("training", {"options": [1]}, "training.options must be a mapping of the trainer's own"),
     ("training", {"options": {"a": float("nan")}}, "nan is not a finite number"),
@@ -308,8 +343,11 @@ WRONG = [
     ("benchmark", {"sequences": "cctv"}, "a list of different directories like [cctv/gate]"),
     ("benchmark", {"sequences": ["a", "a"]}, "'a' is there twice"),
     ("benchmark", {"tracker": "sort"}, 'must be one of bytetrack, botsort but got "sort"'),
-    ("environment", {"device": "gpu"}, "an NVIDIA GPU is called cuda"),
+    ("environment", {"device": "gpu0"}, "an NVIDIA GPU is called cuda, Intel's gpu"),
     ("environment", {"device": "cuda:x"}, "or the number of a GPU like 0 or 0,1"),
+    ("environment", {"device": "0,x"}, "or the number of a GPU like 0 or 0,1"),
+    ("environment", {"device": [0, 1]}, "or the number of a GPU like 0 or 0,1"),
+    ("environment", {"device": "0,1,0"}, "0 is there twice"),
     ("environment", {"precision": "fp23"}, "did you mean 'fp32'?"),
     ("environment", {"seed": 2**32}, "a whole number from 0 to 4294967295"),
     ("task", {"type": "ppe", "classes": []}, "task.classes must be a list of different class"),
@@ -325,8 +363,9 @@ WRONG = [
     ("dataset", {"path": "x" * 2_000}, "2000 characters, 1000 are enough"),
     ("dataset", {"path": True}, "dataset.path must be one line of text but got true"),
     ("dataset", {"path": "d", "split": "tset"}, "did you mean 'test'?"),
-    ("design", "sweep", "must be one of single, comparison but got \"sweep\"; sweep and ablation"),
-    ("sweep", {}, "unknown key 'sweep': this version runs single scenarios and comparisons"),
+    ("design", "sweep", "design is sweep, but there is no section sweep; write sweep: {param"),
+    ("design", "swep", "must be one of single, sweep, comparison, ablation but got \"swep\"; did"),
+    ("sweep", {}, "'parameters' is missing in 'sweep'; it must be a mapping like {learning_rate"),
     ("experiment_type", "trian", "one of train, infer, quant but got \"trian\"; did you mean"),
     ("tags", {"exp.type": "x"}, "'exp.type' can't be a key of 'tags'"),
     ("tags", {"a=b": "x"}, "letters, digits and . - _ : may be used"),
@@ -380,6 +419,7 @@ def test_numbers_and_paths_become_text_where_text_is_wanted() -> None:
     assert (made.version, made.environment.device, made.dataset.path) == ("2", "0", "a/b.yaml")
     assert make(environment={"device": "cuda:1"}).environment.device == "cuda:1"
     assert make(environment={"device": "0,1"}).environment.device == "0,1"
+    assert make(environment={"device": "2 , 01"}).environment.device == "2,1"
 
 
 def test_empty_sections_take_their_defaults() -> None:
@@ -439,3 +479,24 @@ def test_the_hints_know_every_key_of_a_scenario() -> None:
     assert {place: list(keys) for place, keys in HOMES.items()} == laid_out
     with pytest.raises(ScenarioError, match="unknown key 'epochs'; it belongs to 'training'"):
         SiteConfig(customer="sampyo", region="gimhae", epochs=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("gpu", "openvino:GPU"),
+        ("NPU", "openvino:NPU"),
+        ("openvino:gpu.1", "openvino:GPU.1"),
+        ("OpenVINO:auto", "openvino:AUTO"),
+        ("openvino:CPU", "openvino:CPU"),
+        ("openvino", "openvino"),
+    ],
+)
+def test_devices_of_intel(written: str, read: str) -> None:
+    assert EnvironmentConfig(device=written).device == read
+
+
+@pytest.mark.parametrize("device", ["openvino:", "openvino:cuda", "onnx:GPU", "npu:0", "cpu:GPU"])
+def test_what_is_no_device_of_intel(device: str) -> None:
+    with pytest.raises(ScenarioError, match="device must be"):
+        EnvironmentConfig(device=device)

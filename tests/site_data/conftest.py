@@ -11,9 +11,11 @@ from PIL import Image
 MakeDataset = Callable[..., Path]
 
 
-def _write_image(path: Path, size: tuple[int, int] = (40, 20), shade: int = 90) -> Path:
+def _write_image(
+    path: Path, size: tuple[int, int] = (40, 20), shade: int = 90, tint: int = 60
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (shade % 256, 60, 30)).save(path)
+    Image.new("RGB", size, (shade % 256, tint, 30)).save(path, quality=95)
     return path
 
 
@@ -40,7 +42,9 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
         for number, (split, count) in enumerate(counts.items()):
             (root / "labels" / split).mkdir(parents=True)
             for i in range(count):
-                _write_image(root / "images" / split / f"{i:03d}.jpg", shade=number * 40 + i)
+                _write_image(
+                    root / "images" / split / f"{i:03d}.jpg", shade=4 * i, tint=60 * number
+                )
                 (root / "labels" / split / f"{i:03d}.txt").write_text(rows)
         lines = [f"{split}: images/{split}" for split in counts]
         data_yaml = root / "data.yaml"

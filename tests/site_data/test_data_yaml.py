@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from guardianflow.contracts.data_warnings import DataWarningKind
 from guardianflow.contracts.errors import DatasetError
 from guardianflow.site_data.data_yaml import read_layout
 
@@ -154,10 +155,12 @@ def test_a_label_without_its_image_is_reported(make_dataset: MakeDataset) -> Non
 
 
 def test_a_few_labels_without_images_are_usual_and_only_warned_of(
-    make_dataset: MakeDataset, caplog: pytest.LogCaptureFixture
+    make_dataset: MakeDataset,
 ) -> None:
     data_yaml = make_dataset({"train": 60, "val": 1})
     (data_yaml.parent / "images" / "train" / "001.jpg").unlink()
     layout = read_layout(data_yaml)
     assert layout.problems == [] and len(layout.images["train"]) == 59
-    assert "1 of 60 labels have no image" in caplog.text
+    (orphan,) = layout.warnings
+    assert orphan.cause is DataWarningKind.ORPHAN_LABELS
+    assert orphan.numbers == {"orphans": 1, "labels": 60}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardianflow.contracts.data_warnings import DataWarningKind
 from guardianflow.contracts.errors import DatasetError
 from guardianflow.contracts.results import LocalDataset
 from guardianflow.site_data.data_yaml import read_layout
-from guardianflow.site_data.datasets import (
+from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
+from guardianflow.site_data.sampling import (
     _share_out,
     images_by_class,
-    read_labelled_images,
-    resolve_dataset,
     sample_calibration_images,
 )
 
@@ -92,7 +91,7 @@ def test_all_that_is_wrong_is_said_at_once(make_dataset: MakeDataset, resolve: R
     (root / "images" / "train" / "002.jpg").unlink()
     (root / "labels" / "train" / "001.txt").unlink()
     (root / "labels" / "train" / "001.txt").mkdir()
-    data_yaml.write_text(data_yaml.read_text() + "test: images/test\n")
+    data_yaml.write_text(data_yaml.read_text() + "test: [images/test, images/val]\n")
     with pytest.raises(DatasetError) as caught:
         resolve(data_yaml, expected_classes=["helmet", "vest"])
     text = str(caught.value)
@@ -155,9 +154,12 @@ def test_an_image_without_a_label_is_background_but_a_lost_folder_is_not(
         resolve(data_yaml)
 
 
-def test_there_must_be_something_to_learn(make_dataset: MakeDataset, resolve: Resolve) -> None:
-    with pytest.raises(DatasetError, match="no labelled object to learn from"):
-        resolve(make_dataset(rows=""))
+def test_what_there_is_to_learn_is_counted_and_remembered(
+    make_dataset: MakeDataset, resolve: Resolve
+) -> None:
+    assert resolve(make_dataset(rows="", folder="empty")).train_objects == 0
+    data_yaml = make_dataset(rows="1 0.5 0.5 0.5 0.2\n0 0.2 0.2 0.1 0.1\n")
+    assert [resolve(data_yaml).train_objects for _ in range(2)] == [6, 6]  # read, then remembered
 
 
 def test_pixel_boxes_are_read(make_dataset: MakeDataset, resolve: Resolve) -> None:
@@ -193,14 +195,15 @@ def test_files_that_went_bad_after_resolving_are_named(
 
 
 def test_images_in_two_splits_are_warned_of_and_not_calibrated_on(
-    make_dataset: MakeDataset, resolve: Resolve, caplog: pytest.LogCaptureFixture
+    make_dataset: MakeDataset, resolve: Resolve
 ) -> None:
     data_yaml = make_dataset()
     text = data_yaml.read_text().replace("train: images/train", "train: [images/train, images/val]")
     data_yaml.write_text(text)
-    with caplog.at_level(logging.WARNING):
-        found = resolve(data_yaml)
-    assert "2 of 2 images in 'val' are also in 'train'" in caplog.text
+    found = resolve(data_yaml)
+    (shared,) = found.warnings
+    assert shared.cause is DataWarningKind.SHARED_WITH_TRAIN
+    assert (shared.split, shared.numbers) == ("val", {"shared": 2, "images": 2})
     picked = sample_calibration_images(found, 10, seed=1)
     assert {p.parent.name for p in picked} == {"train"} and len(picked) == 3
     data_yaml.write_text(text.replace("[images/train, images/val]", "images/val"))

@@ -12,15 +12,10 @@ from PIL import Image
 from guardianflow.contracts.errors import DatasetError
 from guardianflow.contracts.results import LocalDataset
 from guardianflow.site_data.datasets import read_labelled_images, resolve_dataset
-from guardianflow.site_data.demo import (
-    CONTENT,
-    DemoOptions,
-    code_of,
-    demo_data_set,
-    make_once,
-    parse_demo,
-    scene_seed,
-)
+from guardianflow.site_data.demo import demo_data_set, parse_demo
+from guardianflow.site_data.drawn.generator import code_of, generator_hash
+from guardianflow.site_data.drawn.ppe import PpeOptions, scene_seed
+from guardianflow.site_data.once import CONTENT, make_once
 
 SMALL = "demo://ppe?images=30&size=128&seed=3"
 
@@ -61,7 +56,7 @@ def test_the_set_passes_its_own_checks(home: Path, resolved: LocalDataset) -> No
     assert resolved.name == "demo-ppe"
     assert resolved.class_names == ("helmet", "head", "vest", "person")
     counts = {split: len(images) for split, images in resolved.splits.items()}
-    assert counts == DemoOptions(images=30).counts() == {"train": 21, "val": 2, "test": 7}
+    assert counts == PpeOptions(images=30).counts() == {"train": 21, "val": 2, "test": 7}
     with Image.open(resolved.splits["test"][0]) as image:
         assert image.size == (128, 128)
 
@@ -99,7 +94,7 @@ def test_labels_tell_what_is_there(resolved: LocalDataset) -> None:
     ("reference", "said"),
     [
         ("demo://ppe?imges=60", "unknown option 'imges'; known: images, size, seed; did you mean"),
-        ("demo://fire", "no demo data set 'fire'; known: demo://ppe"),
+        ("demo://fire", "no demo data set 'fire'; known: demo://ppe, demo://cctv"),
         ("demo://", "no demo data set ''"),
         ("demo://ppe?images=many", "whole number from 10 to 100000 but got 'many'"),
         ("demo://ppe?size=8", "'size' must be a whole number from 96"),
@@ -168,7 +163,8 @@ def test_two_processes_may_draw_one_set_at_once(tmp_path: Path) -> None:
     reference = "demo://ppe?images=10&size=96"
     program = (
         "import sys; from pathlib import Path;"
-        "from guardianflow.site_data.demo import code_of, demo_data_set;"
+        "from guardianflow.site_data.demo import demo_data_set;"
+        "from demo_scenes.scene import render;"
         "sys.stdin.readline(); demo_data_set(sys.argv[1], Path(sys.argv[2]))"
     )
     both = [
@@ -182,7 +178,8 @@ def test_two_processes_may_draw_one_set_at_once(tmp_path: Path) -> None:
         process.stdin.write(b"go\n")
         process.stdin.close()
     assert [process.wait(120) for process in both] == [0, 0]
-    assert len(list((tmp_path / "demo").iterdir())) == 1  # the loser's draft is gone
+    left = [path.name for path in (tmp_path / "demo").iterdir() if path.is_dir()]
+    assert len(left) == 1  # the loser's draft is gone
     assert resolve_dataset(reference, cache_dir=tmp_path).image_count == 10
 
 
@@ -191,3 +188,16 @@ def test_a_comment_draws_no_set_anew_but_code_does() -> None:
     told = '"""A list."""\n# note\ndef draw(side):\n    """The side."""\n\n    return side * 2\n'
     assert code_of(told) == code_of(text)
     assert code_of(text.replace("2", "3")) != code_of(text)
+
+
+def test_a_set_is_called_by_the_code_that_draws_it(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("a = 1\n", encoding="utf-8")
+    first = generator_hash(own, memory=tmp_path / "memory.json")
+    assert first == generator_hash(own) != generator_hash()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "own.py").write_text("# a note\na = 1\n", encoding="utf-8")
+    assert generator_hash(folder) == first  # neither notes nor places draw anything
+    (folder / "other.py").write_text("a = 2\n", encoding="utf-8")
+    assert generator_hash(folder / "other.py") != first

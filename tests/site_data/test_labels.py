@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from guardianflow.site_data.labels import image_size, label_path_of, parse_labels, to_pixels
+from guardianflow.site_data.labels import label_path_of, parse_labels, to_pixels
 
 LABEL = Path("labels/a.txt")
 
@@ -17,7 +16,12 @@ LABEL = Path("labels/a.txt")
     ("row", "said"),
     [
         ("0 0.5 0.5 0.5", "5 columns"),
-        ("0 0.1 0.1 0.2 0.1 0.2 0.2", "polygon"),
+        ("0 0.5 0.5 0.5 0.5 0.9", "a confidence"),
+        ("0 0.1 0.1 0.2 0.1 0.2 0.2 0.3", "an outline has a class and pairs"),
+        ("0 0.1 0.1 0.2 0.1 0.2 1.2", "0 to 1"),
+        ("0 0.1 0.1 0.2 0.1 0.3 0.1", "above 0"),
+        ("0 1.011 0.5 0.5 0.5", "0 to 1"),
+        ("0 1.005 0.5 0.005 0.5", "outside of the image"),
         ("0 0.5 0.5 0.5 x", "5 numbers"),
         ("0 120 64 30 30", "0 to 1"),
         ("0 -0.5 0.5 0.5 0.5", "0 to 1"),
@@ -83,19 +87,3 @@ def test_labels_are_looked_for_where_ultralytics_does() -> None:
         "/images/x/labels/train/a.b.txt"
     )
     assert label_path_of(Path("/flat/a.png")) == Path("/flat/a.txt")
-
-
-def test_an_image_turned_by_exif_has_the_size_it_is_shown_in(tmp_path: Path) -> None:
-    image = Image.new("RGB", (40, 20))
-    exif = image.getexif()
-    exif[274] = 6
-    image.save(tmp_path / "turned.jpg", exif=exif)
-    image.save(tmp_path / "plain.jpg")
-    assert image_size(tmp_path / "turned.jpg") == (20, 40)
-    assert image_size(tmp_path / "plain.jpg") == (40, 20)
-
-
-def test_what_is_no_image_is_refused_by_its_kind(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"not a picture")
-    with pytest.raises(ValueError, match="can't be read as an image"):
-        image_size(tmp_path / "a.jpg")

@@ -31,11 +31,18 @@ def written(**values: str) -> str:
 def test_odd_values_of_every_key(tmp_path: Path, key: str) -> None:
     file = tmp_path / "data.yaml"
     for value in ODD:
-        if value == "/":
-            continue  # a whole disk is read for images, as asked
         file.write_text(written(**{key: value}), encoding="utf-8")
         with contextlib.suppress(DatasetError):
             assert all(str(problem) for problem in read_layout(file).problems)
+
+
+@pytest.mark.parametrize("key", ["train", "val", "test"])
+def test_no_disk_is_read_for_images(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "data.yaml"
+    for value in ("/", "../" * 40, "//"):
+        file.write_text(written(**{key: value}), encoding="utf-8")
+        told = [str(problem) for problem in read_layout(file).problems]
+        assert any(f"'{key}' is /" in each and "the whole disk" in each for each in told)
 
 
 @pytest.mark.parametrize("value", ODD)

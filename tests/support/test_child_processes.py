@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from guardianflow.support.child_processes import join, read_lines, wait_at_most, wait_for
+from guardianflow.support.child_processes import (
+    join,
+    process_number,
+    read_lines,
+    wait_at_most,
+    wait_for,
+)
 
 WAITS = """
 import subprocess, sys, threading, time
@@ -120,3 +127,15 @@ def blocking_calls(repository: Path, package: str) -> Iterator[tuple[str, ast.Ca
                 bounded = any(keyword.arg == "timeout" for keyword in node.keywords)
                 if (waits or runs) and not bounded:
                     yield file.relative_to(repository).as_posix(), node
+
+
+def test_a_descriptor_tells_its_process_s_number_until_that_has_ended() -> None:
+    with subprocess.Popen(["sleep", "120"]) as process:
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            assert process_number(descriptor) == process.pid
+            process.kill()
+            process.wait()
+            assert process_number(descriptor) == -1
+        finally:
+            os.close(descriptor)

@@ -42,6 +42,10 @@ def test_slips_are_those_of_the_whole_table_up_to_the_limit(
     assert slips(one, other, most) == (distance if distance <= most else None)
 
 
+def test_a_wrong_syllable_is_one_slip() -> None:
+    assert nearest("00000x", ["@@@@@@@@@@@@", "00000동"]) == ["00000동"]
+
+
 @given(NAMES, st.data())
 def test_one_slip_anywhere_is_forgiven(name: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(name) - 1))

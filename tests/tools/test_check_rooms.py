@@ -83,6 +83,19 @@ def test_a_page_that_names_a_path_which_is_gone_is_named(faults: Faults, house: 
     ]
 
 
+def test_a_test_that_a_page_names_must_be_there(faults: Faults, house: Path) -> None:
+    (house / "tests/hall/test_one.py").write_text("def test_it_holds() -> None: ...\n")
+    (house / "docs").mkdir()
+    (house / "docs/promises.md").write_text(
+        "`tests/hall/test_one.py::test_it_holds`, `tests/hall/test_one.py::test_it`, "
+        "`tests/hall/test_two.py::test_it_holds`\n"
+    )
+    assert faults(house, ("hall",)) == [
+        "docs/promises.md: names tests/hall/test_one.py::test_it, which is not there",
+        "docs/promises.md: names tests/hall/test_two.py::test_it_holds, which is not there",
+    ]
+
+
 def test_modules_without_tests_of_their_own_are_listed(faults: Faults, house: Path) -> None:
     (house / "tests/hall/test_one.py").unlink()
     (missing,) = faults(house, ("hall",))

@@ -10,6 +10,7 @@ from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from pipelines.console import print_answer
+from pipelines.settings import load_settings
 
 from ..options import MigrateCommand
 
@@ -22,17 +23,13 @@ def show_migration(asked: MigrateCommand) -> int:
     Raises:
         ConfigurationError: all that is in the way; nothing is written then.
     """
+    load_settings()  # .env may name ${EXPERIMENTS_BASE}
     file = given_path(asked.experiments) if asked.experiments else DEFAULT_FILE
     experiment = load_registry(file).get(asked.name)
     folder = given_path(asked.target) if asked.target else DEFAULT_TARGET / experiment.name
     draft = make_draft(experiment, folder.absolute(), asked.version or None, asked.script or None)
     write_draft(draft)
-    print_answer(asked.as_json, as_dict(draft), "\n".join(lines_of(draft)))
-    return 0
-
-
-def as_dict(draft: Draft) -> dict[str, object]:
-    return {
+    answer = {
         "status": RunStatus.FINISHED,
         "script": str(draft.script),
         "directory": str(draft.target),
@@ -41,6 +38,8 @@ def as_dict(draft: Draft) -> dict[str, object]:
         "why": draft.why,
         "todo": list(draft.todos),
     }
+    print_answer(asked.as_json, answer, "\n".join(lines_of(draft)))
+    return 0
 
 
 def lines_of(draft: Draft) -> list[str]:

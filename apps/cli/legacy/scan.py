@@ -18,16 +18,19 @@ from experiments_adapters.legacy.registry_update import Changes, update_file, wr
 from experiments_adapters.legacy.scan import (
     FoundDirectories,
     FoundDirectory,
+    Given,
     KnownSites,
     scan_directories,
 )
-from experiments_adapters.legacy.scan.write import entries_of, todos_of
-from guardianflow.contracts.errors import ConfigurationError, Problem
+from experiments_adapters.legacy.scan.todos import Todo, grouped, todos_of
+from experiments_adapters.legacy.scan.write import entries_of
+from guardianflow.contracts.errors import ConfigurationError, Problem, Problems
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import make_console
 from pipelines.console import StderrProgress, print_json
-from pipelines.settings import PROJECT_ROOT
+from pipelines.settings import PROJECT_ROOT, load_settings
+from scenario.naming import check_part
 
 from ..options import ScanCommand
 
@@ -44,12 +47,17 @@ def show_scan(asked: ScanCommand) -> int:
     Raises:
         ConfigurationError: no such directory, or a file that is there, broken or not writable.
     """
+    load_settings()  # .env may name ${EXPERIMENTS_BASE}
     default = DEFAULT_FILE if asked.update else None
     file = given_path(asked.output) if asked.output else default
     _refuse_early(file, asked.update)
     folder = given_path(asked.directory)
-    with scan_progress() as progress:
-        scan = scan_directories(folder, known_sites(file), single=asked.single, progress=progress)
+    given = _given(asked)
+    columns, told = (MofNCompleteColumn(),), "read {} of {} directories".format
+    with StderrProgress("reading", columns, told) as progress:
+        scan = scan_directories(
+            folder, known_sites(file), single=asked.single, given=given, progress=progress
+        )
     changes = None
     if file is not None:
         if asked.update and file.exists():
@@ -79,7 +87,11 @@ def known_sites(file: Path | None) -> KnownSites:
 def as_dict(scan: FoundDirectories, file: Path | None, changes: Changes | None) -> dict[str, Any]:
     """The object that --json prints."""
     whole = {"status": RunStatus.FINISHED, **scan.to_dict()}
-    whole["todo"] = {each.name: found for each in entries_of(scan) if (found := [*todos_of(each)])}
+    whole["todo"] = {
+        each.name: found
+        for each in entries_of(scan)
+        if (found := [str(todo) for todo in todos_of(each)])
+    }
     whole["written"] = None if file is None else str(file)
     whole["changes"] = None if changes is None else vars(changes)
     return whole
@@ -95,17 +107,39 @@ def show(scan: FoundDirectories, file: Path | None, changes: Changes | None) -> 
     _list(console, "Directories without scripts", scan.without_scripts)
     problems = [f"{d.name}: {text}" for d in scan.directories for text in d.problems]
     _list(console, "Not read", [*scan.problems, *problems])
-    todo = [f"{d.name}: {text}" for d in entries_of(scan) for text in todos_of(d)]
+    todo = [(each.name, todo) for each in entries_of(scan) for todo in todos_of(each)]
     if file is not None and changes is not None:
-        show_changes(console, changes)
+        if not changes:
+            console.print("Nothing new; the file was not touched.")
+        _list(console, "Added", changes.added, most=len(changes.added))
+        _list(console, "Patterns extended", changes.extended)
+        _list(console, "Directory gone, marked by a comment", changes.gone)
+        _list(console, "Directory there again", changes.back)
         _list(console, "Left as you wrote it", changes.notes)
-        todo = [f"{each.name}: {name}" for each in load_registry(file) for name in each.todos()]
-    _list(console, "TODO", todo, most=len(todo))
+        todo = [(each.name, Todo(name)) for each in load_registry(file) for name in each.todos()]
+    for title, lines in grouped(todo):
+        _list(console, f"TODO: {title.lower()}", lines, most=len(lines))
+    if file is None or changes is None:
+        _show_shortcut(console, scan, [todo for _, todo in todo])
     if file is None:
         again = shlex.join(["guardianflow", "scan", str(scan.path), "-o", str(DEFAULT_FILE)])
         console.print(Text(f"Nothing was written. Make a registry of it with: {again}"))
     elif changes is None:
         console.print(Text(f"Written: {file} with {len(entries_of(scan))} experiments"))
+
+
+def _show_shortcut(console: Console, scan: FoundDirectories, todos: list[Todo]) -> None:
+    """How one command fills in what all of them lack."""
+    options = {
+        "site.customer": "--customer C",
+        "site.region": "--region R",
+        "task.type": "--task T",
+    }
+    lacking = {each.field for each in todos}
+    words = [option for field, option in options.items() if field in lacking]
+    if len(scan.directories) > 1 and words:
+        command = shlex.join(["guardianflow", "scan", str(scan.path)])
+        console.print(Text(f"What all of them share: {command} {' '.join(words)}"))
 
 
 def table_of(scan: FoundDirectories) -> Table:
@@ -138,15 +172,6 @@ def cell_of(found: FoundDirectory, kind: str) -> str:
     return f"{entry.default}{'' if entry.sure else ' ?'}\n{default.confidence:.2f}{several}"
 
 
-def show_changes(console: Console, changes: Changes) -> None:
-    if not changes:
-        console.print("Nothing new; the file was not touched.")
-    _list(console, "Added", changes.added, most=len(changes.added))
-    _list(console, "Patterns extended", changes.extended)
-    _list(console, "Directory gone, marked by a comment", changes.gone)
-    _list(console, "Directory there again", changes.back)
-
-
 def _list(console: Console, title: str, lines: Iterable[str], most: int = SHOWN_PROBLEMS) -> None:
     every = list(lines)
     if not every:
@@ -158,6 +183,24 @@ def _list(console: Console, title: str, lines: Iterable[str], most: int = SHOWN_
         console.print(Text(f"  … and {len(every) - most} more; --json has them all"))
 
 
+def _given(asked: ScanCommand) -> Given:
+    """The site and task of the options.
+
+    Raises:
+        ConfigurationError: with each that can't be a part of a site's or model's name.
+    """
+    problems = Problems()
+    given = {"customer": asked.customer, "region": asked.region, "task": asked.task}
+    for name, value in given.items():
+        try:
+            given[name] = check_part(value) if value else ""
+        except ValueError as exc:
+            problems.add(f"--{name} must be a part of a name but got {value!r}: {exc}")
+    if problems:
+        raise ConfigurationError(problems)
+    return Given(**given)
+
+
 def _refuse_early(file: Path | None, update: bool) -> None:
     """Raise before a long scan what would fail after it."""
     if file is None:
@@ -167,12 +210,3 @@ def _refuse_early(file: Path | None, update: bool) -> None:
     if file.exists() and not update:
         message = "is there already; add what is new with --update, or name another -o"
         raise ConfigurationError(Problem(message, str(file)))
-
-
-def scan_progress() -> StderrProgress:
-    """Directories read."""
-    return StderrProgress(
-        "reading",
-        (MofNCompleteColumn(),),
-        lambda done, total: f"read {done} of {total} directories",
-    )

@@ -29,9 +29,10 @@ def show_status(asked: StatusCommand) -> int:
     Raises:
         ConfigurationError: the registry's problems, or a customer that it does not know.
     """
+    settings = load_settings()  # before the registry: .env may name ${EXPERIMENTS_BASE}
     file = given_path(asked.experiments) if asked.experiments else DEFAULT_FILE
     chosen = select_customer(load_registry(file), asked.customer, file)
-    rows = directory_statuses(chosen, file, connect(load_settings().tracking_uri))
+    rows = directory_statuses(chosen, file, connect(settings.tracking_uri))
     if asked.as_json:
         print_json([each.as_dict() for each in rows])
     elif rows:
@@ -49,6 +50,9 @@ def show_table(rows: list[DirectoryStatus]) -> None:
     for each in rows:
         if each.problem:
             console.print(Text(f"{each.name}: {each.problem}"))
+    for each in rows:
+        if each.error:
+            console.print(Text(f"{each.name}: its last run failed: {each.error}"))
     unfilled = [each for each in rows if each.todos and not each.problem]
     for each in unfilled:
         console.print(Text(f"{each.name}: to be filled in: {', '.join(each.todos)}"))

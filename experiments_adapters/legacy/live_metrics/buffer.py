@@ -88,19 +88,15 @@ class MetricBuffer:
 
     def _take(self, reading: Reading, origin: str) -> None:
         key, claim = reading.key, (reading.source, origin)
-        owner = self._owners.get(key)
-        if owner is None:
-            if len(self._owners) >= MOST_KEYS and not key.startswith("det."):
-                self.refused_keys[key if len(self.refused_keys) < MOST_KEYS else "…"] += 1
-                return
-            self._owners[key] = claim
-        elif owner != claim:
-            if claim[0] <= owner[0]:
-                return
-            self._owners[key] = claim
-        step = reading.step
-        if step is None:
-            step = self._last_step.get(key, 0) + 1
+        owner = self._owners.get(key, claim)
+        if owner != claim and claim[0] <= owner[0]:
+            return
+        full = key not in self._owners and len(self._owners) >= MOST_KEYS
+        if full and not key.startswith("det."):
+            self.refused_keys[key if len(self.refused_keys) < MOST_KEYS else "…"] += 1
+            return
+        self._owners[key] = claim
+        step = self._last_step.get(key, 0) + 1 if reading.step is None else reading.step
         self._last_step[key] = step
         place = (key, step)
         if place in self._points:

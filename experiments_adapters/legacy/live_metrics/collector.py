@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 from guardianflow.contracts.errors import TrackingError
@@ -14,8 +15,9 @@ from guardianflow.contracts.results import MetricPoint
 from guardianflow.support.child_processes import join
 
 from ..changes import EVENT_FILE
+from ..outcome.written import WrittenRecord
 from ..scan.versions import glob_pattern
-from ..walk import FoundFile, found_file, walk
+from ..walk import FoundFile, found_file, is_passed_by, walk
 from .buffer import MetricBuffer
 from .metric_keys import Follower
 from .printed import PrintedMetrics
@@ -43,7 +45,7 @@ class LiveSummary:
         keys: metrics of the run.
         main: directory whose tables gave `det.*`; None where no table was followed.
         others: directories of further trainings of the same script.
-        outside: directories outside the root that Ultralytics said it writes to.
+        announced: directories that Ultralytics said it writes to.
         notes: what people should know: lines left out, damaged files.
     """
 
@@ -51,7 +53,7 @@ class LiveSummary:
     keys: frozenset[str]
     main: Path | None
     others: tuple[Path, ...]
-    outside: tuple[Path, ...]
+    announced: tuple[Path, ...]
     notes: tuple[str, ...]
 
 
@@ -64,6 +66,7 @@ class LiveMetrics:
         log: brings points to the run; TrackingError: they are tried again.
         tell: called with a line for people, from the thread.
         working_directory: where relative paths that the script prints begin.
+        record: what the script notes that it writes, wherever that is.
         files: declared globs below root; `**` for any directories.
         patterns: declared regular expressions, see PrintedMetrics.
         look_every_s: between two looks, at least.
@@ -77,12 +80,14 @@ class LiveMetrics:
         *,
         tell: Tell,
         working_directory: Path | None = None,
+        record: WrittenRecord | None = None,
         files: Sequence[str] = (),
         patterns: Sequence[str] = (),
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._root, self._before = root, before
         self._working_directory = working_directory or root
+        self._record = record
         self._log, self._tell = log, tell
         self._globs = [glob_pattern(each) for each in files]
         self._printed = PrintedMetrics([re.compile(each) for each in patterns])
@@ -90,6 +95,7 @@ class LiveMetrics:
         self._followers: dict[Path, Follower] = {}
         self._main: Path | None = None
         self._series: dict[Path, str] = {}
+        self._noted: set[Path] = set()
         self._look_every_s = look_every_s
         self._search_at = 0.0
         self._stopped = threading.Event()
@@ -125,7 +131,7 @@ class LiveMetrics:
             keys=self._buffer.keys,
             main=self._main,
             others=tuple(self._series),
-            outside=tuple(self._outside()),
+            announced=tuple(self._announced()),
             notes=tuple(self._notes()),
         )
 
@@ -133,17 +139,11 @@ class LiveMetrics:
         """End the thread; nothing more is logged."""
         self._stopped.set()
 
-    def _outside(self) -> list[Path]:
-        """Directories that Ultralytics said it writes to, and that lie outside the root.
-
-        Its own setting may send results elsewhere than into the script's directory.
-        """
-        root, found = self._root.resolve(), []
-        for each in self._printed.results_directories:
-            folder = (self._working_directory / each).resolve()
-            if folder.is_dir() and not folder.is_relative_to(root) and folder not in found:
-                found.append(folder)
-        return found
+    def _announced(self) -> list[Path]:
+        """Directories that Ultralytics said it writes to, inside the root and elsewhere."""
+        places = [(self._working_directory / each).resolve()
+                  for each in self._printed.results_directories]  # fmt: skip
+        return [each for each in dict.fromkeys(places) if each.is_dir()]
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -170,6 +170,7 @@ class LiveMetrics:
         self._buffer.add(readings)
         count = len(readings)
         self._follow_announced()
+        self._follow_noted()
         if time.monotonic() >= self._search_at:
             began = time.monotonic()
             self._search()
@@ -196,12 +197,30 @@ class LiveMetrics:
             for each in walk(self._root)
             if self._is_wanted(each.path) and not _same(each, self._before.get(each.path))
         ]
-        for folder in self._outside():
-            inside = (each for each in walk(folder) if self._is_wanted(each.path))
-            found += [(each, folder / each.path) for each in inside]
+        root = self._root.resolve()
+        for folder in self._announced():
+            if not folder.is_relative_to(root):
+                found += [(each, folder / each.path) for each in tables_in(folder)]
         for each, path in sorted(found, key=lambda pair: pair[0].mtime_ns):
             if path not in self._followers and len(self._followers) < MOST_FOLLOWED:
                 self._follow(each, path)
+
+    def _follow_noted(self) -> None:
+        """Tables that the script noted, where the walk of its directory does not come by."""
+        if self._record is None:
+            return
+        self._record.read()
+        root = self._root.resolve()
+        for path, size in list(self._record.files.items()):
+            if path in self._noted or not _is_table(path.name) or not path.is_file():
+                continue
+            self._noted.add(path)
+            if path.is_relative_to(root):
+                inner = path.relative_to(root)
+                if not any(is_passed_by(part) for part in inner.parts[:-1]):
+                    continue
+            if path not in self._followers and len(self._followers) < MOST_FOLLOWED:
+                self._follow(found_file(path.parent, path), path, size)
 
     def _follow_announced(self) -> None:
         """Tables where Ultralytics says it writes: found at once, however large the directory."""
@@ -213,16 +232,17 @@ class LiveMetrics:
                     self._follow(found_file(self._root, path), path)
 
     def _is_wanted(self, path: str) -> bool:
-        name = PurePosixPath(path).name
-        return name == RESULTS_CSV or name.startswith(EVENT_FILE) or self._is_declared(path)
+        return _is_table(path) or self._is_declared(path)
 
     def _is_declared(self, path: str) -> bool:
         return any(pattern.fullmatch(path) for pattern in self._globs)
 
-    def _follow(self, file: FoundFile, path: Path) -> None:
+    def _follow(self, file: FoundFile, path: Path, kept: int | None = None) -> None:
+        """Begin to read a file; `kept`: bytes that it held before, where the script noted that."""
         old = self._before.get(file.path) if path.is_relative_to(self._root) else None
         # A table that goes on from an earlier run is read on; one that was replaced from its start.
         start = old.size if old and old.inode == file.inode and file.size >= old.size else 0
+        start = start if kept is None else kept
         declared = self._is_declared(file.path)
         follower: Follower
         if path.name.startswith(EVENT_FILE):
@@ -266,9 +286,22 @@ class LiveMetrics:
         return notes
 
 
+_STAMP = attrgetter("size", "mtime_ns", "inode")
+
+
+def tables_in(folder: Path) -> list[FoundFile]:
+    """The tables of one directory; none where it can't be listed."""
+    try:
+        return [found_file(folder, each) for each in folder.iterdir()
+                if _is_table(each.name) and each.is_file()]  # fmt: skip
+    except OSError:
+        return []
+
+
+def _is_table(path: str) -> bool:
+    name = PurePosixPath(path).name
+    return name == RESULTS_CSV or name.startswith(EVENT_FILE)
+
+
 def _same(now: FoundFile, before: FoundFile | None) -> bool:
-    return before is not None and (now.size, now.mtime_ns, now.inode) == (
-        before.size,
-        before.mtime_ns,
-        before.inode,
-    )
+    return before is not None and _STAMP(now) == _STAMP(before)

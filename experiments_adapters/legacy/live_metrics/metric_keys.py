@@ -23,9 +23,10 @@ KEY_LENGTH = 120
 # Older YOLO repositories' and people's own spellings, lower case, beside those that an author of a
 # Trainer may use (experiments_adapters/metrics.py).
 _SPELLINGS = {
-    "mAP50": "map50 map_50 map@50 map@0.5 map@.5 map_0.5 metrics/map_0.5 metrics/map50",
+    "mAP50": "map50 map_50 map@50 map@0.5 map@.5 map_0.5 metrics/map_0.5 metrics/map50 "
+    "bbox_map_50 coco/bbox_map_50",  # mmdetection's
     "mAP50_95": "map50-95 map50_95 map@50-95 map@50:95 map@0.5:0.95 map@.5:.95 map_0.5:0.95 "
-    "metrics/map_0.5:0.95 metrics/map50-95",
+    "metrics/map_0.5:0.95 metrics/map50-95 bbox_map coco/bbox_map",
     "precision": "precision metrics/precision",
     "recall": "recall metrics/recall",
     **{name: name for name in ("f1", "box_loss", "cls_loss", "dfl_loss")},

@@ -22,13 +22,17 @@ PAIRS_OF_A_CONFIGURATION = 20
 
 _DIGITS = b"0123456789.+-"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_WORD = r"[^\W\d_][\w@./()\-]*(?::\.?\d[\d.]*)?"
+# Every repetition is bounded, or can be read in one way only: else a long line of `a(a(a(` or of
+# digits would take the square of its length.
+_NUMBER = r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
+_WORD = r"[^\W\d_][\w@./()\-]{0,80}(?::\.?\d[\d.]{0,12})?"
 _PAIR = re.compile(
     rf"(?<![\w./:@\-])((?:{_WORD} )?{_WORD})\s{{0,3}}[:=]\s{{0,8}}({_NUMBER})(?=$|[\s,;|\])}}%'\"])"
 )
 _EPOCH = re.compile(
-    r"(?i)(?<![^\W_])(?:epoch|에포크|에폭)(?!s)\s*[:=#\[(]?\s*(\d{1,7})(?:\s*/\s*\d+)?(?![\d.])"
+    r"(?i)(?<![^\W_])(?:epoch|에포크|에폭)(?!s)"
+    r"(?:\((?:train|val|test)\))?\s{0,8}[:=#\[(]?\s{0,8}(\d{1,7})(?:\s{0,8}/\s{0,8}\d{1,9})?"
+    r"(?![\d.])"
 )
 _PROGRESS = ("it/s", "s/it", "━", "█", "|#")
 _LEVELS = re.compile(r"^(?:INFO|DEBUG|WARNING|WARN|ERROR|CRITICAL|TRACE) ")
@@ -40,7 +44,7 @@ _SETTINGS = frozenset(
     {"nc", "imgsz", "batch", "batch_size", "epochs", "workers", "seed", "device", "lr0", "lrf"}
 )
 _ULTRALYTICS_BEGINS = re.compile(r"^(?:yolo/)?engine/trainer: ")
-_RESULTS = re.compile(r"(?:Logging results to|Results saved to)\s+(.+?)\s*$")
+_RESULTS = re.compile(r"(?:Logging results to|Results saved to)\s+(\S.*)")
 
 _TABLE_ROW = re.compile(r"^\s*(\d+)/(\d+)\s+([\d.]+[GMK]?B?)\s+(.*)")
 _VALUES_ROW = re.compile(rf"^\s*all\s+\d+\s+\d+((?:\s+{_NUMBER}){{4}})")
@@ -122,8 +126,10 @@ class PrintedMetrics:
             self._inside_ultralytics = True  # its settings follow; its numbers stand in its tables
         elif "Results saved to" in line:
             self._inside_ultralytics = False
-        if (said := _RESULTS.search(line)) and said[1] not in self.results_directories[-50:]:
-            self.results_directories.append(said[1])
+        if said := _RESULTS.search(line):
+            place = said[1].rstrip()
+            if place not in self.results_directories[-50:]:
+                self.results_directories.append(place)
         declared = [m for pattern in self._patterns if (m := pattern.search(line))]
         epoch = _EPOCH.search(line)
         if epoch:

@@ -114,8 +114,8 @@ class CsvFollower(Follower):
 class JsonFollower(Follower):
     """A JSON file read again whenever it changes, or a JSONL file as it grows."""
 
-    def __init__(self, path: Path, start: int = 0, series: str = "") -> None:
-        super().__init__(path, series)
+    def __init__(self, path: Path, start: int = 0) -> None:
+        super().__init__(path)
         self._growing = GrowingText(path, start) if path.suffix.lower() == ".jsonl" else None
         self._rows = 0
         self._seen: tuple[int, int] | None = None
@@ -149,10 +149,8 @@ class JsonFollower(Follower):
             self.problem = "is no JSON, or is still being written"
             return
         self._seen, self.problem = now, ""
-        if not isinstance(content, list):
-            yield from self._readings(content, None)
-            return
-        for number, row in enumerate(content, 1):
+        rows = enumerate(content, 1) if isinstance(content, list) else [(None, content)]
+        for number, row in rows:
             yield from self._readings(row, number)
 
     def _readings(self, content: Any, row: int | None) -> list[Reading]:
@@ -160,7 +158,7 @@ class JsonFollower(Follower):
             return []
         step, values = _step_of(dict(_numbers(content)))
         step = row if step is None else step
-        return [Reading(n, v, step, DECLARED, self.series) for n, v in values.items()]
+        return [Reading(n, v, step, DECLARED) for n, v in values.items()]
 
 
 def _columns(line: str) -> list[str]:

@@ -25,7 +25,7 @@ from .scenario_text import scenario_text
 from .script_text import script_text
 from .train_calls import TrainCall, TrainCalls, read_training
 from .ultralytics_text import ultralytics_text
-from .values import fields_of_call, fields_of_script
+from .values import fields_of_call, fields_of_script, network_that_is_no_detector
 
 TRAIN, SCENARIO = "train.py", "scenario.yaml"
 
@@ -74,9 +74,11 @@ def make_draft(
     entry = experiment.entry_points.train or EntryPoint()
     source = read_source(_content(chosen), chosen.name)
     values = _values(source.tree, entry)
-    reading = read_training(source.tree, values) if source.tree else TrainCalls((), (), ())
-    call, why = _one_call(reading, source.tree, source.doubt)
     sha256, directory = sha256_of(chosen), experiment.run_directory
+    reading = TrainCalls((), (), ())
+    if source.tree:
+        reading = read_training(source.tree, values, chosen, directory)
+    call, why = _one_call(reading, source.tree, source.doubt)
     if call is not None:
         fields = fields_of_call(call, directory)
         code = ultralytics_text(experiment.name, chosen, sha256, reading, call, fields)
@@ -154,9 +156,7 @@ def _values(tree: ast.Module | None, entry: EntryPoint) -> dict[str, object]:
     found: dict[str, object] = {
         each.name: UNKNOWN if each.default is None else each.default for each in options
     }
-    for each in options:
-        if each.switch:
-            found[each.name] = False if each.switch == "store_true" else UNKNOWN
+    found |= {each.name: False for each in options if each.switch == "store_true"}
     by_flag = {each.flag: each.name for each in options if each.flag}
     flag = ""
     for word in shlex.split(entry.args_template):
@@ -176,10 +176,17 @@ def _one_call(
         return None, f"Its code can't be read as Python 3 ({doubt}), so it is run as it is."
     calls = reading.calls
     if not calls:
-        return None, "It calls no YOLO(…).train(…) of Ultralytics, so it is run as it is."
+        others = ", ".join(f"{name} in line {line}" for line, name in reading.strangers)
+        but = f"; what it trains is {others}" if others else ""
+        return None, f"It calls no YOLO(…).train(…) of Ultralytics, so it is run as it is{but}."
     if len(calls) > 1 or calls[0].often:
         lines = ", ".join(str(call.line) for call in calls)
         return None, f"It may train several times (line {lines}), so it is run as it is."
+    if no_detector := network_that_is_no_detector(calls[0].weights.value):
+        return None, (
+            f"It trains {calls[0].weights.value} in line {calls[0].line}, {no_detector}, which a "
+            "scenario has no words for, so it is run as it is."
+        )
     beware = f" Beware: {doubt}." if doubt else ""
     return calls[0], f"It calls train of Ultralytics once, in line {calls[0].line}.{beware}"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scenario import SiteConfig, TaskConfig
+from scenario.naming import MAX_PART_LENGTH
 
 from ..scan.write import comment, quoted, scalar
 from .values import Fields, Value
@@ -39,27 +42,23 @@ def scenario_text(
     ]
     if task.classes:
         lines.append(f"  classes: [{', '.join(map(quoted, task.classes))}]")
-    for title, section in (
-        ("model", fields.model),
-        ("dataset", fields.dataset),
-        ("environment", fields.environment),
-        ("training", fields.training),
-    ):
-        lines += ["", f"{title}:", *_section(section)]
+    for title in ("model", "dataset", "environment", "training"):
+        lines += ["", f"{title}:"]
+        for key, value in getattr(fields, title).items():
+            lines += _lines(key, value, "  ")
     lines += _options(fields.options)
-    for each in fields.not_taken:
-        lines.append(f"  # Not taken over: {comment(each)}")
+    lines += [f"  # Not taken over: {comment(each)}" for each in fields.not_taken]
     return "\n".join(lines) + "\n"
 
 
 def plain_name(name: str) -> str:
-    """A scenario's name of any experiment's name."""
-    return re.sub(r"_{2,}", "_", re.sub(r"[^\w-]+", "_", name)).strip("_-") or "migrated"
-
-
-def _section(values: Mapping[str, Value]) -> Iterator[str]:
-    for name, value in values.items():
-        yield from _lines(name, value, "  ")
+    """A scenario's name of any experiment's name: two long ones that begin alike stay two."""
+    whole = unicodedata.normalize("NFC", name)
+    plain = re.sub(r"_{2,}", "_", re.sub(r"[^\w-]+", "_", whole)).strip("_-") or "migrated"
+    if len(plain) <= MAX_PART_LENGTH:
+        return plain
+    mark = hashlib.sha256(whole.encode()).hexdigest()[:6]
+    return f"{plain[: MAX_PART_LENGTH - len(mark) - 1].rstrip('_-')}-{mark}"
 
 
 def _options(values: Mapping[str, Value]) -> Iterator[str]:
@@ -74,11 +73,10 @@ def _options(values: Mapping[str, Value]) -> Iterator[str]:
 
 
 def _lines(name: str, value: Value, indent: str) -> Iterator[str]:
-    if value.value is None and value.todo:
-        yield f"{indent}# TODO {name}: {comment(value.note)}"
-        return
     if value.todo:
         yield f"{indent}# TODO {name}: {comment(value.note)}"
+        if value.value is None:
+            return
     note = f"  # {comment(value.note)}" if value.note and not value.todo else ""
     yield f"{indent}{scalar(name)}: {_written(value.value)}{note}"
 

@@ -53,7 +53,9 @@ BEST = ""
 
 EPOCH = re.compile(r"epoch(?!s)\\D{0,3}(\\d+)", re.I)
 NUMBER = re.compile(
-    r"([A-Za-z][\\w/-]*)\\s*[=:]\\s*(-?\\d+(?:\\.\\d+)?(?:e[-+]?\\d+)?)(?![\\w./])", re.I
+    r"(?<![\\w/-])([A-Za-z][\\w/-]{0,80})\\s{0,8}[=:]\\s{0,8}(-?\\d{1,40}(?:\\.\\d{1,40})?(?:e[-+]?\\d{1,4})?)"
+    r"(?![\\w./])",
+    re.I,
 )
 
 
@@ -103,6 +105,7 @@ NUMBER = re.compile(
 
     def _read(self, line):
         """Numbers of printed lines, until the next epoch is named."""
+        line = line[:2000]
         found = EPOCH.search(line)
         if found:
             epoch = int(found[1])
@@ -174,7 +177,8 @@ def _options(entry: EntryPoint) -> str:
     lines = []
     for word in shlex.split(entry.args_template):
         names = placeholders(word)
-        field = _field_of(names[0]) if names else ""
+        fields = (field for field, called in OPTION_NAMES.items() if set(names) & set(called))
+        field = next(fields, "")
         if len(names) == 1 and word == f"{{{names[0]}}}" and field:
             lines.append(f"            {FROM[field]},\n")
             continue
@@ -188,7 +192,3 @@ def _options(entry: EntryPoint) -> str:
             "            # and scenario.yaml must say the same, or the parameters are untrue.\n"
         ]
     return "".join(lines)
-
-
-def _field_of(placeholder: str) -> str:
-    return next((field for field, names in OPTION_NAMES.items() if placeholder in names), "")

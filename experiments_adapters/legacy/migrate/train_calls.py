@@ -11,7 +11,8 @@ import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeGuard
 
 from ..scan.syntax import (
     UNKNOWN,
@@ -19,13 +20,15 @@ from ..scan.syntax import (
     assignments,
     imported_names,
     is_made_of,
+    last_name,
     literal,
     parameters_of,
     plain_name,
 )
+from .path_values import ScriptPaths, joined, part_of, plain
 
 MODEL_CALLS = ("val", "predict", "track", "export", "benchmark", "tune", "add_callback", "load")
-_CASTS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "Path": str}
+_CASTS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 _OPERATORS: dict[type[ast.operator], Any] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -77,25 +80,33 @@ class TrainCalls:
         calls: of `train` on Ultralytics' YOLO.
         others: (line, method, code) of what else it does with a detector.
         saved: paths it gives to torch.save.
+        strangers: (line, class) of other model classes whose `train` it calls.
     """
 
     calls: tuple[TrainCall, ...]
     others: tuple[tuple[int, str, str], ...]
     saved: tuple[str, ...]
+    strangers: tuple[tuple[int, str], ...] = ()
 
 
-def read_training(tree: ast.Module, values: Mapping[str, object]) -> TrainCalls:
+def read_training(
+    tree: ast.Module, values: Mapping[str, object], script: Path, directory: Path
+) -> TrainCalls:
     """Find the calls.
 
     Args:
         values: of the script's options, by name; UNKNOWN for one that has none.
+        script: where it lies.
+        directory: where it runs.
     """
-    return _Reader(tree, values).read()
+    return _Reader(tree, values, ScriptPaths(script, directory)).read()
 
 
 class _Reader:
-    def __init__(self, tree: ast.Module, values: Mapping[str, object]) -> None:
-        self._tree, self._values = tree, values
+    def __init__(self, tree: ast.Module, values: Mapping[str, object], paths: ScriptPaths) -> None:
+        self._tree, self._values, self._paths = tree, values, paths
+        self._calls_by: dict[Function, list[ast.Call]] = {}
+        self._calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         self._parents = {
             child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
         }
@@ -114,22 +125,25 @@ class _Reader:
                 self._set.setdefault((self._function(node), plain_name(target)), []).append(value)
 
     def read(self) -> TrainCalls:
-        calls, others, saved = [], [], []
-        for node in ast.walk(self._tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        calls, others, saved, strangers = [], [], [], []
+        for node in self._calls:
+            if not isinstance(node.func, ast.Attribute):
                 continue
             made = self._made_by(node.func.value)
             if node.func.attr == "train" and self._is_training(node, made):
                 calls.append(self._train_call(node, made))
+            elif node.func.attr == "train" and (stranger := self._stranger(made)):
+                strangers.append((node.lineno, stranger))
             elif node.func.attr in MODEL_CALLS and self._is_yolo(made):
                 others.append((node.lineno, node.func.attr, ast.unparse(node)))
             elif ast.unparse(node.func) == "torch.save" and len(node.args) > 1:
-                path = self._value(node.args[1])
+                path = plain(self._value(node.args[1]))
                 saved.append(path if isinstance(path, str) else ast.unparse(node.args[1]))
         return TrainCalls(
             tuple(sorted(calls, key=lambda call: call.line)),
             tuple(sorted(others)),
             tuple(dict.fromkeys(saved)),
+            tuple(sorted(strangers)),
         )
 
     def _is_training(self, call: ast.Call, made: ast.Call | None) -> bool:
@@ -139,14 +153,26 @@ class _Reader:
         return bool({"data", "epochs"} & {each.arg for each in call.keywords})
 
     def _is_yolo(self, made: ast.Call | None) -> bool:
-        return made is not None and self._imported(made.func) == "ultralytics.YOLO"
+        """Whether Ultralytics' YOLO was called, by whichever name it was imported."""
+        return made is not None and self._full_name(made.func) in _YOLO_NAMES
+
+    def _stranger(self, made: ast.Call | None) -> str:
+        """The name of another class of Ultralytics that an object was made by, or of ours."""
+        name = self._full_name(made.func) if made else ""
+        defined = any(isinstance(n, ast.ClassDef) and n.name == name for n in self._tree.body)
+        return name.rpartition(".")[2] if name.startswith("ultralytics.") or defined else ""
+
+    def _full_name(self, node: ast.expr) -> str:
+        """As it was imported: 'pathlib.Path' of `Path`, 'os.path.join' of `osp.join`."""
+        first, dot, rest = ast.unparse(node).partition(".")
+        return self._imports.get(first, first) + dot + rest
 
     def _train_call(self, call: ast.Call, made: ast.Call | None) -> TrainCall:
         weights = Argument("model", "?", UNKNOWN)
         if made is not None:
             given = [*made.args, *(k.value for k in made.keywords if k.arg == "model")]
             if given:
-                weights = Argument("model", ast.unparse(given[0]), self._value(given[0]))
+                weights = Argument("model", ast.unparse(given[0]), plain(self._value(given[0])))
             else:
                 weights = Argument("model", "", "yolo11n.pt")  # Ultralytics' own default
         return TrainCall(
@@ -159,7 +185,7 @@ class _Reader:
 
     def _arguments(self, call: ast.Call) -> Iterator[Argument]:
         for keyword in call.keywords:
-            code, value = ast.unparse(keyword.value), self._value(keyword.value)
+            code, value = ast.unparse(keyword.value), plain(self._value(keyword.value))
             if keyword.arg:
                 yield Argument(keyword.arg, code, value)
             elif isinstance(value, dict):
@@ -179,13 +205,6 @@ class _Reader:
             return node
         given = [each for each in self._all_set(node) if not is_made_of(each, plain_name(node))]
         return self._made_by(given[-1], depth + 1) if given else None
-
-    def _imported(self, node: ast.expr) -> str:
-        """'ultralytics.YOLO' of what is called, with the import resolved."""
-        first, _, rest = ast.unparse(node).partition(".")
-        full = self._imports.get(first, first)
-        full = f"{full}.{rest}" if rest else full
-        return "ultralytics.YOLO" if full in _YOLO_NAMES else full
 
     def _all_set(self, node: ast.expr) -> list[ast.expr]:
         """Everything a variable is set to, and what is passed where it is a parameter."""
@@ -209,19 +228,18 @@ class _Reader:
 
     def _calls_of(self, function: Function) -> list[ast.Call]:
         """Calls of a function, or of a method on what is no detector."""
-        method = isinstance(self._parents.get(function), ast.ClassDef)
-        kind = ast.Attribute if method else ast.Name
-        return [
-            node
-            for node in ast.walk(self._tree)
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, kind)
-            and getattr(node.func, "attr" if method else "id") == function.name
-            and not (
-                isinstance(node.func, ast.Attribute)
-                and self._is_yolo(self._made_by(node.func.value))
-            )
-        ]
+        if function not in self._calls_by:
+            self._calls_by[function] = []  # what it calls on its own parameter asks for it again
+            method = isinstance(self._parents.get(function), ast.ClassDef)
+            kind = ast.Attribute if method else ast.Name
+            self._calls_by[function] = [
+                call
+                for call in self._calls
+                if isinstance(call.func, kind) and last_name(call.func) == function.name
+                if not isinstance(call.func, ast.Attribute)
+                or not self._is_yolo(self._made_by(call.func.value))
+            ]
+        return self._calls_by[function]
 
     def _often(self, node: ast.AST, depth: int = 0) -> bool:
         """Whether it may run several times: in a loop, or in a function that does."""
@@ -262,11 +280,13 @@ class _Reader:
             return self._called(node, depth)
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             left, right = self._value(node.left, depth), self._value(node.right, depth)
-            if _is_number(left) and _is_number(right):
+            if is_number(left) and is_number(right):
                 computed: object = _OPERATORS[type(node.op)](left, right)
                 return computed
             if isinstance(node.op, ast.Add) and isinstance(left, str) and isinstance(right, str):
                 return left + right
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            return joined(self._value(node.left, depth), self._value(node.right, depth))
         if isinstance(node, ast.JoinedStr):
             parts = [self._value(part, depth) for part in node.values]
             return "".join(map(str, parts)) if UNKNOWN not in parts else UNKNOWN
@@ -284,9 +304,11 @@ class _Reader:
             return cast
         if name == "dict" and not given and all(each.arg for each in node.keywords):
             return {str(each.arg): self._value(each.value, depth) for each in node.keywords}
-        if name == "os.path.join" and all(isinstance(each, str) for each in given):
-            return "/".join(map(str, given))
-        return UNKNOWN
+        if isinstance(node.func, ast.Attribute):
+            path = self._value(node.func.value, depth)
+            if isinstance(path, PurePosixPath):
+                return self._paths.method(path, node.func.attr, given)
+        return UNKNOWN if node.keywords else self._paths.called(self._full_name(node.func), given)
 
     def _named(self, node: ast.Name | ast.Attribute, depth: int) -> object:
         given = self._all_set(node)
@@ -295,6 +317,11 @@ class _Reader:
             if any(_OPTIONS.search(ast.unparse(each)) for each in self._origins(node.value)):
                 # An option that the script changes by itself is not what the command line says.
                 return UNKNOWN if given else self._values.get(node.attr, UNKNOWN)
+            whole = UNKNOWN if given else self._value(node.value, depth)
+            if isinstance(whole, PurePosixPath):
+                return part_of(whole, node.attr)
+        elif node.id == "__file__" and not given:
+            return self._paths.file
         elif node.id in self._globals:
             return UNKNOWN
         elif function is not None and node.id in parameters_of(function):
@@ -348,5 +375,5 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
         yield node.target, node.iter  # set several times
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -31,7 +31,7 @@ from ultralytics import YOLO
 
 from experiments_adapters.base import BaseTrainer
 
-OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "auto": "auto"}
 # None: Ultralytics chooses.
 DEVICES = {"auto": None, "tensorrt": None, "openvino": None, "cuda": "0"}
 
@@ -59,7 +59,7 @@ BODY = """
     def train(self):
         training = self.training_config
 @OTHERS@\
-        model = YOLO(@SOURCE@)
+        model = YOLO(self.model_config.weights_path or f"{self.model_config.architecture}.yaml")
         model.add_callback("on_model_save", self._report)  # once an epoch, validation included
         model.train(
             data=self.dataset_config.path,
@@ -67,12 +67,13 @@ BODY = """
             epochs=training.epochs,
             batch=training.batch_size,
             optimizer=OPTIMIZERS[training.optimizer],
-            lr0=training.learning_rate,
             cos_lr=training.scheduler == "cosine",
             patience=training.early_stopping,
             device=DEVICES.get(self.device, self.device),
             seed=self.seed,
             save_dir=str(self.work_dir),
+            # Ultralytics chooses the learning rate with the optimizer.
+            **({} if training.optimizer == "auto" else {"lr0": training.learning_rate}),
             **({"lrf": 1.0} if training.scheduler == "constant" else {}),
             **training.options,
         )
@@ -84,6 +85,10 @@ BODY = """
 
     def get_best_model_path(self):
         return str(self.work_dir / "weights" / "best.pt")
+"""
+CHECKS = """\
+        if training_config.scheduler == "constant" and "lrf" in training_config.options:
+            raise ValueError("leave out training.options.lrf: a constant learning rate has no end")
 """
 JUDGED = {
     "val": "GuardianFlow judges the weights itself: guardianflow infer",
@@ -105,15 +110,14 @@ def ultralytics_text(
     head = HEAD.replace("@SCRIPT@", in_docstring(str(script))).replace("@SHA@", sha256[:12])
     head = head.replace("@LINE@", str(call.line)).replace("@NAME@", in_docstring(name))
     head = head.replace("@CALL@", "".join(f"    {in_docstring(x)}\n" for x in _wrapped(call.code)))
-    source = 'self.model_config.weights_path or f"{self.model_config.architecture}.yaml"'
     notes = [
         one_line(f"# Line {line}, {code}: {JUDGED.get(method, 'not part of a training')}")
         for line, method, code in reading.others
     ]
     notes += [f"# Line {call.line}: {each}" for each in fields.not_taken]
     others = "".join(f"        {each}\n" for each in notes)
-    body = BODY.replace("@CONSTRUCTOR@", CONSTRUCTOR.replace("@CHECKS@", ""))
-    return head + body.replace("@SOURCE@", source).replace("@OTHERS@", others)
+    body = BODY.replace("@CONSTRUCTOR@", CONSTRUCTOR.replace("@CHECKS@", CHECKS))
+    return head + body.replace("@OTHERS@", others)
 
 
 def in_docstring(text: str) -> str:

@@ -7,7 +7,7 @@ What can't be known gets a value that lets the file be read, and a TODO beside i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from experiments_adapters.yolo.arguments import OPTIMIZERS, SAID_ELSEWHERE
 
 from ..scan.syntax import UNKNOWN
 from ..weights import SIZE_NAMES
-from .train_calls import Argument, TrainCall
+from .train_calls import Argument, TrainCall, is_number
 
 # Ultralytics' own, of a call that says nothing. lr0 matters only where an optimizer is named.
 EPOCHS, BATCH, IMGSZ, PATIENCE, SEED, LR0 = 100, 16, 640, 100, 0, 0.01
@@ -29,6 +29,22 @@ PLACES = ("project", "name", "exist_ok", "save_dir", "save", "mode", "task")
 """Arguments that say where results go: GuardianFlow gives each run its own place."""
 TODO = "TODO"
 _ARCHITECTURE = re.compile(r"(?:^|[^a-z])(yolo(?:v\d+|\d+)[nslmxctbe])(?![a-z])", re.I)
+_KINDS_OF_NETWORKS = {
+    "-seg": "a network that segments",
+    "-pose": "a network for poses",
+    "-obb": "a network of turned boxes",
+    "-cls": "a classifier",
+    "yoloe": "an open-vocabulary YOLOE",
+    "world": "an open-vocabulary YOLO-World",
+    "rtdetr": "an RT-DETR",
+    "yolo_nas": "a YOLO-NAS",
+    "sam": "a SAM",
+}
+_NO_DETECTOR = re.compile(
+    r"(-(?:seg|pose|obb|cls)(?![a-z])|yoloe(?![a-z])|world(?=v?\d|$)|rtdetr|yolo_nas"
+    r"|(?<![a-z])sam(?![a-z]))",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -68,17 +84,34 @@ def fields_of_call(call: TrainCall, directory: Path) -> Fields:
     given = {FIELDS[each.name]: each for each in call.arguments if each.name in FIELDS}
     fields = _fields(given, call.weights, directory)
     training = fields.training
-    training["optimizer"], training["learning_rate"] = _steps(given)
-    training["scheduler"] = _scheduler(given.get("scheduler"))
+    training["optimizer"] = optimizer = _optimizer(given.get("optimizer"))
+    rate = given.get("learning_rate")
+    if optimizer.value != "auto":
+        training["learning_rate"] = _rate(rate)
+    elif rate is not None:
+        fields.not_taken.append(f"lr0={rate.code}: without an optimizer Ultralytics ignores it")
+    ending = next((each for each in call.arguments if each.name == "lrf"), None)
+    constant = (
+        ending is not None and ending.value in (1, 1.0) and not isinstance(ending.value, bool)
+    )
+    training["scheduler"] = _scheduler(given.get("scheduler"), constant=constant)
     training["early_stopping"] = _whole(given.get("early_stopping"), PATIENCE, at_least=0)
     for each in call.arguments:
         if each.name in PLACES:
             fields.not_taken.append(f"{each.name}={each.code}: GuardianFlow gives the place")
         elif each.name == "resume":
             fields.not_taken.append(f"resume={each.code}: this draft always starts anew")
-        elif each.name not in FIELDS:
+        elif each.name not in FIELDS and not (
+            each is ending and training["scheduler"].value == "constant"
+        ):
             _option(fields, each)
     return fields
+
+
+def network_that_is_no_detector(weights: object) -> str:
+    """What a network by this name is, where it is none of the detectors of a scenario; else ''."""
+    found = _NO_DETECTOR.search(Path(weights).stem) if isinstance(weights, str) else None
+    return _KINDS_OF_NETWORKS[found[1].lower()] if found else ""
 
 
 def fields_of_script(
@@ -151,11 +184,13 @@ def _model(fields: Fields, weights: Argument, size: Argument | None, directory: 
         start = Value(TODO, f"the weights it starts from: {weights.code}", True)
     else:
         name = written if Path(written).suffix else f"{written}.pt"
-        place = _absolute(name, directory)
+        place = directory / Path(name).expanduser()
         if found := _ARCHITECTURE.search(Path(name).stem):
             architecture = Value(found[1].lower(), f"of {written}")
         if place.is_file():
             start = Value(str(place), f"{written} of the script")
+        elif name.endswith((".yaml", ".yml")) and "/" in name:
+            start = Value(str(place), "there is no such file", True)
         elif name.endswith((".yaml", ".yml")):  # one of Ultralytics' own, built from its name
             architecture = Value(Path(name).stem, f"{written} of the script")
         else:
@@ -174,7 +209,7 @@ def _data(given: Argument | None, directory: Path) -> Value:
         return Value(TODO, f"the data.yaml of the training{said}", True)
     if "://" in given.value:
         return Value(given.value)
-    place = _absolute(given.value, directory)
+    place = directory / Path(given.value).expanduser()
     if place.exists():
         return Value(str(place), f"{given.value} of the script")
     return Value(str(place), "there is no such file", True)
@@ -195,46 +230,38 @@ def _device(given: Argument | None) -> Value:
 
 def _whole(given: Argument | None, usual: int, *, at_least: int, step: int = 1) -> Value:
     """A whole number that a scenario takes; else the usual one, to be looked at."""
-    if given is None:
-        return _unsaid(usual)
-    value = given.value
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return Value(usual, _said(given), True)
-    if value < at_least or value % step:
-        return Value(usual, _said(given), True)
-    return Value(int(value), f"{given.name}={given.code}")
+    return _number(given, usual, lambda value: value >= at_least and not value % step)
 
 
 def _rate(given: Argument | None) -> Value:
+    return _number(given, LR0, lambda value: value > 0)
+
+
+def _number(given: Argument | None, usual: float, fits: Callable[[float], bool]) -> Value:
+    """A number of the usual one's type that fits; else the usual one, to be looked at."""
     if given is None:
-        return _unsaid(LR0)
-    value = given.value
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-        return Value(float(value), f"{given.name}={given.code}")
-    return Value(LR0, _said(given), True)
-
-
-def _said(given: Argument) -> str:
+        return _unsaid(usual)
+    if is_number(given.value) and fits(given.value):
+        return Value(type(usual)(given.value), f"{given.name}={given.code}")
     known = given.value is not UNKNOWN and repr(given.value) != given.code
-    return f"the script says {given.name}={given.code}{f': {given.value}' if known else ''}"
+    said = f"the script says {given.name}={given.code}{f': {given.value}' if known else ''}"
+    return Value(usual, said, True)
 
 
-def _steps(given: Mapping[str, Argument]) -> tuple[Value, Value]:
-    """Optimizer and learning rate, which Ultralytics chooses together where none is named."""
-    named, rate = given.get("optimizer"), given.get("learning_rate")
-    if named is None or named.value == "auto":
-        why = (
-            "the script leaves optimizer and lr0 to Ultralytics (auto: AdamW with 0.002·5/(4 + "
-            "classes) in short trainings, else a kind of SGD with 0.01); here they are fixed"
-        )
-        return Value("adamw", why, True), Value(0.001, "see optimizer", True)
+def _optimizer(named: Argument | None) -> Value:
+    """The optimizer; where none is named Ultralytics chooses it, and the learning rate with it."""
+    if named is None:
+        return Value("auto", "Ultralytics' default: it chooses the learning rate too", unsaid=True)
     optimizer = Value(str(named.value).lower(), f"optimizer={named.code}")
     if optimizer.value not in OPTIMIZERS:
-        optimizer = Value("adamw", f"the script says optimizer={named.code}", True)
-    return optimizer, _rate(rate)
+        return Value("adamw", f"the script says optimizer={named.code}", True)
+    return optimizer
 
 
-def _scheduler(given: Argument | None) -> Value:
+def _scheduler(given: Argument | None, *, constant: bool = False) -> Value:
+    cosine = given is not None and given.value is not False
+    if constant and not cosine:
+        return Value("constant", "lrf=1: it ends with the learning rate that it begins with")
     if given is None:
         return _unsaid("linear")
     if isinstance(given.value, bool):
@@ -258,8 +285,3 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str))
-
-
-def _absolute(path: str, directory: Path) -> Path:
-    place = Path(path).expanduser()
-    return place if place.is_absolute() else directory / place

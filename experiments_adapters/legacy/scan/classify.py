@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from .evidence import MODULE, Evidence, Facts
+from .code_facts import MODULE, Evidence, Facts
+from .meanings.libraries import LIBRARIES, OF_LABELS, RUNTIMES
 from .results import KINDS, Kind
 from .script_names import NameFacts, read_name
 from .source import Source
@@ -18,13 +19,6 @@ from .source import Source
 MENDED, UNPARSED, BY_NAME = 0.6, 0.5, 0.4
 """How sure at most: code that had to be mended, that could not be parsed, that shows nothing."""
 
-LIBRARIES = frozenset(
-    (
-        *("ultralytics", "torch", "tensorflow", "keras", "onnxruntime", "openvino", "tensorrt"),
-        *("nncf", "yolov5", "yolox", "mmdet", "detectron2", "paddle", "lightning"),
-        *("pytorch_lightning", "darknet"),
-    )
-)
 SHOWING = frozenset(("cv2", "PIL", "streamlit", "gradio", "flask", "fastapi", "supervision"))
 STRONG = 0.95
 WORDS = {"train": "trains", "infer": "infers", "quant": "quantises or converts"}
@@ -95,12 +89,15 @@ def _complete(found: list[Evidence], modules: frozenset[str]) -> list[Evidence]:
     """Without what means nothing alone: a backward needs a step, an eval() a no_grad.
 
     A network run without learning is what every kind of script does; it counts where nothing else
-    does. So does a detector that is handed on to a picture or a page.
+    does. So does a detector that is handed on to a picture or a page, and a model that is built
+    and neither written nor run.
     """
     parts = {each.meaning.part for each in found}
     kept = [each for each in found if not each.meaning.part]
     if {"backward", "step"} <= parts:
         kept += [each for each in found if each.meaning.part == "backward"]
+    if not kept:
+        kept = [each for each in found if each.meaning.part == "built"]
     if not kept and {"eval", "no_grad"} <= parts:
         kept = [each for each in found if each.meaning.part == "no_grad"]
     if not kept and SHOWING & {module.partition(".")[0] for module in modules}:
@@ -149,9 +146,10 @@ def _kind_of(
         return found[0].meaning.kind, True
     quantiser = strength.get("quant", 0.0) >= STRONG
     if "train" in strength:
-        if quantiser:  # training that a quantisation library wraps is quantisation-aware
-            return "quant", "quant" in named.hints
-        return "train", not named.hints or "train" in named.hints
+        if quantiser and "quant" in named.hints:  # quantisation-aware training, called so
+            return "quant", True
+        # With a branch for it, it still is the script that trains.
+        return "train", not quantiser and (not named.hints or "train" in named.hints)
     if quantiser and "infer" not in named.hints:
         return "quant", True
     unguarded = any(e.meaning.kind == "quant" and not e.guarded for e in found)
@@ -165,8 +163,14 @@ def _kind_of(
 
 def _without_evidence(facts: Facts, source: Source, named: NameFacts) -> Verdict:
     """No call says anything: what the imports and the name say."""
-    libraries = sorted({module.partition(".")[0] for module in facts.modules} & LIBRARIES)
+    roots = {module.partition(".")[0] for module in facts.modules}
+    libraries, runtimes = sorted(roots & LIBRARIES), sorted(roots & RUNTIMES)
     hint = next((kind for kind in KINDS if {kind} == named.hints), None)
+    if runtimes and hint in (None, "infer") and source.tree is not None:
+        return Verdict("infer", 0.5, f"It imports {runtimes[0]}, which only runs networks.")
+    of_labels = sorted(roots & OF_LABELS | {m for m in facts.modules if "data.converter" in m})
+    if hint == "quant" and of_labels:
+        return Verdict("other", 0.6, f"It imports {of_labels[0]}: it converts labels, no network.")
     if hint and libraries:
         why = f"Its name says {hint} and it imports {libraries[0]}, but no call was recognised."
         return Verdict(hint, BY_NAME, why)

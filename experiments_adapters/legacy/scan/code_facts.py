@@ -7,17 +7,78 @@ One walk collects imports, assignments and calls; then each call's name is resol
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from .call_meanings import DETECTORS, STARTERS, meaning_of, meaning_of_command
-from .evidence import MODULE, Evidence, Facts
+from .meanings.calls import DETECTORS, TRAINERS, Meaning, meaning_of
+from .meanings.commands import PIPELINES, STARTERS, meaning_of_command, meaning_of_pipeline
+from .meanings.text_patterns import calls_in_text
 from .source import Source
 from .syntax import assignments, imported_names, is_made_of, last_name, plain_name
 
+MODULE = ""
+"""The name of the place outside every function."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One call that says what the script does.
+
+    Args:
+        place: the top function or class it stands in; '' outside all.
+        guarded: only where a file is missing: `if not exists(engine): model.export(…)`.
+    """
+
+    meaning: Meaning
+    line: int
+    place: str = MODULE
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of a script's code.
+
+    Args:
+        modules: dotted names of what it imports; relative ones without their dots.
+        uses: module → names that it takes from there.
+        places: functions and classes at the top → the names they mention; MODULE: those outside.
+        acts: code at the top does more than define: running it does something.
+        has_main: `if __name__ == "__main__"`.
+        is_test: pytest or unittest.
+        data, weights: paths in its strings.
+    """
+
+    evidence: tuple[Evidence, ...] = ()
+    modules: frozenset[str] = frozenset()
+    uses: dict[str, frozenset[str]] = field(default_factory=dict)
+    places: dict[str, frozenset[str]] = field(default_factory=dict)
+    acts: bool = False
+    has_main: bool = False
+    is_test: bool = False
+    data: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+
+    def reachable(self, names: Iterable[str]) -> frozenset[str]:
+        """The places that run when those of the names do, as far as names tell."""
+        seen: set[str] = set()
+        waiting = [name for name in names if name in self.places]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += [each for each in self.places[name] if each in self.places]
+        return frozenset(seen)
+
+
 _GUARD = re.compile(r"exists|isfile|is_file|not_|engine|onnx", re.I)
 _DATA = re.compile(r"\.(?:yaml|yml)$", re.I)
-_WEIGHTS = re.compile(r"\.(?:pt|pth|onnx|engine|trt|torchscript|xml|ckpt|weights|tflite)$", re.I)
+_WEIGHTS = re.compile(
+    r"\.(?:pt|pth|onnx|engine|trt|torchscript|xml|ckpt|weights|tflite|rknn|hef|dxnn|mnn|dlc|mxq)$",
+    re.I,
+)
 _DATA_FOLDER = re.compile(r"(?:^|/)(?:data|datasets?|images?|데이터|데이터셋)(?:/|$)", re.I)
 
 
@@ -56,6 +117,7 @@ class _Walk:
         self.aliases: dict[str, str] = {}
         self.made_by: dict[tuple[str, str], ast.expr] = {}
         self.functions: set[str] = set()
+        self.bases: dict[str, ast.expr] = {}
         self.detectors: dict[str, str] | None = None
         self.returned: dict[str, ast.expr] = {}
         self.written: dict[tuple[str, str], ast.expr] = {}
@@ -84,10 +146,10 @@ class _Walk:
             self.has_main = self.acts = True
         elif isinstance(node, (ast.For, ast.While, ast.With)):
             self.acts = True
-        elif isinstance(node, (ast.Expr, ast.Assign, ast.If, ast.Try)):
-            value = getattr(node, "value", None)
-            if isinstance(node, (ast.If, ast.Try)) or isinstance(value, ast.Call):
-                self.acts = self.acts or _does_something(node)
+        elif isinstance(node, (ast.If, ast.Try)) or (
+            isinstance(node, (ast.Expr, ast.Assign)) and isinstance(node.value, ast.Call)
+        ):
+            self.acts = self.acts or _does_something(node)
 
     def _walk(self, top: ast.AST, place: str) -> None:
         mentioned = self.places[place]
@@ -110,6 +172,8 @@ class _Walk:
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
                 self._import(node)
                 continue
+            elif isinstance(node, ast.ClassDef) and node.bases:
+                self.bases[node.name] = node.bases[0]
             elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
                 for target, value in assignments(node):
                     self._assignment(target, value, place)
@@ -166,6 +230,8 @@ class _Walk:
             keywords = frozenset(each.arg or "**" for each in call.keywords)
             if STARTERS.match(name):
                 meaning = meaning_of_command(" ".join(self._texts(call, place)))
+            elif PIPELINES.search(name):
+                meaning = meaning_of_pipeline(" ".join(self._texts(call, place)))
             else:
                 meaning = meaning_of(name, keywords, len(call.args))
                 if meaning is None and (other := self._made_elsewhere(call.func)):
@@ -192,10 +258,15 @@ class _Walk:
             if made is not None:
                 return self._name(made, place, depth + 1)
         if isinstance(node, ast.Name):
-            return self.aliases.get(node.id, node.id)
+            base = self._detector_class(node.id, depth) if node.id in self.bases else ""
+            if node.id == "self" and place in self.bases and (own := self._detector_class(place)):
+                return f"{own}()"
+            return base or self.aliases.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
             return f"{self._name(node.value, place, depth + 1)}.{node.attr}"
         if isinstance(node, ast.Call):
+            if place in self.bases and last_name(node.func) == "super":
+                return f"{self._detector_class(place, depth)}()"
             made = self.returned.get(node.func.id) if isinstance(node.func, ast.Name) else None
             if made is not None:  # model = load_model(), which returns YOLO(…)
                 return self._name(made, node.func.id, depth + 1)  # type: ignore[attr-defined]
@@ -203,6 +274,12 @@ class _Walk:
         if isinstance(node, (ast.Subscript, ast.Await)):
             return self._name(node.value, place, depth + 1)
         return "?"
+
+    def _detector_class(self, name: str, depth: int = 0) -> str:
+        """The detector or trainer that a class of the script is derived from; '' for another."""
+        base = self._name(self.bases[name], MODULE, depth + 1)
+        made = f"{base}()"
+        return base if DETECTORS.search(made) or TRAINERS.search(made) else ""
 
     def _origin(self, name: str, place: str) -> ast.expr | None:
         """The expression that made a variable: in the same function, else at the top."""
@@ -242,20 +319,15 @@ class _Walk:
         return tuple(sorted(data))[:10], tuple(sorted(weights))[:10]
 
 
-_KEPT: dict[type[ast.AST], tuple[str, ...]] = {}
-
-
+@functools.cache
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
     """The fields that may hold what is looked for: no contexts, no operators."""
-    if kind not in _KEPT:
-        dull = ("ctx", "op", "ops", "kind")
-        _KEPT[kind] = tuple(name for name in kind._fields if name not in dull)
-    return _KEPT[kind]
+    return tuple(name for name in kind._fields if name not in ("ctx", "op", "ops", "kind"))
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """As ast.iter_child_nodes, for fields that matter: it is most of a scan's work."""
-    for name in _fields(type(node)):
+    for name in _fields(type(node)):  # type: ignore[arg-type]  # a class can be hashed
         value = getattr(node, name, None)
         if isinstance(value, ast.AST):
             yield value
@@ -286,30 +358,13 @@ _QUIET = re.compile(
 
 def _does_something(node: ast.stmt) -> bool:
     """Whether a statement at the top does more than prepare the module."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Call) and not _QUIET.match(last_name(inner.func) or "?"):
-            return True
-    return False
+    calls = (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return any(not _QUIET.match(last_name(call.func) or "?") for call in calls)
 
 
 # --- without a syntax tree ------------------------------------------------------------------------
 
-_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\.train\s*\([^)\n]*(?:data|epochs|imgsz)\s*="), "ultralytics.YOLO().train"),
-    (re.compile(r"\.val\s*\([^)\n]*(?:data|imgsz|split)\s*="), "ultralytics.YOLO().val"),
-    (re.compile(r"\.predict\s*\([^)\n]*(?:source|conf|imgsz)\s*="), "ultralytics.YOLO().predict"),
-    (re.compile(r"\.track\s*\([^)\n]*(?:source|tracker|persist)\s*="), "ultralytics.YOLO().track"),
-    (re.compile(r"\.export\s*\([^)\n]*(?:format|int8|half)\s*="), "ultralytics.YOLO().export"),
-    (re.compile(r"\bnncf\.quantize"), "nncf.quantize"),
-    (re.compile(r"\bquantize_(?:static|dynamic)\s*\("), "onnxruntime.quantization.quantize_static"),
-    (re.compile(r"\b(?:trt|tensorrt)\.Builder\b|build_cuda_engine"), "tensorrt.Builder"),
-    (re.compile(r"\btorch\.onnx\.export\b"), "torch.onnx.export"),
-    (re.compile(r"\bInferenceSession\s*\("), "onnxruntime.InferenceSession"),
-    (re.compile(r"deserialize_cuda_engine"), "x.deserialize_cuda_engine"),
-    (re.compile(r"\breadNet\w*\s*\("), "cv2.dnn.readNet"),
-    (re.compile(r"\.backward\s*\("), "loss.backward"),
-    (re.compile(r"\b\w*(?:optim|opt|solver|scaler)\w*\.step\s*\("), "optimizer.step"),
-)
+
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.M)
 
 
@@ -317,11 +372,9 @@ def _facts_of_text(source: Source) -> Facts:
     """The facts of a script without a syntax tree: the calls that can be found in its text."""
     text = re.sub(r"(?m)#.*$", "", source.text)
     evidence = []
-    for pattern, name in _TEXT:
-        match = pattern.search(text)
-        meaning = meaning_of(name, frozenset(), 0) if match else None
-        if match and meaning:
-            evidence.append(Evidence(meaning, text.count("\n", 0, match.start()) + 1))
+    for name, at in calls_in_text(text):
+        if meaning := meaning_of(name, frozenset(), 0):
+            evidence.append(Evidence(meaning, text.count("\n", 0, at) + 1))
     evidence += _evidence_of_commands(source)
     modules = {first or second for first, second in _IMPORT.findall(text)}
     main = "__main__" in text

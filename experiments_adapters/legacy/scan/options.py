@@ -1,4 +1,4 @@
-"""A script's command line, read from its code: argparse, click, typer and fire.
+"""A script's command line, read from its code: argparse, click, typer, fire and absl.
 
 What a run needs of it becomes `args_template` and `defaults`. An option stays out of the template
 where passing it would not mean the same as leaving it: switches, defaults that are computed, and
@@ -18,7 +18,8 @@ from guardianflow.support.secrets.redaction import redact_value
 from .results import Option, Value
 from .syntax import UNKNOWN, Function, last_name, literal, parameters_of
 
-_LIBRARIES = re.compile(r"add_argument|click|typer|Fire")
+_LIBRARIES = re.compile(r"add_argument|click|typer|Fire|DEFINE_")
+_BOTH_WAYS = "BooleanOptionalAction"
 _BUILTIN_TYPES = {"int", "float", "str"}
 _PLAIN_TYPES = {"Path": "str", "PosixPath": "str", "File": "str", "INT": "int", "FLOAT": "float",
                 "STRING": "str"}  # fmt: skip
@@ -31,7 +32,7 @@ def read_options(
     """The options in their order, and why there are none where there should be some.
 
     Args:
-        text: the code, if at hand: one that names none of the four libraries is not walked.
+        text: the code, if at hand: one that names none of the libraries is not walked.
     """
     if tree is None or (text is not None and not _LIBRARIES.search(text)):
         return (), ""
@@ -42,6 +43,7 @@ def read_options(
         return (), SEVERAL_COMMANDS
     found = [option for call in calls if last_name(call.func) == "add_argument"
              for option in _argparse(call)]  # fmt: skip
+    found = found or [option for call in calls for option in _absl(call)]
     if found:
         return _unique(found), ""
     functions = {node.name: node for node in tree.body if isinstance(node, Function)}
@@ -75,16 +77,21 @@ def _argparse(call: ast.Call) -> Iterator[Option]:
     flags, given = _texts(call.args), _keywords(call)
     if not flags:
         return
-    flag = max(flags, key=_length)
+    # The first long one names the value, as argparse has it.
+    flag = next((each for each in flags if each.startswith("--")), flags[0])
     positional = not flag.startswith("-")
     name = _text(given.get("dest")) or flag.lstrip("-").replace("-", "_")
     action = _text(given.get("action")) or "store"
+    if last_name(given.get("action")) == _BOTH_WAYS:
+        action = _BOTH_WAYS
     kind = _type_name(given.get("type"))
     nargs = _text(given.get("nargs"))
     optional = nargs in ("?", "*") or "default" in given
     required = not optional if positional else _value(given.get("required")) is True
     default = _value(given.get("default"))
     option = _option(name, "" if positional else flag, default, required, kind)
+    if not positional:
+        option = replace(option, aliases=tuple(each for each in flags if each != flag))
     if action != "store":
         option = _switch(option, action)
     elif kind == "bool":
@@ -93,6 +100,8 @@ def _argparse(call: ast.Call) -> Iterator[Option]:
         option = _leave_out(option, f"type={kind}")
     elif "nargs" in given and nargs != "?":
         option = _leave_out(option, "takes several values")
+    if action == "store" and "nargs" in given and nargs != "?":
+        option = replace(option, several="words")
     yield option
 
 
@@ -109,11 +118,34 @@ def _click(function: Function) -> Iterator[Option]:
         default = _value(given.get("default"))
         required = _value(given.get("required")) is True or not (flag or "default" in given)
         option = _option(name, flag, default, required, _type_name(given.get("type"), default))
+        others = (each for each in flags if each.startswith("-") and each != flag)
+        option = replace(option, aliases=tuple(others))
         if _value(given.get("is_flag")) is True or "/" in flag or isinstance(default, bool):
             option = _switch(option)
-        elif given.keys() & {"multiple", "nargs", "count"}:
-            option = _leave_out(option, "takes several values")
+        elif "count" in given:
+            option = _switch(option, "count")
+        elif given.keys() & {"multiple", "nargs"}:
+            style = "words" if "nargs" in given and "multiple" not in given else "repeat"
+            option = replace(_leave_out(option, "takes several values"), several=style)
         yield option
+
+
+def _absl(call: ast.Call) -> Iterator[Option]:
+    """`flags.DEFINE_integer("epochs", 3, "…")`."""
+    kind = last_name(call.func).removeprefix("DEFINE_")
+    given = _keywords(call)
+    name = _text(call.args[0]) if call.args else _text(given.get("name"))
+    if not last_name(call.func).startswith("DEFINE_") or not name:
+        return
+    default = _value(call.args[1] if len(call.args) > 1 else given.get("default"))
+    required = _value(given.get("required")) is True
+    typed = {"integer": "int", "float": "float"}.get(kind.removeprefix("multi_"), "str")
+    option = _option(name, f"--{name}", default, required, typed)
+    if kind in ("bool", "boolean"):
+        option = _switch(option, "value")
+    elif kind.startswith("multi_"):
+        option = replace(_leave_out(option, "takes several values"), several="repeat")
+    yield option
 
 
 # --- typer and fire -----------------------------------------------------------------------------
@@ -125,9 +157,8 @@ def _from_functions(
     typer = [
         function
         for function in functions.values()
-        if any(isinstance(d, ast.Call) and last_name(d.func) == "command"
-               for d in function.decorator_list)
-    ]  # fmt: skip
+        if "command" in (last_name(getattr(d, "func", None)) for d in function.decorator_list)
+    ]
     if len(typer) > 1:
         return (), SEVERAL_COMMANDS
     if typer:
@@ -158,7 +189,7 @@ def _parameters(function: Function, *, fire: bool) -> Iterator[Option]:
         value = None if missing else _value(default)
         option = _option(name, "" if is_argument else flag, value, missing, kind or "str")
         if kind == "bool" or isinstance(value, bool):
-            option = _switch(option)
+            option = replace(_switch(option), switch="value" if fire else "no-")
         elif kind and kind not in _BUILTIN_TYPES:
             option = _leave_out(option, f"a {kind}")
         yield option
@@ -238,7 +269,7 @@ def _keywords(call: ast.Call) -> dict[str, ast.expr]:
 
 
 def _length(flag: str) -> tuple[bool, int]:
-    """To be compared by: of an option's flags, the longest with two dashes names it."""
+    """To be compared by: of click's flags, the longest with two dashes names the option."""
     return flag.startswith("--"), len(flag)
 
 

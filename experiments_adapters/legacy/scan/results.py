@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,15 @@ def is_todo(value: object) -> bool:
     return isinstance(value, str) and value.strip().upper() == TODO
 
 
+def _told(values: Mapping[str, object], *left_out: str) -> dict[str, Any]:
+    """The values of a record for JSON, without those that are empty."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+        if key not in left_out and value not in ("", None, (), [])
+    }
+
+
 @dataclass(frozen=True)
 class Option:
     """One option of a script's command line.
@@ -29,7 +39,10 @@ class Option:
         required: the script ends without it.
         type: 'int', 'float', 'str', or what the script calls it.
         left_out: why it is not in the template; '' where it is.
-        switch: it takes no value of its own: argparse's name for what it does, else 'flag'.
+        switch: it takes no value of its own: argparse's name for what it does; 'no-' where
+            --no-NAME switches it off, 'value' where =True or =False follows; else 'flag'.
+        aliases: its other flags.
+        several: 'words' where values follow one another, 'repeat' where each has its own flag.
     """
 
     name: str
@@ -39,10 +52,11 @@ class Option:
     type: str = "str"
     left_out: str = ""
     switch: str = ""
+    aliases: tuple[str, ...] = ()
+    several: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        told = {key: value for key, value in vars(self).items() if key != "switch"}
-        return {key: value for key, value in told.items() if value not in ("", None)}
+        return _told(vars(self), "switch", "aliases", "several")
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,7 @@ class Script:
         options_note: why there are none, where one would expect some.
         data, weights: paths that stand in its code.
         modified_s: seconds since the epoch.
+        dated_by_git: they are of its last commit; else of the file, which a copy sets anew.
         doubt: why Python 3 would not run it as it is; '' where it would.
     """
 
@@ -70,6 +85,7 @@ class Script:
     weights: tuple[str, ...] = ()
     modified_s: float = 0.0
     doubt: str = ""
+    dated_by_git: bool = False
 
     @property
     def name(self) -> str:
@@ -81,17 +97,8 @@ class Script:
         return self.path.lower().endswith(".py")
 
     def to_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "type": self.type,
-            "confidence": self.confidence,
-            "why": self.why,
-        }
-        if self.options:
-            found["options"] = [option.to_dict() for option in self.options]
-        for key in ("options_note", "data", "weights", "doubt"):
-            if value := getattr(self, key):
-                found[key] = list(value) if isinstance(value, tuple) else value
-        return found
+        options = [option.to_dict() for option in self.options]
+        return _told(vars(self) | {"options": options}, "path", "modified_s", "dated_by_git")
 
 
 @dataclass(frozen=True)
@@ -126,30 +133,31 @@ class FoundEntry:
     notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "default": self.default,
-            "why": self.why,
-            "sure": self.sure,
-            "patterns": list(self.patterns),
-            "args_template": self.args_template,
-            "defaults": dict(self.defaults),
-            "notes": [note.text for note in self.notes],
-        }
+        told = vars(self) | {"defaults": dict(self.defaults), "patterns": list(self.patterns)}
+        told["notes"] = [note.text for note in self.notes]
+        del told["type"]
+        return told
 
 
 @dataclass(frozen=True)
-class FoundSite:
+class KnownSite:
+    """A site, and the task of its detector."""
+
+    customer: str
+    region: str = TODO
+    plant: str = "plant1"
+    zone: str = "full"
+    task: str = TODO
+
+
+@dataclass(frozen=True)
+class FoundSite(KnownSite):
     """The site that a directory's name says. 'TODO' where it says nothing that is known.
 
     Args:
         hints: field → what might stand there, for the person who fills it in.
     """
 
-    customer: str
-    region: str
-    plant: str
-    zone: str
-    task: str
     hints: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -164,6 +172,8 @@ class FoundDirectory:
         scripts: by path.
         entries: train, infer, quant: those it has.
         passed_by: directories that were not searched for scripts (data, weights, runs, .venv, …).
+        classes: in the order of their ids; () where no data.yaml says them for sure.
+        task_from, classes_from: where they were found; '' for the directory's name, or nowhere.
         problems: what could not be read.
     """
 
@@ -172,6 +182,9 @@ class FoundDirectory:
     scripts: tuple[Script, ...]
     entries: tuple[FoundEntry, ...]
     site: FoundSite
+    classes: tuple[str, ...] = ()
+    classes_from: str = ""
+    task_from: str = ""
     passed_by: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -182,6 +195,7 @@ class FoundDirectory:
         return {
             "path": str(self.path),
             "site": self.site.to_dict(),
+            "classes": list(self.classes),
             "scripts": {each.path: each.to_dict() for each in self.scripts},
             "entry_points": {each.type: each.to_dict() for each in self.entries},
             "passed_by": list(self.passed_by),
@@ -212,3 +226,21 @@ class FoundDirectories:
             "loose": list(self.loose),
             "problems": list(self.problems),
         }
+
+
+@dataclass(frozen=True)
+class Given:
+    """The site and task that somebody gives for a whole tree; '' for what each one says itself."""
+
+    customer: str = ""
+    region: str = ""
+    task: str = ""
+
+    def in_place_of_what_was_found(self, found: FoundDirectory) -> FoundDirectory:
+        given = {key: value for key, value in vars(self).items() if value}
+        answered = {"task": "task.type"}
+        hints = tuple(
+            each for each in found.site.hints if each[0] not in {answered.get(k, k) for k in given}
+        )
+        site = replace(found.site, **given, hints=hints)
+        return replace(found, site=site, task_from="" if self.task else found.task_from)

@@ -45,6 +45,24 @@ _HINTS = {
         re.I,
     ),
 }
+_CONVERTS = re.compile(
+    r"(?<![a-z])(?:convert|converter|conversion|export|exporter|to|2)(?![a-z])|[a-z]2[a-z]"
+    r"|변환|내보내기",
+    re.I,
+)
+_LABELS = re.compile(
+    r"(?<![a-z])(?:labels?|labell?ing|labelme|labelimg|annos?|annotations?|voc|coco|json|xml|csv"
+    r"|txt|cvat|kitti|bdd|visdrone|bbox|boxes|datasets?|masks?|polygons?|videos?|frames?|images?)"
+    r"(?![a-z])|(?:voc|coco|json|xml|csv|labelme|label)2|2(?:voc|coco|json|xml|csv|txt|labels?)"
+    r"|라벨|라벨링|주석|데이터|데이터셋|이미지|영상",
+    re.I,
+)
+_OF_NETWORKS = re.compile(
+    r"(?<![a-z])(?:quant\w*|int8|fp16|ptq|qat|onnx|trt|tensorrt|openvino|engine|tflite|rknn|hef|ncnn"
+    r"|coreml|calib\w*|nncf|model|weights?|pth?|checkpoint)(?![a-z])"
+    r"|양자화|경량화|엔진|캘리브|모델|가중치",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +117,18 @@ def read_name(name: str) -> NameFacts:
         day=days[-1] if days else None,
         finals=(finals, int(counted[-1]) if counted else 0),
         put_aside=aside[0] if aside else "",
-        hints=frozenset(kind for kind, words in _HINTS.items() if words.search(bare)),
+        hints=frozenset(
+            kind
+            for kind, words in _HINTS.items()
+            if words.search(bare) and not (kind == "quant" and converts_labels(bare))
+        ),
     )
+
+
+def converts_labels(name: str) -> bool:
+    """Whether a name speaks of converting labels or pictures, and not a network: 'coco2yolo'."""
+    about = _LABELS.search(name) is not None and _OF_NETWORKS.search(name) is None
+    return about and _CONVERTS.search(name) is not None
 
 
 def same_version(asked: str, name: str) -> bool:
@@ -109,10 +137,8 @@ def same_version(asked: str, name: str) -> bool:
     if wanted.version:
         return has.version == wanted.version
     if wanted.day:
-        return has.day is not None and has.day[1:] == wanted.day[1:] and wanted.day[0] in (
-            0,
-            has.day[0],
-        )  # fmt: skip
+        (year, *rest), (its_year, *its_rest) = wanted.day, has.day or (0,)
+        return its_rest == rest and year in (0, its_year)
     if asked.isdecimal():
         return has.version == (int(asked),)
     if wanted.finals[0]:

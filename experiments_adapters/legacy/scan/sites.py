@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,15 +16,9 @@ from guardianflow.contracts.errors import ConfigurationError
 from scenario.files import read_scenario_text
 from scenario.yaml_tree import read_document
 
-from .results import TODO, FoundSite, is_todo
+from .around.data_files import TASKS
+from .results import TODO, FoundSite, KnownSite, is_todo
 
-TASKS = {
-    "ppe": ("ppe", "helmet", "hardhat", "vest", "안전모", "보호구", "안전장비", "안전조끼"),
-    "fall": ("fall", "falldown", "falling", "넘어짐", "쓰러짐", "낙상", "추락", "전도"),
-    "fire": ("fire", "smoke", "flame", "화재", "불꽃", "연기"),
-    "collision": ("collision", "crash", "충돌", "부딪힘"),
-    "stuck": ("stuck", "caught", "끼임", "협착"),
-}
 REGIONS = (
     *("seoul", "busan", "daegu", "incheon", "gwangju", "daejeon", "ulsan", "sejong", "suwon"),
     *("gimhae", "changwon", "pohang", "gumi", "gyeongju", "yeosu", "gwangyang", "gunsan", "jeonju"),
@@ -41,15 +35,6 @@ _IGNORED = re.compile(
     re.I,
 )
 _PLANT = re.compile(r"(?:plant|공장)\d*|제?\d+공장", re.I)
-
-
-@dataclass(frozen=True)
-class KnownSite:
-    customer: str
-    region: str = TODO
-    plant: str = "plant1"
-    zone: str = "full"
-    task: str = TODO
 
 
 @dataclass
@@ -94,42 +79,28 @@ class KnownSites:
         else:
             rest = [word for word in rest if word not in TASKS[task]]
         rest = [word for word in rest if not _IGNORED.fullmatch(word)]
-        hints = dict(self._hints(customer, region, zone, task, mine, rest))
-        return FoundSite(
-            customer=customer or TODO,
-            region=region or TODO,
-            plant=plant or "plant1",
-            zone=zone or "full",
-            task=task or TODO,
-            hints=tuple(hints.items()),
-        )
+        given = {"customer": customer, "region": region, "plant": plant, "zone": zone, "task": task}
+        site = KnownSite(**{"customer": TODO} | {key: each for key, each in given.items() if each})
+        return FoundSite(**vars(site), hints=tuple(_hints(given, mine, "-".join(rest))))
 
-    def _hints(
-        self,
-        customer: str,
-        region: str,
-        zone: str,
-        task: str,
-        mine: list[KnownSite],
-        rest: list[str],
-    ) -> Iterable[tuple[str, str]]:
-        if not customer and rest:
-            yield "customer", f"perhaps {'-'.join(rest)}"
-        if customer and not region:
-            regions = sorted({each.region for each in mine if not is_todo(each.region)})
-            if regions:
-                yield "region", f"{customer} is known in {', '.join(regions)}"
-        if not task:
-            there = sorted({
-                each.task for each in mine
-                if not is_todo(each.task) and (not zone or each.zone == zone)
-            })  # fmt: skip
-            if there:
-                yield "task.type", f"known there: {', '.join(there)}"
-            elif rest and customer:
-                yield "task.type", f"perhaps {'-'.join(rest)}"
-        elif customer and rest:
-            yield "zone", f"perhaps {'-'.join(rest)}"
+
+def _hints(given: Mapping[str, str], mine: list[KnownSite], rest: str) -> Iterator[tuple[str, str]]:
+    """What might stand in the fields that a name leaves open."""
+    customer, zone = given["customer"], given["zone"]
+    if not customer and rest:
+        yield "customer", f"perhaps {rest}"
+    regions = sorted({each.region for each in mine if not is_todo(each.region)})
+    if customer and regions and not given["region"]:
+        yield "region", f"{customer} is known in {', '.join(regions)}"
+    if given["task"]:
+        if customer and rest:
+            yield "zone", f"perhaps {rest}"
+        return
+    there = {each.task for each in mine if not is_todo(each.task) and zone in ("", each.zone)}
+    if there:
+        yield "task.type", f"known there: {', '.join(sorted(there))}"
+    elif rest and customer:
+        yield "task.type", f"perhaps {rest}"
 
 
 def _site_of(values: object) -> KnownSite | None:

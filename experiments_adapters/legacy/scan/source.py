@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass
 
 MAX_BYTES = 2 * 1024 * 1024
+LONGEST_LINE = 2000
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _MERGE = re.compile(r"^(<{7}|\|{7}|={7}|>{7})(?: .*)?$", re.M)
 _PRINT = re.compile(
@@ -50,6 +51,10 @@ class Source:
     is_code: bool = True
 
 
+def no_code(why: str) -> Source:
+    return Source(None, "", doubt=why, is_code=False)
+
+
 def read_source(content: bytes, name: str) -> Source:
     """Read a script's bytes. Never raises, whatever they are.
 
@@ -57,14 +62,12 @@ def read_source(content: bytes, name: str) -> Source:
         name: its ending tells a notebook.
     """
     if len(content) > MAX_BYTES:
-        megabytes = len(content) / 1e6
-        return Source(None, "", doubt=f"it has {megabytes:.1f} MB, too much for a script",
-                      is_code=False)  # fmt: skip
+        return no_code(f"it has {len(content) / 1e6:.1f} MB, too much for a script")
     if name.lower().endswith(".ipynb"):
         return _notebook(content)
     text, doubt = decode(content)
     if text is None:
-        return Source(None, "", doubt=doubt, is_code=False)
+        return no_code(doubt)
     return _parsed(text, doubt)
 
 
@@ -132,8 +135,11 @@ def from_python_2(text: str) -> str:
     """Python 2's commonest statements in Python 3's spelling; lines keep their numbers."""
     lines = []
     for line in text.splitlines():
+        if len(line) > LONGEST_LINE:  # nobody's statement, and some patterns are quadratic
+            lines.append(line)
+            continue
         line = _BARE_PRINT.sub(r"\1print()", line)
-        line = _PRINT.sub(_print_call, line)
+        line = _PRINT.sub(lambda said: f"{said[1]}print({said[3].rstrip().rstrip(',')})", line)
         line = _EXCEPT.sub(r"\1 as \2:", line)
         line = _RAISE.sub(r"\1(\2)", line)
         line = _EXEC.sub(r"\1exec(\2)", line)
@@ -142,18 +148,12 @@ def from_python_2(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _print_call(match: re.Match[str]) -> str:
-    said = match[3].rstrip().rstrip(",")
-    return f"{match[1]}print({said})"
-
-
 def _notebook(content: bytes) -> Source:
-    broken = Source(None, "", doubt="it is no notebook that can be read", is_code=False)
     try:
         cells = json.loads(content.decode("utf-8-sig"))["cells"]
         written = [_cell_text(cell) for cell in cells if cell.get("cell_type") == "code"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return broken
+        return no_code("it is no notebook that can be read")
     kept, commands, unparsed = [], [], 0
     for text in written:
         code, lines = _without_magics(text)

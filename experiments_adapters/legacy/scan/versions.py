@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from .options import template_of
 from .results import FoundEntry, Kind, Note, Script
-from .script_names import read_name
+from .script_names import NameFacts, read_name
 
 _LEADING_WORD = re.compile(r"[^\W\d_]+")
 RULES = (
@@ -21,8 +22,12 @@ RULES = (
     ("version", "it has the highest version"),
     ("day", "it has the latest date"),
     ("depth", "it lies higher than the others"),
-    ("modified", "it was changed last"),
+    ("plain", "its name has no further words"),
+    ("modified", "its last commit is the newest"),
 )
+WRITTEN_LAST = "its file was written last"
+APART_S = 600.0
+"""File times closer than this say nothing: a clone, a copy and an archive set them all anew."""
 RELIABLE = 0.45
 """Below it a script's type is a guess, and any surer one goes before."""
 
@@ -66,14 +71,28 @@ def choose(scripts: Sequence[Script]) -> tuple[Script, str, bool]:
     one, other = _rank(best), _rank(second)
     decided = next((i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)
     if decided is None:
-        return best, f"one of {len(ordered)} alike", False
+        alike = [each for each in ordered if _rank(each) == one]
+        return _the_newest(alike, len(ordered))
     rule, said = RULES[decided]
-    marks = read_name(best.name).marks
+    marks = _names(best).marks
     why = f"{marks}: {said}" if marks and rule in ("final", "version", "day") else said
     aside = [each.name for each in ordered if _aside(each)]
     if aside and not _aside(best):
         why += f"; put aside: {', '.join(aside[:3])}{' …' if len(aside) > 3 else ''}"
     return best, f"{why} (of {len(ordered)})", _is_sure(rule, best, second)
+
+
+def _the_newest(alike: Sequence[Script], count: int) -> tuple[Script, str, bool]:
+    """Of scripts between which nothing else decides the one that was changed last; never sure."""
+    by_time = sorted(alike, key=lambda each: (-each.modified_s, each.path))
+    best, second = by_time[:2]
+    apart = best.modified_s - second.modified_s
+    if best.dated_by_git and second.dated_by_git and apart > 0:
+        return best, f"{RULES[-1][1]} (of {count})", False
+    if apart > APART_S:
+        return best, f"{WRITTEN_LAST} (of {count})", False
+    first = min(alike, key=lambda each: each.path)
+    return first, f"one of {len(alike)} alike: nothing tells which is in use", False
 
 
 def patterns_for(chosen: Sequence[Script], scripts: Sequence[Script]) -> tuple[str, ...]:
@@ -89,14 +108,9 @@ def patterns_for(chosen: Sequence[Script], scripts: Sequence[Script]) -> tuple[s
         word = _LEADING_WORD.match(script.name)
         glob = f"{escaped(folder)}{word[0]}*.py" if word else ""
         telling = word is not None and script.type in read_name(word[0]).hints
-        if (
-            not telling
-            or not script.path.endswith(".py")
-            or any(matches(glob, each) for each in others)
-        ):
-            patterns[escaped(script.path)] = None
-        else:
-            patterns[glob] = None
+        fits = telling and script.path.endswith(".py")
+        alone = fits and not any(matches(glob, each) for each in others)
+        patterns[glob if alone else escaped(script.path)] = None
     return tuple(patterns)
 
 
@@ -131,12 +145,42 @@ def escaped(name: str) -> str:
 # --- ranking ------------------------------------------------------------------------------------
 
 
+_TESTS = re.compile(r"(?<![a-z])tests?\d*(?![a-z])|테스트", re.I)
+
+
 def _aside(script: Script) -> bool:
-    return any(read_name(part).put_aside for part in script.path.split("/"))
+    """Whether its name or a folder's says so; a folder `test` holds what tests a detector."""
+    *folders, name = script.path.split("/")
+    return bool(read_name(name).put_aside) or any(
+        read_name(_TESTS.sub("", folder)).put_aside for folder in folders
+    )
+
+
+@lru_cache(maxsize=4096)
+def _names_of(path: str) -> NameFacts:
+    """The marks of a script's name, or of the nearest folder that has some: `exp_v2/train.py`."""
+    *folders, name = path.split("/")
+    own = read_name(name)
+    for folder in reversed(folders):
+        if own.version or own.day or own.finals != (0, 0):
+            break
+        facts = read_name(folder)
+        own = replace(own, version=facts.version, day=facts.day, finals=facts.finals)
+    return own
+
+
+def _names(script: Script) -> NameFacts:
+    return _names_of(script.path)
+
+
+def _is_plain(script: Script) -> bool:
+    """`train.py` beside `train_aux.py`: the word for what it does, and no more."""
+    stem = script.name.rpartition(".")[0]
+    return script.type in read_name(stem).hints and _LEADING_WORD.fullmatch(stem) is not None
 
 
 def _rank(script: Script) -> tuple[object, ...]:
-    facts = read_name(script.name)
+    facts = _names(script)
     year = time.gmtime(max(0.0, min(script.modified_s, 4e9))).tm_year
     day = facts.day or (0, 0, 0)
     return (
@@ -148,13 +192,13 @@ def _rank(script: Script) -> tuple[object, ...]:
         facts.version,
         (day[0] or year, day[1], day[2]) if facts.day else day,
         -script.path.count("/"),
-        script.modified_s,
+        _is_plain(script),
     )
 
 
 def _is_sure(rule: str, best: Script, second: Script) -> bool:
     """Whether the names leave no doubt: no other mark speaks for the runner-up."""
-    one, other = read_name(best.name), read_name(second.name)
+    one, other = _names(best), _names(second)
     if rule in ("put aside", "whole", "recognised"):
         return True
     if rule == "named":

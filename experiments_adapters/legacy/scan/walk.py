@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .around.copies import copied_library
+
 SUFFIXES = (".py", ".ipynb", ".sh", ".bash", ".bat")
 MAX_DEPTH = 8
 PASSED_BY = re.compile(
@@ -20,6 +22,7 @@ PASSED_BY = re.compile(
     r"|weights?|checkpoints?|ckpts?|models?_?zoo|pretrained"
     r"|runs?|mlruns|mlartifacts|wandb|tensorboard|tb_logs|logs?|outputs?|results?"
     r"|venv|env|virtualenv|site-packages|node_modules|__pycache__|build|dist|.*\.egg-info"
+    r"|third[-_ ]?party|3rd[-_ ]?party|3rdparty|vendor|vendored|submodules?"
     r"|데이터|데이터셋|이미지|영상|라벨|라벨링|가중치|결과|로그)[-_ ]?v?\d*",
     re.I,
 )
@@ -32,12 +35,11 @@ class ScriptFile:
     Args:
         path: where it is.
         name: below its experiment's directory, with '/', in composed Hangul.
-        size_bytes, modified_s: of the file a link leads to.
+        modified_s: of the file a link leads to.
     """
 
     path: str
     name: str
-    size_bytes: int
     modified_s: float
 
 
@@ -61,8 +63,14 @@ def find_scripts(directory: Path) -> Walk:
     waiting = [(str(directory), "", 0)]
     while waiting:
         folder, prefix, depth = waiting.pop()
-        for entry in _entries(folder, prefix or ".", walk):
+        entries = list(_entries(folder, prefix or ".", walk))
+        copied = copied_library(folder, [entry.name for entry in entries], inside=depth > 0)
+        if copied is not None and depth:
+            walk.passed_by.append(f"{prefix}: a copy of {copied.name}, but for scripts of your own")
+        for entry in entries:
             name = prefix + unicodedata.normalize("NFC", _readable(entry.name))
+            if copied is not None and copied.is_its_own(entry.name, inside=depth > 0):
+                continue
             if entry.name.lower().endswith(SUFFIXES):
                 _take(entry, name, walk)
             elif _is_directory(entry):
@@ -115,6 +123,12 @@ def _entries(folder: str, shown: str, walk: Walk) -> Iterator[os.DirEntry[str]]:
         walk.cannot_read(shown, error)
 
 
+def can_be_written(path: str) -> bool:
+    """Whether a registry can hold a path: it has no line break and no space at an end."""
+    shown = _readable(path)
+    return shown == shown.strip() and all(each == " " or each.isprintable() for each in shown)
+
+
 def _take(entry: os.DirEntry[str], name: str, walk: Walk) -> None:
     try:
         status = entry.stat()
@@ -128,7 +142,11 @@ def _take(entry: os.DirEntry[str], name: str, walk: Walk) -> None:
         else:
             walk.cannot_read(name, error)
         return
-    walk.scripts.append(ScriptFile(entry.path, name, status.st_size, status.st_mtime))
+    if not can_be_written(name):
+        shown = "".join(each if each.isprintable() else "?" for each in name)
+        walk.problems.append(f"'{shown}': a registry can't hold its name; rename it")
+        return
+    walk.scripts.append(ScriptFile(entry.path, name, status.st_mtime))
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

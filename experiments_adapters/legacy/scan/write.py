@@ -43,35 +43,17 @@ def entry_text(found: FoundDirectory, indent: str = "  ") -> str:
     site, hints = found.site, dict(found.site.hints)
     lines = [f"{scalar(found.name)}:", f"  path: {scalar(portable(found.path))}"]
     lines += ["  site:"]
-    lines += [f"    customer: {scalar(site.customer)}{_hint(hints, 'customer')}"]
-    lines += [f"    region: {scalar(site.region)}{_hint(hints, 'region')}"]
-    lines += [f"    plant: {scalar(site.plant)}", f"    zone: {scalar(site.zone)}"]
-    lines[-1] += _hint(hints, "zone")
-    lines += [f"  task: {{type: {scalar(site.task)}, classes: []}}{_hint(hints, 'task.type')}"]
+    for key in ("customer", "region", "plant", "zone"):
+        lines += [f"    {key}: {scalar(getattr(site, key))}{_hint(hints, key)}"]
+    classes = ", ".join(map(quoted, found.classes))
+    told = [f"type from {found.task_from}"] if found.task_from else []
+    told += [f"classes from {found.classes_from}"] if found.classes else []
+    said = f"  # {comment('; '.join(told))}" if told else _hint(hints, "task.type")
+    lines += [f"  task: {{type: {scalar(site.task)}, classes: [{classes}]}}{said}"]
     lines += ["  entry_points:"]
     for entry in found.entries:
         lines += [f"    {line}" for line in _entry_point(entry)]
     return "".join(f"{indent}{line}".rstrip() + "\n" for line in lines)
-
-
-def todos_of(found: FoundDirectory) -> Iterator[str]:
-    """The fields that a person must fill in or look at, one sentence each."""
-    hints = dict(found.site.hints)
-    values = {"site.customer": found.site.customer, "site.region": found.site.region,
-              "task.type": found.site.task}  # fmt: skip
-    for field, value in values.items():
-        if value == TODO:
-            hint = hints.get(field.removeprefix("site."), "")
-            yield f"{field}{f' ({hint})' if hint else ''}"
-    for entry in found.entries:
-        at = f"entry_points.{entry.type}"
-        if entry.default is None:
-            yield f"{at}.default ({entry.why})"
-        elif not entry.sure:
-            yield f"{at}.default: is {entry.default} right? ({entry.why})"
-        for note in entry.notes:
-            if note.todo:
-                yield f"{at}: {note.text}"
 
 
 def patterns_line(patterns: Sequence[str]) -> str:

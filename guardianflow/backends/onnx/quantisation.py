@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..exporting import loggers_to_log, prints_to_log, require
 from ..hardware import cpu_flags
+from ..interchange import name_nodes
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
 from ..quantisation.calibration import CalibrationImages, how_done
 from . import tail as onnx_tail
+from .entropy import entropy_range
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,18 +53,26 @@ def quantise_static(
     prepared, ranges = work / "prepared.onnx", work / "ranges.json"
     prepare(model, prepared)
     save_ranges(prepared, ranges, method, images, work)
-    more, missing = _safely_float(prepared)
+    more, missing = layer_groups.safely_float(structure_of(prepared))
     kept = quantise_prepared(prepared, target, ranges, method, more)
     return how_done(calibration_used(method), kept, missing)
 
 
 def prepare(model: Path, target: Path) -> None:
-    """Write `target`: the same float network, folded and fused as it will be run."""
+    """Write `target`: the same float network, folded and fused as it will be run.
+
+    Fusing makes nodes without a name (a HardSwish's parts), and a quantiser goes by names: every
+    node of `target` has one of its own.
+    """
     require("onnxruntime.quantization", "int8 for ONNX Runtime", INSTALL)
+    import onnx
     from onnxruntime.quantization import quant_pre_process
 
     with prints_to_log(), loggers_to_log("root"):
         quant_pre_process(str(model), str(target), skip_symbolic_shape=True)
+    graph = onnx.load(str(target))
+    name_nodes(graph)
+    onnx.save(graph, str(target))
 
 
 def calibration_used(method: str) -> str:
@@ -136,11 +146,7 @@ def write_streamlined(model: Path, target: Path) -> None:
 def _method(name: str) -> Any:
     from onnxruntime.quantization import CalibrationMethod
 
-    return {
-        "entropy": CalibrationMethod.Entropy,
-        "minmax": CalibrationMethod.MinMax,
-        "percentile": CalibrationMethod.Percentile,
-    }[name]
+    return next(each for each in CalibrationMethod if each.name.lower() == name)
 
 
 def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
@@ -149,12 +155,11 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
     ONNX Runtime measures every activation on every image, so convolutions get slower by this:
     it saves size, not time.
     """
-    require("onnxruntime.quantization", "int8 for ONNX Runtime", INSTALL)
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     prepared = work / "prepared.onnx"
     prepare(model, prepared)
-    more, missing = _safely_float(prepared)
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    more, missing = layer_groups.safely_float(structure_of(prepared))
     kept = list(dict.fromkeys([*_kept_float(prepared), *more]))
     with prints_to_log(), loggers_to_log("root"):
         quantize_dynamic(
@@ -173,17 +178,15 @@ def _kept_float(model: Path) -> list[str]:
     ONNX Runtime's quantised convolution also rounds its result to 8 bits. For the last ones that
     is the class scores and box distances themselves: 0.005 mAP50-95, for no time gained.
     """
-    import onnx
-
-    graph = recipes.graph_of_onnx(onnx.load(str(model)))
+    graph = structure_of(model)
     return recipes.detection_tail(graph) + recipes.last_convolutions(graph)
 
 
-def _safely_float(model: Path) -> tuple[list[str], tuple[str, ...]]:
-    """Nodes that stay float by the usual recipe, and patterns that were not found."""
+def structure_of(model: Path) -> recipes.Graph:
+    """The structure of an ONNX file."""
     import onnx
 
-    return layer_groups.safely_float(recipes.graph_of_onnx(onnx.load(str(model))))
+    return recipes.graph_of_onnx(onnx.load(str(model)))
 
 
 def _has_vnni() -> bool:
@@ -230,6 +233,7 @@ def _ranges(model: Path, method: Any, images: CalibrationImages, work: Path) -> 
         percentile=PERCENTILE,
         scenario="same",
     )
+    calibrator.collector.get_entropy_threshold = entropy_range
     wanted = list(calibrator.tensors_to_calibrate)
     calibrator.collector.histogram_dict = {
         name: _empty_histogram(found[name].range_value, bins) for name in wanted

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...contracts.errors import BackendUnavailableError
 from ...contracts.quantisation import LayerGroup, Recipe
 from ...contracts.results import DetectorPackage
-from .. import exporting, interchange
+from .. import exporting
 from ..quantisation import detection_tail as recipes
 from ..quantisation.calibration import how_done
 from ..quantisation.layer_groups import layer_groups, operations_of
@@ -21,7 +21,7 @@ from .runtime import WEIGHTS
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
 
-FLOAT, RANGES = "prepared.onnx", "ranges.json"
+RANGES = "ranges.json"
 
 
 class OnnxRecipeExporter(BaseRecipeExporter):
@@ -34,6 +34,7 @@ class OnnxRecipeExporter(BaseRecipeExporter):
     """
 
     backend = "onnx"
+    float_weights = "prepared.onnx"
     weights = WEIGHTS
     libraries = ("onnxruntime",)
 
@@ -51,10 +52,8 @@ class OnnxRecipeExporter(BaseRecipeExporter):
 
     @cached_property
     def _graph(self) -> recipes.Graph:
-        import onnx
-
         with exporting.foreign_errors("reading the float network"):
-            return recipes.graph_of_onnx(onnx.load(str(self._float_weights())))
+            return onnx_quantisation.structure_of(self._float_weights())
 
     def check(self, recipe: Recipe) -> None:
         super().check(recipe)
@@ -65,14 +64,9 @@ class OnnxRecipeExporter(BaseRecipeExporter):
                 "the openvino backend"
             )
 
-    def _float_weights(self) -> Path:
-        return self.cached_graph(self._trace) / FLOAT
-
-    def _trace(self, folder: Path) -> None:
-        graph_file = self.work_dir() / "float.onnx"
-        interchange.to_onnx(self._source, graph_file)
+    def _prepare(self, graph: Path, target: Path) -> None:
         with exporting.foreign_errors("preparing the ONNX graph for int8"):
-            onnx_quantisation.prepare(graph_file, folder / FLOAT)
+            onnx_quantisation.prepare(graph, target)
 
     def _ranges(self, recipe: Recipe) -> Path:
         """The file of ranges by the recipe's method; preset and bias correction don't matter."""
@@ -88,7 +82,7 @@ class OnnxRecipeExporter(BaseRecipeExporter):
                 )
 
         used = onnx_quantisation.calibration_used(recipe.calibration_method)
-        return self.cached_calibration(used, measure) / RANGES
+        return self.cached("calibration", measure, used) / RANGES
 
     def _make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
         chosen, method = operations_of(self.groups, recipe.float_groups), recipe.calibration_method

@@ -51,7 +51,7 @@ class OnnxBackend(BaseBackend):
         interchange.to_onnx(job.source, float_model)
         with exporting.foreign_errors(f"ONNX {precision} conversion"):
             if precision == "fp16":
-                _to_float16(float_model, job.target)
+                to_float16(float_model, job.target)
                 return {}
             if images is None:
                 done = onnx_quantisation.quantise_dynamic(float_model, job.target, job.scratch)
@@ -69,7 +69,8 @@ class OnnxBackend(BaseBackend):
         return OnnxSession(runtime, package, batch_size, _device(runtime, device), mode)
 
 
-def _to_float16(source: Path, target: Path) -> None:
+def to_float16(source: Path, target: Path) -> None:
+    """Write `target`: the same network in float16, its ends and its detection tail in float32."""
     import onnx
 
     float16 = exporting.require(

@@ -13,17 +13,17 @@ counts the convolutions that are float in the end.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ...contracts.errors import BackendError
-from ...contracts.quantisation import LayerGroup, Recipe
+from ...contracts.quantisation import LayerGroup, Recipe, Train
 from ...contracts.results import DetectorPackage
-from .. import exporting, interchange
+from .. import exporting
 from ..quantisation import detection_tail as recipes
 from ..quantisation.layer_groups import layer_groups, operations_of
 from ..quantisation.recipe_exporter import BaseRecipeExporter
@@ -33,7 +33,7 @@ from . import runtime as openvino_runtime
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
 
-FLOAT, CALIBRATED, TRAINED, FACTS = "float.xml", "calibrated.xml", "trained.xml", "facts.json"
+CALIBRATED, TRAINED, FACTS = "calibrated.xml", "trained.xml", "facts.json"
 # Between a convolution and its weights' quantiser: a group convolution's weights are reshaped.
 WEIGHT_PATH = recipes.REARRANGEMENTS
 
@@ -42,6 +42,7 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
     """Makes OpenVINO packages by recipes; see `contracts.quantisation.RecipeExporter`."""
 
     backend = "openvino"
+    float_weights = "float.xml"
     weights = openvino_runtime.WEIGHTS
     libraries = ("openvino", "nncf")
 
@@ -69,19 +70,14 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
         with exporting.foreign_errors("reading the float network with OpenVINO"):
             return self._core.read_model(str(self._float_weights()))
 
-    def _float_weights(self) -> Path:
-        return self.cached_graph(self._trace) / FLOAT
-
-    def _trace(self, folder: Path) -> None:
+    def _prepare(self, graph: Path, target: Path) -> None:
         from nncf.openvino.graph.model_utils import remove_friendly_name_duplicates
 
-        graph_file = self.work_dir() / "float.onnx"
-        interchange.to_onnx(self._source, graph_file)
         with exporting.foreign_errors("OpenVINO conversion"):
-            model = openvino_runtime.convert(self._openvino, graph_file)
+            model = openvino_runtime.convert(self._openvino, graph)
             # NNCF would rename what shares a name only when it quantises: groups go by names.
             model = remove_friendly_name_duplicates(model)
-            self._openvino.save_model(model, str(folder / FLOAT), compress_to_fp16=False)
+            self._openvino.save_model(model, str(target), compress_to_fp16=False)
 
     def calibrated(self, recipe: Recipe) -> CalibratedNetwork:
         """The network with every group quantised, by the recipe's ranges; from the cache if there.
@@ -91,7 +87,8 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
         """
         key = recipe.calibration_key
         if key not in self._calibrated:
-            folder = self.cached_calibration(key, lambda place: self._calibrate(recipe, place))
+            fill = partial(self._calibrate, recipe)
+            folder = self.cached("calibration", fill, key)
             with exporting.foreign_errors(
                 f"reading {folder} (remove that directory to calibrate anew)"
             ):
@@ -121,26 +118,20 @@ class OpenvinoRecipeExporter(BaseRecipeExporter):
         return self._packed(recipe, model, destination)
 
     def _make_trained(
-        self,
-        recipe: Recipe,
-        destination: Path,
-        train: Callable[[Any], Mapping[str, str]],
-        data: str,
+        self, recipe: Recipe, destination: Path, train: Train, data: str
     ) -> DetectorPackage:
         def fill(folder: Path) -> None:
             model, facts = self._train(recipe, train)
             self._openvino.save_model(model, str(folder / TRAINED), compress_to_fp16=False)
             (folder / FACTS).write_text(json.dumps(dict(facts)), encoding="utf-8")
 
-        folder = self.cached_training(json.dumps([recipe.digest, data]), fill)
+        folder = self.cached("training", fill, json.dumps([recipe.digest, data]))
         with exporting.foreign_errors(f"reading {folder} (remove that directory to train anew)"):
             model = self._core.read_model(str(folder / TRAINED))
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         return self._packed(recipe, model, destination, facts)
 
-    def _train(
-        self, recipe: Recipe, train: Callable[[Any], Mapping[str, str]]
-    ) -> tuple[Any, Mapping[str, str]]:
+    def _train(self, recipe: Recipe, train: Train) -> tuple[Any, Mapping[str, str]]:
         # PyTorch is loaded for training alone: whoever only runs or calibrates does without.
         from .trainable_network import TrainableNetwork
 

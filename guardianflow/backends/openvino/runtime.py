@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
 
 WEIGHTS = "model.xml"
+PREFIX = "OPENVINO:"
+AUTO = "AUTO"
 
 
 class OpenvinoBackend(BaseBackend):
@@ -72,6 +74,8 @@ class OpenvinoBackend(BaseBackend):
         openvino = library()
         core = openvino.Core()
         where = _device(core, device)
+        if where == AUTO:
+            where = _chosen(openvino, core, package, mode)
         return OpenvinoSession(openvino, core, package, batch_size, where, mode)
 
 
@@ -98,8 +102,16 @@ def save(openvino: Any, model: Any, spec: DetectorSpec, target: Path, precision:
 
 
 def _device(core: Any, device: str) -> str:
+    """The device of the library that a name means.
+
+    'auto' is the CPU, whose numbers can be compared with any other machine's. 'openvino:AUTO' is
+    the library's own choice, and the session says which device that was.
+    """
     there = list(core.available_devices)
     wanted = device.strip().upper()
+    if wanted == f"{PREFIX}{AUTO}":
+        return AUTO
+    wanted = wanted.removeprefix(PREFIX)
     if wanted in ("AUTO", "OPENVINO", "CPU"):
         wanted = "CPU"
     match = [name for name in there if name == wanted or name.partition(".")[0] == wanted]
@@ -109,6 +121,18 @@ def _device(core: Any, device: str) -> str:
             "for; set environment.device to one that is there"
         )
     return wanted
+
+
+def _chosen(openvino: Any, core: Any, package: DetectorPackage, mode: str) -> str:
+    """The device that AUTO takes for this model; it is then opened there by its name.
+
+    So precision and threads are those of that device, and known: AUTO does not tell them. Without
+    `ENABLE_STARTUP_FALLBACK` it would answer for the CPU, where it begins before it moves on.
+    """
+    model, _ = network_to_compile(openvino, core, package, 1)
+    settings = {"PERFORMANCE_HINT": mode.upper(), "ENABLE_STARTUP_FALLBACK": "NO"}
+    compiled = core.compile_model(model, AUTO, settings)
+    return str(compiled.get_property("EXECUTION_DEVICES")[0]).strip("()")
 
 
 class OpenvinoSession(CheckedSession):
@@ -145,6 +169,7 @@ class OpenvinoSession(CheckedSession):
         compiled = core.compile_model(model, device, settings)
         self._compiled, self._request = compiled, compiled.create_infer_request()
         self._tensor = openvino.Tensor
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT")
         requests, side_by_side = 1, None
         self._of_thread = threading.local()
         if mode == "throughput":
@@ -156,7 +181,7 @@ class OpenvinoSession(CheckedSession):
             SessionInfo(
                 backend="openvino",
                 precision=spec.precision,
-                execution_precision=_precision_of(compiled),
+                execution_precision=str(precision.get_type_name()),
                 device=device.lower(),
                 input_size=spec.input_size,
                 batch_size=batch_size,
@@ -234,10 +259,13 @@ def _set_batch(model: Any, batch_size: int, side: int) -> int:
 def _with_preprocessing(openvino: Any, model: Any) -> Any:
     from openvino.preprocess import PrePostProcessor
 
+    own = model.inputs[0].get_element_type()
     steps = PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    preprocess = steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    if own != openvino.Type.f32:  # a network of float16 through and through
+        preprocess.convert_element_type(own)
     steps.output().tensor().set_element_type(openvino.Type.f32)
     return steps.build()
 
@@ -248,7 +276,3 @@ def _streams_of(compiled: Any) -> int:
         return int(compiled.get_property("NUM_STREAMS"))
     except RuntimeError:
         return 1
-
-
-def _precision_of(compiled: Any) -> str:
-    return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .tail import replace_output
+
 SPLITS = frozenset({"Split", "VariadicSplit"})
 CHANNELS = 1
 
@@ -46,9 +48,7 @@ def _join(ops: Any, concat: Any) -> int:
     whole = split.input_value(0)
     if not _along_channels(split, whole):
         return 0
-    joined = ops.concat([whole, *inputs[parts:]], CHANNELS)
-    for target in concat.output(0).get_target_inputs():
-        target.replace_source_output(joined.output(0))
+    replace_output(concat, ops.concat([whole, *inputs[parts:]], CHANNELS))
     first = 0
     for output in split.outputs():
         last = first + output.get_partial_shape()[CHANNELS].get_length()
@@ -58,13 +58,7 @@ def _join(ops: Any, concat: Any) -> int:
             if target.get_node().get_friendly_name() != concat.get_friendly_name()
         ]
         if readers:
-            part = ops.slice(
-                whole,
-                ops.constant([first]),
-                ops.constant([last]),
-                ops.constant([1]),
-                ops.constant([CHANNELS]),
-            )
+            part = ops.slice(whole, *(ops.constant([n]) for n in (first, last, 1, CHANNELS)))
             for target in readers:
                 target.replace_source_output(part.output(0))
         first = last

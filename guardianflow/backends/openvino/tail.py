@@ -102,7 +102,7 @@ class _Distances:
             powers, ops.constant(expectation_matrix(self.weights, self.sides)), False, False
         )
         halves = ops.split(ops.transpose(sums, ops.constant([0, 2, 1])), ops.constant(1), 2)
-        _replace(self.result, ops.divide(halves.output(0), halves.output(1)))
+        replace_output(self.result, ops.divide(halves.output(0), halves.output(1)))
 
 
 def expectation_matrix(weights: np.ndarray, sides: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def _early_sigmoid(ops: Any, sigmoid: Any) -> int:
     for index, level in enumerate(levels):
         reshape = concat.input_value(index).get_node()
         reshape.input(0).replace_source_output(ops.sigmoid(level).output(0))
-    _replace(sigmoid, concat)
+    replace_output(sigmoid, concat)
     return 1
 
 
@@ -167,6 +167,7 @@ def _constant(value: Any) -> np.ndarray | None:
     return np.array(node.data) if node.get_type_name() == "Constant" else None
 
 
-def _replace(old: Any, new: Any) -> None:
+def replace_output(old: Any, new: Any) -> None:
+    """Let all that reads a node's only output read another node's."""
     for target in old.output(0).get_target_inputs():
         target.replace_source_output(new.output(0))

@@ -22,6 +22,8 @@ from torch import nn
 
 from ...contracts.errors import BackendError
 from ..quantisation import detection_tail as recipes
+from ..quantisation.layer_groups import readers_of
+from .tail import replace_output
 from .trainable_operations import OPERATIONS, Constants, Function, constant_of, constants_of
 
 QUANTISER = "FakeQuantize"
@@ -208,9 +210,8 @@ class TrainableNetwork(nn.Module):  # type: ignore[misc]  # torch has no types
             name = node.get_friendly_name()
             place = self._place.get(name, "")
             if place in self.weights:
-                new = operations.constant(self.weights[place].detach().cpu().numpy())
-                for reader in node.output(0).get_target_inputs():
-                    reader.replace_source_output(new.output(0))
+                values = self.weights[place].detach().cpu().numpy()
+                replace_output(node, operations.constant(values))
             elif place in self.quantisers:
                 low, high = self.quantisers[place].range()
                 for port, values in enumerate((low, high, low, high), 1):
@@ -268,11 +269,7 @@ def _trained_constants(nodes: Mapping[str, Any]) -> frozenset[str]:
 
 def _branches(graph: recipes.Graph, nodes: Mapping[str, Any]) -> tuple[HeadBranch, ...]:
     """The last convolutions, fine levels first: scores where a sigmoid is what they go to."""
-    readers: dict[str, list[str]] = {name: [] for name in graph.operations}
-    for name, operation in graph.operations.items():
-        for source in dict.fromkeys(operation.inputs):
-            readers[source].append(name)
-    found = []
+    readers, found = readers_of(graph), []
     for name in recipes.last_convolutions(graph):
         end = name
         after = readers[name]

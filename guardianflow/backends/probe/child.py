@@ -1,6 +1,6 @@
 """Run as a script in a process of its own: does a backend run here at this precision?
 
-    python child.py BACKEND PRECISION LIBRARY
+    python child.py BACKEND PRECISION LIBRARY [DEVICE]
 
 Builds a tiny network on the spot (convolutions and a matrix product, quantised for int8), runs it
 and prints one JSON object as its last line. It imports nothing of this project, so that a native
@@ -26,7 +26,7 @@ class MissingDeviceError(Exception):
     """The library is there, the device it needs is not."""
 
 
-def main(backend: str, precision: str, library: str = "") -> dict[str, str]:
+def main(backend: str, precision: str, library: str = "", device: str = "") -> dict[str, str]:
     """Try it; the answer is one of ok, missing-library, missing-device, failed."""
     tries: dict[str, Callable[[str], Any]] = {
         "pytorch": try_pytorch,
@@ -35,7 +35,9 @@ def main(backend: str, precision: str, library: str = "") -> dict[str, str]:
         "tensorrt": try_tensorrt,
     }
     try:
-        if backend in tries:
+        if device:
+            output = np.asarray(try_openvino(precision, device), dtype=np.float32)
+        elif backend in tries:
             output = np.asarray(tries[backend](precision), dtype=np.float32)
         else:
             output = np.array([importlib.import_module(library) is not None], np.float32)
@@ -135,11 +137,15 @@ def onnx_model(precision: str) -> Any:
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
 
 
-def try_openvino(precision: str) -> Any:
+def try_openvino(precision: str, device: str = "CPU") -> Any:
     """The same network compiled as our sessions compile theirs; FakeQuantize for int8."""
     import openvino
     from openvino import opset13 as ops
 
+    core = openvino.Core()
+    there = list(core.available_devices)
+    if device != "AUTO" and not any(device in (n, n.partition(".")[0]) for n in there):
+        raise MissingDeviceError(f"OpenVINO finds no {device} here, only {', '.join(there)}")
     image, weights, matrix = arrays()
     data = ops.parameter(list(image.shape), np.float32)
     kind = np.float16 if precision == "fp16" else np.float32
@@ -154,8 +160,10 @@ def try_openvino(precision: str) -> Any:
     rows = ops.reshape(ops.relu(node), np.array([1, CHANNELS, -1]), special_zero=False)
     product = ops.matmul(rows, ops.constant(matrix), True, False)
     model = openvino.Model([product], [data], "probe")
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    settings = {"PERFORMANCE_HINT": "LATENCY"}
+    if device in ("CPU", "AUTO") or precision == "fp32":
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    compiled = core.compile_model(model, device, settings)
     return compiled([image])[0]
 
 
@@ -171,4 +179,4 @@ def try_tensorrt(precision: str) -> Any:  # noqa: ARG001 - a builder that starts
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n" + json.dumps(main(*sys.argv[1:4])) + "\n")
+    sys.stdout.write("\n" + json.dumps(main(*sys.argv[1:5])) + "\n")

@@ -42,6 +42,7 @@ def probe(
     backend: str,
     precision: str,
     *,
+    device: str = "",
     cache_dir: Path | None = None,
     fresh: bool = False,
     timeout_s: float = 120,
@@ -50,6 +51,7 @@ def probe(
     """Try a tiny network of this backend and precision in a child process.
 
     Args:
+        device: of the backend's own, as its library calls it: OpenVINO's 'GPU'; '' the usual one.
         cache_dir: where verdicts that depend only on CPU and library are kept; None keeps none.
         fresh: try even where a verdict is kept, which the new one then replaces.
         timeout_s: for each try, seconds.
@@ -62,11 +64,12 @@ def probe(
     info = backend_info(backend)
     check_request(info, ExportRequest(precision))
     version = _version(info)
-    place = _cache_file(cache_dir, info, precision, version)
+    # A device may be gone tomorrow; the processor stays.
+    place = None if device else _cache_file(cache_dir, info, precision, version)
     if place is not None and not fresh and (known := _read(place)) is not None:
         return known
     child = _child or (sys.executable, "-P", str(CHILD))
-    verdict = _Trial(info, precision, version, timeout_s, child).under_caps()
+    verdict = _Trial(info, precision, version, timeout_s, child, device).under_caps()
     if place is not None:
         try:
             if verdict.verdict in LASTING:
@@ -92,6 +95,7 @@ class _Trial:
     version: str
     timeout_s: float
     child: Sequence[str]
+    device: str = ""
 
     def under_caps(self) -> ProbeVerdict:
         """The verdict without a cap or, where SIGILL ends it, under the highest that saves it."""
@@ -106,7 +110,13 @@ class _Trial:
         word, reason, library = "timed-out", f"no answer within {self.timeout_s:g} s", ""
         try:
             done = subprocess.run(
-                [*self.child, info.name, self.precision, info.library],
+                [
+                    *self.child,
+                    info.name,
+                    self.precision,
+                    info.library,
+                    *filter(None, [self.device]),
+                ],
                 env=dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {}),
                 capture_output=True,
                 text=True,
@@ -136,14 +146,16 @@ class _Trial:
             verdict=word,
             isa_cap=cap if runs else None,
             reason=" ".join(reason.split()),
-            cure=_cure(info, self.precision, word, library),
+            cure=_cure(info, self.precision, word, library, self.device),
             version=self.version,
         )
 
 
-def _cure(info: BackendInfo, precision: str, word: str, library: str) -> str:
+def _cure(info: BackendInfo, precision: str, word: str, library: str, device: str) -> str:
     if word in ("ok", "ok-with-isa-cap"):
         return ""
+    if word == "missing-device" and device:
+        return "install the driver of that device, or set environment.device to one that is there"
     install = info.install if library in ("", info.library) else f"pip install {library}"
     on_cpu = [f"'{name}'" for name in made_names() if "cpu" in CATALOGUE[name].hardware]
     return {

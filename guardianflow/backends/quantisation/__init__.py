@@ -3,6 +3,8 @@
 detection_tail.py   finds the nodes that stay float, by the graph's structure
 layer_groups.py     groups the others, which a recipe may leave float
 calibration.py      calibration images, and what a lineage says of a quantisation
-recipe_exporter.py  makes packages by recipes, keeps calibrations, measures sensitivity
+activations.py      cheaper activations in the float network, batch norms measured anew
+recipe_exporter.py  makes packages by recipes, measures what groups harm and save
+kept_work.py        keeps the float network, calibrations and what was measured
 output_error.py     how far a quantised network's output is from the float one's
 """

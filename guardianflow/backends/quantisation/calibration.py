@@ -42,6 +42,11 @@ class CalibrationImages:
     def __len__(self) -> int:
         return len(self._images)
 
+    @property
+    def as_given(self) -> Sequence[ImageArray]:
+        """The images as the caller gave them."""
+        return self._images
+
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         for index in range(len(self)):
             yield network_input(self.image(index))

@@ -65,7 +65,7 @@ def layer_groups(graph: Graph, parts: int = PARTS) -> tuple[LayerGroup, ...]:
     if parts < 1:
         raise ConfigurationError(f"parts must be 1 or more but got {parts}")
     tail = frozenset(recipes.detection_tail(graph))
-    readers = _readers(graph)
+    readers = readers_of(graph)
     attention = _attention(graph, tail)
     heads = _heads(graph, readers, tail | attention)
     order = [
@@ -120,7 +120,7 @@ def operations_of(groups: Iterable[LayerGroup], chosen: Iterable[str]) -> frozen
     return frozenset(name for group in groups if group.name in wanted for name in group.operations)
 
 
-def _readers(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+def readers_of(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """Operation → those that read its values; who reads its shape alone does not count."""
     readers: dict[str, list[str]] = {name: [] for name in graph.operations}
     for name, operation in graph.operations.items():
@@ -140,7 +140,7 @@ def _attention(graph: Graph, tail: frozenset[str]) -> frozenset[str]:
     """
     biases = _biases(graph)
     graph = _without(graph, biases)
-    readers = _readers(graph)
+    readers = readers_of(graph)
     products = [
         name
         for name, operation in graph.operations.items()
@@ -181,7 +181,7 @@ def _attention(graph: Graph, tail: frozenset[str]) -> frozenset[str]:
 
 def _biases(graph: Graph) -> dict[str, str]:
     """Additions of a constant to a convolution's result → that convolution."""
-    readers = _readers(graph)
+    readers = readers_of(graph)
     return {
         name: operation.inputs[0]
         for name, operation in graph.operations.items()

@@ -1,84 +1,62 @@
-"""The part that recipe exporters share: checks, kept calibrations, sensitivity.
+"""The part that recipe exporters share: checks, sensitivity, what changed activations do.
 
-    cache_dir/
-      graph-KEY/        the float network, traced once for each source
-      calibration-KEY/  what calibrating it on these images by this method found
-      sensitivity-KEY/  how much each group of layers harms after that calibration
-      training-KEY/     the network after quantisation-aware training
-
-A directory there is complete or absent, and its name is a hash of all that its content depends
-on, so it is never out of date: another source, other images or another version of a library make
-another name.
+What they keep: see kept_work.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.metadata
 import json
-import logging
-import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from ...contracts.errors import BackendUnavailableError, ConfigurationError
-from ...contracts.quantisation import PRESETS, LayerGroup, Recipe
+from ...contracts.quantisation import (
+    PRESETS,
+    ActivationChange,
+    ActivationGroup,
+    Distiller,
+    Recipe,
+    RecipeExporter,
+    TimePackages,
+    Train,
+)
 from ...contracts.results import DetectorPackage, ExportRequest
 from .. import catalogue, exporting
+from . import activations
 from .calibration import CalibrationImages, int8_facts
+from .kept_work import KeptWork
 from .output_error import output_error
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
 
-LOGGER = logging.getLogger(__name__)
 SENSITIVITY_IMAGES = 8
-SHARES = "shares.json"
+CHECKPOINT, FACTS = "model.pt", "facts.json"
 Facts = Mapping[str, str]
 
 
-class BaseRecipeExporter(ABC):
+class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
     """The part of a `contracts.quantisation.RecipeExporter` that does not depend on the backend.
 
-    Args:
-        source: a PyTorch package.
-        calibration: letterboxed images of the train split, uint8 S×S×3 RGB.
-        cache_dir: made where it is missing; several exporters may share it.
-
-    Raises:
-        ConfigurationError: no images, or a source of another kind.
+    Args, Raises: as of KeptWork.
     """
 
-    backend: str
     weights: str
-    libraries: tuple[str, ...]
-    tracers = ("torch", "ultralytics", "onnx", "onnxslim")
 
     def __init__(
         self, source: DetectorPackage, calibration: Sequence[ImageArray], cache_dir: Path
     ) -> None:
-        exporting.check_source(source)
-        self._source = source
-        self._images = CalibrationImages(calibration, source.spec.input_size)
-        self._cache = cache_dir
-        self._work: Path | None = None
-
-    @property
-    @abstractmethod
-    def groups(self) -> tuple[LayerGroup, ...]:
-        """See `contracts.quantisation.RecipeExporter.groups`."""
-
-    @abstractmethod
-    def _float_weights(self) -> Path:
-        """The float network's file, in the cache, as this backend opens it."""
+        super().__init__(source, calibration, cache_dir)
+        self._origin = source
+        self._changed: dict[ActivationChange, Self] = {}
 
     @abstractmethod
     def _make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
@@ -92,47 +70,43 @@ class BaseRecipeExporter(ABC):
             BackendUnavailableError: a preset that this backend can't do.
         """
         names = [group.name for group in self.groups]
-        asked = [
+        catalogue.check_words(
             ("preset", recipe.preset, PRESETS),
             ("calibration_method", recipe.calibration_method, catalogue.CALIBRATION_METHODS),
             *(("a float group", name, names) for name in recipe.float_groups),
-        ]
-        problems = [
-            catalogue.unknown(what, value, tuple(choices))
-            for what, value, choices in asked
-            if value not in choices
-        ]
-        if problems:
-            raise ConfigurationError(problems)
+            *self._words_of(recipe.activations),
+        )
 
-    def make(self, recipe: Recipe, destination: Path) -> DetectorPackage:
-        """See `contracts.quantisation.RecipeExporter.make`."""
+    def _words_of(self, change: ActivationChange | None) -> list[tuple[str, str, Sequence[str]]]:
+        if change is None:
+            return []
+        names = [group.name for group in self.activation_groups]
+        kinds = catalogue.backend_info(self.backend).activations
+        return [
+            ("activations.kind", change.kind, kinds),
+            *(("an activation group", name, names) for name in change.groups),
+        ]
+
+    def make(
+        self, recipe: Recipe, destination: Path, distiller: Distiller | None = None
+    ) -> DetectorPackage:
         self._require_some_quantised(recipe)
         if recipe.training is not None:
             raise ConfigurationError("a recipe with training is made by make_trained, not make")
-        return self._make(recipe, destination)
+        return self._for(recipe, distiller)._make(recipe, destination)
 
     def make_trained(
-        self,
-        recipe: Recipe,
-        destination: Path,
-        train: Callable[[Any], Mapping[str, str]],
-        data: str,
+        self, recipe: Recipe, destination: Path, train: Train, data: str
     ) -> DetectorPackage:
-        """See `contracts.quantisation.RecipeExporter.make_trained`."""
         if not catalogue.CATALOGUE[self.backend].supports("int8", "qat"):
             raise BackendUnavailableError(catalogue.no_training(self.backend))
         self._require_some_quantised(recipe)
         if recipe.training is None:
             raise ConfigurationError("a recipe without training is made by make, not make_trained")
-        return self._make_trained(recipe, destination, train, data)
+        return self._for(recipe)._make_trained(recipe, destination, train, data)
 
     def _make_trained(
-        self,
-        recipe: Recipe,
-        destination: Path,
-        train: Callable[[Any], Mapping[str, str]],
-        data: str,
+        self, recipe: Recipe, destination: Path, train: Train, data: str
     ) -> DetectorPackage:
         """The package of a recipe that was checked; for backends whose catalogue entry has it."""
         raise NotImplementedError
@@ -154,25 +128,138 @@ class BaseRecipeExporter(ABC):
         error.
         """
         self.check(recipe)
+        exporter = self._for(recipe)
+        return exporter.kept_shares(
+            "sensitivity",
+            lambda: exporter._shares_of_error(recipe, progress),
+            recipe.calibration_key,
+        )
 
-        def measure(place: Path) -> None:
-            shares = self._shares_of_error(recipe, progress)
-            (place / SHARES).write_text(json.dumps(shares), encoding="utf-8")
+    @cached_property
+    def activation_groups(self) -> tuple[ActivationGroup, ...]:
+        network = activations.open_network(self._source)
+        return activations.activation_groups(
+            activations.steps_of(network, self._source.spec.input_size)
+        )
 
-        facts = {"key": recipe.calibration_key, "images": self.images_digest}
-        found = self._cached("sensitivity", facts, measure)
-        try:
-            return _read_shares(found / SHARES)
-        except (OSError, ValueError) as exc:
-            LOGGER.warning("%s is damaged (%s); it is measured anew", found, exc)
-        shutil.rmtree(found, ignore_errors=True)
-        return _read_shares(self._cached("sensitivity", facts, measure) / SHARES)
+    def activation_harm(
+        self, kind: str, progress: Callable[[int, int], None] | None = None
+    ) -> Mapping[str, float]:
+        """See `contracts.quantisation.RecipeExporter.activation_harm`; as for `sensitivity`."""
+
+        def measure() -> dict[str, float]:
+            images, shares = self.few_images(SENSITIVITY_IMAGES), dict[str, float]()
+            reference = _outputs(self._float_package(), images)
+            for number, group in enumerate(self.activation_groups, 1):
+                with self._one_changed(ActivationChange((group.name,), kind), self._images) as each:
+                    output = _outputs(each._float_package(), images)
+                shares[group.name] = output_error(reference, output, self._source.spec.output)
+                if progress is not None:
+                    progress(number, len(self.activation_groups))
+            return shares
+
+        return self.kept_shares("harm", measure, kind)
+
+    def activation_gain(self, kind: str, time: TimePackages, timed_on: str) -> Mapping[str, float]:
+        """See `contracts.quantisation.RecipeExporter.activation_gain`.
+
+        Ranges and statistics don't matter for time: one image gives the ranges that a graph must
+        have, and no batch norm is measured.
+        """
+        brief = Recipe(calibration_method="minmax", bias_correction=False)
+        images = CalibrationImages(self.few_images(1), self._source.spec.input_size)
+
+        def measure() -> dict[str, float]:
+            with tempfile.TemporaryDirectory(dir=self.work_dir()) as scratch:
+                made: dict[str, DetectorPackage] = {}
+                for name in ("", *(group.name for group in self.activation_groups)):
+                    change = ActivationChange((name,) if name else (), kind)
+                    with self._one_changed(change, images, measured=False) as each:
+                        made[name] = each._make(brief, Path(scratch) / str(len(made)))
+                times = time(made)
+            return {name: 1 - times[name] / times[""] for name in made if name}
+
+        return self.kept_shares("gain", measure, f"{kind} {timed_on}")
+
+    def _for(self, recipe: Recipe, distiller: Distiller | None = None) -> Self:
+        """The exporter of the network that the recipe's activations make; kept until closed."""
+        change = recipe.activations
+        if change is None:
+            return self
+        if change not in self._changed:
+            self._changed[change] = self._exporter_of(
+                self.changed_source(change, distiller), self._images, self._cache
+            )
+        return self._changed[change]
+
+    @contextlib.contextmanager
+    def _one_changed(
+        self, change: ActivationChange, images: CalibrationImages, *, measured: bool = True
+    ) -> Iterator[Self]:
+        """The exporter of a changed network that is wanted once: nothing of it is kept.
+
+        Args:
+            measured: whether its batch norms are measured anew, on these images.
+        """
+        with tempfile.TemporaryDirectory(dir=self.work_dir()) as name:
+            place, source = Path(name), self._source
+            if change.groups:
+                network = activations.open_network(source)
+                side = source.spec.input_size
+                if measured:
+                    activations.change_activations(network, change, images, side)
+                else:
+                    activations.put_in(network, change, side)
+                activations.save_network(network, place / CHECKPOINT)
+                spec = replace(source.spec, weights=CHECKPOINT, files={})
+                source = DetectorPackage.create(place, spec)
+            with self._exporter_of(source, images, place / "kept") as exporter:
+                yield exporter
+
+    def _exporter_of(self, source: DetectorPackage, images: CalibrationImages, cache: Path) -> Self:
+        """The exporter of a changed source; what it makes names the unchanged one."""
+        exporter = type(self)(source, images.as_given, cache)
+        exporter._origin = self._origin
+        return exporter
+
+    def changed_source(
+        self, change: ActivationChange, distiller: Distiller | None = None
+    ) -> DetectorPackage:
+        """See `contracts.quantisation.RecipeExporter.changed_source`."""
+        catalogue.check_words(*self._words_of(change))
+        side, training = self._source.spec.input_size, change.distillation
+        activations.require_images(len(self._images))
+        if training is not None and distiller is None:
+            raise ConfigurationError(
+                "activations that are trained on need a distiller, but none was given"
+            )
+
+        def fill(folder: Path) -> None:
+            network = activations.open_network(self._source)
+            done, facts = activations.change_activations(network, change, self._images, side), {}
+            if training is not None and distiller is not None:
+                original = activations.open_network(self._source)
+                images, told = distiller.distil(network, original, training)
+                activations.require_finite(network)
+                done, facts = replace(done, distilled=images), dict(told)
+            activations.save_network(network, folder / CHECKPOINT)
+            text = json.dumps(done.as_lineage() | facts)
+            (folder / FACTS).write_text(text, encoding="utf-8")
+
+        places = [group.places for group in self.activation_groups if group.name in change.groups]
+        trained = [asdict(training), distiller.data] if training and distiller else []
+        key = json.dumps([change.kind, places, activations.MOST_IMAGES, *trained])
+        folder = self.cached("activations", fill, key)
+        with exporting.foreign_errors(f"reading {folder} (remove it to make it anew)"):
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        spec = self._source.spec
+        changed = replace(spec, weights=CHECKPOINT, files={}, lineage={**spec.lineage, **facts})
+        return DetectorPackage.create(folder, changed)
 
     def _shares_of_error(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None
     ) -> dict[str, float]:
-        chosen = np.linspace(0, len(self._images) - 1, min(SENSITIVITY_IMAGES, len(self._images)))
-        images = [self._images.image(round(index)) for index in chosen]
+        images = self.few_images(SENSITIVITY_IMAGES)
         reference = _outputs(self._float_package(), images)
 
         def error_with(*float_groups: str) -> float:
@@ -191,10 +278,10 @@ class BaseRecipeExporter(ABC):
         return shares
 
     def close(self) -> None:
-        """Remove work files; calibrations in the cache stay."""
-        if self._work is not None:
-            shutil.rmtree(self._work, ignore_errors=True)
-            self._work = None
+        for exporter in self._changed.values():
+            exporter.close()
+        self._changed.clear()
+        super().close()
 
     def __enter__(self) -> Self:
         return self
@@ -223,6 +310,7 @@ class BaseRecipeExporter(ABC):
                 float_groups=", ".join(recipe.float_groups) or "none",
                 preset=recipe.preset,
                 calibration_digest=self.images_digest,
+                source_digest=self._origin.digest,
                 **facts,
             )
             return exporting.finished_package(
@@ -235,91 +323,8 @@ class BaseRecipeExporter(ABC):
                 lineage=lineage,
             )
 
-    @cached_property
-    def images_digest(self) -> str:
-        """sha256 (hex) over the contents of the calibration images, in their order."""
-        digest = hashlib.sha256()
-        for index in range(len(self._images)):
-            image = self._images.image(index)
-            digest.update(repr(image.shape).encode())
-            digest.update(np.ascontiguousarray(image).data)
-        return digest.hexdigest()
-
-    def work_dir(self) -> Path:
-        """A directory for work files, removed by `close`."""
-        if self._work is None:
-            self._work = Path(tempfile.mkdtemp(prefix=f"guardianflow-{self.backend}-recipes-"))
-        return self._work
-
-    def _float_package(self) -> DetectorPackage:
-        weights = self._float_weights()
-        spec = replace(
-            self._source.spec,
-            backend=self.backend,
-            precision="fp32",
-            weights=weights.name,
-            files={},
-        )
-        return DetectorPackage(weights.parent, spec)
-
-    def cached_graph(self, fill: Callable[[Path], None]) -> Path:
-        """The directory of the float network; `fill` makes its content where it is missing."""
-        return self._cached("graph", {}, fill)
-
-    def cached_calibration(self, key: str, fill: Callable[[Path], None]) -> Path:
-        """The directory of a calibration.
-
-        Args:
-            key: all that it depends on beside source, images and libraries.
-            fill: makes its content where it is missing.
-        """
-        return self._cached("calibration", {"key": key, "images": self.images_digest}, fill)
-
-    def cached_training(self, key: str, fill: Callable[[Path], None]) -> Path:
-        """The directory of a network that was trained on; the rest as `cached_calibration`."""
-        return self._cached("training", {"key": key, "images": self.images_digest}, fill)
-
-    def _cached(self, kind: str, facts: Mapping[str, str], fill: Callable[[Path], None]) -> Path:
-        spec = self._source.spec
-        versions = {n: importlib.metadata.version(n) for n in (*self.tracers, *self.libraries)}
-        told = {
-            "backend": self.backend,
-            "source": self._source.digest,
-            "output": spec.output,
-            "side": str(spec.input_size),
-            **versions,
-            **facts,
-        }
-        key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-        place = self._cache / f"{kind}-{key}"
-        if place.is_dir():
-            LOGGER.debug("%s: taken from %s", kind, place)
-            return place
-        try:
-            self._cache.mkdir(parents=True, exist_ok=True)
-            with exporting.complete_or_absent(place) as work:
-                fill(work)
-        except (OSError, ConfigurationError) as exc:
-            # Another process may have been first: what it made of the same is the same.
-            if not place.is_dir():
-                if isinstance(exc, ConfigurationError):
-                    raise
-                raise ConfigurationError(
-                    f"the cache must be a directory that can be written to but {self._cache} can't "
-                    f"({exc}); name another one"
-                ) from exc
-        return place
-
 
 def _outputs(package: DetectorPackage, images: Sequence[ImageArray]) -> RawOutput:
     """Raw outputs on the CPU, one row for each image."""
     with contextlib.closing(catalogue.open_session(package, device="cpu")) as session:
         return np.concatenate([session.infer(image[None]) for image in images])
-
-
-def _read_shares(file: Path) -> dict[str, float]:
-    """Raises OSError or ValueError: not there, or not as it was written."""
-    shares = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(shares, dict):
-        raise ValueError("it is no mapping of groups to shares")
-    return {str(group): float(share) for group, share in shares.items()}

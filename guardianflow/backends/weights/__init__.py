@@ -2,6 +2,8 @@
 
 packages.py            a weight file → a detector package
 weight_files.py        what a file says of itself: names, size, precision, output
+foreign/               files of others: nothing is believed of them on shape alone
+weight_notes.py        what a reader of its numbers must know
 known_checkpoints.py   what was read of a checkpoint, kept by its sha256
 model_figures.py       parameters and operations of a detector
 product_counter.py     counts multiply-adds without computing them

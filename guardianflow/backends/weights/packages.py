@@ -9,8 +9,9 @@ from pathlib import Path
 from ...contracts.backends import SOURCE
 from ...contracts.errors import ConfigurationError, Problem, SourceError
 from ...contracts.results import DetectorPackage, DetectorSpec
+from ...support.text.spelling import nfc
 from ..exporting import complete_or_absent
-from . import checkpoints, weight_files
+from . import checkpoints, weight_files, weight_notes
 from .known_checkpoints import facts_and_figures
 from .weight_files import WeightFacts
 
@@ -19,7 +20,8 @@ def package_from_weights(
     weights: Path,
     destination: Path,
     *,
-    input_size: int,
+    input_size: int | None,
+    assumed_size: int | None = None,
     class_names: Sequence[str] | None = None,
     architecture: str = "",
     conf_threshold: float = 0.25,
@@ -38,7 +40,8 @@ def package_from_weights(
         weights: an Ultralytics .pt, an .onnx, an OpenVINO .xml with its .bin, a TensorRT .engine
             exported by Ultralytics, or a directory with exactly one of them.
         destination: a directory that does not exist yet.
-        input_size: side of the square network input, pixels.
+        input_size: side of the square network input, pixels; None takes the file's.
+        assumed_size: where `input_size` is None and the file says none either.
         class_names: index = class id; None takes the file's.
         architecture: e.g. 'yolo11n'; '' takes the file's.
         conf_threshold, iou_threshold: the thresholds to deploy with.
@@ -55,10 +58,11 @@ def package_from_weights(
             0…1, `destination` exists. All at once.
     """
     weights = Path(weights)
-    facts, known = _read(weights, input_size, trusted, cache_dir)
-    names = tuple(class_names) if class_names is not None else facts.class_names
+    facts, known, size = _read(weights, input_size, assumed_size, trusted, cache_dir)
+    named = class_names if class_names is not None else facts.class_names
+    names = None if named is None else tuple(map(nfc, named))
     thresholds = {"conf_threshold": conf_threshold, "iou_threshold": iou_threshold}
-    problems = list(_problems(facts, class_names, input_size, thresholds, str(weights)))
+    problems = list(_problems(facts, class_names, size, thresholds, str(weights)))
     if problems or names is None:
         raise ConfigurationError(problems)
     missing = [str(path) for path in facts.files.values() if not path.is_file()]
@@ -73,28 +77,52 @@ def package_from_weights(
             precision=facts.precision,
             architecture=architecture or facts.architecture,
             class_names=names,
-            input_size=input_size,
+            input_size=size,
             output=facts.output,
             weights=next(iter(facts.files)),
             files={},
             **thresholds,
-            lineage={**known, **(lineage or {})},
+            lineage={
+                **known,
+                **weight_notes.lineage_of(facts, input_size, size),
+                **(lineage or {}),
+            },
         )
         made = DetectorPackage.create(work, spec)
     return DetectorPackage(destination, made.spec)
 
 
 def _read(
-    weights: Path, input_size: int, trusted: bool, cache_dir: Path | None
-) -> tuple[WeightFacts, dict[str, str]]:
-    """Read what the file says of itself, and what a lineage is to say of it."""
+    weights: Path,
+    given: int | None,
+    assumed: int | None,
+    trusted: bool,
+    cache_dir: Path | None,
+) -> tuple[WeightFacts, dict[str, str], int]:
+    """Read what the file says of itself, what a lineage is to say of it, and the input size."""
     accepted = (checkpoints.ANYTHING,) if trusted else ()
     file = weight_files.the_file(weights)
     if weight_files.readable()[file.suffix.lower()].name != SOURCE:
-        return weight_files.read(file, accepted), {}
+        facts = weight_files.read(file, accepted)
+        return facts, {}, _size_of(facts, given, assumed, file)
     seen = checkpoints.look(file)
-    facts, figures = facts_and_figures(seen, input_size, accepted, cache_dir)
-    return facts, checkpoints.vouched(seen.names if trusted else ()) | figures
+    facts, figures = facts_and_figures(seen, given, accepted, cache_dir)
+    size = _size_of(facts, given, assumed, file)
+    if size != (facts.made_for if given is None else given):
+        facts, figures = facts_and_figures(seen, size, accepted, cache_dir)
+    return facts, checkpoints.vouched(seen.names if trusted else ()) | figures, size
+
+
+def _size_of(facts: WeightFacts, given: int | None, assumed: int | None, file: Path) -> int:
+    """The input size: the caller's, the file's, else the one to assume."""
+    size = facts.input_size or facts.made_for or assumed if given is None else given
+    if size is None:
+        raise SourceError(
+            f"{file} does not say the size of its input, and neither does the scenario: set "
+            "model.input_size to the side that it was trained with, in pixels (--imgsz of the "
+            "guardianflow command)"
+        )
+    return size
 
 
 def _problems(
@@ -122,12 +150,15 @@ def _problems(
         )
     if facts.input_size not in (None, input_size):
         yield Problem(
-            f"input_size must be {facts.input_size}, as the file was exported, but is {input_size}",
+            f"model.input_size (--imgsz) must be {facts.input_size}, as the file was exported, but "
+            f"is {input_size}",
             where,
         )
     elif input_size < 1 or input_size % facts.stride:
         yield Problem(
-            f"input_size must be a positive multiple of {facts.stride} but is {input_size}", where
+            f"model.input_size (--imgsz) must be a positive multiple of {facts.stride} but is "
+            f"{input_size}",
+            where,
         )
     for field, value in thresholds.items():
         if not 0 <= value <= 1:
@@ -136,7 +167,7 @@ def _problems(
 
 def _same_names(theirs: Sequence[str], given: Sequence[str]) -> bool:
     # OpenVINO's own metadata separates labels by spaces and so writes '_' for the ones inside.
-    return [n.replace(" ", "_") for n in theirs] == [n.replace(" ", "_") for n in given]
+    return [nfc(n).replace(" ", "_") for n in theirs] == [nfc(n).replace(" ", "_") for n in given]
 
 
 def _show(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
+import warnings
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -109,6 +110,8 @@ _TEXTS = frozenset(
 )
 _GETS, _PUTS = ("GET", "BINGET", "LONG_BINGET"), ("PUT", "BINPUT", "LONG_BINPUT")
 
+_DAMAGE = (ValueError, OverflowError, MemoryError, struct.error, DeprecationWarning)
+
 
 class _Walk:
     """The unpickler's machine, with stand-ins on its stack."""
@@ -122,6 +125,12 @@ class _Walk:
         self._at = 0
 
     def run(self) -> list[Use]:
+        with warnings.catch_warnings():
+            # Python warns of an escape in a text that it does not know: no pickler writes one.
+            warnings.simplefilter("error", DeprecationWarning)
+            return self._steps()
+
+    def _steps(self) -> list[Use]:
         for _ in range(MOST_OPCODES):
             self._at = self._stream.tell()
             code = self._stream.read(1)
@@ -133,7 +142,7 @@ class _Walk:
                 return list(self._uses.values())
             try:
                 self._do(opcode)
-            except (ValueError, OverflowError, MemoryError, struct.error) as exc:
+            except _DAMAGE as exc:
                 raise self._unreadable(f"{opcode.name}: {str(exc)[:100]}") from exc
         raise self._unreadable(f"it has more than {MOST_OPCODES} steps")
 

@@ -65,7 +65,7 @@ def load_detector(
 
     try:
         with loggers_to_log("ultralytics"), _loading(seen):
-            model, _ = load_checkpoint(str(weights.resolve()))
+            model, content = load_checkpoint(str(weights.resolve()))
     except SourceError:
         raise
     except (ModuleNotFoundError, AttributeError) as exc:
@@ -87,7 +87,22 @@ def load_detector(
             f"{weights} must be a detection model but is a model for '{task}' with head "
             f"{type(head).__name__}"
         )
+    # model.args has Ultralytics' own default, 640, where a checkpoint says nothing
+    model.trained_size = _said_size(content.get("train_args"))
     return model
+
+
+def _said_size(arguments: Any) -> int | None:
+    size = arguments.get("imgsz") if isinstance(arguments, dict) else None
+    if isinstance(size, (list, tuple)) and size and all(each == size[0] for each in size):
+        size = size[0]
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def trained_size(model: Any) -> int | None:
+    """The input size that a loaded detector was trained with; None where its file says none."""
+    size: int | None = model.trained_size
+    return size
 
 
 @contextmanager
@@ -155,6 +170,12 @@ def architecture(model: Any) -> str:
     """'yolo11n' where the checkpoint remembers the file it was built from; '' otherwise."""
     description = getattr(model, "yaml", None) or {}
     return Path(str(description.get("yaml_file", ""))).stem
+
+
+def activations_in(model: Any) -> tuple[str, ...]:
+    """Which of 'hardswish', 'relu6' and 'silu' a network has, in this order."""
+    found = {type(module).__name__.lower() for module in model.modules()}
+    return tuple(sorted(found & {"hardswish", "relu6", "silu"}))
 
 
 def _no_checkpoint(seen: checkpoints.Look) -> str:

@@ -21,14 +21,18 @@ from ...contracts.errors import SourceError
 from ..catalogue import CATALOGUE, load
 from ..exporting import require
 from . import ultralytics_models
+from .foreign import onnx_files
+from .foreign.network_shapes import Shape, kind_of_output, require_detection, side_of_input
+from .foreign.other_formats import other_format
 
 QUANTISED_KINDS = frozenset(
     {"QuantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 )
 CHECKPOINT = "model.pt"
 """What a checkpoint is called in a package."""
-END_TO_END_COLUMNS = 6
-BOX_ROWS = 4
+NMS_CONFIDENCE = 0.25
+"""Below which Ultralytics' exported NMS drops boxes where nothing else is said."""
+LETTERBOX = "fit_to_window_letterbox"
 # Where our own OpenVINO models keep their class names, spelled as a Python mapping.
 RT_INFO_NAMES = ["guardianflow", "names"]
 
@@ -42,6 +46,8 @@ class WeightFacts:
         class_names: None where the file has none worth the name.
         class_count: None for end-to-end outputs without names.
         input_size: side, pixels; None where any will do.
+        made_for: side that it was trained or exported for, where it says so; any other works too.
+        nms_confidence: below which its own NMS drops boxes; None where it has none.
         stride: input_size must be a multiple of it; 1 where unknown.
     """
 
@@ -54,6 +60,8 @@ class WeightFacts:
     input_size: int | None = None
     architecture: str = ""
     stride: int = 1
+    made_for: int | None = None
+    nms_confidence: float | None = None
 
 
 def read(weights: Path, accepted: Collection[str] = ()) -> WeightFacts:
@@ -93,8 +101,10 @@ def the_file(weights: Path) -> Path:
             )
         return found[0]
     if weights.suffix.lower() not in kinds:
+        known = other_format(weights)
         raise SourceError(
             f"{weights} must end in one of {', '.join(kinds)} but ends in '{weights.suffix}'"
+            + (f": {known}" if known else "")
         )
     return weights
 
@@ -115,31 +125,31 @@ def facts_of(model: Any, file: Path) -> WeightFacts:
         class_count=len(names),
         architecture=ultralytics_models.architecture(model),
         stride=int(max(model.stride)),
+        made_for=ultralytics_models.trained_size(model),
     )
 
 
 def read_onnx(file: Path) -> WeightFacts:
-    onnx = require("onnx", "reading an .onnx file", "pip install onnx")
-    try:
-        onnx.checker.check_model(str(file))
-        model = onnx.load(str(file), load_external_data=False)
-    except Exception as exc:
-        raise SourceError(f"{file} is not an ONNX model: {str(exc).splitlines()[0]}") from exc
-    initialisers = {tensor.name for tensor in model.graph.initializer}
-    inputs = [_onnx_shape(v) for v in model.graph.input if v.name not in initialisers]
+    model, beside = onnx_files.open_file(file)
+    graph = model.graph
+    initialisers = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in initialisers]
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    names = _parse_names(metadata.get("names"))
-    side = _square_side(file, inputs)
-    outputs = [_onnx_shape(value) for value in model.graph.output]
-    output, count = _kind_of_output(file, outputs, names)
+    facts = _facts_of_network(
+        file,
+        metadata,
+        inputs=[_onnx_shape(value) for value in inputs],
+        types=[onnx_files.element_type(value) for value in inputs],
+        outputs=[_onnx_shape(value) for value in graph.output],
+        suppresses=any(node.op_type == "NonMaxSuppression" for node in graph.node),
+    )
+    onnx_files.require_plain_input(file, model, inputs[0].name, metadata)
+    onnx_files.require_opens(file)
     return WeightFacts(
         backend="onnx",
         precision=_onnx_precision(model),
-        output=output,
-        files={"model.onnx": file, **_external_data(file, model)},
-        class_names=_worth_the_name(names),
-        class_count=count,
-        input_size=side,
+        files={"model.onnx": file, **beside},
+        **facts,
     )
 
 
@@ -154,20 +164,61 @@ def read_xml(file: Path) -> WeightFacts:
         first = str(exc).strip().splitlines()[-1]
         raise SourceError(f"{file} is not an OpenVINO model: {first}") from exc
     metadata = _xml_metadata(file, model)
-    names = _parse_names(metadata.get("names"))
-    inputs = [_openvino_shape(port) for port in model.inputs]
-    side = _square_side(file, inputs)
-    outputs = [_openvino_shape(port) for port in model.outputs]
-    output, count = _kind_of_output(file, outputs, names)
+    kinds = {operation.get_type_name() for operation in model.get_ops()}
+    facts = _facts_of_network(
+        file,
+        metadata,
+        inputs=[_openvino_shape(port) for port in model.inputs],
+        types=[port.get_element_type().to_dtype().name for port in model.inputs],
+        outputs=[_openvino_shape(port) for port in model.outputs],
+        suppresses=any("NonMaxSuppression" in kind for kind in kinds),
+    )
+    _require_plain_pictures(file, model)
     return WeightFacts(
         backend="openvino",
         precision=_openvino_precision(model),
-        output=output,
         files={"model.xml": file, "model.bin": weights},
-        class_names=_worth_the_name(names),
-        class_count=count,
-        input_size=side,
+        **facts,
     )
+
+
+def _facts_of_network(
+    file: Path,
+    metadata: Mapping[str, Any],
+    *,
+    inputs: Sequence[Shape],
+    types: Sequence[str],
+    outputs: Sequence[Shape],
+    suppresses: bool,
+) -> dict[str, Any]:
+    """What inputs, outputs and metadata say together, as values of WeightFacts.
+
+    Args:
+        suppresses: the network ends in an NMS of its own.
+
+    Raises:
+        SourceError: it is no detector; names what it is.
+    """
+    require_detection(file, metadata.get("task"))
+    names = _parse_names(metadata.get("names"))
+    side = side_of_input(file, inputs, types)
+    made_for = _metadata_side(metadata.get("imgsz"))
+    arguments = _mapping(metadata.get("args"))
+    ends = suppresses or str(metadata.get("end2end")) == "True"
+    output, count = kind_of_output(file, outputs, names, side or made_for, said_end_to_end=ends)
+    confidence = arguments.get("conf")
+    return {
+        "output": output,
+        "class_names": _worth_the_name(names),
+        "class_count": count,
+        "input_size": side,
+        "made_for": made_for,
+        "nms_confidence": (
+            (float(confidence) if isinstance(confidence, (int, float)) else NMS_CONFIDENCE)
+            if suppresses
+            else None
+        ),
+    }
 
 
 def read_engine(file: Path) -> WeightFacts:
@@ -178,15 +229,17 @@ def read_engine(file: Path) -> WeightFacts:
             f"{file} does not say what it holds (no header as Ultralytics writes it); start from "
             "its .pt file and quantise with backend 'tensorrt'"
         )
+    require_detection(file, metadata.get("task"))
     names = _parse_names(metadata.get("names"))
-    arguments = metadata.get("args") or {}
+    arguments = _mapping(metadata.get("args"))
     int8 = arguments.get("int8") or str(arguments.get("quantize")) in ("8", "int8")
     half = arguments.get("half") or str(arguments.get("quantize")) in ("16", "fp16")
     return WeightFacts(
         backend="tensorrt",
         precision="int8" if int8 else "fp16" if half else "fp32",
-        output="end_to_end" if metadata.get("end2end") else "grid",
+        output="end_to_end" if metadata.get("end2end") or arguments.get("nms") else "grid",
         files={"model.engine": file},
+        nms_confidence=NMS_CONFIDENCE if arguments.get("nms") else None,
         class_names=_worth_the_name(names),
         class_count=len(names) if names else None,
         input_size=_metadata_side(metadata.get("imgsz")),
@@ -212,8 +265,6 @@ def engine_header(file: Path) -> tuple[dict[str, Any], int]:
 
 # --- shapes ------------------------------------------------------------------------------------
 
-Shape = tuple[int | None, ...]
-
 
 def _onnx_shape(value: Any) -> Shape:
     dimensions = value.type.tensor_type.shape.dim
@@ -222,44 +273,6 @@ def _onnx_shape(value: Any) -> Shape:
 
 def _openvino_shape(port: Any) -> Shape:
     return tuple(d.get_length() if d.is_static else None for d in port.get_partial_shape())
-
-
-def _square_side(file: Path, inputs: Sequence[Shape]) -> int | None:
-    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][1] not in (3, None):
-        raise SourceError(
-            f"{file} is not a detector as known here: its input must be one N×3×S×S tensor but "
-            f"is {_show(inputs)}"
-        )
-    _, _, height, width = inputs[0]
-    if height != width:
-        raise SourceError(
-            f"{file} takes images of {height}×{width} pixels; only square inputs are served. "
-            "Export it with one side, e.g. imgsz=640"
-        )
-    return height
-
-
-def _kind_of_output(
-    file: Path, outputs: Sequence[Shape], names: Sequence[str] | None
-) -> tuple[str, int | None]:
-    """('grid' or 'end_to_end', number of classes where the shape tells it).
-
-    N×(4+classes)×anchors has far more anchors than rows; N×K×6 ends in 6.
-    """
-    if len(outputs) == 1 and len(outputs[0]) == 3:
-        _, rows, columns = outputs[0]
-        if columns == END_TO_END_COLUMNS:
-            return "end_to_end", len(names) if names else None
-        if rows is not None and rows > BOX_ROWS and (columns is None or columns >= rows // 4):
-            return "grid", rows - BOX_ROWS
-    raise SourceError(
-        f"{file} is not a detector as known here: its output must be one tensor "
-        f"N×(4+classes)×anchors or N×K×6 but is {_show(outputs)}"
-    )
-
-
-def _show(shapes: Sequence[Shape]) -> str:
-    return ", ".join("×".join("?" if d is None else str(d) for d in s) for s in shapes) or "none"
 
 
 # --- names, precision, size --------------------------------------------------------------------
@@ -290,14 +303,23 @@ def _worth_the_name(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return names
 
 
+def _mapping(text: Any) -> Mapping[str, Any]:
+    """A mapping, or one spelled as Python; {} for anything else."""
+    try:
+        value = ast.literal_eval(text) if isinstance(text, str) else text
+    except (ValueError, SyntaxError):
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
 def _metadata_side(text: Any) -> int | None:
     try:
         value = ast.literal_eval(text) if isinstance(text, str) else text
     except (ValueError, SyntaxError):
         return None
     if isinstance(value, (list, tuple)):
-        value = value[0] if len(set(value)) == 1 else None
-    return value if isinstance(value, int) else None
+        value = value[0] if value and all(each == value[0] for each in value) else None
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _onnx_precision(model: Any) -> str:
@@ -340,15 +362,28 @@ def _xml_metadata(file: Path, model: Any) -> dict[str, Any]:
     return {}
 
 
-def _external_data(file: Path, model: Any) -> dict[str, Path]:
-    """Files beside a large .onnx that hold its tensors; they keep their names."""
-    places = {
-        entry.value
-        for tensor in model.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
+def _require_plain_pictures(file: Path, model: Any) -> None:
+    """Refuse an OpenVINO model that asks for other pictures than ours in its `model_info`.
+
+    OpenVINO's Model API and Ultralytics write there how pictures are to be prepared.
+    """
+    said = {
+        key: model.get_rt_info(["model_info", key]).astype(str).strip().lower()
+        for key in ("resize_type", "reverse_input_channels", "mean_values", "scale_values")
+        if model.has_rt_info(["model_info", key])
     }
-    outside = [p for p in places if Path(p).is_absolute() or ".." in Path(p).parts]
-    if outside:
-        raise SourceError(f"{file} refers to files outside its directory: {', '.join(outside)}")
-    return {place: file.parent / place for place in sorted(places)}
+    numbers = {key: said[key].replace(",", " ").split() for key in said if "values" in key}
+    faults = []
+    if said.get("resize_type", LETTERBOX) not in (LETTERBOX, ""):
+        faults.append(f"pictures stretched or cropped ('{said['resize_type']}'), not letterboxed")
+    if said.get("reverse_input_channels", "yes") in ("false", "no", "0"):
+        faults.append("BGR pictures, not RGB")
+    if any(float(each) != 0 for each in numbers.get("mean_values", [])):
+        faults.append(f"mean values {said['mean_values']} taken off")
+    if any(float(each) != 255 for each in numbers.get("scale_values", [])):
+        faults.append(f"values divided by {said['scale_values']}, not by 255")
+    if faults:
+        raise SourceError(
+            f"{file} says that it takes {'; '.join(faults)}: it would be judged on pictures that "
+            "it was not made for. Export it for letterboxed RGB with values from 0 to 1"
+        )

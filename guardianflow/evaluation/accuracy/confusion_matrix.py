@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...contracts.results import Detections, LabelledImage
-from .average_precision import IOU_THRESHOLDS, Int64, assign, iou_matrix, to_xywh
 from .detection import check_judgeable
+from .matching import IOU_THRESHOLDS, Int64, assign, iou_matrix, to_xywh
 
 
 def confusion_matrix(

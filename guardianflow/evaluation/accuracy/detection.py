@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ...contracts.errors import EvaluationError
 from ...contracts.measurements import DetectionMetrics
@@ -20,15 +21,11 @@ from ...contracts.ports import ObjectDetector
 from ...contracts.results import Detections, LabelledImage
 from ...support.files import whole_file
 from ..images.preprocessing import load_image
-from .average_precision import (
-    IOU_THRESHOLDS,
-    ClassMatches,
-    Float64,
-    match_all,
-    precision_at_recalls,
-)
+from .average_precision import ClassMatches, Float64, match_all, precision_at_recalls
+from .matching import IOU_THRESHOLDS
 
-EVALUATOR = "guardianflow-coco/1"
+EVALUATOR = "guardianflow-coco/2"
+"""2: intervals may be over recordings or cameras; values are those of 1."""
 # More than a sum of millions of changes of F1 is off by, less than any difference worth a name.
 ROUNDING = 1e-9
 _FORMAT = "guardianflow-predictions/1"
@@ -261,31 +258,58 @@ def check_judgeable(
             f"none of the {len(images)} images has a true box, so there is nothing to judge "
             "against; check the split's label files"
         )
+    if _all_fit(predictions, images, len(class_names)):
+        return
     for image, prediction in zip(images, predictions, strict=True):
         for what, boxes, ids in (
             ("labels", image.boxes_xyxy, image.class_ids),
             ("predictions", prediction.boxes_xyxy, prediction.class_ids),
         ):
             where = f"{what} of {image.path.name}"
-            if len(ids) and not (ids.min() >= 0 and ids.max() < len(class_names)):
+            if not _known(ids, len(class_names)):
                 raise EvaluationError(
                     f"{where}: class ids must lie in 0…{len(class_names) - 1} but reach from "
                     f"{ids.min()} to {ids.max()}; does the model know the data set's classes?"
                 )
-            if boxes.shape != (len(ids), 4) or not (
-                np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()
-            ):
+            if boxes.shape != (len(ids), 4) or not _are_boxes(boxes):
                 raise EvaluationError(
                     f"{where}: boxes must be {len(ids)}×4 finite numbers x1, y1, x2, y2 with "
                     f"x1 ≤ x2 and y1 ≤ y2 but are {boxes.tolist()[:3]} of shape {boxes.shape}"
                 )
         scores = prediction.scores
-        if scores.shape != prediction.class_ids.shape or not (
-            ((scores >= 0) & (scores <= 1)).all()
-        ):
+        if scores.shape != prediction.class_ids.shape or not _are_scores(scores):
             raise EvaluationError(
                 f"predictions of {image.path.name}: there must be one score in 0…1 for each box"
             )
+
+
+def _all_fit(
+    predictions: Sequence[Detections], images: Sequence[LabelledImage], classes: int
+) -> bool:
+    """The same of all images at once: looked at one by one they cost as much as scoring them."""
+    everything: list[Detections | LabelledImage] = [*images, *predictions]
+    shapes = ((each.boxes_xyxy.shape, each.class_ids.shape) for each in everything)
+    if not all(len(ids) == 1 and boxes == (*ids, 4) for boxes, ids in shapes):
+        return False
+    if any(each.scores.shape != each.class_ids.shape for each in predictions):
+        return False
+    return (
+        _known(np.concatenate([each.class_ids for each in everything]), classes)
+        and _are_boxes(np.concatenate([each.boxes_xyxy for each in everything]))
+        and _are_scores(np.concatenate([each.scores for each in predictions]))
+    )
+
+
+def _known(class_ids: npt.NDArray[np.integer], classes: int) -> bool:
+    return not len(class_ids) or bool(class_ids.min() >= 0 and class_ids.max() < classes)
+
+
+def _are_boxes(boxes_xyxy: npt.NDArray[np.floating]) -> bool:
+    return bool(np.isfinite(boxes_xyxy).all() and (boxes_xyxy[:, 2:] >= boxes_xyxy[:, :2]).all())
+
+
+def _are_scores(scores: npt.NDArray[np.floating]) -> bool:
+    return bool(((scores >= 0) & (scores <= 1)).all())
 
 
 def _require_images(images: Sequence[LabelledImage]) -> None:

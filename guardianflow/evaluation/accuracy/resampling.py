@@ -1,5 +1,8 @@
 """Scores a detector on other draws of the same images, many draws at once.
 
+    draw_all         images drawn anew, with repetition
+    leave_each_out   all images but those of one group, for each group
+
 A draw takes as many images as there are, with repetition: it is a weight for each image, how often
 it came. Detections are matched once; a draw only changes how often each counts. Between two
 correct detections nothing but false alarms comes in, which lower precision and leave recall where
@@ -13,7 +16,7 @@ highest precision, and it is the one looked at.
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..timing.process_load import usable_cores
 from .average_precision import RECALL_POINTS, ClassMatches, Float64, Int64
 
 if TYPE_CHECKING:
@@ -43,6 +47,25 @@ class Draws:
     ap: Float64
     ap50: Float64
     recall: Float64
+
+    def by_key(self, names: Sequence[str]) -> dict[str, Float64]:
+        """Each metric's value in each draw; NaN where the draw has no truth for it.
+
+        Args:
+            names: of the C classes.
+
+        Returns:
+            'mAP50', 'mAP50_95', 'recall', and for each class 'ap.{class}', 'ap50.{class}' and
+            'recall.{class}'. A mean is over the classes that have truth in the draw.
+        """
+        drawn = {
+            "mAP50": _mean_of_present(self.ap50),
+            "mAP50_95": _mean_of_present(self.ap),
+            "recall": _mean_of_present(self.recall),
+        }
+        for kind, rows in (("ap", self.ap), ("ap50", self.ap50), ("recall", self.recall)):
+            drawn |= {f"{kind}.{name}": row for name, row in zip(names, rows, strict=True)}
+        return drawn
 
 
 def draw_weights(images: int, draws: int, seed: np.random.SeedSequence) -> Float64:
@@ -79,28 +102,87 @@ def draw_all(
     Returns:
         One Draws per model. The same seed gives the same values, whatever the machine.
     """
-    prepared = [_Model.of(matches, images, conf_threshold) for matches in models]
-    truth = _counts_by_image([m.true_image_ids for m in models[0]], images)
-    sizes = [DRAWS_AT_ONCE] * (resamples // DRAWS_AT_ONCE)
-    sizes += [resamples % DRAWS_AT_ONCE] * bool(resamples % DRAWS_AT_ONCE)
+    sizes = _portions(resamples)
     # Each portion has its own stream of chance, so it doesn't matter which thread is first.
     seeds = np.random.SeedSequence(seed).spawn(len(sizes))
 
-    def judge(portion: int) -> list[Draws]:
-        weights = draw_weights(images, sizes[portion], seeds[portion])
-        instances = truth @ weights
-        return [model.judge(weights, instances) for model in prepared]
+    def weights(portion: int) -> Float64:
+        return draw_weights(images, sizes[portion], seeds[portion])
 
-    done = 0
+    return _judge_all(models, images, conf_threshold, sizes, weights, progress)
+
+
+def leave_each_out(
+    models: Sequence[Sequence[ClassMatches]],
+    groups: Int64,
+    *,
+    conf_threshold: float,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Draws]:
+    """Judge every model on all images, and on all but those of one group, once for each group.
+
+    Average precision is the area under the curve here. The mean at 101 points, which estimates it,
+    steps wherever a recall passes one of them. That is nothing beside what drawing images anew
+    changes, but leaving out one of 100 groups changes less than such steps: the spread of the
+    values without one group each came out up to four times too wide, and that of areas right.
+
+    Args:
+        models, conf_threshold, progress: as draw_all.
+        groups: int64, one for each image: 0…G−1, none of them empty.
+
+    Returns:
+        One Draws of 1 + G values per model: of all images, then in the order of groups.
+    """
+    sizes = _portions(int(groups.max()) + 2)
+    starts = np.cumsum([-1, *sizes])  # no image is of group −1
+
+    def weights(portion: int) -> Float64:
+        left_out = np.arange(starts[portion], starts[portion + 1])
+        kept: Float64 = (groups[:, None] != left_out).astype(np.float64)
+        return kept
+
+    return _judge_all(models, len(groups), conf_threshold, sizes, weights, progress, smooth=True)
+
+
+def _portions(draws: int) -> list[int]:
+    rest = draws % DRAWS_AT_ONCE
+    return [DRAWS_AT_ONCE] * (draws // DRAWS_AT_ONCE) + [rest] * bool(rest)
+
+
+def _judge_all(
+    models: Sequence[Sequence[ClassMatches]],
+    images: int,
+    conf_threshold: float,
+    sizes: Sequence[int],
+    weights_of: Callable[[int], Float64],
+    progress: Callable[[int, int], None] | None,
+    *,
+    smooth: bool = False,
+) -> list[Draws]:
+    """Every model on the same weights of images, portion after portion.
+
+    Args:
+        sizes: draws of each portion.
+        weights_of: portion → float64, images×draws: how often each image counts.
+    """
+    prepared = [_Model.of(matches, images, conf_threshold) for matches in models]
+    truth = _counts_by_image([m.true_image_ids for m in models[0]], images)
+
+    def judge(portion: int) -> list[Draws]:
+        weights = weights_of(portion)
+        instances = truth @ weights
+        return [model.judge(weights, instances, smooth=smooth) for model in prepared]
+
+    done, draws = 0, sum(sizes)
     portions: list[list[Draws]] = []
     # NumPy lets other threads run during its large operations.
-    with ThreadPoolExecutor(max_workers=_usable_cores()) as pool:
+    with ThreadPoolExecutor(max_workers=math.ceil(usable_cores())) as pool:
         try:
             for size, portion in zip(sizes, pool.map(judge, range(len(sizes))), strict=True):
                 portions.append(portion)
                 done += size
                 if progress is not None:
-                    progress(done, resamples)
+                    progress(done, draws)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -132,12 +214,13 @@ class Curve:
             rows=tuple(np.flatnonzero(column) for column in matches.hits[correct].T),
         )
 
-    def judge(self, weights: Float64, instances: Float64) -> Float64:
+    def judge(self, weights: Float64, instances: Float64, *, smooth: bool = False) -> Float64:
         """Average precision of the class in each draw.
 
         Args:
             weights: float64, images×draws.
             instances: float64, draws: true boxes of the class in each.
+            smooth: the area under the curve of precision instead of its mean at COCO's 101 points.
 
         Returns:
             float64, thresholds×draws; NaN where a draw has no true box of the class.
@@ -153,9 +236,10 @@ class Curve:
             precision = true_positives / found[rows]
             envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
             true_positives /= boxes
-            reached = _points_reached(true_positives)
+            points = 1 if smooth else len(RECALL_POINTS)
+            reached = true_positives if smooth else _points_reached(true_positives)
             reached[1:] -= reached[:-1].copy()
-            result[threshold] = np.einsum("ij,ij->j", envelope, reached) / len(RECALL_POINTS)
+            result[threshold] = np.einsum("ij,ij->j", envelope, reached) / points
         result[:, instances == 0] = np.nan
         return result
 
@@ -174,9 +258,12 @@ class _Model:
             found=_counts_by_image([found_images(m, conf_threshold) for m in classes], images),
         )
 
-    def judge(self, weights: Float64, instances: Float64) -> Draws:
+    def judge(self, weights: Float64, instances: Float64, *, smooth: bool) -> Draws:
         by_threshold = np.stack(
-            [curve.judge(weights, n) for curve, n in zip(self.curves, instances, strict=True)]
+            [
+                curve.judge(weights, boxes, smooth=smooth)
+                for curve, boxes in zip(self.curves, instances, strict=True)
+            ]
         )
         recall = np.full(instances.shape, np.nan)
         np.divide(self.found @ weights, instances, out=recall, where=instances > 0)
@@ -209,13 +296,18 @@ def _counted(rows: Int64, columns: Int64, height: int, width: int) -> csr_array[
     return counts.tocsr()  # adds up what stands twice
 
 
+def _mean_of_present(values: Float64) -> Float64:
+    """Mean over classes (first axis) of those with truth; NaN where none has."""
+    present = np.isfinite(values)
+    count = present.sum(axis=0)
+    mean = np.full(values.shape[1], np.nan)
+    np.divide(np.where(present, values, 0).sum(axis=0), count, out=mean, where=count > 0)
+    return mean
+
+
 def _joined(parts: Sequence[Draws]) -> Draws:
     return Draws(
         ap=np.concatenate([part.ap for part in parts], axis=1),
         ap50=np.concatenate([part.ap50 for part in parts], axis=1),
         recall=np.concatenate([part.recall for part in parts], axis=1),
     )
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

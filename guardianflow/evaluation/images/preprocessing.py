@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ...contracts.errors import EvaluationError, MissingDependencyError
+from ...support.pictures.decoding import decode
+from ...support.pictures.kinds import PictureError
 from .resizing import resize_bilinear
 
 cv2: Any
@@ -33,17 +35,15 @@ PADDING_VALUE = 114
 
 
 def load_image(path: Path) -> ImageArray:
-    """Decode an image file as OpenCV, and so Ultralytics, sees it.
+    """Decode an image file as OpenCV, and so Ultralytics, sees it: see support/pictures.
 
-    Grey images get three equal channels, an alpha channel is dropped, 16 bits become 8 and the
-    EXIF orientation is applied. Reading the bytes first makes any file name work, Hangul too, on
-    every operating system.
+    Reading the bytes first makes any file name work, Hangul too, on every operating system.
 
     Returns:
-        uint8, H×W×3, RGB.
+        uint8, H×W×3, RGB, turned as it is to be shown.
 
     Raises:
-        EvaluationError: the file can't be read or is no image OpenCV can decode.
+        EvaluationError: the file can't be read, is no image that can be decoded, or is damaged.
         MissingDependencyError: OpenCV is not installed.
     """
     if cv2 is None:
@@ -51,22 +51,16 @@ def load_image(path: Path) -> ImageArray:
             "OpenCV", f"reading the image {path}", "pip install opencv-python-headless"
         )
     try:
-        content = np.fromfile(path, dtype=np.uint8)
+        content = path.read_bytes()
     except OSError as exc:
         raise EvaluationError(f"image {path} can't be read: {exc.strerror or exc}") from exc
-    image = None
-    if content.size:  # OpenCV asserts on an empty buffer
-        try:
-            image = cv2.imdecode(content, cv2.IMREAD_COLOR)
-        except cv2.error as exc:  # e.g. more pixels than OpenCV's limit
-            raise EvaluationError(f"image {path} can't be decoded: {exc}") from exc
-    if image is None:
+    try:
+        return decode(content)
+    except PictureError as exc:
         raise EvaluationError(
-            f"image {path} ({content.size} bytes) is not an image OpenCV can decode; "
+            f"image {path} ({len(content)} bytes) {exc}; "
             "replace the file or take it out of the data set"
-        )
-    rgb: ImageArray = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return rgb
+        ) from exc
 
 
 @dataclass(frozen=True)
@@ -113,15 +107,19 @@ class Letterbox:
         return mapped
 
 
-def letterbox(image: ImageArray, size: int) -> tuple[ImageArray, Letterbox]:
+def letterbox(
+    image: ImageArray, size: int, out: ImageArray | None = None
+) -> tuple[ImageArray, Letterbox]:
     """Scale an image into a square, keeping its shape, and pad with grey on both sides.
 
     Args:
         image: uint8, H×W×3, RGB.
         size: side of the square, pixels.
+        out: where to write it, uint8, size×size×3, with whole pixels one after another; a place
+            in a batch saves the square of its own and a copy. None makes a new one.
 
     Returns:
-        uint8, size×size×3, RGB, and how to map boxes back.
+        `out`, RGB, and how to map boxes back.
 
     Raises:
         EvaluationError: `image` is not uint8 H×W×3 with at least one pixel.
@@ -139,35 +137,24 @@ def letterbox(image: ImageArray, size: int) -> tuple[ImageArray, Letterbox]:
     # An odd remainder puts the extra pixel right and below, as in Ultralytics (round(x ± 0.1)).
     left, top = free_x // 2, free_y // 2
     fit = Letterbox(scale, left, top, width, height)
-    scaled = image
-    if (width, height) != (fit.scaled_width, fit.scaled_height):
-        scaled = _resized(image, fit.scaled_width, fit.scaled_height)
-    return _padded(scaled, fit, size), fit
+    out = np.empty((size, size, 3), np.uint8) if out is None else out
+    bottom, right = top + fit.scaled_height, left + fit.scaled_width
+    out[:top] = out[bottom:] = PADDING_VALUE
+    out[top:bottom, :left] = out[top:bottom, right:] = PADDING_VALUE
+    _scale_into(out[top:bottom, left:right], image)
+    return out, fit
 
 
-def _resized(image: ImageArray, width: int, height: int) -> ImageArray:
-    if cv2 is None:
-        return resize_bilinear(image, width, height)
-    scaled: ImageArray = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return scaled
-
-
-def _padded(scaled: ImageArray, fit: Letterbox, size: int) -> ImageArray:
-    bottom, right = fit.pad_top + fit.scaled_height, fit.pad_left + fit.scaled_width
-    if cv2 is None:
-        padded = np.full((size, size, 3), PADDING_VALUE, np.uint8)
-        padded[fit.pad_top : bottom, fit.pad_left : right] = scaled
-        return padded
-    bordered: ImageArray = cv2.copyMakeBorder(
-        scaled,
-        fit.pad_top,
-        size - bottom,
-        fit.pad_left,
-        size - right,
-        cv2.BORDER_CONSTANT,
-        value=(PADDING_VALUE,) * 3,
-    )
-    return bordered
+def _scale_into(place: ImageArray, image: ImageArray) -> None:
+    height, width = place.shape[:2]
+    if place.shape == image.shape:
+        place[:] = image
+    elif cv2 is None:
+        place[:] = resize_bilinear(image, width, height)
+    else:
+        made = cv2.resize(image, (width, height), dst=place, interpolation=cv2.INTER_LINEAR)
+        if not np.may_share_memory(made, place):  # OpenCV may make another where this won't do
+            place[:] = made
 
 
 class LetterboxedImages(Sequence["ImageArray"]):
@@ -181,6 +168,11 @@ class LetterboxedImages(Sequence["ImageArray"]):
     def __init__(self, paths: Sequence[Path], size: int) -> None:
         self._paths = tuple(paths)
         self._size = size
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The image files, in this order."""
+        return self._paths
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -62,7 +62,6 @@ def evaluate_tracks(
         MissingDependencyError: TrackEval is not installed.
     """
     _check(sequences, tracks)
-    metrics = _metrics()
     counted = [name for each in sequences for name in each.counted_classes.values()]
     judged = [n for n in dict.fromkeys(counted) if classes is None or n in classes]
     if not judged:
@@ -71,20 +70,20 @@ def evaluate_tracks(
             f"truth counts {', '.join(dict.fromkeys(counted))}"
         )
     results = {
-        each.name: {name: _class_result(metrics, each, tracks[each.name], name) for name in judged}
+        each.name: {name: _class_result(each, tracks[each.name], name) for name in judged}
         for each in sequences
     }
     by_class = {
         name: {
             metric: judge.combine_sequences({s: results[s][name][metric] for s in results})
-            for metric, judge in metrics.items()
+            for metric, judge in _metrics().items()
         }
         for name in judged
     }
     return MotResult(
-        sequences={s: _summary(metrics, _over_classes(metrics, r)) for s, r in results.items()},
-        classes={name: _summary(metrics, scores) for name, scores in by_class.items()},
-        combined=_summary(metrics, _over_classes(metrics, by_class)),
+        sequences={s: _summary(_over_classes(r)) for s, r in results.items()},
+        classes={name: _summary(scores) for name, scores in by_class.items()},
+        combined=_summary(_over_classes(by_class)),
         frames=sum(each.length for each in sequences),
         evaluator=evaluator_name(),
         unjudged=_unjudged(sequences, tracks, judged),
@@ -111,6 +110,7 @@ def _trackeval() -> Any:
     return trackeval
 
 
+@cache
 def _metrics() -> dict[str, Any]:
     metrics = _trackeval().metrics
     quiet = {"PRINT_CONFIG": False}
@@ -125,13 +125,11 @@ def _metrics() -> dict[str, Any]:
 # --- one sequence, one class --------------------------------------------------------------------
 
 
-def _class_result(
-    metrics: Mapping[str, Any], sequence: TrackingSequence, tracks: TrackRows, name: str
-) -> dict[str, Scores]:
+def _class_result(sequence: TrackingSequence, tracks: TrackRows, name: str) -> dict[str, Scores]:
     ids = {each: number for number, each in sequence.class_names.items()}
     class_id = ids.get(name, ABSENT_CLASS)
     data = prepare(sequence, tracks.where(tracks.class_ids == class_id), class_id)
-    return {metric: judge.eval_sequence(data) for metric, judge in metrics.items()}
+    return {metric: judge.eval_sequence(data) for metric, judge in _metrics().items()}
 
 
 def prepare(sequence: TrackingSequence, tracks: TrackRows, class_id: int) -> dict[str, Any]:
@@ -213,22 +211,20 @@ def _renumbered(ids: list[IntVector]) -> tuple[int, list[IntVector]]:
 # --- many of them -------------------------------------------------------------------------------
 
 
-def _over_classes(
-    metrics: Mapping[str, Any], by_class: Mapping[str, dict[str, Scores]]
-) -> dict[str, Scores]:
+def _over_classes(by_class: Mapping[str, dict[str, Scores]]) -> dict[str, Scores]:
     """All classes as one, every detection counting the same."""
     if len(by_class) == 1:
         return next(iter(by_class.values()))
     return {
         metric: judge.combine_classes_det_averaged({c: by_class[c][metric] for c in by_class})
-        for metric, judge in metrics.items()
+        for metric, judge in _metrics().items()
     }
 
 
-def _summary(metrics: Mapping[str, Any], scores: Mapping[str, Scores]) -> dict[str, float]:
+def _summary(scores: Mapping[str, Scores]) -> dict[str, float]:
     """TrackEval's summary fields as plain numbers, without rates that nothing stands behind."""
     flat: dict[str, float] = {}
-    for metric, judge in metrics.items():
+    for metric, judge in _metrics().items():
         for name in judge.summary_fields:
             value = scores[metric][name]
             whole = name in judge.integer_fields

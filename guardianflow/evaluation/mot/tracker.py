@@ -133,8 +133,7 @@ def track_sequence(
     """
     names = detector.class_names
     chosen = match_classes(names, [sequence]).pairs[sequence.name] if classes is None else classes
-    translation = np.full(len(names), -1, dtype=np.int64)
-    translation[list(chosen)] = list(chosen.values())
+    translation = _translation(chosen, len(names))
     follower = ObjectTracker(tracker)
     parts: list[TrackedObjects] = []
     for number, frame in enumerate(frames_of(sequence), start=1):
@@ -145,6 +144,40 @@ def track_sequence(
         if progress is not None:
             progress(number, sequence.length)
     return _rows(parts, translation, sequence.first_pixel)
+
+
+def rows_of_tracks(
+    objects: Sequence[TrackedObjects],
+    sequence: TrackingSequence,
+    classes: Mapping[int, int],
+    known: int,
+) -> TrackRows:
+    """Tracks that something else made, as rows; those of other classes are left out.
+
+    Args:
+        objects: one for each frame.
+        classes: its class id → ground truth's, of match_classes().
+        known: how many classes it knows.
+    """
+    translation = _translation(classes, known)
+    kept = []
+    for each in objects:
+        wanted = translation[each.class_ids] >= 0
+        kept.append(
+            TrackedObjects(
+                each.boxes_xyxy[wanted],
+                each.scores[wanted],
+                each.class_ids[wanted],
+                each.ids[wanted],
+            )
+        )
+    return _rows(kept, translation, sequence.first_pixel)
+
+
+def _translation(classes: Mapping[int, int], known: int) -> IntArray:
+    translation = np.full(known, -1, dtype=np.int64)
+    translation[list(classes)] = list(classes.values())
+    return translation
 
 
 def frames_of(sequence: TrackingSequence) -> Iterator[ImageArray]:

@@ -24,6 +24,8 @@ from .drawing import (
     LONGEST_NAME,
     RED,
     figure_at,
+    legend_below,
+    legend_beside,
     light_grid,
     literal,
     require_some,
@@ -32,11 +34,16 @@ from .drawing import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 OVERALL = ("mAP50_95", "mAP50", "recall")
 SHOWN_ROWS = 30
-BETTER, WORSE, UNDECIDED = "better", "worse", "undecided: the interval holds 0"
+# Colour and shape: neither needs the other to be understood.
+BETTER, WORSE, UNDECIDED = (GREEN, "^"), (RED, "v"), (GREY, "o")
+VERDICT_MARKS = {
+    BETTER: "better",
+    WORSE: "worse",
+    UNDECIDED: "undecided: the interval holds 0",
+}
 # More rows of a confusion matrix than this can't be read, nor their numbers.
 SHOWN_CLASSES = 20
 LONGEST_CLASS = 18
@@ -73,7 +80,7 @@ def precision_recall_curve(curves: Mapping[str, Float64], path: Path) -> Path:
         axes.set(xlabel="Recall", ylabel="Precision", xlim=(0, 1), ylim=(0, 1.02))
         axes.set_title("Precision and recall at IoU 0.5")
         light_grid(axes)
-        axes.legend(title="AP50", loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        legend_beside(axes, title="AP50")
     return path
 
 
@@ -208,7 +215,9 @@ def differences_forest(
         axes.set(title=title, ylim=(-0.7, len(shown) - 0.3))
         axes.set_xlabel("Difference and its 95 % interval; right of 0 the second model is better")
         light_grid(axes, "x")
-        _verdict_legend(figure, [estimates[key] for key in shown])
+        present = {_verdict_mark(estimates[key]) for key in shown}
+        marks = {said: mark for mark, said in VERDICT_MARKS.items() if mark in present}
+        legend_below(figure, {said: {"color": c, "marker": m} for said, (c, m) in marks.items()})
     return path
 
 
@@ -280,20 +289,6 @@ def _row_name(key: str) -> str:
 
 
 def _verdict_mark(estimate: Estimate) -> tuple[str, str]:
-    """Colour and shape: neither needs the other to be understood."""
     if estimate.low > 0:
-        return GREEN, "^"
-    return (RED, "v") if estimate.high < 0 else (GREY, "o")
-
-
-def _verdict_legend(figure: Figure, shown: Sequence[Estimate]) -> None:
-    from matplotlib.lines import Line2D
-
-    marks = {(GREEN, "^"): BETTER, (RED, "v"): WORSE, (GREY, "o"): UNDECIDED}
-    present = {_verdict_mark(estimate) for estimate in shown}
-    handles = [
-        Line2D([], [], color=colour, marker=marker, lw=2, label=said)
-        for (colour, marker), said in marks.items()
-        if (colour, marker) in present
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        return BETTER
+    return WORSE if estimate.high < 0 else UNDECIDED

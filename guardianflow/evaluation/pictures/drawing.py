@@ -7,17 +7,20 @@ directly, so no display, no global state and no setting of the caller is touched
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...contracts.errors import EvaluationError
+from ...support.large_libraries import importing
 from ...support.text import shortening
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.ImageFont import FreeTypeFont
 
 # First those that Korean machines usually have, then fonts that hold Hangul among much else.
 HANGUL_FONTS = (
@@ -56,16 +59,31 @@ def figure_at(path: Path, width: float, height: float) -> Iterator[Figure]:
         path: a .png file; its directory is made.
         width, height: inches.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    with importing():
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context({"font.family": font_families()}), warnings.catch_warnings():
+    settings = rc_context(
+        {
+            "font.family": font_families(),
+            "figure.autolayout": False,  # the layout is named below
+            "figure.constrained_layout.use": False,
+        }
+    )
+    with settings, warnings.catch_warnings():
         # No installed font has Hangul: empty boxes are then all that can be drawn, and a warning
         # for each letter helps nobody.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure = Figure(figsize=(width, height), layout="constrained")
+        layout = ConstrainedLayoutEngine()
+        figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout)
+        FigureCanvasAgg(figure)
         yield figure
+        # savefig would draw everything a first time to have only this done.
+        layout.execute(figure)
+        figure.set_layout_engine(None)
         figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
 
 
@@ -75,6 +93,27 @@ def font_families() -> list[str]:
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ["DejaVu Sans", *[name for name in HANGUL_FONTS if name in installed][:1]]
+
+
+def font_for(said: str, size: int) -> FreeTypeFont:
+    """For Pillow, of the same fonts: the second one where the first lacks a letter of the text.
+
+    Args:
+        size: pixels.
+    """
+    from matplotlib import font_manager
+
+    first, *second = [font_manager.findfont(name) for name in font_families()]
+    known = font_manager.get_font(first)
+    whole = all(known.get_char_index(ord(letter)) for letter in said)
+    return _opened(first if whole or not second else second[0], size)
+
+
+@lru_cache
+def _opened(path: str, size: int) -> FreeTypeFont:
+    from PIL import ImageFont
+
+    return ImageFont.truetype(path, size)
 
 
 def literal(said: str) -> str:
@@ -92,6 +131,19 @@ def light_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
     axes.set_axisbelow(True)
     axes.grid(axis=axis, color="#E0E0E0", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_beside(axes: Axes, **style: Any) -> None:
+    """A legend of what is drawn, to the right of it."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, **style)
+
+
+def legend_below(figure: Figure, lines: Mapping[str, Mapping[str, Any]]) -> None:
+    """A legend of lines, by what each says: their colours and marks."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], lw=2, label=said, **style) for said, style in lines.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 
 
 def require_some(values: Sized, what: str) -> None:

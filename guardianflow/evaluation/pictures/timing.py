@@ -14,12 +14,7 @@ import numpy as np
 
 from ...contracts.errors import EvaluationError
 from ...contracts.estimates import Estimate
-from ...contracts.measurements import (
-    CameraCapacity,
-    CameraStep,
-    LatencyResult,
-    Timing,
-)
+from ...contracts.measurements import CameraCapacity, CameraStep, LatencyResult, Timing
 from .drawing import (
     BLUE,
     COLOURS,
@@ -29,6 +24,7 @@ from .drawing import (
     RED,
     SKY,
     figure_at,
+    legend_beside,
     light_grid,
     literal,
     require_some,
@@ -120,15 +116,8 @@ def latency_distribution(
         axes.set(title=literal(title), xlabel="Time of a call, ms", ylim=(0, 1.02))
         axes.set_ylabel("Calls that took at most so long")
         light_grid(axes, "x")
-        axes.legend(
-            title="● p50   ◆ p95   ▲ p99, with their intervals",
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1),
-            frameon=False,
-            fontsize=8.5,
-            title_fontsize=8.5,
-            labelspacing=0.9,
-        )
+        title = "● p50   ◆ p95   ▲ p99, with their intervals"
+        legend_beside(axes, title=title, fontsize=8.5, title_fontsize=8.5, labelspacing=0.9)
     return path
 
 
@@ -176,7 +165,7 @@ def camera_load(capacity: CameraCapacity, path: Path) -> Path:
             FixedLocator(cameras) if len(cameras) <= 15 else MaxNLocator(integer=True)
         )
         light_grid(axes)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        legend_beside(axes)
     return path
 
 
@@ -214,7 +203,7 @@ def _draw_p95(axes: Axes, steps: Sequence[CameraStep]) -> float:
     known = [(step, step.latency.p95) for step in steps if step.latency.p95 is not None]
     cameras = [step.cameras for step, _ in known]
     axes.plot(cameras, [p95.value for _, p95 in known], color=GREY, lw=1.2, zorder=1)
-    labelled: set[bool] = set()
+    labels = {True: "p95, holds", False: "p95, fails"}
     for step, p95 in known:
         colour = BLUE if step.holds else RED
         axes.errorbar(
@@ -229,11 +218,8 @@ def _draw_p95(axes: Axes, steps: Sequence[CameraStep]) -> float:
             elinewidth=1.6,
             capsize=4,
             ls="none",
-            label=("p95, holds" if step.holds else "p95, fails")
-            if step.holds not in labelled
-            else None,
+            label=labels.pop(step.holds, None),  # of the first of its kind alone
         )
-        labelled.add(step.holds)
     unknown = len(steps) - len(known)
     if unknown:
         plural = "s" if unknown > 1 else ""

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from ...contracts.errors import EvaluationError
 from ...contracts.measurements import CameraCapacity, CameraStep, Timing
 from .order_statistics import timing_of
+from .quiet import Rounds
 from .throughput import (
     Frame,
     FrameDone,
@@ -53,6 +55,7 @@ def measure_cameras(
     latency_budget_ms: float,
     seed: int = 42,
     progress: Callable[[CameraStep], None] | None = None,
+    rounds: Rounds | None = None,
 ) -> CameraCapacity:
     """Find the largest number of cameras whose frames this device works off in time.
 
@@ -63,12 +66,14 @@ def measure_cameras(
         latency_budget_ms: p95 from a frame's arrival to its boxes must stay within it.
         seed: of the cameras' phases.
         progress: called after each load tried.
+        rounds: decide which tries count, and repeat those that don't; None: all do.
 
     Returns:
         With `cameras` 0 where not even one holds: that was measured.
 
     Raises:
         EvaluationError: no files, one can't be decoded, a number that is not above 0.
+        BusyMachineError: the machine was never quiet for long enough.
     """
     for name, value in (("fps", fps), ("latency_budget_ms", latency_budget_ms)):
         if not value > 0:
@@ -78,7 +83,8 @@ def measure_cameras(
 
     def holds(cameras: int) -> bool:
         if cameras not in steps:
-            steps[cameras] = try_load(
+            try_it = partial(
+                try_load,
                 detector,
                 paths,
                 cameras=cameras,
@@ -86,6 +92,7 @@ def measure_cameras(
                 latency_budget_ms=latency_budget_ms,
                 seed=seed,
             )
+            steps[cameras] = try_it() if rounds is None else rounds.measure(try_it)
             if progress is not None:
                 progress(steps[cameras])
         return steps[cameras].holds

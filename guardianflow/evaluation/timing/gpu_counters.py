@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ...contracts.system import visible_gpus
@@ -58,6 +58,19 @@ class GpuCounters:
         """Counters of each GPU at this moment, by the names in GpuUsage; never raises."""
         return [device.read(self._nvml) for device in self._devices]
 
+    def busy_by_others(self, own: Collection[int], since_us: int) -> float | None:
+        """Share of the time, 0…100, in which other processes kept a GPU that we work on busy.
+
+        Of several GPUs the busiest. None where the driver doesn't tell: it knows us by another
+        number, as in a container, or there is no GPU that we work on.
+
+        Args:
+            own: process ids that are ours.
+            since_us: from when on, microseconds since 1970.
+        """
+        shares = [each.busy_by_others(self._nvml, own, since_us) for each in self._devices]
+        return max((share for share in shares if share is not None), default=None)
+
     def close(self) -> None:
         """Let go of NVML; reading again gives nothing."""
         if self._nvml is not None:
@@ -91,11 +104,32 @@ class _Device:
                 break
         return values
 
+    def busy_by_others(self, nvml: Any, own: Collection[int], since_us: int) -> float | None:
+        try:
+            at_work = {p.pid for p in nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)}
+            if at_work.isdisjoint(own):
+                return None
+            samples = nvml.nvmlDeviceGetProcessUtilization(self._handle, since_us)
+        except Exception as exc:
+            if type(exc).__name__ == "NVMLError_NotFound":  # nobody has worked since
+                return 0.0
+            LOGGER.debug("%s tells no processes: %s", self.name, exc)
+            return None
+        of_others: dict[int, list[int]] = {}
+        for sample in samples:
+            if sample.pid not in own and sample.timeStamp >= since_us:
+                of_others.setdefault(sample.pid, []).append(sample.smUtil)
+        return min(100.0, sum(sum(shares) / len(shares) for shares in of_others.values()))
+
 
 # For each counter the functions that tell it of a handle, in the order in which to try: NVML's
+# first way to tell of memory counts what the driver keeps for itself as used, some 600 MB, and its
 # older function for temperature leaves with CUDA 14.
 _READERS: Mapping[str, tuple[Callable[[Any, Any], float], ...]] = {
-    "memory_used_mb": (lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used / 1e6,),
+    "memory_used_mb": (
+        lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu, nvml.nvmlMemory_v2).used / 1e6,
+        lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used / 1e6,
+    ),
     "utilization_pct": (lambda nvml, gpu: float(nvml.nvmlDeviceGetUtilizationRates(gpu).gpu),),
     "power_watts": (lambda nvml, gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1e3,),
     "temperature_c": (

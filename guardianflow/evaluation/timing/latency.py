@@ -1,12 +1,14 @@
 """Times a detector: decoded images in, boxes out, stage by stage.
 
 Nothing is clipped and nothing is left out: a slow call happened. order_statistics says which
-percentiles a number of calls can carry, and how sure they are.
+percentiles a number of calls can carry, and how sure they are. Where `rounds` are given, whole
+rounds in which the machine was not ours are thrown away and measured again: see quiet.py.
 """
 
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ from ...contracts.measurements import LatencyResult, Timing
 from ...contracts.results import SessionInfo
 from ..images.preprocessing import load_image
 from .order_statistics import timing_of
+from .quiet import ROUND_S, Rounds
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -58,6 +61,7 @@ def measure_latency(
     batch_size: int,
     warmup_runs: int,
     benchmark_runs: int,
+    rounds: Rounds | None = None,
 ) -> LatencyResult:
     """Time one detector at one batch size.
 
@@ -68,18 +72,54 @@ def measure_latency(
         batch_size: images a call.
         warmup_runs: calls before the measured ones.
         benchmark_runs: calls measured.
+        rounds: decide which calls count; None: all do. Each round then begins with a call that
+            is not measured, after which caches and cores are as in steady work.
 
     Raises:
         EvaluationError: no images, a number below 1 (0 for warm-up), or a detector opened with
             another batch size.
+        BusyMachineError: the machine was never quiet for long enough.
     """
     _check({"": detector}, images, batch_size, warmup_runs, benchmark_runs)
     batches = _batches(images, batch_size)
     for _ in range(warmup_runs):
         _timed_call(detector, next(batches))
-    start = time.perf_counter_ns()
-    calls = [_timed_call(detector, next(batches)) for _ in range(benchmark_runs)]
-    return _result(calls, batch_size, warmup_runs, time.perf_counter_ns() - start)
+    calls, wall_ns = _by_rounds(
+        lambda: _timed_call(detector, next(batches)), benchmark_runs, batch_size, rounds
+    )
+    return _result(calls, batch_size, warmup_runs, wall_ns)
+
+
+def measure_whole(
+    call: Callable[[list[ImageArray]], object],
+    images: Sequence[ImageArray],
+    *,
+    batch_size: int,
+    warmup_runs: int,
+    benchmark_runs: int,
+    rounds: Rounds | None = None,
+) -> LatencyResult:
+    """Time something that takes decoded images and can't be looked into: it has no stages.
+
+    Args:
+        call: takes a batch and returns when its boxes are there.
+        rounds: as of measure_latency.
+
+    Raises:
+        EvaluationError, BusyMachineError: as measure_latency.
+    """
+    _check({}, images, batch_size, warmup_runs, benchmark_runs)
+    batches = _batches(images, batch_size)
+    for _ in range(warmup_runs):
+        call(next(batches))  # type: ignore[arg-type]
+
+    def once() -> StagedCall:
+        batch, begun = next(batches), time.perf_counter_ns()
+        call(batch)  # type: ignore[arg-type]
+        return StagedCall(None, begun, None, None, time.perf_counter_ns())
+
+    calls, wall_ns = _by_rounds(once, benchmark_runs, batch_size, rounds)
+    return _result(calls, batch_size, warmup_runs, wall_ns)
 
 
 def measure_interleaved(
@@ -89,6 +129,7 @@ def measure_interleaved(
     batch_size: int,
     warmup_runs: int,
     benchmark_runs: int,
+    rounds: Rounds | None = None,
 ) -> dict[str, LatencyResult]:
     """Time several detectors by turns, A B A B …, on the same batches.
 
@@ -96,9 +137,12 @@ def measure_interleaved(
     measured one after the other can't. A turn is CALLS_A_TURN measured calls. Before it there is a
     pause, in which the other detector's threads stop spinning for more work (they would take the
     cores), and one call that is not measured, after which caches and cores are as in steady work.
-    `fps` counts the measured calls alone. Arguments and errors as measure_latency; the results
-    have the names and the order of `detectors`.
+    `fps` counts the measured calls alone. A round holds whole turns of all detectors, so that what
+    counts of one was measured in the same rounds as what counts of the others. Arguments and errors
+    as measure_latency; the results have the names and the order of `detectors`.
     """
+    if not detectors:
+        raise EvaluationError("there is no detector to time")
     _check(detectors, images, batch_size, warmup_runs, benchmark_runs)
     calls: dict[str, list[StagedCall]] = {name: [] for name in detectors}
     pause_s = HANDOVER_PAUSE_S if len(detectors) > 1 else 0.0
@@ -107,15 +151,31 @@ def measure_interleaved(
     for detector in detectors.values():
         for batch in warmup:
             _timed_call(detector, batch)
+    medians: dict[str, list[float]] = {name: [] for name in detectors}
     left = benchmark_runs
+
+    def one_round() -> dict[str, list[StagedCall]]:
+        made: dict[str, list[StagedCall]] = {name: [] for name in detectors}
+        start, to_do = time.perf_counter_ns(), left
+        while to_do > 0 and _goes_on(rounds, start):
+            turn = [next(batches) for _ in range(min(CALLS_A_TURN, to_do))]
+            for name, detector in detectors.items():
+                time.sleep(pause_s)
+                _timed_call(detector, turn[0])
+                for batch in turn:
+                    made[name].append(_timed_call(detector, batch))
+            to_do -= len(turn)
+        return made
+
     while left > 0:
-        turn = [next(batches) for _ in range(min(CALLS_A_TURN, left))]
-        for name, detector in detectors.items():
-            time.sleep(pause_s)
-            _timed_call(detector, turn[0])
-            for batch in turn:
-                calls[name].append(_timed_call(detector, batch))
-        left -= len(turn)
+        made = one_round() if rounds is None else rounds.measure(one_round)
+        for name, each in made.items():
+            calls[name] += each
+            medians[name].append(_median_ms(each))
+        left = benchmark_runs - len(calls[name])
+    if rounds is not None:
+        for name, values in medians.items():
+            rounds.require_steady(name, values)
     return {name: _result(made, batch_size, warmup_runs) for name, made in calls.items()}
 
 
@@ -164,7 +224,8 @@ def latency_metrics(
     """
     metrics: dict[str, float] = {}
     if sys_prefix is not None:
-        metrics |= result.stages["inference"].as_metrics(f"{sys_prefix}inference_time")
+        if "inference" in result.stages:
+            metrics |= result.stages["inference"].as_metrics(f"{sys_prefix}inference_time")
         for stage, key in MEDIAN_METRICS.items():
             if stage in result.stages and (median := result.stages[stage].p50) is not None:
                 metrics[f"{sys_prefix}{key}"] = median.value
@@ -178,17 +239,28 @@ def latency_metrics(
     return metrics
 
 
+def comparable(one: SessionInfo, other: SessionInfo) -> bool:
+    """Whether a ratio of their times says something of the models: both ran on the same device."""
+    return one.device == other.device
+
+
 class StagedCall(NamedTuple):
-    """A clock's stamps in one call, nanoseconds; `asked` is None where nothing was decoded."""
+    """A clock's stamps in one call, nanoseconds.
+
+    `asked` is None where nothing was decoded; `prepared` and `inferred` are where the call can't be
+    looked into.
+    """
 
     asked: int | None
     start: int
-    prepared: int
-    inferred: int
+    prepared: int | None
+    inferred: int | None
     end: int
 
     def stages(self) -> dict[str, int]:
         """Each stage's time, in the order of the work."""
+        if self.prepared is None or self.inferred is None:
+            return {}
         decoding = {} if self.asked is None else {"decode": self.start - self.asked}
         return decoding | {
             "preprocess": self.prepared - self.start,
@@ -222,6 +294,41 @@ def _timed_call(
     detector: StagedDetector, batch: Sequence[ImageArray] | Sequence[Path]
 ) -> StagedCall:
     return staged_call(detector, batch, clock=time.perf_counter_ns, infer=detector.infer)
+
+
+def _by_rounds(
+    once: Callable[[], StagedCall], runs: int, batch_size: int, rounds: Rounds | None
+) -> tuple[list[StagedCall], int]:
+    """So many calls, and the nanoseconds of all; each round begins with one that doesn't count."""
+    calls: list[StagedCall] = []
+    medians, wall_ns = [], 0
+
+    def one_round() -> tuple[list[StagedCall], int]:
+        made: list[StagedCall] = []
+        if rounds is not None:
+            once()
+        start = time.perf_counter_ns()
+        while len(calls) + len(made) < runs and _goes_on(rounds, start):
+            made.append(once())
+        return made, time.perf_counter_ns() - start
+
+    while len(calls) < runs:
+        made, took_ns = one_round() if rounds is None else rounds.measure(one_round)
+        calls += made
+        wall_ns += took_ns
+        medians.append(_median_ms(made))
+    if rounds is not None:
+        rounds.require_steady(f"batch size {batch_size}", medians)
+    return calls, wall_ns
+
+
+def _goes_on(rounds: Rounds | None, start_ns: int) -> bool:
+    """Whether a round is not over yet; without rounds everything is one."""
+    return rounds is None or time.perf_counter_ns() - start_ns < ROUND_S * 1e9
+
+
+def _median_ms(calls: Sequence[StagedCall]) -> float:
+    return statistics.median(call.end - call.start for call in calls) / NANOSECONDS_PER_MS
 
 
 def _result(
@@ -262,8 +369,6 @@ def _check(
     warmup_runs: int,
     benchmark_runs: int,
 ) -> None:
-    if not detectors:
-        raise EvaluationError("there is no detector to time")
     if not len(images):
         raise EvaluationError("latency needs at least one image to run on")
     for name, value, lowest in (

@@ -35,9 +35,9 @@ def timing_of(samples_ms: Sequence[float]) -> Timing:
     return Timing(
         samples_ms=tuple(samples_ms),
         mean_ms=sum(ordered) / len(ordered),
-        p50=_percentile(ordered, 50),
-        p95=_percentile(ordered, 95),
-        p99=_percentile(ordered, 99),
+        p50=percentile_of(ordered, 50),
+        p95=percentile_of(ordered, 95),
+        p99=percentile_of(ordered, 99),
     )
 
 
@@ -56,12 +56,7 @@ def percentile_of(
     Returns:
         None where the sample is too small to carry it.
     """
-    return _percentile(sorted(samples_ms), percent, confidence)
-
-
-def _percentile(
-    ordered: Sequence[float], percent: int, confidence: float = CONFIDENCE
-) -> Estimate | None:
+    ordered = sorted(samples_ms)
     ranks = interval_ranks(len(ordered), percent, confidence)
     if ranks is None:
         return None

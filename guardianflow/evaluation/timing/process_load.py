@@ -7,8 +7,10 @@ of processes loses nothing when one of its members ends.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -31,7 +33,7 @@ class ProcessTree:
 
 @dataclass(frozen=True)
 class MachineTime:
-    """CPU time of the whole machine since it started, all cores added, seconds.
+    """CPU time of the machine since it started, all cores added, seconds.
 
     Args:
         busy: spent on any process or in the kernel.
@@ -62,13 +64,41 @@ def process_tree() -> ProcessTree:
     return ProcessTree(cpu_s, resident / 1e6)
 
 
+def process_ids() -> frozenset[int]:
+    """This process and all below it."""
+    own = psutil.Process()
+    return frozenset(each.pid for each in (own, *own.children(recursive=True)))
+
+
 def machine_time() -> MachineTime:
     """Read the system's own counters. Time waiting for a disk counts as idle."""
-    times = psutil.cpu_times()
-    busy = sum(getattr(times, name, 0.0) for name in MACHINE_BUSY)
-    stolen = getattr(times, "steal", None)
-    idle = times.idle + getattr(times, "iowait", 0.0)
+    return _summed([psutil.cpu_times()])
+
+
+def own_cores_time() -> MachineTime:
+    """The same of those cores alone that this process may run on."""
+    cores = psutil.cpu_times(percpu=True)
+    if hasattr(os, "sched_getaffinity"):
+        allowed = os.sched_getaffinity(0)
+        if max(allowed) < len(cores):  # else some are switched off, and numbers don't tell which
+            cores = [cores[number] for number in allowed]
+    return _summed(cores)
+
+
+def _summed(cores: Sequence[Any]) -> MachineTime:
+    def of(*names: str) -> float:
+        return sum(getattr(times, name, 0.0) for times in cores for name in names)
+
+    busy, idle = of(*MACHINE_BUSY), of("idle", "iowait")
+    stolen = of("steal") if hasattr(cores[0], "steal") else None
     return MachineTime(busy, busy + idle + (stolen or 0.0), stolen)
+
+
+def allowed_cores() -> int:
+    """Logical cores that the scheduler lets this process run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def usable_cores() -> float:
@@ -76,11 +106,25 @@ def usable_cores() -> float:
 
     A quota may be a fraction.
     """
-    allowed = float(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    allowed = float(allowed_cores())
     quota = _quota()
     return min(allowed, quota) if quota else allowed
+
+
+def throttled_s() -> float | None:
+    """Time for which a container's CPU quota has held its processes back; None without a quota."""
+    if _quota() is None:
+        return None
+    for file, key, unit in (
+        ("cpu.stat", "throttled_usec", 1e6),
+        ("cpu/cpu.stat", "throttled_time", 1e9),  # control groups, version 1
+    ):
+        try:
+            rows = dict(line.split() for line in (CGROUP / file).read_text().splitlines())
+            return int(rows[key]) / unit
+        except (OSError, ValueError, KeyError):
+            continue
+    return None
 
 
 def _quota() -> float | None:

@@ -207,14 +207,11 @@ class _Window:
             cpu_memory_used_mb=Gauge.of(self.resident_mb),
             machine_cpu_pct=machine_pct,
             gpus=tuple(
-                GpuUsage(name, uuid, **self._gauges(index))
-                for index, (name, uuid) in enumerate(devices)
+                # Counters by the names in GpuUsage; one without samples is absent.
+                GpuUsage(name, uuid, **{c: Gauge.of(v) for c, v in self.gpus.get(i, {}).items()})
+                for i, (name, uuid) in enumerate(devices)
             ),
         )
-
-    def _gauges(self, index: int) -> dict[str, Gauge | None]:
-        """Of one GPU, by the names in GpuUsage; a counter without samples is absent."""
-        return {name: Gauge.of(values) for name, values in self.gpus.get(index, {}).items()}
 
 
 class SystemMetricsCollector:

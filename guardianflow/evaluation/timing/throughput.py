@@ -206,7 +206,6 @@ def measure_network_throughput(
     cpu = time.process_time() - cpu
     return _result(
         [start, *done],
-        size,
         workers=detector.info.requests,
         detector=detector,
         scope="network",
@@ -255,7 +254,6 @@ def measure_file_throughput(
     own["inference"] = max(cpu - sum(own[s] for s in STAGES if s != "inference"), 0.0)
     return _result(
         done,
-        1,
         workers=workers,
         detector=detector,
         scope="files",
@@ -322,7 +320,6 @@ def _keep_offering(
 
 def _result(
     stamps: Sequence[float],
-    batch_size: int,
     *,
     workers: int,
     detector: StreamingDetector,
@@ -333,7 +330,7 @@ def _result(
     """From the start and the times at which calls were done."""
     if len(stamps) < 2:
         raise EvaluationError("no frame was done in the time measured; measure for longer")
-    ordered = sorted(stamps)
+    ordered, batch_size = sorted(stamps), detector.info.batch_size
     wall_s = ordered[-1] - ordered[0]
     frames = (len(ordered) - 1) * batch_size
     return ThroughputResult(

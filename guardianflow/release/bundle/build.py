@@ -6,11 +6,8 @@
     run_detector.py           finds objects in an image file; needs the backend's library and numpy
     runtime/                  our modules that it uses, the ones inside every logged model
     __pycache__               an empty file beside modules, so that Python writes nothing there
+    release.json, ….minisig   where the team has signed the model: what was signed, and by whom
     SHA256SUMS                as `sha256sum -c` reads it: every file but itself
-
-    bundle          package + facts → the files of a bundle
-    bundle_install  into DIR/versions, verified, then `current` switched at once
-    bundle_check    what is wrong with a directory of bundles
 
 Nothing here knows MLflow or a backend: the package is fetched and verified by the caller.
 """
@@ -21,8 +18,9 @@ import hashlib
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -36,7 +34,15 @@ from ...contracts.detector_package import (
 )
 from ...contracts.errors import BundleError
 from ...support.secrets.redaction import redact_value
-from .check import DESCRIPTION_FILE, LABELS_FILE, RUN_SCRIPT, SHORT_DIGEST, SUMS_FILE, labels_text
+from .check import (
+    DESCRIPTION_FILE,
+    LABELS_FILE,
+    RELEASE_FILES,
+    RUN_SCRIPT,
+    SHORT_DIGEST,
+    SUMS_FILE,
+    labels_text,
+)
 
 RUNTIME_FOLDER = "runtime"
 NO_BYTECODE = "__pycache__"
@@ -60,12 +66,14 @@ class Bundle:
         contents: relative file name → the content, or the file that holds it.
         sums: relative file name → sha256 (hex) that the written file must have.
         size_bytes: of all of them.
+        signed: the two files of a release, where it is signed; they are among the contents.
     """
 
     name: str
     contents: Mapping[str, Path | bytes]
     sums: Mapping[str, str]
     size_bytes: int
+    signed: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def bundle_name(model: str, version: str, digest: str) -> str:
@@ -92,6 +100,8 @@ def make_bundle(
     version: str,
     facts: Mapping[str, Any],
     runtime: Path,
+    description: str | None = None,
+    signed: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Gather a bundle's files; nothing is written.
 
@@ -103,6 +113,8 @@ def make_bundle(
             lineage, release …; its lineage is joined with the package's own.
         runtime: directory of a package of our modules that runs the detector, named as it is to
             be imported.
+        description: model.yaml as it was signed; None makes it from the facts.
+        signed: the two files of a release that is signed.
 
     Raises:
         BundleError: a file of the model has the name of another file of a bundle, or a class
@@ -112,8 +124,11 @@ def make_bundle(
     _check_names(spec)
     ours: dict[str, Path | bytes] = {
         LABELS_FILE: _labels(spec),
-        DESCRIPTION_FILE: _description(package, model, version, facts),
+        DESCRIPTION_FILE: _description(package, model, version, facts)
+        if description is None
+        else description.encode(),
         RUN_SCRIPT: SCRIPT_SOURCE,
+        **signed,
     }
     for path in sorted(runtime.rglob("*.py")):
         name = f"{RUNTIME_FOLDER}/{runtime.name}/{path.relative_to(runtime).as_posix()}"
@@ -125,7 +140,7 @@ def make_bundle(
     contents = {name: package.directory / name for name in (*spec.files, SPEC_FILE)} | ours
     # A model's file is compared with what was registered, whatever happens on the way.
     sums = {name: spec.files.get(name) or _sha256(each) for name, each in contents.items()}
-    contents[SUMS_FILE] = _sums_text(sums)
+    contents[SUMS_FILE] = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
     return Bundle(
         name=bundle_name(model, version, package.digest),
         contents=contents,
@@ -134,11 +149,13 @@ def make_bundle(
             len(each) if isinstance(each, bytes) else each.stat().st_size
             for each in contents.values()
         ),
+        signed=signed,
     )
 
 
 def _check_names(spec: DetectorSpec) -> None:
     reserved = {LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT, SUMS_FILE, SPEC_FILE, NO_BYTECODE}
+    reserved |= RELEASE_FILES
     taken = [
         name
         for name in spec.files
@@ -155,10 +172,6 @@ def _sha256(content: Path | bytes) -> str:
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
     return sha256_of(content)
-
-
-def _sums_text(sums: Mapping[str, str]) -> bytes:
-    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
 
 
 def _labels(spec: DetectorSpec) -> bytes:

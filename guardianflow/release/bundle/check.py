@@ -11,6 +11,7 @@ out of it is a finding. Reading only; standard library only.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -31,12 +32,11 @@ from ...contracts.errors import BundleError, ConfigurationError, SourceError
 OWN_PREFIX = ".guardianflow-"
 MARKER = f"{OWN_PREFIX}bundle.json"
 VERSIONS, CURRENT, PREVIOUS = "versions", "current", "previous"
-SUMS_FILE, LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT = (
-    "SHA256SUMS",
-    "labels.txt",
-    "model.yaml",
-    "run_detector.py",
-)
+SUMS_FILE = "SHA256SUMS"
+LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT = "labels.txt", "model.yaml", "run_detector.py"
+STATEMENT_FILE, SIGNATURE_FILE = "release.json", "release.json.minisig"
+RELEASE_FILES = frozenset({STATEMENT_FILE, SIGNATURE_FILE})
+"""Of a model that the team has signed; guardianflow/release/signing writes and checks them."""
 REQUIRED = (SPEC_FILE, LABELS_FILE, DESCRIPTION_FILE, RUN_SCRIPT)
 SHORT_DIGEST = 16
 """Hexadecimal digits of the model's identity in a bundle's name."""
@@ -44,7 +44,9 @@ OLD_SHORT_DIGEST = 8
 """In bundles pulled by earlier releases, of the sha256 of the model's files alone."""
 # File systems make it at their root; it is nobody's content.
 _NOT_CONTENT = frozenset({"lost+found"})
-_SUMS_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_SUMS_LINE = re.compile(r"([0-9a-f]{64}) [ *](.{1,4096})")  # a path has no more
+REPAIR = re.compile(r"-r\d+$")
+"""What the name of a bundle ends with that took the place of a damaged one."""
 _NAME_END = re.compile(rf"-([0-9a-f]{{{SHORT_DIGEST}}}|[0-9a-f]{{{OLD_SHORT_DIGEST}}})(?:-r\d+)?$")
 
 
@@ -124,10 +126,16 @@ def linked_name(target: Path, link: str) -> str | None:
 
 
 def check_bundle(bundle: Path) -> BundleCheck:
-    """Compare a bundle's files with its SHA256SUMS, and its model with its name."""
+    """Compare a bundle's files with its SHA256SUMS and, where it is signed, with what was signed;
+    and its model with its name. Whether the signature holds is not looked at.
+    """
     if bundle.is_symlink() or not bundle.is_dir():
         return BundleCheck(bundle.name, problems=(f"{bundle} is not there",))
-    present, extra = _entries(bundle)
+    plain = {
+        Path(entry.path).relative_to(bundle).as_posix(): entry.is_file(follow_symlinks=False)
+        for entry in _entries(bundle)
+    }
+    present = {name for name, is_plain in plain.items() if is_plain}
     sums_text = _text_of(bundle / SUMS_FILE) if SUMS_FILE in present else None
     if sums_text is None:
         return BundleCheck(
@@ -137,16 +145,25 @@ def check_bundle(bundle: Path) -> BundleCheck:
         )
     sums, problems = read_sums(sums_text)
     missing = [name for name in (*sums, *REQUIRED) if name not in present]
-    unlisted = [name for name in present if name not in sums and name != SUMS_FILE]
+    extra = plain.keys() - (present & {*sums, SUMS_FILE})  # links and sockets too
     changed = [name for name in sums if name in present and _differs(bundle / name, sums[name])]
     digest, rule, described = _model_problems(bundle, sums, present)
+    if STATEMENT_FILE in present:
+        own = {name: each for name, each in sums.items() if name not in RELEASE_FILES}
+        signed = _signed_files(bundle)
+        if signed is None:
+            problems = (*problems, f"{STATEMENT_FILE} is not what `guardianflow sign` writes")
+            signed = own
+        missing += signed.keys() - plain.keys()
+        extra |= own.keys() - signed.keys()
+        changed += [name for name, each in own.items() if signed.get(name, each) != each]
     return BundleCheck(
         name=bundle.name,
         sha256=digest,
         files=len(sums),
         missing=tuple(sorted(dict.fromkeys(missing))),
-        extra=tuple(sorted([*extra, *unlisted])),
-        changed=tuple(sorted(changed)),
+        extra=tuple(sorted(extra)),
+        changed=tuple(sorted(dict.fromkeys(changed))),
         problems=(*problems, *described),
         verified_by=rule,
     )
@@ -171,26 +188,22 @@ def read_sums(text: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
     return sums, tuple(problems)
 
 
-def _entries(bundle: Path) -> tuple[set[str], list[str]]:
-    """Plain files, and all else but directories: links, sockets, what no pull writes."""
-    files: set[str] = set()
-    others: list[str] = []
-    for path, entry in _walk(bundle):
-        name = path.relative_to(bundle).as_posix()
-        if entry.is_file(follow_symlinks=False):
-            files.add(name)
-        else:
-            others.append(name)
-    return files, others
+def _signed_files(bundle: Path) -> Mapping[str, str] | None:
+    """File name → sha256 that a statement holds; None where it is none of ours."""
+    try:
+        return {**json.loads(_text_of(bundle / STATEMENT_FILE) or "")["files"]}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
-def _walk(directory: Path) -> Iterator[tuple[Path, os.DirEntry[str]]]:
+def _entries(directory: str | Path) -> Iterator[os.DirEntry[str]]:
+    """All below it but directories."""
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path))
+                yield from _entries(entry.path)
             else:
-                yield Path(entry.path), entry
+                yield entry
 
 
 def _differs(path: Path, digest: str) -> bool:

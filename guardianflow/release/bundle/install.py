@@ -19,11 +19,11 @@ import errno
 import json
 import logging
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from ...contracts.errors import BundleError, ConfigurationError
@@ -35,6 +35,7 @@ from .check import (
     MARKER,
     OWN_PREFIX,
     PREVIOUS,
+    REPAIR,
     VERSIONS,
     BundleCheck,
     check_bundle,
@@ -105,7 +106,11 @@ class BundleDirectory:
             if target.exists() and not target.is_dir():
                 raise ConfigurationError(f"{target} must be a directory but is a file")
             target.mkdir(parents=True, exist_ok=True)
-            _check_ours(target)
+            if is_foreign(target):
+                raise ConfigurationError(
+                    f"{target} must be a new or empty directory, or one that a pull has filled, "
+                    f"but it holds other things and no {MARKER}; name another directory"
+                )
             try:
                 lock = take_lock(target / LOCK)
             except TimeoutError as exc:
@@ -124,12 +129,19 @@ class BundleDirectory:
         """Name of the bundle at work; None where there is none."""
         return linked_name(self._target, CURRENT)
 
-    def already_current(self, name: str) -> Installed | None:
-        """The bundle `name` where it is at work and intact, leftovers of other pulls removed."""
-        if self._base(self.current) != name or not self._check(self.current).intact:
+    def already_current(
+        self, name: str, signed: Mapping[str, bytes] = MappingProxyType({})
+    ) -> Installed | None:
+        """The bundle `name` where it is at work and whole, leftovers of other pulls removed.
+
+        Args:
+            signed: files of a release that must lie in it.
+        """
+        current = self.current or ""
+        # What a repair appended is no part of the name.
+        if REPAIR.sub("", current) != name or not self._is_whole(current, signed):
             return None
-        removed, left = self._remove_unnamed()
-        return self._installed(str(self.current), "already current", removed, left)
+        return self._finished(current, "already current")
 
     def install(self, bundle: Bundle, progress: Progress | None = None) -> Installed:
         """Put a bundle in place and make it the current one, or change nothing.
@@ -141,12 +153,12 @@ class BundleDirectory:
             BundleError: no room, a failing medium, a source that changed; says how much room is
                 needed and which bundle still stands.
         """
-        if (found := self.already_current(bundle.name)) is not None:
+        if (found := self.already_current(bundle.name, bundle.signed)) is not None:
             return found
-        name, complete = self._place_for(bundle.name)
+        name, complete = self._place_for(bundle.name, bundle.signed)
         try:
             if not complete:
-                self._write(bundle, name, progress or _unwatched)
+                self._write(bundle, name, progress)
             self._switch(name)
         except BaseException as exc:
             switched = self.current == name
@@ -160,27 +172,27 @@ class BundleDirectory:
                     "again to finish it"
                 ) from exc
             raise self._failed(bundle, exc) from exc
-        removed, left = self._remove_unnamed()
-        (self._target / NOTE).unlink(missing_ok=True)
-        return self._installed(name, "switched" if complete else "installed", removed, left)
+        return self._finished(name, "switched" if complete else "installed")
 
     # --- writing ------------------------------------------------------------------------------
 
-    def _place_for(self, base: str) -> tuple[str, bool]:
+    def _place_for(self, base: str, signed: Mapping[str, bytes]) -> tuple[str, bool]:
         """A name under versions/ for the bundle, and whether it lies there complete already.
 
         A damaged one keeps its name until the switch: `current` may name it.
         """
         name, number = base, 1
         while os.path.lexists(self._target / VERSIONS / name):
-            if self._check(name).intact:
+            if self._is_whole(name, signed):
                 return name, True
             number += 1
             name = f"{base}-r{number}"
         return name, False
 
-    def _write(self, bundle: Bundle, name: str, progress: Progress) -> None:
-        self._check_room(bundle)
+    def _write(self, bundle: Bundle, name: str, progress: Progress | None) -> None:
+        free = shutil.disk_usage(self._target).free
+        if free < _needed(bundle):
+            raise BundleError(self._no_room(bundle, free))
         hidden = temporary_path(self._target, LEFTOVER)
         work = hidden / name
         try:
@@ -189,7 +201,8 @@ class BundleDirectory:
             for file, content in bundle.contents.items():
                 for size in copy(content, work / file):
                     done += size
-                    progress(done, bundle.size_bytes)
+                    if progress is not None:
+                        progress(done, bundle.size_bytes)
             sync_tree(work)
             written = check_bundle(work)
             if not written.intact:
@@ -202,11 +215,6 @@ class BundleDirectory:
             sync_directory(self._target / VERSIONS)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
-
-    def _check_room(self, bundle: Bundle) -> None:
-        free = shutil.disk_usage(self._target).free
-        if free < _needed(bundle):
-            raise BundleError(self._no_room(bundle, free))
 
     def _failed(self, bundle: Bundle, exc: OSError) -> BundleError:
         if exc.errno in OUT_OF_SPACE:
@@ -326,36 +334,22 @@ class BundleDirectory:
             replace_file(self._target, MARKER, json.dumps({"format": 1}), LEFTOVER)
         versions.mkdir(exist_ok=True)
 
-    def _check(self, name: str | None) -> BundleCheck:
-        return check_bundle(self._target / VERSIONS / (name or "none"))
+    def _is_whole(self, name: str, signed: Mapping[str, bytes]) -> bool:
+        """Whether a bundle is intact, and signed so; one that was signed since is made anew."""
+        if not self._check(name).intact:
+            return False
+        files = [(self._target / VERSIONS / name / each, signed[each]) for each in signed]
+        return all(file.is_file() and file.read_bytes() == content for file, content in files)
 
-    def _base(self, name: str | None) -> str | None:
-        """The name without what a repair appended."""
-        return name if name is None else re.sub(r"-r\d+$", "", name)
+    def _check(self, name: str) -> BundleCheck:
+        return check_bundle(self._target / VERSIONS / name)
 
-    def _installed(
-        self, name: str, done: str, removed: tuple[str, ...], left: tuple[str, ...]
-    ) -> Installed:
-        return Installed(
-            name=name,
-            directory=self._target / CURRENT,
-            done=done,
-            previous=linked_name(self._target, PREVIOUS),
-            removed=removed,
-            left_behind=left,
-        )
-
-
-def _unwatched(_done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
-
-
-def _check_ours(target: Path) -> None:
-    if is_foreign(target):
-        raise ConfigurationError(
-            f"{target} must be a new or empty directory, or one that a pull has filled, but it "
-            f"holds other things and no {MARKER}; name another directory"
-        )
+    def _finished(self, name: str, done: str) -> Installed:
+        """Step 7."""
+        removed, left = self._remove_unnamed()
+        (self._target / NOTE).unlink(missing_ok=True)
+        previous = linked_name(self._target, PREVIOUS)
+        return Installed(name, self._target / CURRENT, done, previous, removed, left)
 
 
 def _new_link(target: Path, name: str) -> Path:

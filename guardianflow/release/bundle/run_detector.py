@@ -24,6 +24,7 @@ installation can't be used.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import importlib
 import json
@@ -73,16 +74,23 @@ def open_detector(device: str = "auto") -> Any:
         device: 'auto', 'cpu', 'cuda', '0' ...
     """
     check_files()
+    detector = _runtime_module("detector")
+    results = _runtime_module("contracts.results")
+    package = results.DetectorPackage.load(HERE)
+    check_identity(package.digest)
+    return detector.Detector.open(package, device=device)
+
+
+def _runtime_module(name: str) -> Any:
+    """A module of those beside this script; check_files() comes first."""
+    if __package__:  # not in a bundle: the project itself, from a test of this module
+        return importlib.import_module(f"...{name}", __package__)
     folders = [path.name for path in (HERE / "runtime").glob("*/") if path.is_dir()]
     if len(folders) != 1:
         raise InputError(f"{HERE / 'runtime'} must hold one folder but holds {folders}; pull again")
     if str(HERE / "runtime") not in sys.path:
         sys.path.insert(0, str(HERE / "runtime"))
-    detector = importlib.import_module(f"{folders[0]}.detector")
-    results = importlib.import_module(f"{folders[0]}.contracts.results")
-    package = results.DetectorPackage.load(HERE)
-    check_identity(package.digest)
-    return detector.Detector.open(package, device=device)
+    return importlib.import_module(f"{folders[0]}.{name}")
 
 
 def check_files() -> None:
@@ -155,20 +163,43 @@ def find(image_file: Path, confidence: float | None, iou: float | None, device: 
 
 
 def read_image(path: str | Path) -> Image:
-    """Decode an image file.
+    """Decode an image file: with OpenCV as where the detector was judged.
 
     Returns:
-        uint8, height x width x 3, RGB. Grey becomes three equal channels, alpha is dropped.
+        uint8, height x width x 3, RGB, turned as it is to be shown. Grey becomes three equal
+        channels, alpha is dropped.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as exc:
         raise InputError(f"{path} can't be read: {exc.strerror or exc}") from exc
+    if _has_opencv():
+        try:
+            pixels: Image = _pictures().decode(content)
+            return pixels
+        except ValueError as exc:  # the message goes on from the file's name
+            raise InputError(f"{path} {exc}") from exc
     try:
         image = _read_plainly(content)
-        return _read_by_library(content, path) if image is None else image
     except (struct.error, zlib.error, ValueError, IndexError) as exc:
         raise InputError(f"{path} is damaged or cut off: {exc}") from exc
+    return _read_by_pillow(content, path) if image is None else image
+
+
+@functools.cache
+def _pictures() -> Any:
+    """What reads pictures where detectors are judged."""
+    if not __package__:
+        check_files()
+    return _runtime_module("support.pictures.decoding")
+
+
+def _has_opencv() -> bool:
+    try:
+        import cv2  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _read_plainly(content: bytes) -> Image | None:
@@ -180,23 +211,6 @@ def _read_plainly(content: bytes) -> Image | None:
     if content[:2] in (b"P5", b"P6"):
         return _read_ppm(content)
     return None
-
-
-def _read_by_library(content: bytes, path: str | Path) -> Image:
-    """OpenCV, with which the detector was judged; else Pillow."""
-    try:
-        import cv2
-    except ImportError:
-        return _read_by_pillow(content, path)
-    pixels = None
-    if content:  # OpenCV asserts on an empty buffer
-        try:
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error as exc:  # e.g. more pixels than OpenCV's limit
-            raise InputError(f"{path} can't be decoded: {exc}") from exc
-    if pixels is None:
-        raise InputError(f"{path} ({len(content)} bytes) is no image that OpenCV can read")
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
 def _read_by_pillow(content: bytes, path: str | Path) -> Image:
@@ -212,7 +226,13 @@ def _read_by_pillow(content: bytes, path: str | Path) -> Image:
             "opencv-python-headless, or pip install pillow) or convert the image to PNG"
         ) from exc
     try:
+        _pictures().refuse_damage(content)
+    except ValueError as exc:
+        raise InputError(f"{path} {exc}") from exc
+    try:
         with pillow.open(io.BytesIO(content)) as opened:
+            for note in ("xmp", "XML:com.adobe.xmp"):  # OpenCV does not turn by it
+                opened.info.pop(note, None)
             upright = ImageOps.exif_transpose(opened)
             if upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
                 raise InputError(f"{path} has pixels of mode {upright.mode}; convert it to RGB")
@@ -230,6 +250,8 @@ def _read_png(content: bytes) -> Image | None:
             palette = body
         elif kind == b"IDAT":
             data += body
+        elif kind == b"eXIf":  # it may turn the image
+            return None
     width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     if bits != 8 or interlaced or colour not in PNG_CHANNELS:
         return None

@@ -16,7 +16,7 @@ from ...contracts.errors import ConcurrentChangeError, GuardianFlowError, Tracki
 from ...contracts.ports import AliasStore
 from ...contracts.releases import CANDIDATE, CHAMPION, ROLLBACK, JournalEntry
 from .claims import HeldClaim
-from .journal import BEGUN, DONE, UNDONE, read_journal, write_entry
+from .journal import BEGUN, DONE, UNDONE, history, write_entry
 
 KEPT_ALIASES = (CANDIDATE, CHAMPION, ROLLBACK)
 _ORDER = {
@@ -80,7 +80,7 @@ def settle_interrupted(
         The entry as it is now journalled; None where none was begun.
     """
     settled = None
-    for entry in read_journal(store, name):
+    for entry in history(store, name):
         if entry.state == BEGUN:
             settled = _settle(store, name, entry, held, who)
     return settled

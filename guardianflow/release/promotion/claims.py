@@ -15,7 +15,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -64,11 +64,6 @@ class Claim:
     @property
     def tag(self) -> str:
         return CLAIM_PREFIX + self.token
-
-    @property
-    def rank(self) -> tuple[float, str]:
-        """Of two contenders, the smaller stays and the other withdraws."""
-        return (self.since, self.token)
 
     def describe(self) -> str:
         when = datetime.fromtimestamp(self.since, UTC).isoformat(timespec="seconds")
@@ -146,10 +141,6 @@ def claimed(store: AliasStore, name: str, *, who: str, doing: str) -> Iterator[H
             LOGGER.warning("the claim on '%s' could not be removed and lapses: %s", name, exc)
 
 
-def _claims(tags: Mapping[str, str]) -> list[Claim]:
-    return [Claim.from_tag(tag, text) for tag, text in tags.items() if tag.startswith(CLAIM_PREFIX)]
-
-
 def _acquire(store: AliasStore, name: str, who: str, doing: str) -> Claim:
     first = Claim("", who, doing, time.time(), ProcessIdentity.of_this_process())
     deadline = time.monotonic() + WAIT_S
@@ -161,7 +152,9 @@ def _acquire(store: AliasStore, name: str, who: str, doing: str) -> Claim:
             store.set_model_tag(name, claim.tag, claim.to_json())
             rivals = _settle(store, name, claim, deadline)
         except BaseException:
-            _withdraw(store, name, claim)
+            _under_way.discard(claim.token)
+            with suppress(GuardianFlowError):  # what is raised is what the caller hears
+                store.delete_model_tag(name, claim.tag)
             raise
         if rivals is None:
             return claim
@@ -176,7 +169,8 @@ def _settle(store: AliasStore, name: str, claim: Claim, deadline: float) -> list
     """None when the claim is alone, and so holds; else those it must withdraw for."""
     while True:
         tags = store.model_tags(name)
-        others = [each for each in _claims(tags) if each.token != claim.token]
+        claims = [Claim.from_tag(t, text) for t, text in tags.items() if t.startswith(CLAIM_PREFIX)]
+        others = [each for each in claims if each.token != claim.token]
         rivals = [each for each in others if each.is_live()]
         if claim.tag not in tags:  # a reader of old data, or taken for dead by a wrong clock
             return rivals
@@ -185,16 +179,11 @@ def _settle(store: AliasStore, name: str, claim: Claim, deadline: float) -> list
                 store.delete_model_tag(name, each.tag)
             return None
         late = time.monotonic() > deadline
-        if late or min(rivals, key=lambda each: each.rank).rank < claim.rank:
+        first = min((each.since, each.token) for each in rivals)
+        if late or first < (claim.since, claim.token):  # the first stays, all others withdraw
             return rivals
         # The others withdraw: staying is what lets one of them through.
         pause(random.uniform(*PAUSE_S) / 4)
-
-
-def _withdraw(store: AliasStore, name: str, claim: Claim) -> None:
-    _under_way.discard(claim.token)
-    with suppress(GuardianFlowError):  # the cause of the withdrawal is what the caller hears
-        store.delete_model_tag(name, claim.tag)
 
 
 def _busy(name: str, doing: str, rivals: list[Claim]) -> ConcurrentChangeError:

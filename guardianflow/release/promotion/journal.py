@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from ...contracts.errors import TrackingError
 from ...contracts.ports import AliasStore
@@ -24,40 +23,42 @@ def entry_tag(number: int) -> str:
 
 
 def write_entry(store: AliasStore, name: str, entry: JournalEntry) -> None:
-    store.set_model_tag(name, entry_tag(entry.number), entry_text(entry))
+    store.set_model_tag(
+        name, entry_tag(entry.number), json.dumps(asdict(entry), ensure_ascii=False)
+    )
 
 
-def entry_text(entry: JournalEntry) -> str:
-    return json.dumps(asdict(entry), ensure_ascii=False)
-
-
-def read_journal(store: AliasStore, name: str) -> list[JournalEntry]:
-    """Every entry, the oldest first.
+def history(store: AliasStore, name: str) -> list[JournalEntry]:
+    """Every change of the model's aliases, the oldest first; nothing is written.
 
     Raises:
         SourceError: unknown model.
+        TrackingError: the registry refuses, or an entry can't be read; names the tag.
+    """
+    return entries_in(store.model_tags(name))
+
+
+def entries_in(tags: Mapping[str, str]) -> list[JournalEntry]:
+    """Every change that a registered model's tags tell, the oldest first.
+
+    Raises:
         TrackingError: an entry can't be read; names the tag.
     """
-    tags = store.model_tags(name)
     entries = [_entry(tag, text) for tag, text in tags.items() if tag.startswith(JOURNAL_PREFIX)]
     return sorted(entries, key=lambda entry: entry.number)
 
 
-def entry_from_dict(values: Mapping[str, Any]) -> JournalEntry:
-    """Raises ValueError or TypeError: it is no entry. Unknown fields, of later versions, go."""
-    known = {key: values[key] for key in JournalEntry.__dataclass_fields__ if key in values}
-    entry = JournalEntry(**known)
-    if entry.action not in ACTIONS or entry.state not in (BEGUN, DONE, UNDONE):
-        raise ValueError(f"action '{entry.action}', state '{entry.state}'")
-    for side in (entry.before, entry.after):
-        if not isinstance(side, dict) or not all(isinstance(v, str) for v in side.values()):
-            raise ValueError("'before' and 'after' must map aliases to versions")
-    return entry
-
-
 def _entry(tag: str, text: str) -> JournalEntry:
+    """Unknown fields, of later versions, go."""
     try:
-        entry = entry_from_dict(json.loads(text))
+        values = json.loads(text)
+        known = {key: values[key] for key in JournalEntry.__dataclass_fields__ if key in values}
+        entry = JournalEntry(**known)
+        if entry.action not in ACTIONS or entry.state not in (BEGUN, DONE, UNDONE):
+            raise ValueError(f"action '{entry.action}', state '{entry.state}'")
+        for side in (entry.before, entry.after):
+            if not isinstance(side, dict) or not all(isinstance(v, str) for v in side.values()):
+                raise ValueError("'before' and 'after' must map aliases to versions")
         if entry_tag(entry.number) != tag:
             raise ValueError(f"its number is {entry.number}")
     except (ValueError, TypeError, AttributeError, RecursionError) as exc:

@@ -2,17 +2,17 @@
 
     promote    candidate (or a named version) → champion, the old champion → rollback
     rollback   rollback → champion, the demoted champion → candidate
-    history    every change: who, when, from, to, why, on what evidence
     recover    a change that was interrupted is completed or taken back
 
 Pure policy over the AliasStore port. claims.py lets one at a time through, alias_changes.py writes,
-journal.py keeps.
+journal.py keeps every change: who, when, from, to, why, on what evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from ...contracts.detector_package import DetectorPackage
 from ...contracts.errors import ConcurrentChangeError, PromotionRefusedError, SourceError
@@ -34,7 +34,7 @@ from ...contracts.results import RegisteredModel
 from .alias_changes import carry_out, current_aliases, now, settle_interrupted
 from .claims import claimed
 from .evidence import ReadEvidence, evidence_refusal
-from .journal import BEGUN, read_journal
+from .journal import BEGUN, history
 
 REASON_LIMIT = 1000
 """Characters; an entry must fit in one tag of 5,000."""
@@ -92,24 +92,8 @@ def promote(
     refusal = plan.refusal or _unproven(evidence, name, plan, package)
     if refusal and not force:
         raise PromotionRefusedError(refusal)
-    return _change(
-        store,
-        name,
-        plan,
-        lambda: _plan_promotion(store, name, version),
-        JournalEntry(
-            number=0,
-            action="promote",
-            state=BEGUN,
-            who=who,
-            when=now(),
-            before=plan.before,
-            after=plan.after,
-            reason=reason.strip(),
-            forced=bool(refusal),
-            evidence_run_id="" if refusal else plan.evidence_run_id,
-        ),
-    )
+    again = partial(_plan_promotion, store, name, version)
+    return _change(store, name, plan, again, who, reason, forced=bool(refusal))
 
 
 def rollback(
@@ -137,32 +121,7 @@ def rollback(
     plan = _plan_rollback(store, name)
     if verify is not None:
         verify(name, plan.version)
-    return _change(
-        store,
-        name,
-        plan,
-        lambda: _plan_rollback(store, name),
-        JournalEntry(
-            number=0,
-            action="rollback",
-            state=BEGUN,
-            who=who,
-            when=now(),
-            before=plan.before,
-            after=plan.after,
-            reason=reason.strip(),
-        ),
-    )
-
-
-def history(store: AliasStore, name: str) -> list[JournalEntry]:
-    """Every change of the model's aliases, the oldest first; nothing is written.
-
-    Raises:
-        SourceError: unknown model.
-        TrackingError: the registry refuses, or an entry is damaged.
-    """
-    return read_journal(store, name)
+    return _change(store, name, plan, partial(_plan_rollback, store, name), who, reason)
 
 
 def recover(store: AliasStore, name: str, *, who: str = "guardianflow") -> JournalEntry | None:
@@ -173,9 +132,9 @@ def recover(store: AliasStore, name: str, *, who: str = "guardianflow") -> Journ
 
     Raises:
         ConcurrentChangeError: the one who began it, or another, is at it at this moment.
-        SourceError, TrackingError: as `history`.
+        SourceError, TrackingError: as journal.history.
     """
-    if all(entry.state != BEGUN for entry in read_journal(store, name)):
+    if all(entry.state != BEGUN for entry in history(store, name)):
         return None
     with claimed(store, name, who=who, doing="recover") as held:
         return settle_interrupted(store, name, held, who)
@@ -188,6 +147,7 @@ def recover(store: AliasStore, name: str, *, who: str = "guardianflow") -> Journ
 class _Plan:
     """A change of aliases. `refusal`: why the verdict does not allow it; '' where it does."""
 
+    action: str
     version: str
     before: Mapping[str, str]
     after: Mapping[str, str]
@@ -200,15 +160,29 @@ def _change(
     name: str,
     plan: _Plan,
     plan_again: Callable[[], _Plan],
-    draft: JournalEntry,
+    who: str,
+    reason: str,
+    *,
+    forced: bool = False,
 ) -> JournalEntry:
-    """Carry the plan out alone, if it still is what was decided; gives the draft its number."""
-    with claimed(store, name, who=draft.who, doing=draft.action) as held:
-        settle_interrupted(store, name, held, draft.who)
+    """Carry the plan out alone, if it still is what was decided."""
+    with claimed(store, name, who=who, doing=plan.action) as held:
+        settle_interrupted(store, name, held, who)
         if current_aliases(store, name) != plan.before or plan_again() != plan:
-            raise _changed_meanwhile(store, name, draft.action)
-        number = max((each.number for each in read_journal(store, name)), default=0) + 1
-        return carry_out(store, name, replace(draft, number=number, when=now()), held)
+            raise _changed_meanwhile(store, name, plan.action)
+        entry = JournalEntry(
+            number=max((each.number for each in history(store, name)), default=0) + 1,
+            action=plan.action,
+            state=BEGUN,
+            who=who,
+            when=now(),
+            before=plan.before,
+            after=plan.after,
+            reason=reason.strip(),
+            forced=forced,
+            evidence_run_id="" if forced else plan.evidence_run_id,
+        )
+        return carry_out(store, name, entry, held)
 
 
 def _plan_promotion(store: AliasStore, name: str, version: str | None) -> _Plan:
@@ -233,6 +207,7 @@ def _plan_promotion(store: AliasStore, name: str, version: str | None) -> _Plan:
     found = versions[chosen]
     why = _refusal(found, champion or "")
     return _Plan(
+        "promote",
         chosen,
         before,
         after,
@@ -256,7 +231,7 @@ def _plan_rollback(store: AliasStore, name: str) -> _Plan:
         after[CANDIDATE] = champion
     elif after.get(CANDIDATE) == chosen:
         del after[CANDIDATE]
-    return _Plan(chosen, before, after)
+    return _Plan("rollback", chosen, before, after)
 
 
 def _unproven(evidence: ReadEvidence, name: str, plan: _Plan, package: DetectorPackage) -> str:
@@ -299,13 +274,13 @@ def _refusal(version: RegisteredModel, champion: str) -> str:
 
 
 def _check_unchanged_since(store: AliasStore, name: str, decided_at: str, action: str) -> None:
-    if decided_at and any(entry.when > decided_at for entry in read_journal(store, name)):
+    if decided_at and any(entry.when > decided_at for entry in history(store, name)):
         raise _changed_meanwhile(store, name, action)
 
 
 def _changed_meanwhile(store: AliasStore, name: str, action: str) -> ConcurrentChangeError:
     present = ", ".join(f"@{a} = v{v}" for a, v in sorted(current_aliases(store, name).items()))
-    entries = read_journal(store, name)
+    entries = history(store, name)
     last = entries[-1] if entries else None
     by = f" The last change is {last.action} by {last.who} at {last.when}." if last else ""
     return ConcurrentChangeError(

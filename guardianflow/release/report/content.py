@@ -3,7 +3,7 @@
     ReleaseReport
     ├── decision      ReleaseDecision: outcome, winner, gates of every variant
     ├── variants      ComparedModels, one for each of decision.variants, beside its champion
-    ├── pictures      ReportPicture: PNG, drawn by the caller
+    ├── pictures      ReportPicture: PNG or JPEG, drawn by the caller
     ├── conditions    measurements.Conditions of what was timed
     ├── lineage       where data, code and models come from
     └── journal       JournalEntry of every model whose champion was changed
@@ -18,18 +18,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...contracts.data_warnings import DataWarning
 from ...contracts.measurements import Conditions
 from ...contracts.releases import JournalEntry, ReleaseDecision
 from ..models import ComparedModels
 
-PRECISION_RECALL, LATENCY, DIFFERENCES, MISSES = (
-    "precision_recall",
-    "latency",
-    "differences",
-    "misses",
+ALARM_MISSES, ALARM_CURVE = ALARM_ROLES = ("alarm_misses", "alarm_curve")
+"""Pictures that belong to alarms."""
+PICTURE_ROLES = (
+    *("leaks", "differences", "precision_recall", "slices", "latency", "misses"),
+    *ALARM_ROLES,
 )
-PICTURE_ROLES = (DIFFERENCES, PRECISION_RECALL, LATENCY, MISSES)
 """In the order of the report."""
+LEAKS, DIFFERENCES, PRECISION_RECALL, SLICES, LATENCY, MISSES = PICTURE_ROLES[:6]
+PHOTO_ROLES = (MISSES, ALARM_MISSES)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class ReportPicture:
 
     Args:
         role: one of PICTURE_ROLES.
-        image: PNG, its bytes or its file.
+        image: PNG or JPEG, its bytes or its file.
         variant: whose it is; '' for one of all variants together.
     """
 
@@ -92,6 +94,7 @@ class ReleaseReport:
         device: what the models ran on, e.g. 'cpu, openvino 2026.4.1'; '' where it is not known.
         journal: model name (slash form) → its changes, newest last; only of those in
             decision.promoted.
+        data_warnings: what is odd about the data judged on.
     """
 
     decision: ReleaseDecision
@@ -109,3 +112,4 @@ class ReleaseReport:
     device: str = ""
     lineage: Lineage = field(default_factory=Lineage)
     journal: Mapping[str, tuple[JournalEntry, ...]] = field(default_factory=dict)
+    data_warnings: tuple[DataWarning, ...] = ()

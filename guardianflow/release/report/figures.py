@@ -6,7 +6,7 @@ The same in every language: a point before decimals, a real minus sign, '–' fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ...contracts.errors import EvaluationError
@@ -17,6 +17,7 @@ ABSENT = "–"
 MOST_DECIMALS = 6
 
 ACCURACY, DROP, SPEED, SIZE = "accuracy", "drop", "speed", "size"
+ALARMS, DATA = "alarms", "data"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class GateRule:
     Args:
         unit: after a figure, with its space.
         decimals: at least so many.
-        kind: 'accuracy', 'drop', 'speed' or 'size'; what to do about it depends on that.
+        kind: 'accuracy', 'drop', 'speed', 'size', 'alarms' or 'data': what to do depends on it.
     """
 
     unit: str
@@ -38,11 +39,17 @@ RULES = {
     "min_mAP50": GateRule("", 3, ACCURACY),
     "min_mAP50_95": GateRule("", 3, ACCURACY),
     "min_recall": GateRule("", 3, ACCURACY),
+    "min_recall_in": GateRule("", 3, ACCURACY),
     "max_drop_vs_champion": GateRule("", 3, DROP),
     "max_latency_p95_ms": GateRule(" ms", 1, SPEED),
     "min_fps": GateRule(" fps", 1, SPEED),
     "min_cameras": GateRule("", 0, SPEED),
     "max_size_mb": GateRule(" MB", 1, SIZE),
+    "max_missed_alarms": GateRule("", 3, ALARMS),
+    "max_false_alarms_per_day": GateRule("", 1, ALARMS),
+    "max_alarm_delay_s": GateRule(" s", 1, ALARMS),
+    "max_rise_vs_champion": GateRule("", 1, ALARMS),
+    "max_leak": GateRule("", 3, DATA),
 }
 
 
@@ -54,48 +61,31 @@ def rule_of(gate: str) -> GateRule:
     return rule
 
 
-@dataclass(frozen=True)
 class GateFigures:
     """A gate's figures as text, with the unit but for `low`; '–' where nothing was measured.
 
-    Args:
+    Digits enough that no rounded figure stands on the other side of the limit than its value.
+
+    Attributes:
         stored: '' where there is none.
         exact: the interval is a single point, or there is none.
+        interval: '' where the value is exact or absent.
     """
 
-    value: str
-    low: str
-    high: str
-    limit: str
-    stored: str
-    exact: bool
-
-    @property
-    def interval(self) -> str:
-        """'' where the value is exact or absent."""
-        return "" if self.exact else f"{self.low} … {self.high}"
-
-
-def gate_figures(gate: GateVerdict) -> GateFigures:
-    """Digits enough that no rounded figure stands on the other side of the limit than its value."""
-    rule, measured = rule_of(gate.gate), gate.measured
-    values = [] if measured is None else [measured.value, measured.low, measured.high]
-    least = rule.decimals
-    if measured is not None and rule.unit:
-        least = enough_decimals(measured.value, least)
-    decimals = telling_decimals(values, gate.limit, least)
-
-    def shown(value: float | None) -> str:
-        return number(value, decimals, rule.unit)
-
-    return GateFigures(
-        value=shown(measured.value if measured else None),
-        low=number(measured.low if measured else None, decimals),
-        high=shown(measured.high if measured else None),
-        limit=f"{'≥' if is_least(gate.gate) else '≤'} {minus(f'{gate.limit:.10g}')}{rule.unit}",
-        stored="" if gate.stored is None else shown(gate.stored),
-        exact=measured is None or measured.low == measured.high,
-    )
+    def __init__(self, gate: GateVerdict) -> None:
+        rule, measured = rule_of(gate.gate), gate.measured
+        values = [] if measured is None else [measured.value, measured.low, measured.high]
+        least = rule.decimals
+        if measured is not None and rule.unit:
+            least = enough_decimals(measured.value, least)
+        decimals, unit = telling_decimals(values, gate.limit, least), rule.unit
+        value, low, high = values or (None, None, None)
+        self.value = number(value, decimals, unit)
+        self.low, self.high = number(low, decimals), number(high, decimals, unit)
+        self.limit = f"{'≥' if is_least(gate.gate) else '≤'} {minus(f'{gate.limit:.10g}')}{unit}"
+        self.stored = "" if gate.stored is None else number(gate.stored, decimals, unit)
+        self.exact = low == high
+        self.interval = "" if self.exact else f"{self.low} … {self.high}"
 
 
 def telling_decimals(values: Iterable[float], limit: float, least: int) -> int:
@@ -134,21 +124,20 @@ def minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def interval(estimate: Estimate | None, decimals: int) -> str:
-    """'0.512 … 0.541'; '' where there is none or it is a single point."""
+def interval(estimate: Estimate | None, shown: Callable[[float], str]) -> str:
+    """'0.512 … 0.541'; '' where there is none or it is a single point.
+
+    Args:
+        shown: makes a bound's text.
+    """
     if estimate is None or estimate.low == estimate.high:
         return ""
-    return f"{number(estimate.low, decimals)} … {number(estimate.high, decimals)}"
+    return f"{shown(estimate.low)} … {shown(estimate.high)}"
 
 
 def amount(value: float | None) -> str:
     """A time, a rate or a size: three significant digits, one decimal at least."""
     return number(value, 1 if value is None else enough_decimals(value, 1))
-
-
-def amounts(low: float, high: float) -> str:
-    """The bounds of an interval of amounts; '' where they are one point."""
-    return "" if low == high else f"{amount(low)} … {amount(high)}"
 
 
 def _sign(value: float) -> int:

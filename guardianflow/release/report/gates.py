@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...contracts.releases import GateVerdict, is_least
-from .figures import GateFigures, gate_figures
-from .wording import SYMBOLS, Wording
+from .figures import GateFigures
+from .wording import Wording
 
 CHART_WIDTH, CHART_HEIGHT, CHART_EDGE = 170.0, 26.0, 6.0
+SMALLEST = 1e-300  # a share of less is nothing, and can't be divided by
 ROOM = 0.18
 """Beside what is drawn, as a share of it."""
 
@@ -36,40 +36,17 @@ class IntervalChart:
     height: float = CHART_HEIGHT
 
 
-@dataclass(frozen=True)
 class GateRow:
     """One gate as the table shows it."""
 
-    gate: str
-    name: str
-    outcome: str
-    symbol: str
-    word: str
-    figures: GateFigures
-    reason: str
-    is_measured: bool
-    chart: IntervalChart | None
-
-
-def gate_rows(gates: Sequence[GateVerdict], wording: Wording) -> list[GateRow]:
-    """The rows of one variant, in the order of its gates."""
-    rows = []
-    for gate in gates:
-        figures = gate_figures(gate)
-        rows.append(
-            GateRow(
-                gate=gate.gate,
-                name=wording.gate_name(gate.gate),
-                outcome=gate.outcome,
-                symbol=SYMBOLS[gate.outcome],
-                word=wording.text(gate.outcome),
-                figures=figures,
-                reason=wording.gate_reason(gate),
-                is_measured=gate.measured is not None,
-                chart=interval_chart(gate, figures, wording),
-            )
-        )
-    return rows
+    def __init__(self, gate: GateVerdict, wording: Wording) -> None:
+        self.gate = gate.gate
+        self.name = wording.gate_name(gate.gate, gate.slice_name)
+        self.badge = wording.badge(gate.outcome)
+        self.figures = GateFigures(gate)
+        self.reason = wording.gate_reason(gate)
+        self.is_measured = gate.measured is not None
+        self.chart = interval_chart(gate, self.figures, wording)
 
 
 def interval_chart(
@@ -83,28 +60,16 @@ def interval_chart(
     if not all(map(math.isfinite, points)):
         return None
     lowest, highest = min(points), max(points)
-    spread = highest - lowest or abs(gate.limit) or 1.0
+    spread = max(highest - lowest or abs(gate.limit) or 1.0, SMALLEST)
     start, stop = lowest - ROOM * spread, highest + ROOM * spread
 
     def place(value: float) -> float:
         share = (value - start) / (stop - start)
         return round(CHART_EDGE + share * (CHART_WIDTH - 2 * CHART_EDGE), 1)
 
-    limit, least = place(gate.limit), is_least(gate.gate)
+    value, low, high, limit = map(place, points)
+    least = is_least(gate.gate)
     good_from = limit if least else CHART_EDGE
     good_until = CHART_WIDTH - CHART_EDGE if least else limit
-    return IntervalChart(
-        value=place(measured.value),
-        low=place(measured.low),
-        high=place(measured.high),
-        limit=limit,
-        good_from=good_from,
-        good_width=round(good_until - good_from, 1),
-        label=wording.text(
-            "chart",
-            value=figures.value,
-            low=figures.low,
-            high=figures.high,
-            limit=figures.limit,
-        ),
-    )
+    good_width, label = round(good_until - good_from, 1), wording.text("chart", **vars(figures))
+    return IntervalChart(value, low, high, limit, good_from, good_width, label)

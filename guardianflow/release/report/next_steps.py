@@ -16,10 +16,26 @@ from ...contracts.releases import (
     VariantDecision,
 )
 from .content import Lineage, ReleaseReport
-from .figures import ACCURACY, DROP, SIZE, SPEED, rule_of
-from .wording import HOPELESS, IMAGES_HELP, RUNS_HELP, UNMEASURED, Wording, remedy
+from .figures import ACCURACY, ALARMS, DROP, SIZE, SPEED, rule_of
+from .wording import (
+    GROUPS_HELP,
+    HOPELESS,
+    IMAGES_HELP,
+    NAMES_HELP,
+    OTHER_SPLIT,
+    RUNS_HELP,
+    UNMEASURED,
+    Wording,
+    remedy,
+)
 
-ADVICE = {ACCURACY: "next.accuracy", DROP: "next.drop", SPEED: "next.speed", SIZE: "next.size"}
+ADVICE = {
+    ACCURACY: "next.accuracy",
+    ALARMS: "next.alarms",
+    DROP: "next.drop",
+    SPEED: "next.speed",
+    SIZE: "next.size",
+}
 
 
 @dataclass(frozen=True)
@@ -72,18 +88,30 @@ def _mend(variants: Sequence[VariantDecision], wording: Wording) -> list[Step]:
 def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
     variant = nearest_to_pass(report.decision)
     open_gates = [gate for gate in variant.gates if gate.outcome == UNDECIDED]
-    needed = [gate.more_images for gate in open_gates if gate.more_images is not None]
     texts = []
-    if needed:
-        count = f"{max(needed):,}"
-        texts.append(wording.text("next.images", count=count, variant=variant.variant))
+    for help_ in (IMAGES_HELP, GROUPS_HELP):
+        alike = [gate for gate in open_gates if remedy(gate)[0] == help_]
+        if alike:
+            most = max(alike, key=lambda gate: gate.cause.more or 0)
+            told = {"count": f"{most.cause.more:,.10g}", "unit": wording.unit(most)}
+            texts.append(wording.text(f"next.{help_}", **told, variant=variant.variant))
+    if any(remedy(gate)[0] == NAMES_HELP for gate in open_gates):
+        texts.append(wording.text("next.names"))
     for gate in open_gates:
-        help_, needed_runs = remedy(gate)
-        if help_ != IMAGES_HELP:
-            told = {"gate": wording.gate_name(gate.gate), "variant": variant.variant}
-            texts.append(wording.text(f"next.{help_}", **told, count=needed_runs))
+        help_, needed_more = remedy(gate)
+        if help_ not in (IMAGES_HELP, GROUPS_HELP, NAMES_HELP, OTHER_SPLIT):
+            name = wording.gate_name(gate.gate, gate.slice_name)
+            told = {"gate": name, "variant": variant.variant, "unit": wording.unit(gate)}
+            count = "" if needed_more is None else f"{needed_more:,.10g}"
+            texts.append(wording.text(f"next.{help_}", **told, count=count))
+    steps = [Step(text) for text in texts]
+    if any(remedy(gate)[0] == OTHER_SPLIT for gate in open_gates):
+        data = report.lineage.data_path or "DATA"
+        split = command("data", "split", data, "--by", "recording")
+        # Judging the same runs on the same images again would prove nothing again.
+        return [*steps, Step(wording.text("next.other_split"), split)]
     again = _judge_again(report.lineage, open_gates)
-    return [*(Step(text) for text in texts), Step(wording.text("next.again"), again)]
+    return [*steps, Step(wording.text("next.again"), again)]
 
 
 def _judge_again(lineage: Lineage, open_gates: Sequence[GateVerdict]) -> str:
@@ -100,15 +128,18 @@ def _judge_again(lineage: Lineage, open_gates: Sequence[GateVerdict]) -> str:
 
 
 def nearest_to_pass(decision: ReleaseDecision) -> VariantDecision:
-    """Of the undecided variants the one that the fewest further images may decide.
+    """Of the undecided variants the one that the fewest further recordings, or images, may decide.
 
     One with a gate that neither images nor runs decide comes after those without.
     """
 
-    def distance(variant: VariantDecision) -> tuple[int, int]:
+    def distance(variant: VariantDecision) -> tuple[int, float]:
         open_gates = [gate for gate in variant.gates if gate.outcome == UNDECIDED]
-        stuck = sum(remedy(gate)[0] in (HOPELESS, UNMEASURED) for gate in open_gates)
-        return stuck, max((gate.more_images or 0 for gate in open_gates), default=0)
+        stuck = sum(remedy(gate)[0] in (HOPELESS, UNMEASURED, OTHER_SPLIT) for gate in open_gates)
+        # Decided on the same images, variants count the same: recordings or images, never both.
+        found = map(remedy, open_gates)
+        more = (count or 0 for help_, count in found if help_ in (IMAGES_HELP, GROUPS_HELP))
+        return stuck, max(more, default=0)
 
     undecided = [each for each in decision.variants if each.outcome == UNDECIDED]
     return min(undecided, key=distance)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ...contracts.estimates import Estimate
+from ...contracts.releases import CauseKind
 from ..models import ComparedModels, ModelMeasurement
-from .figures import ABSENT, amount, amounts, interval, number, signed, telling_decimals
+from .figures import ABSENT, amount, interval, number, signed, telling_decimals
 from .wording import Wording
 
 ACCURACY_KEYS = ("mAP50_95", "mAP50", "precision", "recall", "f1")
-ACCURACY_HEADINGS = {"mAP50_95": "mAP50-95", "mAP50": "mAP50"}
 SPEED_KEYS = ("p50", "p95", "p99", "fps", "cameras", "size")
+GLANCE_KEYS = ("mAP50_95", "p50", "size")
 DECIMALS = 3
 BETTER, WORSE, UNSURE = "better", "worse", "unsure"
 MARKS = {BETTER: "▲", WORSE: "▼", UNSURE: "≈"}
@@ -48,28 +50,15 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class; cells: recall of champion, of candidate, difference, AP of the candidate."""
+    """One class; cells: recall of champion, of candidate, difference, AP of the candidate.
+
+    Without a champion only those of the candidate.
+    """
 
     name: str
     objects: str
     cells: tuple[Cell, ...]
     note: str = ""
-
-
-@dataclass(frozen=True)
-class ClassTable:
-    """Classes of one variant; without a champion its two columns are left out."""
-
-    has_champion: bool
-    rows: tuple[ClassRow, ...]
-
-
-def accuracy_headings(wording: Wording) -> list[str]:
-    return [ACCURACY_HEADINGS.get(key) or wording.text(key) for key in ACCURACY_KEYS]
-
-
-def speed_headings(wording: Wording) -> list[str]:
-    return [wording.text(key) for key in SPEED_KEYS]
 
 
 def accuracy_rows(compared: ComparedModels, wording: Wording) -> list[ModelRow]:
@@ -89,32 +78,21 @@ def accuracy_rows(compared: ComparedModels, wording: Wording) -> list[ModelRow]:
 
 def speed_rows(compared: ComparedModels, wording: Wording) -> list[ModelRow]:
     """Champion and candidate, and how many times as fast the candidate is."""
-    rows = _models(compared, wording, _speed_cells)
+    rows = _models(compared, wording, partial(_speed_cells, wording=wording))
     if compared.champion is not None and compared.speedup is not None:
         quick = compared.speedup
-        kind = _verdict(quick, 1.0)
-        decimals = telling_decimals((quick.low, quick.high), 1.0, 2)
-        cell = Cell(
-            f"× {number(quick.value, decimals)}",
-            interval(quick, decimals),
-            MARKS[kind],
-            wording.text(kind),
-            kind,
-        )
+        shown = partial(number, decimals=telling_decimals((quick.low, quick.high), 1.0, 2))
+        cell = _judged(quick, 1.0, f"× {shown(quick.value)}", interval(quick, shown), wording)
         empty = (Cell(""),) * (len(SPEED_KEYS) - 1)
         rows.append(ModelRow("difference", wording.text("speedup"), "", (cell, *empty)))
     return rows
 
 
-def glance(model: ModelMeasurement) -> tuple[Cell, ...]:
+def glance(model: ModelMeasurement, wording: Wording) -> tuple[Cell, ...]:
     """A model's cells of the overview: mAP50-95, median latency and size, without intervals."""
-    speed = dict(zip(SPEED_KEYS, _speed_cells(model), strict=True))
-    cells = (share(model, "mAP50_95"), speed["p50"], speed["size"])
-    return tuple(Cell(cell.value) for cell in cells)
-
-
-def glance_headings(wording: Wording) -> list[str]:
-    return [ACCURACY_HEADINGS["mAP50_95"], wording.text("p50"), wording.text("size")]
+    cells = dict(zip(SPEED_KEYS, _speed_cells(model, wording), strict=True))
+    cells["mAP50_95"] = share(model, "mAP50_95")
+    return tuple(Cell(cells[key].value) for key in GLANCE_KEYS)
 
 
 def _models(
@@ -124,30 +102,34 @@ def _models(
 ) -> list[ModelRow]:
     models = {"champion": compared.champion, "candidate": compared.candidate}
     return [
-        ModelRow(role, wording.text(role), _version(model), cells(model))
+        ModelRow(role, wording.text(role), model.model.version, cells(model))
         for role, model in models.items()
         if model is not None
     ]
 
 
-def _version(model: ModelMeasurement) -> str:
-    return f"v{model.model.version}" if model.model.version else ""
+def _speed_cells(model: ModelMeasurement, wording: Wording) -> tuple[Cell, ...]:
+    """One for each of SPEED_KEYS; 'busy' for what is absent because the machine was."""
 
+    def absent(gate: str) -> str:
+        cause = model.missing.get(gate)
+        is_busy = cause is not None and cause.kind is CauseKind.BUSY_MACHINE
+        return wording.text("busy") if is_busy else ABSENT
 
-def _speed_cells(model: ModelMeasurement) -> tuple[Cell, ...]:
+    def cell(estimate: Estimate | None, gate: str) -> Cell:
+        if estimate is None:
+            return Cell(absent(gate))
+        return Cell(amount(estimate.value), interval(estimate, amount))
+
     timing = model.latency.latency if model.latency else None
     percentiles = (timing.p50, timing.p95, timing.p99) if timing else (None, None, None)
+    cameras = str(model.cameras.cameras) if model.cameras else absent("min_cameras")
     return (
-        *(_amount_cell(each) for each in (*percentiles, model.fps)),
-        Cell(str(model.cameras.cameras) if model.cameras else ABSENT),
+        *(cell(each, "max_latency_p95_ms") for each in percentiles),
+        cell(model.fps, "min_fps"),
+        Cell(cameras),
         Cell(amount(model.size_mb)),
     )
-
-
-def _amount_cell(estimate: Estimate | None) -> Cell:
-    if estimate is None:
-        return Cell(ABSENT)
-    return Cell(amount(estimate.value), amounts(estimate.low, estimate.high))
 
 
 def share(model: ModelMeasurement, key: str) -> Cell:
@@ -155,31 +137,31 @@ def share(model: ModelMeasurement, key: str) -> Cell:
     value = model.metrics.get(key)
     if value is None:
         return Cell(ABSENT)
-    return Cell(number(value, DECIMALS), interval(model.intervals.get(key), DECIMALS))
+    shown = partial(number, decimals=DECIMALS)
+    return Cell(shown(value), interval(model.intervals.get(key), shown))
 
 
 def difference(estimate: Estimate | None, wording: Wording) -> Cell:
     """Better, worse or not sure, by the interval; '–' where there is none."""
     if estimate is None:
         return Cell(ABSENT)
-    kind = _verdict(estimate, 0.0)
     decimals = telling_decimals((estimate.low, estimate.high), 0.0, DECIMALS)
     bounds = f"{signed(estimate.low, decimals)} … {signed(estimate.high, decimals)}"
-    return Cell(signed(estimate.value, decimals), bounds, MARKS[kind], wording.text(kind), kind)
+    return _judged(estimate, 0.0, signed(estimate.value, decimals), bounds, wording)
 
 
-def _verdict(estimate: Estimate, neutral: float) -> str:
-    if estimate.low > neutral:
-        return BETTER
-    return WORSE if estimate.high < neutral else UNSURE
+def _judged(estimate: Estimate, neutral: float, value: str, bounds: str, wording: Wording) -> Cell:
+    """A figure with what its interval means: all above `neutral` is better, all below is worse."""
+    kind = BETTER if estimate.low > neutral else WORSE if estimate.high < neutral else UNSURE
+    return Cell(value, bounds, MARKS[kind], wording.text(kind), kind)
 
 
-def class_table(
+def class_rows(
     compared: ComparedModels,
     class_names: Sequence[str],
     instances: Mapping[str, int],
     wording: Wording,
-) -> ClassTable:
+) -> list[ClassRow]:
     """Lowest recall of the candidate first; classes without truth at the end, and said so."""
     candidate, champion = compared.candidate, compared.champion
 
@@ -200,4 +182,4 @@ def class_table(
             change = difference(compared.differences.get(key), wording)
             cells = [share(champion, key), *cells, change]
         rows.append(ClassRow(name, objects, (*cells, share(candidate, f"ap.{name}"))))
-    return ClassTable(champion is not None, tuple(rows))
+    return rows

@@ -6,128 +6,134 @@ HTML and Markdown are made from the same view, so neither can say what the other
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 
 from ...contracts.errors import EvaluationError
 from ...contracts.measurements import Conditions
-from ...contracts.releases import PASS, JournalEntry, VariantDecision
-from .content import PICTURE_ROLES, ReleaseReport, ReportPicture
-from .gates import GateRow, gate_rows
-from .next_steps import Step, next_steps
-from .tables import Cell, ClassTable, ModelRow, accuracy_rows, class_table, glance, speed_rows
-from .wording import SYMBOLS, Wording
+from ...contracts.recordings.groups import EvidenceUnit
+from ...contracts.releases import CHAMPION, PASS, JournalEntry, VariantDecision
+from ..models import ComparedModels
+from .alarms import alarm_headings, alarm_intro, alarms_view
+from .content import ALARM_ROLES, PHOTO_ROLES, PICTURE_ROLES, Lineage, ReleaseReport, ReportPicture
+from .figures import ABSENT
+from .gates import GateRow
+from .next_steps import next_steps
+from .slices import slice_view
+from .tables import (
+    ACCURACY_KEYS,
+    GLANCE_KEYS,
+    SPEED_KEYS,
+    accuracy_rows,
+    class_rows,
+    glance,
+    speed_rows,
+)
+from .wording import Wording
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
+"""Beginning of a file → what it is, as a data: address names it."""
 Fact = tuple[str, str]
 """A name and its value."""
 
 
-@dataclass(frozen=True)
-class Badge:
-    """An outcome as symbol and word; `outcome` chooses the colour, which is never alone."""
-
-    outcome: str
-    symbol: str
-    word: str
-
-
-@dataclass(frozen=True)
 class VariantView:
     """One variant: its line in the overview, its gates, its rows of the tables."""
 
-    name: str
-    badge: Badge
-    is_winner: bool
-    registered: str
-    champion: str
-    open_gates: str
-    glance: tuple[Cell, ...]
-    gates: tuple[GateRow, ...]
-    accuracy: tuple[ModelRow, ...]
-    speed: tuple[ModelRow, ...]
-    classes: ClassTable
-    digests: tuple[Fact, ...]
+    def __init__(
+        self,
+        report: ReleaseReport,
+        decided: VariantDecision,
+        compared: ComparedModels,
+        wording: Wording,
+    ) -> None:
+        self.name = decided.variant
+        self.badge = wording.badge(decided.outcome)
+        self.is_winner = decided.variant == report.decision.winner
+        self.registered = _registered(decided, wording)
+        self.champion = _against(decided, wording)
+        self.has_champion = compared.champion is not None
+        self.glance = glance(compared.candidate, wording)
+        self.gates = [GateRow(gate, wording) for gate in decided.gates]
+        kept_open = [each for each in self.gates if each.badge.outcome != PASS]
+        shown = "; ".join(f"{each.badge.symbol} {each.name}" for each in kept_open)
+        self.open_gates = shown or wording.text("none")
+        self.accuracy = accuracy_rows(compared, wording)
+        self.speed = speed_rows(compared, wording)
+        self.alarms_view = alarms_view(compared, wording)
+        self.alarms = self.alarms_view.rows if self.alarms_view else ()
+        self.classes = class_rows(compared, report.class_names, report.instances, wording)
+        self.slices = slice_view(compared, wording)
+        models = {"candidate": compared.candidate, "champion": compared.champion}
+        self.digests = [
+            (f"{wording.text(role)}, {wording.text('digest')}", model.digest)
+            for role, model in models.items()
+            if model is not None and model.digest
+        ]
 
 
-@dataclass(frozen=True)
-class PictureView:
-    """A picture to embed: PNG as base64."""
-
-    caption: str
-    base64: str
-
-
-@dataclass(frozen=True)
-class HistoryView:
-    """Changes of one model's champion, newest first; each row as the table has its columns."""
-
-    model: str
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
 class ReportView:
-    """All that the templates show."""
-
-    language: str
-    title: str
-    site: str
-    badge: Badge
-    headline: str
-    reason: str
-    heads: tuple[Fact, ...]
-    facts: tuple[Fact, ...]
-    steps: tuple[Step, ...]
-    warnings: tuple[str, ...]
-    variants: tuple[VariantView, ...]
-    pictures: tuple[PictureView, ...]
-    conditions: tuple[Fact, ...]
-    lineage: tuple[Fact, ...]
-    history: tuple[HistoryView, ...]
-    has_champion: bool
-    was_timed: bool
-
-
-def make_view(report: ReleaseReport, wording: Wording) -> ReportView:
-    """The report in the wording's language.
+    """All that the templates show, in the wording's language.
 
     Raises:
         EvaluationError: variants that don't match the decision's, an unknown gate, a picture
             that is missing, no PNG or of an unknown role.
     """
-    _check(report)
-    decision, text = report.decision, wording.text
-    conditions = report.conditions
-    return ReportView(
-        language=wording.language,
-        title=text("title", site=report.site, task=report.task),
-        site=f"{report.site} · {report.task}",
-        badge=badge(decision.outcome, wording),
-        headline=text(f"headline.{decision.outcome}"),
-        reason=wording.decision_reason(decision),
-        heads=(
+
+    def __init__(self, report: ReleaseReport, wording: Wording) -> None:
+        _check(report)
+        decision, conditions, text = report.decision, report.conditions, wording.text
+        self.language = wording.language
+        self.title = text("title", site=report.site, task=report.task)
+        self.site = f"{report.site} · {report.task}"
+        self.confidence = f"{100 * decision.confidence:.10g}"
+        self.threshold = f"{report.conf_threshold:.10g}"
+        self.badge = wording.badge(decision.outcome)
+        self.headline = text(f"headline.{decision.outcome}")
+        self.reason = wording.decision_reason(decision)
+        self.heads = [
             (text("scenario"), f"{report.scenario} {report.scenario_version}"),
             (text("made_at"), moment(report.made_at)),
-        ),
-        facts=tuple(_facts(report, wording)),
-        steps=tuple(next_steps(report, wording)),
-        warnings=tuple(map(wording.warning, conditions.doubts if conditions else ())),
-        variants=tuple(_variant(report, index, wording) for index in range(len(decision.variants))),
-        pictures=tuple(_picture(each, wording) for each in _ordered(report.pictures)),
-        conditions=tuple(_conditions(conditions, report.device, wording)),
-        lineage=tuple(_lineage(report, wording)),
-        history=tuple(
-            HistoryView(model, tuple(_change(each, wording) for each in reversed(entries)))
+        ]
+        self.facts = _facts(report, wording)
+        self.steps = next_steps(report, wording)
+        self.was_timed = conditions is not None
+        absent = conditions is not None and bool(conditions.busy)
+        self.warnings_title = text("absent_times" if absent else "warnings")
+        self.warnings_hint = text("absent_times.hint" if absent else "warnings.hint")
+        self.warnings = [
+            wording.warning(each) for each in (conditions.doubts if conditions else ())
+        ]
+        self.glance_headings = [wording.heading(key) for key in GLANCE_KEYS]
+        self.accuracy_headings = [wording.heading(key) for key in ACCURACY_KEYS]
+        self.speed_headings = [wording.heading(key) for key in SPEED_KEYS]
+        both = zip(decision.variants, report.variants, strict=True)
+        self.variants = [VariantView(report, *each, wording) for each in both]
+        self.has_champion = any(each.has_champion for each in self.variants)
+        self.has_slices = any(each.slices for each in self.variants)
+        ordered = sorted(report.pictures, key=lambda each: PICTURE_ROLES.index(each.role))
+        self.alarm_intro = alarm_intro(report, wording)
+        self.alarm_headings = alarm_headings(wording)
+        within = ALARM_ROLES if self.alarm_intro else ()
+        # Photos are large and much alike: those of the one that may be released, else the first's.
+        of_one = ("", decision.winner or decision.variants[0].variant)
+        shown = [each for each in ordered if each.variant in of_one or each.role not in PHOTO_ROLES]
+        self.photos_elsewhere = len(shown) < len(ordered)
+        self.alarm_pictures = [_picture(each, wording) for each in shown if each.role in within]
+        self.pictures = [_picture(each, wording) for each in shown if each.role not in within]
+        self.conditions = _known(_conditions(conditions, report.device, wording), wording)
+        self.data_warnings = [wording.data_warning(each) for each in report.data_warnings]
+        self.leaks = _leaks(report, wording)
+        self.network_changes = [
+            wording.network_change(each.variant, change)
+            for each in report.variants
+            if (change := each.candidate.model.network_change) is not None
+        ]
+        self.lineage = _lineage(report.lineage, wording)
+        self.history = [
+            (model, [_change(each, wording) for each in reversed(entries)])
             for model, entries in report.journal.items()
-        ),
-        has_champion=any(each.champion is not None for each in report.variants),
-        was_timed=conditions is not None,
-    )
-
-
-def badge(outcome: str, wording: Wording) -> Badge:
-    return Badge(outcome, SYMBOLS[outcome], wording.text(outcome))
+        ]
 
 
 def _check(report: ReleaseReport) -> None:
@@ -153,53 +159,35 @@ def _check(report: ReleaseReport) -> None:
 
 def _facts(report: ReleaseReport, wording: Wording) -> list[Fact]:
     decision, text = report.decision, wording.text
-    facts = [(text("winner"), decision.winner or text("no_winner"))]
     winner = decision.winning
-    if winner is not None:
-        facts.append((text("model"), registered(winner) or text("not_registered")))
-        facts.append((text("against"), _against(winner, wording)))
-    return [
-        *facts,
-        (
-            text("judged_on"),
-            text("judged_on.value", images=f"{decision.images:,}", split=decision.split),
-        ),
-        (text("confidence"), percent(decision.confidence)),
-        (text("promoted"), ", ".join(decision.promoted) or text("not_promoted")),
-    ]
+    counted = {"images": f"{decision.images:,}", "split": decision.split}
+    judged_on = text("judged_on.value", **counted)
+    if decision.unit not in ("", EvidenceUnit.IMAGE):
+        groups = {"groups": f"{decision.groups:,}", "unit": text(f"unit.{decision.unit}")}
+        judged_on = text("judged_on.groups", **counted, **groups)
+    elif decision.unit_asked:
+        judged_on = text("judged_on.asked_image", **counted)
+    facts = {
+        "winner": decision.winner or text("no_winner"),
+        "model": _registered(winner, wording) if winner else "",
+        "against": _against(winner, wording) if winner else "",
+        "judged_on": judged_on,
+        "confidence": f"{100 * decision.confidence:.10g} %",
+        "promoted": ", ".join(decision.promoted) or text("not_promoted"),
+    }
+    return _known(facts, wording)
 
 
-def _variant(report: ReleaseReport, index: int, wording: Wording) -> VariantView:
-    decided, compared = report.decision.variants[index], report.variants[index]
-    models = {"candidate": compared.candidate, "champion": compared.champion}
-    return VariantView(
-        name=decided.variant,
-        badge=badge(decided.outcome, wording),
-        is_winner=decided.variant == report.decision.winner,
-        registered=registered(decided) or wording.text("not_registered"),
-        champion=_against(decided, wording),
-        open_gates="; ".join(
-            f"{SYMBOLS[gate.outcome]} {wording.gate_name(gate.gate)}"
-            for gate in decided.gates
-            if gate.outcome != PASS
-        )
-        or wording.text("none"),
-        glance=glance(compared.candidate),
-        gates=tuple(gate_rows(decided.gates, wording)),
-        accuracy=tuple(accuracy_rows(compared, wording)),
-        speed=tuple(speed_rows(compared, wording)),
-        classes=class_table(compared, report.class_names, report.instances, wording),
-        digests=tuple(
-            (f"{wording.text(role)}, {wording.text('digest')}", model.digest)
-            for role, model in models.items()
-            if model is not None and model.digest
-        ),
-    )
+def _known(facts: Mapping[str, str], wording: Wording) -> list[Fact]:
+    """Those that have a value, by the texts of their keys."""
+    return [(wording.text(key), value) for key, value in facts.items() if value]
 
 
-def registered(variant: VariantDecision) -> str:
-    """'…/ppe__openvino_int8 v3'; '' where it is not registered."""
-    return f"{variant.model_name} v{variant.version}" if variant.version else ""
+def _registered(variant: VariantDecision, wording: Wording) -> str:
+    """'…/ppe__openvino_int8 v3', or that it is not registered."""
+    if not variant.version:
+        return wording.text("not_registered")
+    return f"{variant.model_name} v{variant.version}"
 
 
 def _against(variant: VariantDecision, wording: Wording) -> str:
@@ -208,63 +196,69 @@ def _against(variant: VariantDecision, wording: Wording) -> str:
     return wording.text("champion_version", version=variant.champion_version)
 
 
-def _ordered(pictures: tuple[ReportPicture, ...]) -> list[ReportPicture]:
-    return sorted(pictures, key=lambda each: PICTURE_ROLES.index(each.role))
-
-
-def _picture(picture: ReportPicture, wording: Wording) -> PictureView:
+def _picture(picture: ReportPicture, wording: Wording) -> Fact:
+    """A picture to embed: its caption, and a data: address."""
     image = picture.image
     try:
         content = image if isinstance(image, bytes) else image.read_bytes()
     except OSError as exc:
         raise EvaluationError(f"the picture '{picture.role}' can't be read: {exc}") from exc
-    if not content.startswith(PNG_SIGNATURE):
+    kind = next((kind for start, kind in SIGNATURES.items() if content.startswith(start)), None)
+    if kind is None:
         raise EvaluationError(
-            f"the picture '{picture.role}' must be a PNG but begins with {content[:8]!r}"
+            f"the picture '{picture.role}' must be PNG or JPEG but begins with {content[:8]!r}"
         )
     caption = wording.text(f"picture.{picture.role}")
     caption = f"{picture.variant} – {caption}" if picture.variant else caption
-    return PictureView(caption, base64.b64encode(content).decode("ascii"))
+    return caption, f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _conditions(found: Conditions | None, device: str, wording: Wording) -> list[Fact]:
-    text = wording.text
+def _conditions(found: Conditions | None, device: str, wording: Wording) -> Mapping[str, str]:
     if found is None:
-        return [(text("device"), device)] if device else []
-    cores = text("cores.value", physical=found.physical_cores, logical=found.logical_cores)
-    facts = [
-        (text("device"), device),
-        (text("cpu"), found.cpu),
-        (text("gpus"), ", ".join(found.gpus)),
-        (text("cores"), cores),
-        (text("isa_cap"), found.isa_cap),
-        (text("load"), f"{load(found.load_before)} → {load(found.load_after)}"),
-        (text("other_cores"), load(found.other_cores)),
-        (text("stolen_cores"), load(found.stolen_cores)),
-        (text("libraries"), ", ".join(f"{name} {v}" for name, v in found.libraries.items())),
-    ]
-    return [fact for fact in facts if fact[1]]
+        return {"device": device}
+    return {
+        "device": device,
+        "cpu": found.cpu,
+        "gpus": ", ".join(found.gpus),
+        "cores": wording.text(
+            "cores.value", physical=found.physical_cores, logical=found.logical_cores
+        ),
+        "isa_cap": found.isa_cap,
+        "load": f"{load(found.load_before)} → {load(found.load_after)}",
+        "other_cores": load(found.other_cores),
+        "stolen_cores": load(found.stolen_cores),
+        "libraries": ", ".join(f"{name} {v}" for name, v in found.libraries.items()),
+    }
 
 
-def _lineage(report: ReleaseReport, wording: Wording) -> list[Fact]:
-    text, line = wording.text, report.lineage
-    facts = [
-        (text("data"), " ".join(each for each in (line.data_name, line.data_version) if each)),
-        (text("data_path"), line.data_path),
-        (text("fingerprint"), line.data_fingerprint),
-        (text("code_version"), line.code_version),
-        (text("evaluator"), line.evaluator),
-        (text("release_run"), line.release_run_id),
-        (text("parent_run"), line.parent_run_id),
-        *((f"{text('source_run')} {what}", run_id) for what, run_id in line.source_runs.items()),
-        (text("tracking_uri"), line.tracking_uri),
-    ]
-    return [fact for fact in facts if fact[1]]
+def _leaks(report: ReleaseReport, wording: Wording) -> list[str]:
+    """What of the judged images is in train: once where it is the same for all, else by variant."""
+    told = {each.variant: wording.leak(each.leak) for each in report.variants if each.leak}
+    known = {variant: text for variant, text in told.items() if text}
+    if len(set(known.values())) == 1 and len(known) == len(report.variants):
+        return [next(iter(known.values()))]
+    return [wording.text("leak.variant", variant=v, told=text) for v, text in known.items()]
+
+
+def _lineage(line: Lineage, wording: Wording) -> list[Fact]:
+    facts = {
+        "data": " ".join(each for each in (line.data_name, line.data_version) if each),
+        "data_path": line.data_path,
+        "fingerprint": line.data_fingerprint,
+        "code_version": line.code_version,
+        "evaluator": line.evaluator,
+        "release_run": line.release_run_id,
+        "parent_run": line.parent_run_id,
+    }
+    source = wording.text("source_run")
+    runs = [(f"{source} {what}", run_id) for what, run_id in line.source_runs.items() if run_id]
+    store = {"tracking_uri": line.tracking_uri}
+    return [*_known(facts, wording), *runs, *_known(store, wording)]
 
 
 def _change(entry: JournalEntry, wording: Wording) -> tuple[str, ...]:
     before, after = (
-        f"v{aliases['champion']}" if "champion" in aliases else "–"
+        f"v{aliases[CHAMPION]}" if CHAMPION in aliases else ABSENT
         for aliases in (entry.before, entry.after)
     )
     action = wording.text(f"action.{entry.action}")
@@ -288,11 +282,6 @@ def moment(iso: str) -> str:
         return iso
     zone = when.strftime("%Z") if when.tzinfo else ""
     return f"{when:%Y-%m-%d %H:%M} {zone}".strip()
-
-
-def percent(share: float) -> str:
-    """'95 %'."""
-    return f"{100 * share:.10g} %"
 
 
 def load(value: float | None) -> str:

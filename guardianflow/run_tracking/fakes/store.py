@@ -10,33 +10,20 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ...contracts.detector_package import SPEC_FILE, DetectorPackage
 from ...contracts.errors import SourceError, TrackingError
-from ...contracts.results import MetricPoint, RegisteredModel, RunRecord, RunRequest
+from ...contracts.results import DataInput, MetricPoint, RegisteredModel, RunRecord, RunRequest
 from ...contracts.run_status import RunStatus
 from ...support.suggestions import nearest
-from .. import names, references
+from .. import data_inputs, names, references
 from ..identity import DIGEST_TAG, verified
-from ..launcher import (
-    adopted_params,
-    claim_launcher_run,
-    launcher_tags,
-    tags_to_clean,
-    warn_of_written_secrets,
-)
-from ..run_records import (
-    ERROR_TAG,
-    LAUNCHER_TAG,
-    PARENT_TAG,
-    checked_end_status,
-    checked_status,
-    run_page,
-)
-from ..uploads import cleaned
+from ..run_records import END_TAGS, PARENT_TAG, BaseStore, checked_end_status, checked_status
+from ..upkeep.ownership import owner_of_request, owner_tags
+from .aliases import InMemoryAliasStore
 
 
 @dataclass
@@ -51,6 +38,7 @@ class _Run:
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
+    data: dict[tuple[str, str], DataInput] = field(default_factory=dict)
 
     def record(self) -> RunRecord:
         return RunRecord(
@@ -68,13 +56,14 @@ class _Run:
                 for key, history in self.metrics.items()
             },
             parent_run_id=self.tags.get(PARENT_TAG),
+            data=tuple(self.data[key] for key in sorted(self.data)),
         )
 
 
-class InMemoryStore:
+class InMemoryStore(BaseStore):
     """RunTracker and RunReader without MLflow; gone with the process."""
 
-    tracking_uri = "memory:"
+    tracking_uri = shown_uri = "memory:"
 
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
@@ -82,40 +71,6 @@ class InMemoryStore:
         self._lock = threading.RLock()
 
     # --- RunTracker ---------------------------------------------------------------------------
-
-    def start_run(self, request: RunRequest) -> str:
-        with self._lock:
-            if request.parent_run_id is not None:
-                self._run(request.parent_run_id)
-            self._experiments.add(request.experiment_name)
-            launcher = self._launcher() if request.adopt_launcher else None
-            if launcher is not None and launcher.experiment_name == request.experiment_name:
-                run = launcher
-                run.run_name = names.stored_text(request.run_name, names.TAG_LIMIT)
-                params = adopted_params(request, run.params)
-            else:
-                run = _Run(
-                    uuid.uuid4().hex,
-                    request.experiment_name,
-                    names.stored_text(request.run_name, names.TAG_LIMIT),
-                    int(time.time() * 1000),
-                )
-                self._runs[run.run_id] = run
-                params = dict(request.params)
-            if request.parent_run_id is not None:
-                run.tags[PARENT_TAG] = request.parent_run_id
-            self.annotate(run.run_id, params=params, tags=request.tags)
-            if launcher is not None and launcher is not run:
-                page = run_page(request.experiment_name, run.run_id)
-                self.annotate(run.run_id, tags={LAUNCHER_TAG: launcher.run_id})
-                self.annotate(launcher.run_id, tags=launcher_tags(request, run.run_id, page))
-            return run.run_id
-
-    def log_metrics(
-        self, run_id: str, metrics: Mapping[str, float], step: int | None = None
-    ) -> None:
-        points = [MetricPoint(key, value, step or 0, 0) for key, value in metrics.items()]
-        self.log_points(run_id, points)
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         with self._lock:
@@ -141,17 +96,10 @@ class InMemoryStore:
                     )
             run.tags.update(names.stored_values(tags, names.TAG_LIMIT))
 
-    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
-        place = PurePosixPath(names.artifact_path(folder))
-        if not source.exists():
-            raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
-        with self._lock, cleaned(source) as clean:
+    def log_data(self, run_id: str, data: DataInput) -> None:
+        with self._lock:
             run = self._written(run_id)
-            files = [clean] if clean.is_file() else [p for p in clean.rglob("*") if p.is_file()]
-            base = clean.parent if clean.is_file() else clean
-            for path in files:
-                name = place / path.relative_to(base).as_posix()
-                run.artifacts[name.as_posix()] = path.read_bytes()
+            run.data.setdefault((data.name, data.digest), data_inputs.stored(data))
 
     def end_run(self, run_id: str, status: RunStatus = RunStatus.FINISHED) -> None:
         with self._lock:
@@ -164,18 +112,10 @@ class InMemoryStore:
             run = self._run(run_id)
             if run.status == RunStatus.FINISHED:
                 raise SourceError(f"run {run_id} is FINISHED: there is nothing to resume")
+            run.tags.update(owner_tags())
             run.status = RunStatus.RUNNING
-            run.tags.pop(ERROR_TAG, None)
-
-    def fail_running(self, parent_run_id: str, status: RunStatus = RunStatus.FAILED) -> list[str]:
-        ended: list[str] = []
-        with self._lock:
-            for child in self.find_runs(tags={PARENT_TAG: parent_run_id}, limit=len(self._runs)):
-                ended += self.fail_running(child.run_id, status)
-                if child.status == RunStatus.RUNNING:
-                    self.end_run(child.run_id, status)
-                    ended.append(child.run_id)
-        return ended
+            for tag in END_TAGS:
+                run.tags.pop(tag, None)
 
     # --- RunReader ----------------------------------------------------------------------------
 
@@ -204,25 +144,37 @@ class InMemoryStore:
             ]
         return sorted(found, key=lambda record: -record.start_time_ms)[:limit]
 
+    def finished_runs(self, ended_since_ms: int | None = None) -> Iterator[RunRecord]:
+        with self._lock:
+            found = [run.record() for run in self._runs.values()]
+        for each in found:
+            finished = each.status == RunStatus.FINISHED and each.end_time_ms is not None
+            if finished and (each.end_time_ms or 0) >= (ended_since_ms or 0):
+                yield each
+
+    def logged_steps(self, run_id: str, key: str) -> frozenset[int]:
+        with self._lock:
+            history = self._run(run_id).metrics.get(names.legal_key(key), [])
+            return frozenset(step for step, _ in history)
+
+    def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
+        with self._lock:
+            return sorted(dict(self._run(run_id).metrics.get(names.legal_key(key), [])).items())
+
     def list_experiments(self) -> list[str]:
         with self._lock:
             return sorted(self._experiments)
 
     def download(self, run_id: str, path: str, destination: Path) -> Path:
-        wanted = PurePosixPath(names.artifact_path(path))
+        wanted = names.artifact_path(path)
         with self._lock:
-            artifacts = {PurePosixPath(p): c for p, c in self._run(run_id).artifacts.items()}
-        chosen = {p: c for p, c in artifacts.items() if p == wanted or wanted in p.parents}
+            artifacts = dict(self._run(run_id).artifacts)
+        within = f"{wanted}/" if wanted else ""
+        chosen = {p: c for p, c in artifacts.items() if p == wanted or p.startswith(within)}
         if not chosen:
-            depth = len(wanted.parent.parts) + 1
-            beside = sorted(
-                {
-                    PurePosixPath(*p.parts[:depth]).as_posix()
-                    for p in artifacts
-                    if wanted.parent in p.parents
-                }
-            )
-            there = ", ".join(beside[:10]) or "nothing"
+            folder = wanted[: wanted.rfind("/") + 1]
+            beside = {p[len(folder) :].partition("/")[0] for p in artifacts if p.startswith(folder)}
+            there = ", ".join(f"{folder}{name}" for name in sorted(beside)[:10]) or "nothing"
             raise SourceError(f"run {run_id} has no artifact '{path}'; beside it lies: {there}")
         for name, content in chosen.items():
             target = destination / name
@@ -230,14 +182,40 @@ class InMemoryStore:
             target.write_bytes(content)
         return destination / wanted
 
-    def link_launcher(self, run_id: str) -> None:
-        launcher = self._launcher()
-        if launcher is not None and launcher.run_id != run_id:
-            run = self.get_run(run_id)
-            request = RunRequest(run.experiment_name, run.run_name)
-            launcher.tags |= launcher_tags(request, run_id, run_id)
+    def remove_files(self, run_id: str, folder: str) -> None:
+        """As pipelines.wiring.Store's."""
+        within = f"{names.artifact_path(folder)}/"
+        with self._lock:
+            artifacts = self._run(run_id).artifacts
+            for name in [each for each in artifacts if each.startswith(within)]:
+                del artifacts[name]
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _experiment_id(self, name: str) -> str:
+        self._experiments.add(name)
+        return name
+
+    def _create(self, request: RunRequest, experiment_id: str) -> str:
+        run = _Run(uuid.uuid4().hex, experiment_id, "", int(time.time() * 1000))
+        run.tags.update(owner_of_request(request))
+        if request.parent_run_id is not None:
+            run.tags[PARENT_TAG] = request.parent_run_id
+        self._runs[run.run_id] = run
+        self._rename(run.run_id, request.run_name)
+        return run.run_id
+
+    def _upload(self, run_id: str, source: Path, place: str, doing: str) -> None:  # noqa: ARG002
+        with self._lock:
+            run = self._written(run_id)
+            files = [source] if source.is_file() else filter(Path.is_file, source.rglob("*"))
+            base = source.parent if source.is_file() else source
+            for path in files:
+                name = PurePosixPath(place) / path.relative_to(base).as_posix()
+                run.artifacts[name.as_posix()] = path.read_bytes()
+
+    def _rename(self, run_id: str, name: str) -> None:
+        self._run(run_id).run_name = names.stored_text(name, names.TAG_LIMIT)
 
     def _run(self, run_id: str) -> _Run:
         if run_id not in self._runs:
@@ -252,38 +230,24 @@ class InMemoryStore:
         except SourceError as exc:
             raise TrackingError(f"could not log to run {run_id}: {exc}") from exc
 
-    def _launcher(self) -> _Run | None:
-        launcher = claim_launcher_run()
-        if launcher is None:
-            return None
-        if launcher.run_id not in self._runs:
-            raise TrackingError(f"MLFLOW_RUN_ID names run {launcher.run_id}, which is not here")
-        run = self._runs[launcher.run_id]
-        if run.status != RunStatus.RUNNING:
-            return None
-        warn_of_written_secrets(run.run_id, run.params)
-        run.tags |= tags_to_clean(run.tags)
-        return run
-
-
-@dataclass
-class _Version:
-    model: RegisteredModel
-    files: dict[str, bytes]
-
 
 class InMemoryRegistry:
     """DetectorRegistry without MLflow.
 
     Args:
         store: where the runs are that detectors are registered for.
+
+    Attributes:
+        models: the AliasStore of the same models.
+        shown: run → the detector's digest that its metrics are shown with, and on which data.
     """
 
     def __init__(self, store: InMemoryStore) -> None:
+        self.models = InMemoryAliasStore()
         self._store = store
-        self._versions: list[_Version] = []
-        self._aliases: dict[tuple[str, str], str] = {}
-        self._logged: dict[str, _Version] = {}
+        # Run → the identity and the files of the detector that it logged.
+        self._logged: dict[str, tuple[str, dict[str, bytes]]] = {}
+        self.shown: dict[str, tuple[str, DataInput | None]] = {}
 
     def register(
         self,
@@ -293,42 +257,38 @@ class InMemoryRegistry:
         *,
         alias: str = "candidate",
         tags: Mapping[str, str] | None = None,
+        check: Callable[[str], object] | None = None,
     ) -> RegisteredModel:
         registered = names.registered_name(name)
         references.check_alias(alias)
         self._store.get_run(run_id)
         package = DetectorPackage.load(package.directory)
-        logged = self._logged.get(run_id)
-        if logged is not None and package.rule_of(logged.model.tags[DIGEST_TAG]) is None:
+        if run_id in self._logged and package.rule_of(self._logged[run_id][0]) is None:
             raise TrackingError(f"run {run_id} has logged another detector already")
-        version = next(
-            (v for v in self._of(registered) if v.model.run_id == run_id), None
-        ) or _Version(
-            RegisteredModel(
-                name=registered,
-                version=str(len(self._of(registered)) + 1),
-                display_name=names.display_name(registered),
-                run_id=run_id,
-                tags=references.version_tags(package, run_id, tags),
-                created_ms=int(time.time() * 1000),
-            ),
-            {
-                file: (package.directory / file).read_bytes()
-                for file in (*package.spec.files, SPEC_FILE)
-            },
+        files = (*package.spec.files, SPEC_FILE)
+        content = {file: (package.directory / file).read_bytes() for file in files}
+        self._logged.setdefault(run_id, (package.digest, content))
+        numbers = {
+            each.run_id: number
+            for (of, number), each in self.models.records.items()
+            if of == registered
+        }
+        version = numbers.get(run_id) or self.models.add_version(
+            registered, references.version_tags(package, run_id, tags), run_id
         )
-        if version not in self._versions:
-            self._versions.append(version)
-        self._logged[run_id] = version
-        self._aliases[registered, alias] = version.model.version
+        if check is not None:
+            try:
+                check(f"models:/{registered}/{version}")
+            except BaseException:
+                if run_id not in numbers:
+                    self.models.delete_version(registered, version)
+                raise
+        self.models.set_alias(registered, alias, version)
         self._store.annotate(
             run_id,
-            tags={
-                "registered_model_name": registered,
-                "registered_model_version": version.model.version,
-            },
+            tags={"registered_model_name": registered, "registered_model_version": version},
         )
-        return self._with_aliases(version.model)
+        return self.describe(f"models:/{registered}/{version}")
 
     def fetch(self, reference: str, destination: Path) -> DetectorPackage:
         wanted = references.parse_reference(reference)
@@ -336,59 +296,50 @@ class InMemoryRegistry:
         if wanted.run_id is not None:
             run = self._store.get_run(wanted.run_id)
             references.check_source_run(run)
-            found = self._logged.get(run.run_id)
-            if found is None:
+            if run.run_id not in self._logged:
                 raise references.no_detector(run)
+            digest, files = self._logged[run.run_id]
+            recorded = {digest}
         else:
-            found = self._version(wanted)
+            version = references.find_version(self.models, wanted)
+            digest, files = self._logged.get(version.run_id or "", ("", {}))
+            recorded = {digest, version.tags.get(DIGEST_TAG, "")}
         with tempfile.TemporaryDirectory() as scratch:
             lies = Path(scratch) / "package"
-            for file, content in found.files.items():
+            for file, content in files.items():
                 target = lies / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-            recorded = {found.model.tags.get(DIGEST_TAG, "")}
             package = verified(DetectorPackage.load(lies, alone=True), recorded, reference)
             shutil.copytree(lies, destination, dirs_exist_ok=True)
         return replace(package, directory=destination)
 
     def describe(self, reference: str) -> RegisteredModel:
-        wanted = references.parse_reference(reference)
-        if wanted.run_id is not None:
-            raise SourceError(f"'{reference}' is a run; expected 'models:/NAME@alias'")
-        return self._with_aliases(self._version(wanted).model)
+        return references.describe(self.models, reference)
 
     def list_models(self, pattern: str = "") -> list[RegisteredModel]:
         wanted = pattern.replace("/", ".")
-        models = [self._with_aliases(v.model) for v in self._versions if wanted in v.model.name]
-        return sorted(models, key=lambda model: (model.name, int(model.version)))
+        found = [each for each in self.models.all_versions() if wanted in each.name]
+        return sorted(found, key=lambda model: (model.name, int(model.version)))
 
     def tag_version(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        found = self._version(references.ModelReference(names.registered_name(name), version))
+        wanted = references.ModelReference(names.registered_name(name), version)
+        found = references.find_version(self.models, wanted)
         written = names.stored_values(tags, references.REGISTRY_TAG_LIMIT)
-        found.model = replace(found.model, tags={**found.model.tags, **written})
+        changed = replace(found, tags={**found.tags, **written})
+        self.models.records[found.name, found.version] = changed
 
-    def _of(self, name: str) -> list[_Version]:
-        return [version for version in self._versions if version.model.name == name]
-
-    def _version(self, wanted: references.ModelReference) -> _Version:
-        versions = {version.model.version: version for version in self._of(wanted.name)}
-        if not versions:
-            raise references.unknown_model(wanted.name, {v.model.name for v in self._versions})
-        if wanted.alias is not None:
-            aliases = {a: v for (n, a), v in self._aliases.items() if n == wanted.name}
-            if wanted.alias not in aliases:
-                raise references.unknown_alias(wanted.name, wanted.alias, aliases)
-            return versions[aliases[wanted.alias]]
-        version = wanted.version or max(versions, key=int)
-        if version not in versions:
-            raise references.unknown_version(wanted.name, version, versions)
-        return versions[version]
-
-    def _with_aliases(self, model: RegisteredModel) -> RegisteredModel:
-        aliases = sorted(
-            alias
-            for (name, alias), version in self._aliases.items()
-            if name == model.name and version == model.version
-        )
-        return replace(model, aliases=tuple(aliases))
+    def show_metrics(
+        self, run_id: str, reference: str, package: DetectorPackage, data: DataInput | None = None
+    ) -> int:
+        wanted = references.parse_reference(reference)
+        if wanted.run_id is not None:
+            digest = self._logged.get(wanted.run_id, ("", {}))[0]
+        else:
+            digest = references.find_version(self.models, wanted).tags.get(DIGEST_TAG, "")
+        if not digest:
+            return 0
+        if package.rule_of(digest) is None:
+            raise TrackingError(f"'{reference}' means another detector by now than was judged")
+        self.shown[run_id] = (digest, data)
+        return len(self._store.get_run(run_id).metrics)

@@ -14,7 +14,7 @@ import cv2
 
 from ...contracts.errors import EvaluationError, Problem, Problems
 from ...contracts.results import sha256_of
-from ..fingerprint import ImageMemory
+from ..memory.images import ImageMemory
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ...contracts.errors import Problems
 from ...contracts.sequences import Classes
+from ...support.text.encodings import NotUtf8Error, decode_utf8
 from .track_rows import CLASS, SHOWN_PROBLEMS, WORLD_COLUMNS, TrackTable, read_table
 
 MOTCHALLENGE_CLASSES = {
@@ -40,34 +41,33 @@ class GroundTruth:
 
     Args:
         file: gt.txt; labels.txt is looked for beside it.
+        problems: everything wrong with the two files is added to it.
 
     Attributes:
         rows, class_names, classes: as in TrackingSequence.
         table: the file's rows, for messages.
-        problems: everything wrong with the two files.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.table = read_table(file)
-        self.problems = Problems(self.table.problems)
+    def __init__(self, file: Path, problems: Problems) -> None:
+        self.table = read_table(file, problems)
         labels = file.with_name("labels.txt")
-        names = _read_labels(labels, self.problems) if labels.is_file() else None
+        names = _read_labels(labels, problems) if labels.is_file() else None
         self.classes: Classes
         self.class_names: Mapping[int, str]
         if names is not None:
             self.classes, self.class_names = "own", names
-        elif _names_no_class(self.table, self.problems):
+        elif _names_no_class(self.table, problems):
             self.classes, self.class_names = "none", {ONLY_CLASS: MOTCHALLENGE_CLASSES[ONLY_CLASS]}
         else:
             self.classes, self.class_names = "motchallenge", MOTCHALLENGE_CLASSES
-        self.rows = self.table.rows(self._class_ids())
+        self.rows = self.table.rows(self._class_ids(problems))
 
-    def _class_ids(self) -> npt.NDArray[np.int64]:
+    def _class_ids(self, problems: Problems) -> npt.NDArray[np.int64]:
         """Class of each row; one that has no name is a problem."""
         count = len(self.table.values)
         unnamed = self.table.columns <= CLASS
         if unnamed and count and len(self.class_names) > 1:
-            self.problems.add(
+            problems.add(
                 f"has no class column (the eighth), but labels.txt beside it names "
                 f"{len(self.class_names)} classes; export it with classes",
                 self.table.path,
@@ -81,7 +81,7 @@ class GroundTruth:
             if self.classes == "own"
             else "MOTChallenge has 1 to 13; name classes of your own in gt/labels.txt, one a line"
         )
-        self.problems += [
+        problems += [
             self.table.at(int(i), f"class {self.table.values[i, CLASS]:g} is unknown: {known}")
             for i in wrong[:SHOWN_PROBLEMS]
         ]
@@ -113,9 +113,9 @@ def _names_no_class(table: TrackTable, problems: Problems) -> bool:
 def _read_labels(path: Path, problems: Problems) -> dict[int, str]:
     """Class names by id, the first line being 1."""
     try:
-        lines = path.read_bytes().decode("utf-8-sig").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        problems.add(f"can't be read as UTF-8 text: {exc}", path)
+        lines = decode_utf8(path.read_bytes(), path.name).rstrip().splitlines()
+    except (OSError, NotUtf8Error) as exc:
+        problems.add(str(exc), path)
         return {ONLY_CLASS: "unknown"}
     names = {number: line.strip() for number, line in enumerate(lines, start=1)}
     for number, name in names.items():

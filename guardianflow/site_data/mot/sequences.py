@@ -17,21 +17,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qsl
 
 from ...contracts.errors import ConfigurationError, DatasetError, Problem, Problems
-from ...contracts.given import given_path, given_url, whole_number
 from ...contracts.sequences import TrackingSequence
 from ...support.suggestions import did_you_mean
-from ..data_yaml import absolute
+from ...support.text.encodings import NotUtf8Error, decode_utf8
+from ..data_yaml import first_there
 from ..demo import SCHEME
-from ..demo_sequence import SEQUENCES, demo_sequence
-from ..fingerprint import ImageMemory
+from ..memory.images import ImageMemory
+from .demo_sequence import SEQUENCES, demo_sequence
 from .frames import Pictures, find_pictures
 from .ground_truth import GroundTruth
 
-DEMO_NAMES = tuple(name.removeprefix("demo-") for name in SEQUENCES)
-DEMO_OPTIONS = ("frames", "frame_rate", "size", "seed")
 SECTION = "Sequence"
 Number = TypeVar("Number", int, float)
 
@@ -62,7 +59,7 @@ def resolve_sequences(
             directories += _find(reference, cache_dir, search_dirs or [Path()])
         except ConfigurationError as exc:
             problems += exc.problems
-    problems += _same_names(directories)
+    _check_names(directories, problems)
     found = [read_sequence(d, problems, cache_dir=cache_dir) for d in dict.fromkeys(directories)]
     if problems:
         raise DatasetError(problems)
@@ -112,8 +109,7 @@ def read_sequence(
     if not file.is_file():
         problems.add("there is no ground truth", file)
         return None
-    truth = GroundTruth(file)
-    problems += truth.problems
+    truth = GroundTruth(file, problems)
     pictures = None
     if cache_dir is not None:
         key = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
@@ -166,9 +162,9 @@ def _read_info(directory: Path, problems: Problems) -> _Info:
         return _Info()
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_bytes().decode("utf-8-sig"))
+        parser.read_string(decode_utf8(path.read_bytes(), path.name))
         section = parser[SECTION]
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as exc:
+    except (OSError, NotUtf8Error, configparser.Error, KeyError) as exc:
         reason = " ".join(str(exc).split())
         problems.add(f"must be an INI file with [{SECTION}]: {reason}", path)
         return _Info()
@@ -220,48 +216,18 @@ def _fingerprint(name: str, length: int, truth: GroundTruth, pictures: Pictures)
 
 def _find(reference: str, cache_dir: Path, search_dirs: Sequence[Path]) -> list[Path]:
     if reference.startswith(SCHEME):
-        return [_demo(reference, cache_dir)]
+        return [demo_sequence(reference, cache_dir)]
     if "://" in reference:
         raise DatasetError(
             f"'{reference}': sequences must lie on this machine; copy them here and give the "
-            f"directory, or use {SCHEME}{DEMO_NAMES[0]}"
+            f"directory, or use {SCHEME}{next(iter(SEQUENCES))}"
         )
-    given = given_path(reference)
-    candidates = [absolute(base / given) for base in search_dirs]
-    place = next((path for path in candidates if path.is_dir()), candidates[0])
-    return find_sequences(place)
+    return find_sequences(first_there(reference, search_dirs, Path.is_dir))
 
 
-def _demo(reference: str, cache_dir: Path) -> Path:
-    """'demo://crowd?frames=30' → the drawn sequence's directory."""
-    parts = given_url(reference)
-    name = (parts.netloc + parts.path).strip("/")
-    problems = []
-    if name not in DEMO_NAMES:
-        known = ", ".join(SCHEME + each for each in DEMO_NAMES)
-        problems.append(
-            f"there is no demo sequence '{reference}'; known: {known}"
-            f"{did_you_mean(name, DEMO_NAMES)}"
-        )
-    options: dict[str, int] = {}
-    for key, text in parse_qsl(parts.query, keep_blank_values=True):
-        if key not in DEMO_OPTIONS or key in options:
-            problems.append(
-                f"{reference}: option '{key}' must be one of {', '.join(DEMO_OPTIONS)}, once each"
-            )
-        elif (number := whole_number(text)) is None:
-            problems.append(f"{reference}: {key} must be a whole number but got '{text}'")
-        else:
-            options[key] = number
-    if problems:
-        raise DatasetError(problems)
-    return demo_sequence(f"demo-{name}", cache_dir, **options)
-
-
-def _same_names(directories: Sequence[Path]) -> list[Problem]:
+def _check_names(directories: Sequence[Path], problems: Problems) -> None:
     """Results are files called by the sequence's name: two of one name would be mixed up."""
     first: dict[str, Path] = {}
-    problems = Problems()
     for directory in directories:
         other = first.setdefault(directory.name, directory)
         if other is not directory:
@@ -271,4 +237,3 @@ def _same_names(directories: Sequence[Path]) -> list[Problem]:
                 else f"has the same name as {other}; rename one of the directories"
             )
             problems.add(message, directory)
-    return problems

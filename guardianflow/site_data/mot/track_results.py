@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...contracts.errors import DatasetError, Problem, Problems
+from ...contracts.errors import DatasetError, Problems
 from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
 from ...support.files import whole_file
 from ...support.suggestions import did_you_mean
-from ..data_yaml import absolute
+from ..image_places import absolute
 from .sequences import find_sequences, read_sequence, states_its_length
 from .track_rows import CLASS, SHOWN_PROBLEMS, TrackTable, read_table
 
@@ -53,8 +53,7 @@ def read_truth_and_results(
     for place, sequence in enumerate(sequences):
         if sequence.name not in files:
             continue
-        table = read_table(files[sequence.name])
-        problems += table.problems
+        table = read_table(files[sequence.name], problems)
         found = _tracks(table, sequence, judged, problems)
         if len(found) and not states_its_length(sequence.directory):
             length = max(sequence.length, int(found.frames.max()))
@@ -110,19 +109,14 @@ def _result_files(folder: Path, names: Sequence[str], problems: Problems) -> Map
         for path in sorted(folder.iterdir())
         if path.suffix == SUFFIX and path.is_file() and not path.name.startswith(".")
     }
-    problems += [
-        Problem(
-            "is missing; a tracker that found nothing leaves an empty file",
-            str(folder / f"{name}{SUFFIX}"),
-        )
-        for name in names
-        if name not in files
-    ]
-    problems += [
-        Problem(f"there is no ground truth for '{name}'{did_you_mean(name, names)}", str(path))
-        for name, path in files.items()
-        if name not in names
-    ]
+    for name in names:
+        if name not in files:
+            message = "is missing; a tracker that found nothing leaves an empty file"
+            problems.add(message, folder / f"{name}{SUFFIX}")
+    for name, path in files.items():
+        if name not in names:
+            near = did_you_mean(name, names)
+            problems.add(f"there is no ground truth for '{name}'{near}", path)
     return files
 
 

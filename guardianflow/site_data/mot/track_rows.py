@@ -18,12 +18,16 @@ import numpy.typing as npt
 
 from ...contracts.errors import Problem, Problems
 from ...contracts.sequences import TrackRows
+from ...support.text.encodings import NotUtf8Error, decode_utf8
 
 FEWEST, MOST = 6, 10
 WORLD_COLUMNS = 10  # MOT15: column 8 is x of a place in the world
 MARK, CLASS = 6, 7  # places of the columns, from 0
 SHOWN_PROBLEMS = 50
 MOST_FRAMES = 1_000_000  # 11 hours at 25 a second
+
+LARGEST_CLASS = 2**53
+"""From there on a float64 is no exact number, and later none that 64 bits hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +37,11 @@ class TrackTable:
     Args:
         values: float64, N×columns.
         lines: int64, N: number of the row's line in the file.
-        problems: what is wrong, by line; rows named there are not in `values`.
     """
 
     path: Path
     values: npt.NDArray[np.float64]
     lines: npt.NDArray[np.int64]
-    problems: Problems
 
     @property
     def columns(self) -> int:
@@ -54,7 +56,7 @@ class TrackTable:
         if self.columns <= CLASS:
             return np.full(len(self.values), -1, dtype=np.int64)
         column = self.values[:, CLASS]
-        whole = column == np.trunc(column)
+        whole = (column == np.trunc(column)) & (np.abs(column) < LARGEST_CLASS)
         return np.where(whole, column, -1).astype(np.int64)
 
     def rows(self, class_ids: npt.NDArray[np.int64]) -> TrackRows:
@@ -88,25 +90,27 @@ class TrackTable:
             )
 
 
-def read_table(path: Path) -> TrackTable:
-    """Read and check a file of tracks; what is wrong is in `problems`, up to a bound.
+def read_table(path: Path, problems: Problems) -> TrackTable:
+    """Read and check a file of tracks; what is wrong is added to `problems`, up to a bound.
 
+    Rows that something is wrong with are left out.
     Blank lines, a byte order mark, lines that begin with '#' and one line of column names at the
     top are passed over. Frames need not be sorted.
     """
-    problems = Problems()
+    before = len(problems)
     rows: list[list[float]] = []
     lines: list[int] = []
     expected, may_be_header = 0, True
     for number, words in _split(path, problems):
-        if len(problems) >= SHOWN_PROBLEMS:
+        if len(problems) - before >= SHOWN_PROBLEMS:
             problems.add(f"more than {SHOWN_PROBLEMS} problems; not read on", path)
             break
         numbers = _numbers(words)
-        if may_be_header and _is_header(words):
-            may_be_header = False
-            continue
+        # Column names: not one of the words is a number.
+        is_header = may_be_header and all(_numbers([word]) is None for word in words)
         may_be_header = False
+        if is_header:
+            continue
         wrong = _row_problem(words, numbers, expected)
         if wrong or numbers is None:
             problems.add(wrong, f"{path}:{number}")
@@ -116,7 +120,7 @@ def read_table(path: Path) -> TrackTable:
         lines.append(number)
     values = np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else FEWEST)
     order = np.argsort(values[:, 0], kind="stable")
-    table = TrackTable(path, values[order], np.array(lines, dtype=np.int64)[order], problems)
+    table = TrackTable(path, values[order], np.array(lines, dtype=np.int64)[order])
     problems += _repeated_ids(table)
     return table
 
@@ -124,12 +128,12 @@ def read_table(path: Path) -> TrackTable:
 def _split(path: Path, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     """Number and words of every line that says something."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decode_utf8(path.read_bytes(), path.name)
     except OSError as exc:
         problems.add(f"can't be read: {exc.strerror or exc}", path)
         return
-    except UnicodeDecodeError as exc:
-        problems.add(f"must be UTF-8 text ({exc.reason})", path)
+    except NotUtf8Error as exc:
+        problems.add(str(exc), path)
         return
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
@@ -146,11 +150,6 @@ def _numbers(words: list[str]) -> list[float] | None:
         return [float(word) for word in words]
     except ValueError:
         return None
-
-
-def _is_header(words: list[str]) -> bool:
-    """Column names: not one of the words is a number."""
-    return all(_numbers([word]) is None for word in words)
 
 
 def _row_problem(words: list[str], numbers: list[float] | None, expected: int) -> str:

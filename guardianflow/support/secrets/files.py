@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..files import scratch_folder
 from .redaction import Redactor, find_learnt, longest_learnt, redact_text
 
 PRIVATE_FILE = 0o600
@@ -70,8 +71,8 @@ def without_secrets(source: Path, tell: Tell, keep: Callable[[Path], bool]) -> I
         tell: told which file holds a secret and goes as it is.
         keep: whether a file must go as it is, because its hash is kept elsewhere.
     """
-    with tempfile.TemporaryDirectory(prefix="guardianflow-clean-") as scratch:
-        clean = Path(scratch) / source.name
+    with scratch_folder("guardianflow-clean-") as scratch:
+        clean = scratch / source.name
         if source.is_file():
             yield clean if _clean_copy(source, clean, tell, keep) else source
             return

@@ -235,18 +235,19 @@ def user_infos(text: str) -> Iterator[Span]:
 
 
 # --- shapes -------------------------------------------------------------------------------------
+# What is looked ahead at is bounded: else a long line of `sk-sk-…` takes quadratic time.
 
 _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "hf_", "sk-", "AIza"),
         re.compile(
             r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w\-]{16,}"
-            r"|hf_[A-Za-z0-9]{20,}|sk-(?=[\w\-]*\d)[\w\-]{20,}|AIza[\w\-]{30,})"
+            r"|hf_[A-Za-z0-9]{20,}|sk-(?=[\w\-]{0,200}\d)[\w\-]{20,}|AIza[\w\-]{30,})"
         ),
     ),
     (("AKIA", "ASIA"), re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])")),
     (("xox",), re.compile(r"(?<![A-Za-z0-9])xox[a-z]-[\w\-]{10,}")),
-    (("eyJ",), re.compile(r"(?<![A-Za-z0-9])eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*")),
+    (("eyJ",), re.compile(r"(?<![A-Za-z0-9])eyJ[\w\-]{8,8192}+\.[\w\-]{8,}+\.[\w\-]*")),
     (
         ("earer ", "EARER "),
         re.compile(r"(?i:\bbearer )(?=[^\s\"']*\d)(?P<value>[\w\-.~+/]{16,}=*)"),

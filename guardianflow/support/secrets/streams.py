@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
+from ..output_streams import OuterStream
 from .redaction import Redactor, learn_arguments, learn_environment
 
 
-class RedactingStream:
+class RedactingStream(OuterStream):
     """A text stream that redacts what is written to another one; all else is the other's.
 
     A line is given on when it ends, or as far as it goes when it is flushed; see Redactor.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._redactor = Redactor()
         self._lock = threading.RLock()
         self.buffer = _RedactingBuffer(self)
@@ -34,15 +35,11 @@ class RedactingStream:
     def write(self, text: str) -> int:
         with self._lock:
             out = self._redactor.feed(text)
-            if getattr(self._stream, "write_through", False):  # unbuffered: nothing may wait
+            if getattr(self._inner, "write_through", False):  # unbuffered: nothing may wait
                 out += self._redactor.flush()
             if out:
-                self._stream.write(out)
+                self._inner.write(out)
         return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
 
     def flush(self) -> None:
         self._give_on(self._redactor.flush)
@@ -54,14 +51,8 @@ class RedactingStream:
     def _give_on(self, held_back: Callable[[], str]) -> None:
         with self._lock:
             if out := held_back():
-                self._stream.write(out)
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._stream)
+                self._inner.write(out)
+            self._inner.flush()
 
 
 class _RedactingBuffer:
@@ -79,7 +70,7 @@ class _RedactingBuffer:
         self._text.flush()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._text._stream.buffer, name)
+        return getattr(self._text._inner.buffer, name)
 
 
 @contextmanager

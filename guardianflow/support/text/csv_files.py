@@ -23,6 +23,11 @@ def write_csv(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
         writer.writerows([cell(row[name]) for name in rows[0]] for row in rows)
 
 
+def uncelled(text: str) -> str:
+    """What `cell` was given: the text without the apostrophe that keeps it from being a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(BEGINS_FORMULA) else text
+
+
 def cell(value: object) -> object:
     """The value; a text that would begin a formula gets an apostrophe before it.
 

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from command_tree import find_command, leaves
 
+from apps.cli.data.commands import DATA_COMMANDS
 from apps.cli.flags import Command
 from apps.cli.legacy_commands import LEGACY_COMMANDS
 from apps.cli.main import COMMANDS as COMMANDS_OF_MAIN
@@ -48,7 +49,14 @@ def test_an_unknown_option_is_bad_input(command: str) -> None:
     assert "--no-such-option" in text
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "doctor"])  # test_doctor
+# The dashboard and the watch work until they are stopped.
+IN_TESTS_OF_THEIR_OWN = (
+    *("doctor", "reap", "config check", "bundle-wheels", "dashboard", "optimize watch"),
+    "keys make",
+)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in IN_TESTS_OF_THEIR_OWN])
 def test_every_command_answers_programs_with_json_on_its_last_line(
     command: str, empty_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,13 +72,18 @@ def test_every_command_answers_programs_with_json_on_its_last_line(
     result = CliRunner().invoke(cli, words)
     value = json.loads(result.stdout.strip().splitlines()[-1])
     if result.exit_code == 0:
-        assert isinstance(value, list)
+        whole = command.startswith(("metrics ", "alerts ", "optimize ")) or (
+            command == "sync" and value["left"] == []
+        )
+        assert isinstance(value, list) or whole
     else:
         assert value["error"]["exit_code"] == result.exit_code == 2
         assert f"error: {value['error']['message']}" in result.stderr
 
 
-@pytest.mark.parametrize("each", [*COMMANDS_OF_MAIN, *MODEL_COMMANDS, *LEGACY_COMMANDS])
+@pytest.mark.parametrize(
+    "each", [*COMMANDS_OF_MAIN, *DATA_COMMANDS, *MODEL_COMMANDS, *LEGACY_COMMANDS]
+)
 def test_what_does_a_command_s_work_takes_its_options(each: Command) -> None:
     hints = get_type_hints(each.find_work())
     assert hints.pop("return") is int
@@ -110,6 +123,29 @@ def test_dry_run_shows_scenario_and_plan_and_touches_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_names_the_class_that_will_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GUARDIANFLOW_WORK_DIR", str(tmp_path / "work"))
+    demo = str(repository / "configs/scenarios/demo.yaml")
+    code = tmp_path / "mine"
+    code.mkdir()
+    stop = "raise SystemExit('a dry run runs nothing')\n"
+    (code / "quantize.py").write_text(stop + "class Quantizer: ...\n", encoding="utf-8")
+    done, text = call("pipeline", demo, "-e", str(code), "--dry-run")
+    assert done == 0, text
+    assert text.count(f"by Quantizer of {code / 'quantize.py'}") == 4
+    assert "train.py is not there" in text
+    assert "the built-in way (benchmark.py is not there)" in text
+    done, text = call("infer", demo, "-m", "best.pt", "-e", "git+https://host/x.git", "--dry-run")
+    assert "by Benchmark of git+https://host/x.git, if benchmark.py is there" in text
+    done, text = call("quant", demo, "-s", "0" * 32, "-e", "mien", "--dry-run")
+    assert done == 2
+    assert f"Did you mean '{code}'" in text
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine", "quantize.py"]
+
+
 def test_flags_and_a_file_are_two_spellings_of_one_thing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +163,86 @@ def test_flags_and_a_file_are_two_spellings_of_one_thing(
     assert code == 0, again
     assert json.loads(again.splitlines()[-1]) == plan
     assert "weights_path: yolo11s.pt" in plan["scenario"]
+
+
+def test_a_file_of_ones_own_is_shown_in_the_plain_spelling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / "sites").mkdir(parents=True)
+    site = "customer: donghwa-entec\nregion: busan\nzone: welding\n"
+    (tmp_path / "configs" / "sites" / "welding.yaml").write_text(site)
+    start = "name: own\nexperiment_type: quant\ntask: {type: ppe}\n"
+    (tmp_path / "own.yaml").write_text(
+        f"{start}site: welding\nmodel: {{architecture: yolov8s.pt}}\nbackend: onnx\n"
+        "precision: int8\ncalibration_size: 32\nbatch_sizes: [1, 4]\nwarmup_runs: 3\n"
+        "benchmark_runs: 30\ndataset: {name: gate, path: demo://ppe, split_ratio: [8, 1, 1]}\n"
+        "preprocess: {image_size: 320, augmentations: {mosaic: 0.5}}\n"
+    )
+    (tmp_path / "plain.yaml").write_text(
+        f"{start}site: {{customer: donghwa-entec, region: busan, zone: welding}}\n"
+        "model: {architecture: yolov8s, weights_path: yolov8s.pt, input_size: 320}\n"
+        "dataset: {name: gate, path: demo://ppe, "
+        "split_ratio: {train: 0.8, val: 0.1, test: 0.1}}\n"
+        "training: {options: {mosaic: 0.5}}\n"
+        "benchmark: {batch_sizes: [1, 4], warmup_runs: 3, benchmark_runs: 30}\n"
+        "quantization: {backend: onnx, precision: int8, calibration_size: 32}\n"
+    )
+    plans = []
+    for name in ("own.yaml", "plain.yaml"):
+        code, text = call("quant", name, "--dry-run", "--json")
+        assert code == 0, text
+        plans.append(json.loads(text.splitlines()[-1]))
+    assert plans[0] == plans[1]
+    assert "weights_path: yolov8s.pt" in plans[0]["scenario"]
+    code, text = call("quant", "own.yaml", "--dry-run")
+    assert code == 0 and "calibration_size: 32" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "command", "stages"),
+    [
+        ("experiment_type: infer", "infer", ["infer"]),
+        ("experiment_type: train", "train", ["train"]),
+        (
+            "design: comparison\ncomparison: {quantization_variants: "
+            "[{backend: native, precision: fp32}, {backend: onnx, precision: fp32}]}",
+            "compare",
+            ["infer pytorch_fp32", "quant onnx_fp32"],
+        ),
+        ("tags: {}", "pipeline", None),
+    ],
+)
+def test_a_scenario_is_run_as_it_says_itself(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    section: str,
+    command: str,
+    stages: list[str] | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (
+        "name: own\nsite: {customer: a, region: b}\ntask: {type: ppe}\n"
+        "model: {architecture: yolov8s}\ndataset: {path: demo://ppe}\nsource_run_id: abc\n"
+    )
+    (tmp_path / "own.yaml").write_text(text + section + "\n")
+    code, shown = call("run-scenario", "own.yaml", "--dry-run", "--json")
+    assert code == 0, shown
+    plan = json.loads(shown.splitlines()[-1])
+    code, same = call(command, "own.yaml", "--dry-run", "--json")
+    assert code == 0 and json.loads(same.splitlines()[-1]) == plan
+    assert stages is None or [each["stage"] for each in plan["stages"]] == stages
+
+
+def test_a_flag_that_the_scenario_has_no_use_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    demo = str(repository / "configs/scenarios/demo.yaml")
+    words = ("-p", "experiment_type=train", "--resume", "abc", "--backend", "onnx", "--dry-run")
+    code, shown = call("run-scenario", demo, *words)
+    assert code == 2
+    assert "--backend and --resume: scenario 'demo' is run as `train`, which does not" in shown
 
 
 def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path, repository: Path) -> None:

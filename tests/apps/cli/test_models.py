@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from databases import copy_database
 from promotions import (
     DOTTED,
     NAME,
@@ -28,6 +28,7 @@ from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.releases import EVIDENCE_TAG
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec, RunRequest
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
+from guardianflow.run_tracking.upkeep.journal_mode import bring_in_log
 from pipelines import ModelRegistry
 from pipelines.wiring import Ports, connect, in_memory
 
@@ -65,13 +66,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             NAME, number, {EVIDENCE_TAG: judged, **verdict("pass", champion)}
         )
     ports.aliases.set_alias(NAME, "candidate", "1")
+    bring_in_log(root / "mlflow.db")  # a copy of the file is whole only then
     return root
 
 
 @pytest.fixture
 def site(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the store for one test; the files of the models are shared."""
-    shutil.copy(made / "mlflow.db", tmp_path / "mlflow.db")
+    copy_database(made / "mlflow.db", tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setenv("USER", "kim")

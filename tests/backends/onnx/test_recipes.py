@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from guardianflow.backends import catalogue
+from guardianflow.backends.onnx import quantisation
 from guardianflow.backends.onnx.recipes import OnnxRecipeExporter
 from guardianflow.backends.quantisation import detection_tail as recipes
-from guardianflow.contracts.errors import BackendUnavailableError
+from guardianflow.contracts.errors import BackendError, BackendUnavailableError
 from guardianflow.contracts.quantisation import Recipe
 from guardianflow.contracts.results import DetectorPackage
 
@@ -91,3 +93,31 @@ def test_an_end_to_end_detector_has_a_exporter_too(
     with catalogue.open_session(made, batch_size=len(images)) as session:
         output = session.infer(images)
     np.testing.assert_allclose(output[:, :20, 4], reference[:, :20, 4], atol=0.15)
+
+
+def test_nodes_without_a_name_are_given_one(tmp_path: Path) -> None:
+    """As they come out of fusing a HardSwish, or out of another exporter."""
+    from onnx import TensorProto, helper
+
+    weights = [
+        helper.make_tensor(name, TensorProto.FLOAT, (3, 3, 1, 1), np.eye(3).ravel())
+        for name in ("w1", "w2")
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, 8, 8)) for name in ("x", "y")
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"]),
+        helper.make_node("HardSwish", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "w2"], ["c"]),
+        helper.make_node("Sigmoid", ["c"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, str(tmp_path / "model.onnx"))
+    with pytest.raises(BackendError, match="must have a name of its own"):
+        quantisation.structure_of(tmp_path / "model.onnx")
+    quantisation.prepare(tmp_path / "model.onnx", tmp_path / "prepared.onnx")
+    operations = quantisation.structure_of(tmp_path / "prepared.onnx").operations
+    assert [each.kind for each in operations.values()].count("Conv") == 2
+    assert all(operations)

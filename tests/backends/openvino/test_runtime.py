@@ -96,8 +96,28 @@ def test_the_names_openvino_uses_for_devices_are_understood(package: MakePackage
     for name in ("auto", "openvino", "CPU", "cpu"):
         with catalogue.open_session(made, device=name) as session:
             assert session.info.device == "cpu"
-    with pytest.raises(BackendUnavailableError, match="'npu'"):
-        catalogue.open_session(made, device="npu")
+    with catalogue.open_session(made, device="openvino:CPU") as session:
+        assert session.info.device == "cpu"
+    for name in ("npu", "openvino:NPU", "openvino:GPU.7"):
+        with pytest.raises(BackendUnavailableError, match=f"'{name}' was asked for"):
+            catalogue.open_session(made, device=name)
+
+
+def test_auto_says_which_device_it_took_and_answers_as_that_device(package: MakePackage) -> None:
+    import openvino
+
+    if openvino.Core().available_devices != ["CPU"]:
+        pytest.skip("where there are others, the choice is OpenVINO's")
+    made = package("yolo11n", "openvino")
+    side = made.spec.input_size
+    images = np.random.default_rng(3).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
+    with (
+        catalogue.open_session(made, device="openvino:AUTO") as chosen,
+        catalogue.open_session(made, device="openvino:CPU") as named,
+    ):
+        assert chosen.info.device == "cpu"
+        assert chosen.info.execution_precision == named.info.execution_precision == "f32"
+        np.testing.assert_allclose(chosen.infer(images), named.infer(images), rtol=1e-4, atol=1e-3)
 
 
 def test_exporting_says_nothing_on_stdout(

@@ -15,9 +15,9 @@ from pathlib import Path
 from checkpoints import TINY_SIDE, build_checkpoint
 from inprocess import InProcessExecutor
 
+from demo_scenes.scene import CLASS_NAMES
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.results import RunRequest
-from guardianflow.site_data.demo import CLASS_NAMES
 from pipelines.registered_models.pull import pull_model
 from pipelines.stage.plan import Planner, RunOptions
 from pipelines.wiring import connect

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from checkpoints import draw_images
 
 from guardianflow.backends import catalogue, interchange
 from guardianflow.backends.onnx import quantisation as onnx_quantisation
 from guardianflow.backends.openvino import quantisation as openvino_quantisation
+from guardianflow.backends.quantisation import activations
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
     ConfigurationError,
 )
-from guardianflow.contracts.quantisation import Recipe, RecipeExporter
-from guardianflow.contracts.results import DetectorPackage
+from guardianflow.contracts.quantisation import (
+    ActivationChange,
+    Distillation,
+    Distiller,
+    NetworkChange,
+    Recipe,
+    RecipeExporter,
+)
+from guardianflow.contracts.results import DetectorPackage, ExportRequest
 
 MakePackage = Callable[..., DetectorPackage]
 OpenExporter = Callable[..., RecipeExporter]
@@ -187,6 +198,157 @@ def test_sensitivity_tells_a_share_for_every_group(
     with open_recipe_exporter(backend, architecture) as exporter:
         again = exporter.sensitivity(MINMAX, lambda *_: pytest.fail("measured before"))
     assert again == shares
+
+
+HARDSWISH = ActivationChange(tuple(f"activations {n} of 8" for n in range(1, 9)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("backend", "architecture"), [("onnx", "yolo11n"), ("openvino", "yolo26n")]
+)
+def test_a_recipe_with_other_activations_is_made_of_the_changed_network(
+    open_recipe_exporter: OpenExporter,
+    images: np.ndarray,
+    tmp_path: Path,
+    backend: str,
+    architecture: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All SiLU gone from the graph, and made once: a second exporter measures nothing."""
+    given = list(draw_images(16, seed=2))
+    recipe = Recipe(calibration_method="minmax", activations=HARDSWISH)
+    with open_recipe_exporter(backend, architecture, given) as exporter:
+        made = exporter.make(recipe, tmp_path / "made")
+        plain = exporter.make(MINMAX, tmp_path / "plain")
+        kinds = kinds_of(made)
+        assert "HardSwish" in kinds or "HSwish" in kinds or "HardSigmoid" in kinds
+        assert "Swish" not in kinds
+        assert kinds["Sigmoid"] in (1, 3)  # class scores, together or level by level
+        assert "HSwish" not in kinds_of(plain)
+    assert not np.allclose(outputs(made, images), outputs(plain, images), atol=1e-3)
+    change = NetworkChange.from_lineage(made.spec.lineage)
+    assert change is not None and change.changed == change.in_all and change.images == 16
+    assert made.spec.lineage["recipe_digest"] == recipe.digest != MINMAX.digest
+    assert made.spec.lineage["source_digest"] == plain.spec.lineage["source_digest"]
+    assert made.spec.lineage["recipe_label"] == "minmax mixed, hardswish in 8 groups"
+    no_calibrating(monkeypatch)
+    monkeypatch.setattr(activations, "change_activations", None)
+    with open_recipe_exporter(backend, architecture, given) as exporter:
+        again = exporter.make(recipe, tmp_path / "again")
+    assert again.spec.lineage == made.spec.lineage
+    np.testing.assert_array_equal(outputs(again, images), outputs(made, images))
+
+
+def kinds_of(package: DetectorPackage) -> Counter[str]:
+    """Kinds of operations in a package's graph."""
+    if package.spec.backend == "onnx":
+        import onnx
+
+        graph = onnx.load(str(package.weights_path)).graph
+        return Counter(node.op_type for node in graph.node)
+    import openvino
+
+    model = openvino.Core().read_model(str(package.weights_path))
+    return Counter(node.get_type_name() for node in model.get_ordered_ops())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_what_activations_harm_and_save_is_measured_once(
+    open_recipe_exporter: OpenExporter,
+) -> None:
+    given = list(draw_images(16, seed=2))
+    timed: list[str] = []
+
+    def time(packages: Mapping[str, DetectorPackage]) -> dict[str, float]:
+        assert all(package.spec.variant == "onnx_int8" for package in packages.values())
+        timed.extend(packages)
+        return {name: 10.0 - number for number, name in enumerate(packages)}
+
+    def busy(_: object) -> dict[str, float]:
+        raise BackendError("busy")
+
+    with open_recipe_exporter("onnx", "yolo11n", given) as exporter:
+        names = [group.name for group in exporter.activation_groups]
+        with pytest.raises(BackendError, match="busy"):
+            exporter.activation_gain("hardswish", busy, "this machine")
+        gain = exporter.activation_gain("hardswish", time, "this machine")
+        harm = exporter.activation_harm("hardswish")
+    assert timed == ["", *names]
+    assert gain == {name: pytest.approx(number / 10) for number, name in enumerate(names, 1)}
+    assert list(harm) == names and all(value > 0 for value in harm.values())
+    with open_recipe_exporter("onnx", "yolo11n", given) as exporter:
+        refuse = lambda *_: pytest.fail("measured before")  # noqa: E731
+        assert exporter.activation_gain("hardswish", refuse, "this machine") == gain
+        assert exporter.activation_harm("hardswish", refuse) == harm
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_network_that_was_trained_on_is_what_is_made_and_is_trained_once(
+    open_recipe_exporter: OpenExporter, images: np.ndarray, tmp_path: Path
+) -> None:
+    """Of the changed network, beside the original; another set of images trains anew."""
+    import torch
+
+    trained: list[np.ndarray] = []
+
+    def distil(network: Any, original: Any, wanted: Distillation) -> tuple[int, dict[str, str]]:
+        assert any(isinstance(each, torch.nn.Hardswish) for each in network.modules())
+        assert not any(isinstance(each, torch.nn.Hardswish) for each in original.modules())
+        norm = next(m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        with torch.no_grad():
+            norm.bias += 0.5
+            batch = torch.from_numpy(images.transpose(0, 3, 1, 2)).float() / 255
+            trained.append(network(batch)[0].numpy())
+        return 24, {"distillation_steps": "7"}
+
+    change = replace(HARDSWISH, distillation=Distillation(minutes=3))
+    recipe = Recipe(calibration_method="minmax", activations=change)
+    plain = Recipe(calibration_method="minmax", activations=HARDSWISH)
+    assert recipe.digest != plain.digest and "trained on" in recipe.label
+    given = list(draw_images(16, seed=2))
+    with open_recipe_exporter("onnx", "yolo11n", given) as exporter:
+        with pytest.raises(ConfigurationError, match="need a distiller"):
+            exporter.make(recipe, tmp_path / "without")
+        source = exporter.changed_source(change, Distiller(distil, "of these"))
+        made = exporter.make(recipe, tmp_path / "made", Distiller(distil, "of these"))
+        untrained = exporter.make(plain, tmp_path / "untrained")
+    assert len(trained) == 1
+    # The network in the checkpoint, in a float file for a box, and in the INT8 one.
+    np.testing.assert_allclose(outputs(source, images), trained[0], rtol=1e-3, atol=1e-2)
+    exported = catalogue.get_backend("onnx").export(
+        source, ExportRequest("fp32"), tmp_path / "exported"
+    )
+    np.testing.assert_allclose(outputs(exported, images), trained[0], rtol=1e-3, atol=1e-2)
+    both = [float(np.abs(outputs(p, images) - trained[0]).mean()) for p in (made, untrained)]
+    assert both[0] < both[1]
+    change_made = NetworkChange.from_lineage(made.spec.lineage)
+    assert change_made is not None and change_made.distilled == 24
+    assert made.spec.lineage["distillation_steps"] == "7"
+    with open_recipe_exporter("onnx", "yolo11n", given) as exporter:
+        exporter.changed_source(change, Distiller(distil, "of these"))
+        assert len(trained) == 1
+        exporter.changed_source(change, Distiller(distil, "of others"))
+        assert len(trained) == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_unknown_activations_and_too_few_images_are_refused(
+    open_recipe_exporter: OpenExporter, tmp_path: Path, backend: str
+) -> None:
+    with open_recipe_exporter(backend) as exporter:
+        change = ActivationChange(("activation 1 of 8",), "hardswsh")
+        with pytest.raises(ConfigurationError) as caught:
+            exporter.make(Recipe(activations=change), tmp_path / "made")
+        assert len(caught.value.problems) == 2
+        assert "did you mean 'activations 1 of 8'" in str(caught.value)
+        assert "did you mean 'hardswish'" in str(caught.value)
+        with pytest.raises(ConfigurationError, match=r"16 train images at least.*there are 4"):
+            exporter.make(Recipe(activations=HARDSWISH), tmp_path / "made")
+        assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

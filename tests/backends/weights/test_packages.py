@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,11 @@ def test_a_file_without_names_takes_the_callers(package: MakePackage, tmp_path: 
         bare, tmp_path / "made", input_size=160, class_names=NAMES, architecture="yolo11n"
     )
     assert made.spec.class_names == NAMES
+    decomposed = [unicodedata.normalize("NFD", name) for name in ("안전모", "head", "vest", "a b")]
+    other = package_from_weights(
+        bare, tmp_path / "other", input_size=160, class_names=decomposed, architecture="yolo11n"
+    )
+    assert other.spec.class_names == ("안전모", "head", "vest", "a b")
     with pytest.raises(ConfigurationError, match="exists already"):
         package_from_weights(bare, tmp_path / "made", input_size=160, class_names=NAMES)
 

@@ -291,6 +291,12 @@ def test_nothing_is_run_and_all_that_python_would_run_is_seen(program: bytes) ->
     assert oracle.called <= {use.name for use in uses if use.how in (How.CALLED, How.MADE)}
 
 
+@pytest.mark.parametrize("text", [rb"\z", rb"\400"])
+def test_a_text_with_an_escape_that_there_is_not_is_damaged(text: bytes) -> None:
+    with pytest.raises(UnreadablePickleError, match="STRING"):
+        uses_in_pickle(io.BytesIO(b"S'" + text + b"'\n."), "")
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_archive_is_never_opened(data: st.DataObject) -> None:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardianflow.contracts.results import Detections, LabelledImage
-from guardianflow.evaluation.accuracy.average_precision import assign, iou_matrix
 from guardianflow.evaluation.accuracy.detection import evaluate_detections
 
 CLASSES = ("a", "b", "c")
@@ -94,14 +93,3 @@ def test_agrees_with_pycocotools_on_a_crowded_set(pycocotools_map):
     assert 0.05 < ours.mAP50_95 < 0.95
     assert ours.mAP50_95 == pytest.approx(expected, abs=1e-9)
     assert ours.mAP50 == pytest.approx(expected50, abs=1e-9)
-
-
-def test_a_detection_takes_the_free_box_it_overlaps_most():
-    overlaps = np.array([[0.6, 0.8], [0.55, 0.9], [0.7, 0.0]])
-    given_boxes = assign(overlaps, np.array([0.5, 0.75]))
-    assert given_boxes.tolist() == [[1, 1], [0, -1], [-1, -1]]
-
-
-def test_boxes_without_area_overlap_nothing():
-    point = np.array([[3.0, 3.0, 0.0, 0.0]])
-    assert iou_matrix(point, point).tolist() == [[0.0]]

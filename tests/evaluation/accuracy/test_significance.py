@@ -184,7 +184,7 @@ def test_a_seed_gives_the_same_intervals_however_many_threads(monkeypatch):
         )
 
     many = drawn(5)
-    monkeypatch.setattr("guardianflow.evaluation.accuracy.resampling._usable_cores", lambda: 1)
+    monkeypatch.setattr("guardianflow.evaluation.accuracy.resampling.usable_cores", lambda: 1)
     assert drawn(5) == many
     assert drawn(6) != many
     assert heard[:3] == [(64, 150), (128, 150), (150, 150)]

@@ -91,6 +91,10 @@ def test_letterbox_is_that_of_ultralytics(width, height, size):
     inside = ours[fit.pad_top :, fit.pad_left :][: fit.scaled_height, : fit.scaled_width]
     assert inside.shape == (fit.scaled_height, fit.scaled_width, 3)
     assert (fit.width, fit.height) == (width, height)
+    batch = np.full((3, size, size, 3), 7, np.uint8)
+    into, same = letterbox(image, size, batch[1])
+    assert same == fit and np.array_equal(batch[1], ours) and np.shares_memory(into, batch)
+    assert (batch[[0, 2]] == 7).all()
 
 
 coordinates = st.floats(-40, 140, width=32)

@@ -10,13 +10,14 @@ from drawn import size_of
 from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.results import Detections, LabelledImage
 from guardianflow.evaluation.pictures.contact_sheet import _judge, detections_contact_sheet
+from guardianflow.evaluation.pictures.drawing import BLUE, GREEN, RED
 
-NAMES = ("안전모 (helmet)", "cost_$x$", "_hidden")
+NAMES = ("안전모 (helmet)\n", "cost_$x$", "_hidden")
 
 
 def scene(tmp_path, index, boxes, found, scores):
     pixels = np.full((60, 80, 3), 90, np.uint8)
-    path = tmp_path / f"작업장 {index}.png"
+    path = tmp_path / f"작업장\udcff\n {index}{'긴 이름' * 15}.png"
     cv2.imencode(".png", pixels)[1].tofile(path)
     return (
         LabelledImage(
@@ -49,6 +50,25 @@ def test_contact_sheet(tmp_path):
     assert size_of(path)[1] > size_of(one)[1]
     with pytest.raises(EvaluationError, match="one prediction per image but has 4 for 5"):
         detections_contact_sheet(images, predictions[1:], NAMES, tmp_path / "no.png")
+
+
+def test_boxes_have_the_colours_of_the_legend_also_at_the_edges_and_without_area(tmp_path):
+    box, edge, flat = [20, 20, 50, 50], [0, 0, 90, 70], [60, 40, 60, 30]
+    for name, true, found, colours in (
+        ("found", [box], [box], {"green"}),
+        ("missed", [edge, flat], [], {"red"}),
+        ("false", [], [edge, flat], {"blue"}),
+        ("nothing", [], [], set()),
+    ):
+        image, prediction = scene(tmp_path, 0, true, found, [0.9] * len(found))
+        path = detections_contact_sheet([image], [prediction], NAMES, tmp_path / f"{name}.png")
+        picture = cv2.imread(str(path))[130:-60]  # without what is written above and below
+        seen = {
+            each
+            for each, colour in {"green": GREEN, "red": RED, "blue": BLUE}.items()
+            if (picture == list(bytes.fromhex(colour[1:]))[::-1]).all(axis=2).any()
+        }
+        assert seen == colours
 
 
 def test_the_sheet_counts_what_the_metrics_count(tmp_path):

@@ -180,6 +180,27 @@ def test_the_newer_temperature_function_takes_the_older_ones_place() -> None:
     assert nvml.asked["temperature"] == 1
 
 
+@pytest.mark.parametrize("old_driver", [False, True])
+def test_memory_that_the_driver_keeps_for_itself_is_not_in_use(old_driver: bool) -> None:
+    """An idle H200: 645 MB by NVML's first way to tell, 0 by its second and by nvidia-smi."""
+
+    class NVMLError_FunctionNotFound(NVMLError):  # noqa: N801, N818 - NVML's own name
+        pass
+
+    class Newer(FakeNvml):
+        nvmlMemory_v2 = 2  # noqa: N815
+
+        def nvmlDeviceGetMemoryInfo(
+            self, handle: str, version: int | None = None
+        ) -> SimpleNamespace:
+            if version and old_driver:
+                raise NVMLError_FunctionNotFound
+            return SimpleNamespace(used=0 if version else 644_939_776)
+
+    used = sampled(Newer())["sys.gpu_memory_used_mb"]
+    assert used == (pytest.approx(644.9, abs=0.1) if old_driver else 0)
+
+
 def test_a_mig_device_tells_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-5")
     metrics = sampled(FakeNvml("GPU-1", "MIG-5"))
@@ -338,7 +359,7 @@ def test_a_sampler_that_is_forgotten_ends_its_thread() -> None:
     assert thread is not None
     del sampler
     gc.collect()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 

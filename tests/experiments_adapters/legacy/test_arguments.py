@@ -74,14 +74,16 @@ def test_another_version_takes_the_options_of_its_own_code(tmp_path: Path) -> No
 def test_options_of_code_that_cannot_be_read_are_none(tmp_path: Path, text: str) -> None:
     script = tmp_path / "old.py"
     script.write_text(text)
-    assert script_options(script) == []
-    assert script_options(tmp_path / "none.py") == []
+    assert script_options(script) == ()
+    assert script_options(tmp_path / "none.py") == ()
 
 
 def test_pairs_are_checked_all_at_once() -> None:
     assert parse_given(["epochs=5", "name=a=b"]) == {"epochs": "5", "name": "a=b"}
+    # --batch-size is batch_size in the script; both are known.
+    assert parse_given(["batch-size=8", "--lr=1"]) == {"batch_size": "8", "lr": "1"}
     with pytest.raises(ConfigurationError) as caught:
-        parse_given(["epochs", "a=1", "a=2", "x-y=3"])
+        parse_given(["epochs", "a=1", "a=2", "x.y=3"])
     assert len(caught.value.problems) == 3
 
 

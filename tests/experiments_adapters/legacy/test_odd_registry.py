@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments_adapters.legacy.registry import parse_registry
+from experiments_adapters.legacy.registry_schema import check_metric_pattern
 from guardianflow.contracts.errors import ConfigurationError
 
 ODD = [
@@ -48,3 +49,13 @@ def test_odd_values_of_every_key(key: str) -> None:
 def test_any_text(text: str) -> None:
     use(text)
     use(f"experiments: {text}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [("(" * 5000, "nested too deep"), ("(?P<mAP50>a{99999999999999})", "too large")],
+    ids=["deep", "large"],
+)
+def test_a_pattern_that_python_can_not_compile_is_told(pattern: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_metric_pattern(pattern)

@@ -54,7 +54,7 @@ def test_output_and_exit_code_come_through(
         listeners=[heard.append],
     )
     assert (result.returncode, result.exit_code) == (3, 3)
-    assert result.reason == "it ended with exit code 3"
+    assert result.reason == "it ended with exit code 3: careful"
     shown = capsys.readouterr()
     assert shown.out == f"학습 시작 {tmp_path}\n"
     assert shown.err == "careful\n"

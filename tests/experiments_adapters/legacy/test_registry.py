@@ -137,6 +137,9 @@ def test_hangul_decomposed_by_macos_is_found(file: Path) -> None:
     entry = load_registry(file).get("donghwa-entec-ppe")
     assert entry.select_script("train", version="v7").is_file()
     assert entry.select_script("train", script="학습_v7.py").is_file()
+    (file.parent / "scripts" / "추론_v8.py").write_text("")
+    typed = unicodedata.normalize("NFD", "추론_v8.py")
+    assert entry.select_script("train", script=typed).name == "추론_v8.py"
     assert load_registry(file).get(unicodedata.normalize("NFD", "삼표 김해")).name == "삼표 김해"
 
 

@@ -55,6 +55,12 @@ def test_a_scenarios_words_become_ultralytics_words(
     }
 
 
+def test_an_optimizer_that_ultralytics_chooses_gets_no_learning_rate(plan: Plan) -> None:
+    _, arguments = plan(optimizer="auto")
+    assert arguments["optimizer"] == "auto"
+    assert "lr0" not in arguments
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -80,6 +86,8 @@ def test_single_settings(plan: Plan, changes: dict[str, Any], expected: dict[str
         ("cuda", 1, "0"),
         ("cuda:1", 2, "1"),
         ("1", 2, "1"),
+        ("0,1", 2, "0,1"),
+        ("3,1", 4, "3,1"),
         (0, 1, "0"),
         ("cpu", 1, "cpu"),
         ("openvino", 0, "cpu"),
@@ -94,12 +102,36 @@ def test_devices(
     assert plan(device=device)[1]["device"] == expected
 
 
+def test_a_batch_that_gpus_cant_share_evenly_is_refused_with_the_nearest(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert plan(device="0,1,2", batch_size=6)[1]["batch"] == 6
+    for batch, nearest in ((16, "15 or 18"), (2, "3")):
+        with pytest.raises(ScenarioError, match="must be a multiple of 3, as each") as found:
+            plan(device="0,1,2", batch_size=batch, options={"rect": True})
+        assert f"but is {batch}; the nearest is {nearest}" in str(found.value)
+        assert "training.options.rect: must be false on several GPUs" in str(found.value)
+
+
+def test_a_gpu_of_several_that_is_not_here_is_told(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(ScenarioError, match="is '2,0', but this machine has GPUs 0 to 1"):
+        plan(device="2,0")
+
+
 @pytest.mark.parametrize(
     ("device", "words"),
     [
         ("0", "this machine has no GPU that torch can use; use auto"),
-        ("0,1", "names several GPUs"),
-        ("npu", "must be auto, cpu, cuda or a GPU's number but is 'npu'"),
+        ("0,1", "is '0,1', but this machine has no GPU that torch can use"),
+        ("npu", "must be auto, cpu, cuda, a GPU's number or several .* but is 'npu'"),
+        ("0,x", "must be auto, cpu, cuda, a GPU's number or several .* but is '0,x'"),
+        ("0,0", "must name each GPU once but is '0,0'"),
     ],
 )
 def test_devices_that_are_not_here(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments_adapters.yolo.finetune import FinetuneSettings, NoTimeToTrainError, finetune
-from guardianflow.contracts.errors import ConfigurationError, TrainerError
+from guardianflow.contracts.errors import ConfigurationError, NonFiniteLossError, TrainerError
 
 SIDE = 64
 NAMES = ("helmet", "head")
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_is_named(data_yaml: Path, detector: Any) -> No
 
     network = predictor()
     torch.nn.init.constant_(network.scores[1].bias, float("nan"))
-    with pytest.raises(TrainerError, match=r"in epoch 1 the loss became nan\. Lower quantization"):
+    with pytest.raises(NonFiniteLossError, match=r"in epoch 1 the loss became nan\. Lower quantiz"):
         finetune(network, detector, data_yaml, settings())
 
 

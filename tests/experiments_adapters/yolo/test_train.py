@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -15,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from experiments_adapters.code_path import build_trainer, check_result, load_experiment
+from experiments_adapters.code_path import load_experiment
 from experiments_adapters.outputs import collect_outputs
+from experiments_adapters.trainers import build_trainer, check_result
 from experiments_adapters.yolo.train import Trainer, training_threads
 from guardianflow.contracts.errors import ScenarioError, TrackingError, TrainerError
 
@@ -92,6 +94,24 @@ def test_metrics_arrive_while_it_trains_and_files_lie_in_the_work_directory(
     assert {"results.png", "confusion_matrix.png"} <= {p.name for p in kinds["plots"]}
     assert list(elsewhere.iterdir()) == []
     assert {p for p in data_yaml.parent.rglob("*") if p.suffix != ".cache"} == before
+
+
+@pytest.mark.slow
+def test_with_optimizer_auto_ultralytics_chooses_it_and_its_learning_rate(
+    repository: Path, configs: Configs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer, listener = training(repository, configs(epochs=1, optimizer="auto"), tmp_path)
+    logger = logging.getLogger("ultralytics")  # its own handler writes to the stdout of its import
+    logger.addHandler(caplog.handler)
+    try:
+        trainer.train()
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert list(listener.reports) == [1]
+    assert check_result(trainer).is_file()
+    assert "optimizer: auto" in (tmp_path / "args.yaml").read_text()
+    chosen = round(0.002 * 5 / (4 + 2), 6)  # Ultralytics' rule for two classes and few steps
+    assert f"AdamW(lr={chosen}," in caplog.text
 
 
 @pytest.mark.acceptance
@@ -241,7 +261,8 @@ ALONE = """
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
-from experiments_adapters.code_path import build_trainer, load_experiment
+from experiments_adapters.code_path import load_experiment
+from experiments_adapters.trainers import build_trainer
 
 configs = {k: SimpleNamespace(**v) for k, v in json.loads(sys.argv[1]).items()}
 code = load_experiment(sys.argv[2], cache_dir=Path("cache"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,15 +163,41 @@ def test_a_search_that_ended_with_float16_is_told_as_that() -> None:
     assert made.cells(made.rows[0])[0] == "* openvino_int8 → openvino_fp16"
 
 
-def test_no_best_and_a_busy_machine_are_said() -> None:
+def test_no_best_and_a_wide_spread_are_said() -> None:
     late = finished("onnx_int8", 0.5, 3.0)
-    busy = StageResult(**{**vars(late), "metrics": {**late.metrics, "sys.warnings": 1.0}})
-    made = table(busy)
+    spread = StageResult(**{**vars(late), "metrics": {**late.metrics, "sys.warnings": 1.0}})
+    made = table(spread)
     said = " ".join(made.notes())
     assert "there is no best one" in said
-    assert "measure again" in said
+    assert "spread wide" in said
     assert made.cells(made.rows[0])[4] == "3.00× [2.70 … 3.30] !"
     assert made.to_dict()["best"] is None
+
+
+def untimed(result: StageResult) -> StageResult:
+    """As a stage leaves it that met a busy machine."""
+    kept = {key: value for key, value in result.metrics.items() if "speedup" not in key}
+    return replace(result, metrics={**kept, "sys.busy": 1.0, "sys.warnings": 1.0})
+
+
+def test_a_busy_machine_leaves_no_ratio_and_no_best_one(tmp_path: Path) -> None:
+    made = table(NATIVE, finished("onnx_int8", 0.001, 3.0), untimed(finished("o_int8", 0.0, 9.0)))
+    assert made.cells(made.rows[2])[4] == "busy"
+    assert made.best is None, "the one that was not timed might be the fastest"
+    assert not [key for key in made.metrics if key.startswith("best.")]
+    assert "summary.o_int8.speedup_ratio" not in made.metrics
+    said = " ".join(made.notes())
+    assert "There is no best one yet" in said and "Run the same command again" in said
+    write_table(made, tmp_path)
+    lines = (tmp_path / "comparison.csv").read_text(encoding="utf-8-sig").splitlines()
+    row = list(csv.DictReader(lines))[2]
+    assert (row["speedup_ratio"], row["speedup_ratio_low"], row["speedup_busy"]) == ("", "", "True")
+    assert (tmp_path / "comparison.png").stat().st_size > 10_000
+
+
+def test_one_that_loses_too_much_is_not_waited_for() -> None:
+    made = table(finished("onnx_int8", 0.001, 3.0), untimed(finished("o_int8", 0.5, 9.0)))
+    assert made.best is not None and made.best.variant == "onnx_int8"
 
 
 def test_the_table_keeps_its_width_with_hangul(capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,3 +208,44 @@ def test_the_table_keeps_its_width_with_hangul(capsys: pytest.CaptureFixture[str
     assert "[한글] 라이브러리 없음" in shown
     frame = [line for line in shown.splitlines() if line[:1] in "┏┃┡│└"]
     assert len({cell_len(line) for line in frame}) == 1
+
+
+def test_a_table_says_on_how_much_evidence_its_accuracy_rests() -> None:
+    """Drops of 0.01 over 6 recordings and over 600 images are not the same news."""
+    original = replace(NATIVE, metrics={**NATIVE.metrics, "det.interval_recordings": 6.0})
+    made = finished("onnx_int8", 0.0, 2.0)
+    made = replace(made, metrics={**made.metrics, "det.interval_recordings": 6.0})
+    table = tabulate(scenario(), "parent", [original, made])
+    assert "Accuracy rests on 6 recordings: its intervals are over these." in table.notes()
+    assert {(row.interval_unit, row.interval_groups) for row in table.rows} == {("recording", 6)}
+    without = tabulate(scenario(), "parent", [NATIVE])
+    assert not any("rests on" in note for note in without.notes())
+
+
+def test_alarms_have_columns_where_the_scenario_has_some(tmp_path: Path) -> None:
+    bare = tabulate(scenario(), "parent", [NATIVE])
+    assert "missed alarms" not in bare.columns
+    measured = {"alarm.missed": 0.25, "alarm.missed_low": 0.1, "alarm.missed_high": 0.4,
+                "alarm.false_per_camera_day": 3.0, "alarm.recordings": 12.0}  # fmt: skip
+    quantized = {key.replace("alarm.", "alarm.quantized."): v + 0.5 for key, v in measured.items()}
+    made = finished("onnx_int8", 0.0, 2.0)
+    table = tabulate(
+        scenario(),
+        "parent",
+        [
+            replace(NATIVE, metrics={**NATIVE.metrics, **measured}),
+            replace(made, metrics={**made.metrics, **quantized}),
+        ],
+    )
+    assert table.columns[-3:-1] == ("missed alarms", "false alarms a day")
+    original, variant = (dict(zip(table.columns, table.cells(r), strict=True)) for r in table.rows)
+    assert original["missed alarms"] == "0.250 [0.100 … 0.400]"
+    assert original["false alarms a day"] == "3.0"
+    assert variant["missed alarms"] == "0.750 [0.600 … 0.900]"
+    assert table.metrics["summary.onnx_int8.alarm_missed"] == 0.75
+    assert "over 12 recordings" in " ".join(table.notes())
+    write_table(table, tmp_path)
+    text = (tmp_path / "comparison.csv").read_text(encoding="utf-8-sig")
+    (first, *_) = csv.DictReader(text.splitlines())
+    assert (first["alarm_missed"], first["alarm_missed_low"]) == ("0.25", "0.1")
+    assert first["alarm_recordings"] == "12"

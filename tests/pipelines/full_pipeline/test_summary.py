@@ -87,17 +87,58 @@ def test_the_report_holds_names_runs_and_a_picture(repository: Path, tmp_path: P
     assert (tmp_path / "variants.png").stat().st_size > 1000
 
 
-def test_times_taken_on_a_busy_machine_are_marked(repository: Path) -> None:
+BUSY = {"sys.busy": 1.0, "sys.warnings": 1.0}
+
+
+def test_what_a_busy_machine_left_out_is_called_busy_and_is_no_number(
+    repository: Path, tmp_path: Path
+) -> None:
     quiet = summarise(demo(repository), "parent", results())
     assert "busy" not in quiet.to_markdown()
-    loaded = [*results()]
-    loaded[1] = made(
-        "quant", "openvino_int8", **{"comparison.speedup_ratio": 72.0, "sys.warnings": 1.0}
+    given = results()
+    given[1] = made("quant", "openvino_int8", **BUSY)
+    given[3] = made("infer", "openvino_int8", **{"det.mAP50": 0.9, "det.mAP50_95": 0.59}, **BUSY)
+    summary = summarise(demo(repository), "parent", given)
+    assert cells(summary, 1)[4:7] == ("busy", "busy", "busy")
+    assert "busy" not in cells(summary, 0)
+    assert "sys.busy says with what. Run the same command again" in summary.to_markdown()
+    assert not [key for key in summary.metrics if "int8.latency" in key or "speedup" in key]
+    write_summary(summary, tmp_path)
+    (row,) = json.loads((tmp_path / "summary.json").read_text("utf-8"))["rows"][1:]
+    assert (row["speedup_ratio"], row["speedup_busy"], row["latency_busy"]) == (None, True, True)
+    assert (tmp_path / "variants.png").stat().st_size > 1000
+
+
+def test_no_time_at_all_is_no_reason_to_end_without_a_picture(
+    repository: Path, tmp_path: Path
+) -> None:
+    given = results()
+    for place in (2, 3):
+        kept = {key: v for key, v in given[place].metrics.items() if key.startswith("det.")}
+        given[place] = made("infer", given[place].variant, **kept, **BUSY)
+    write_summary(summarise(demo(repository), "parent", given), tmp_path)
+    assert (tmp_path / "variants.png").stat().st_size > 1000
+
+
+def test_times_that_are_spread_wide_are_marked(repository: Path) -> None:
+    given = results()
+    given[1] = made(
+        "quant", "openvino_int8", **{"comparison.speedup_ratio": 1.8, "sys.warnings": 1.0}
     )
-    busy = summarise(demo(repository), "parent", loaded)
-    assert cells(busy, 1)[6] == "72.00× !"
-    assert "!" not in "".join(cells(busy, 0))
-    assert "do not rely on these times" in busy.to_markdown()
+    summary = summarise(demo(repository), "parent", given)
+    assert cells(summary, 1)[6] == "1.80× !"
+    assert "!" not in "".join(cells(summary, 0))
+    assert "Times were spread wide" in summary.to_markdown()
+
+
+def test_intervals_come_with_their_values(repository: Path) -> None:
+    given = results()
+    bounds = {"det.mAP50_95_low": 0.55, "det.mAP50_95_high": 0.64}
+    bounds |= {"bench.bs1.latency_p50_low_ms": 19.0, "bench.bs1.latency_p50_high_ms": 22.0}
+    given[2] = made("infer", "pytorch_fp32", **given[2].metrics, **bounds)
+    original, int8 = summarise(demo(repository), "parent", given).rows
+    assert (original.mAP50_95_bounds, original.latency_bounds) == ((0.55, 0.64), (19.0, 22.0))
+    assert int8.mAP50_95_bounds is int8.latency_bounds is None
 
 
 def test_a_zero_difference_has_no_minus_sign(repository: Path) -> None:
@@ -151,3 +192,15 @@ def test_names_of_others_are_no_markup_in_the_summary(repository: Path) -> None:
     assert "<img" not in text and not re.search(r"(?<!\\)]\(", text)
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+
+
+def test_the_work_of_an_authors_code_is_said_below_the_table(repository: Path) -> None:
+    ours = summarise(demo(repository), "parent", results())
+    assert "experiment's own" not in ours.to_markdown()
+    theirs = [
+        replace(each, author=f"{name} (x.py)") if name else each
+        for each, name in zip(results(), ["", "Quantizer", "Benchmark", "Benchmark"], strict=True)
+    ]
+    text = summarise(demo(repository), "parent", theirs).to_markdown()
+    assert "Boxes, mAP and latency are those of the experiment's own Benchmark (x.py)" in text
+    assert "openvino_int8 was made by the experiment's own Quantizer (x.py)" in text

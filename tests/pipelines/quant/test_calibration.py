@@ -86,6 +86,22 @@ def test_few_images_and_an_absent_class_are_told_and_the_work_goes_on(
     assert listed["sha256"] == lineage_digest != ""
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"search": {"allow_activations": True}}, {"precision": "fp16", "activation": "hardswish"}],
+)
+def test_too_few_train_images_to_measure_batch_norms_on_are_refused_before_a_run(
+    executor: InProcessExecutor, trained: Path, tmp_path: Path, asked: dict[str, object]
+) -> None:
+    data = data_set(tmp_path / "data", [[0], [1], [2, 3]])
+    request = request_for(executor, trained, data, backend="onnx", **asked)
+    said = "on at least 16 train images, but there are 3"
+    with pytest.raises(StageFailedError, match=said) as caught:
+        executor.run(request)
+    assert caught.value.exit_code == 2
+    assert executor.store.find_runs(tags={"guardianflow.stage": "quant"}) == []
+
+
 def test_what_needs_no_calibration_is_told_nothing(
     executor: InProcessExecutor, trained: Path, tmp_path: Path
 ) -> None:

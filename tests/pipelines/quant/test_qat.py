@@ -10,8 +10,8 @@ import pytest
 from contexts import EXPERIMENT, QuantDesk
 
 from guardianflow.backends.weights.packages import package_from_weights
-from guardianflow.contracts.errors import ScenarioError
-from pipelines.quant.qat import require_trainable
+from guardianflow.contracts.errors import DatasetError, ScenarioError
+from pipelines.quant.qat import require_trainable, trains_on_labels
 from scenario import QuantizationParams
 
 SIDE = 96
@@ -98,8 +98,28 @@ def test_a_trained_variant_is_registered_and_says_how_it_was_made(
     assert model.tags["quant_method"] == "qat"
 
 
+def searching(**allowed: bool) -> QuantizationParams:
+    return QuantizationParams.model_validate({"backend": "onnx", "search": allowed})
+
+
+def test_only_training_needs_labels(tmp_path: Path) -> None:
+    """Calibrating and distilling take pictures of a site that nobody has labelled."""
+    assert not trains_on_labels(QuantizationParams())
+    assert not trains_on_labels(searching(allow_qat=True, allow_activations=True))
+    assert trains_on_labels(searching(allow_qat=True))
+    yaml = write_dataset(tmp_path / "data")
+    for label in (tmp_path / "data/labels/train").iterdir():
+        label.write_text("")
+    source = package_from_weights(untrained(tmp_path / "best.pt"), tmp_path / "s", input_size=SIDE)
+    desk = QuantDesk(tmp_path, source, yaml, calibration_size=4)
+    with pytest.raises(DatasetError, match="'train': its 6 images must have labelled objects"):
+        desk.run(method="qat")
+    assert desk.store.find_runs(tags={"guardianflow.stage": "quant"}) == []
+
+
 def test_training_is_refused_before_any_work_where_it_can_t_be() -> None:
     require_trainable(QuantizationParams(method="qat"))
     require_trainable(QuantizationParams(backend="onnx"))
+    require_trainable(searching(allow_qat=True, allow_activations=True))  # distils, anywhere
     with pytest.raises(ScenarioError, match="not available for onnx, only for openvino"):
         require_trainable(QuantizationParams(backend="onnx", method="qat"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.quantisation import Recipe, Training
+from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 from guardianflow.contracts.results import RunRecord
+from pipelines.quant.activation_order import ActivationOrder
 from pipelines.quant.search_order import RecipeSearch
 from pipelines.quant.trial import Trial
 from scenario import SearchParams
@@ -70,6 +72,7 @@ def test_only_what_harms_stays_float():
     assert result.best.recipe.float_groups == ("heads",)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.integers(0, 30).map(str), st.floats(0, 0.02), min_size=1, max_size=12),
 )
@@ -138,6 +141,8 @@ def test_a_drop_is_judged_by_what_was_measured_and_said_to_be_unsure():
     assert passed.accepted
     assert not passed.certain
     assert "not certain" in passed.reason
+    bare = tried(Recipe(), {"mAP50": exactly(0.0), "mAP50_95": exactly(0.0)}, {}, 0.5, 3.0)
+    assert bare.accepted and not bare.certain  # no interval is no certainty
     strict = LIMITS.model_copy(update={"min_class_recall": 0.97})
     refused = tried(Recipe(), drops, {"helmet": 0.95}, 0.5, 3.0, limits=strict)
     assert not refused.accepted
@@ -171,6 +176,7 @@ class Trainable(Network):
 
 HARMS = {"a": 0.5, "b": 0.4, "c": 0.3, "d": 0.2}
 TRAINING = Training(epochs=2)
+DISTILLATION = Distillation(minutes=3)
 
 
 def test_where_no_calibration_will_do_the_network_is_trained_before_float16_is_taken():
@@ -226,6 +232,36 @@ def test_a_trial_is_read_back_from_what_its_run_logged():
     assert again.drops["mAP50"] == Estimate.exactly(0.001)
 
 
+def test_where_a_try_has_no_time_the_smallest_files_are_taken_and_that_is_said():
+    network = Network({"heads": 0.001, "part 1": 0.002, "part 2": 0.0005, "attention": 0.001})
+    attempt = network.attempt
+
+    def untimed(recipe):
+        made = attempt(recipe)
+        few = recipe is not None and not recipe.float_groups
+        # The one with the fewest layers float is the fastest, and was not timed.
+        return replace(made, relative_latency=None) if few else made
+
+    network.attempt = untimed
+    result = network.search()
+    assert (result.chosen_by, result.best.recipe.float_groups) == ("size", ())
+    network.left, network.tried = 10**6, []
+    network.attempt = attempt
+    assert network.search().chosen_by == "latency_p50"
+
+
+def test_a_try_without_its_time_is_kept_and_read_without_it():
+    drops = {"mAP50": exactly(0.0), "mAP50_95": exactly(0.004)}
+    made = tried(Recipe(), drops, {"helmet": 0.9}, None, 3.0)
+    assert made.accepted
+    metrics = made.as_metrics() | {"det.recall.helmet": 0.9}
+    assert not [key for key in metrics if "latency" in key or "throughput" in key]
+    run = RunRecord("r1", "e", "n", "FINISHED", 0, 1, {}, {}, metrics)
+    again = Trial.of_run(Recipe(), run)
+    assert again.relative_latency is again.latency_bounds is again.relative_throughput is None
+    assert again.judged(LIMITS).accepted
+
+
 def test_a_row_says_nothing_of_what_was_not_measured():
     refused = Trial(None, reason="it could not be made or run: no space", run_id="r2")
     assert refused.to_row() == {
@@ -239,3 +275,119 @@ def test_a_row_says_nothing_of_what_was_not_measured():
     row = tried(Recipe(float_groups=("a",)), drops, {"helmet": 0.9}, 0.5, 3.0).to_row()
     assert list(row)[-3:] == ["drops", "relative_latency", "size_mb"]
     assert row["drops"]["mAP50_95"] == {"value": 0.004, "low": 0.004, "high": 0.004}
+
+
+class WithActivations(Network):
+    """Changing activations saves time and costs accuracy beside what quantising does."""
+
+    def __init__(self, costs, **options):
+        super().__init__({f"part {i}": 0.0005 for i in range(4)}, **options)
+        self.costs, self.asked, self.regained = costs, 0, 0.0
+
+    def order(self):
+        self.asked += 1
+        gain = dict.fromkeys(self.costs, 0.05)
+        return ActivationOrder.of("hardswish", self.costs, gain)
+
+    def attempt(self, recipe):
+        plain = super().attempt(recipe)
+        change = recipe.activations if recipe else None
+        if change is None:
+            return plain
+        drop = plain.drop + sum(self.costs[name] for name in change.groups)
+        drop -= self.regained if change.distillation else 0
+        drops = {"mAP50": exactly(drop / 2), "mAP50_95": exactly(drop)}
+        latency = plain.relative_latency - 0.05 * len(change.groups)
+        return tried(recipe, drops, {}, latency, plain.size_mb)
+
+    def activations_of(self, trials):
+        changes = [each.recipe.activations for each in trials if each.recipe]
+        return [len(change.groups) if change else 0 for change in changes]
+
+    def search(self, **options):
+        return super().search(order_activations=self.order, **options)
+
+
+def test_cheaper_activations_are_not_looked_at_where_they_are_not_allowed():
+    network = WithActivations({"a": 0.001})
+    result = Network.search(network)
+    assert network.asked == 0
+    assert set(network.activations_of(result.trials)) == {0}
+
+
+def test_all_activations_are_changed_where_the_limits_allow_it():
+    network = WithActivations(dict.fromkeys("abcd", 0.001))
+    result = network.search()
+    assert network.activations_of(result.trials) == [0, 0, 4, 4]  # and the other preset with them
+    assert result.best.recipe.activations.groups == ("a", "b", "c", "d")
+    assert "hardswish in 4 groups" in result.best.label
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.0001, 0.02), min_size=1))
+def test_as_many_activations_are_changed_as_the_limits_allow_in_the_order_of_worth(costs):
+    network = WithActivations(costs)
+    result = network.search(presets=())
+    ranking = sorted(costs, key=costs.get)
+    fits = max(
+        count
+        for count in range(len(costs) + 1)
+        if 0.002 + sum(costs[name] for name in ranking[:count]) <= 0.01
+    )
+    change = result.best.recipe.activations
+    assert (change.groups if change else ()) == tuple(sorted(ranking[:fits]))
+    assert len(network.tried) <= 2 + 1 + 3
+
+
+def test_what_changed_activations_lost_may_be_trained_back():
+    network = WithActivations(dict.fromkeys("abcd", 0.004))
+    network.regained = 0.012
+    result = network.search(presets=(), distillation=DISTILLATION)
+    assert network.activations_of(result.trials) == [0, 0, 4, 2, 3, 4]
+    assert result.best.recipe.activations.groups == ("a", "b", "c", "d")
+    assert result.best.recipe.activations.distillation == DISTILLATION
+    assert result.best.label.endswith("hardswish in 4 groups trained on")
+
+
+def test_training_on_that_failed_once_is_not_tried_again():
+    network = WithActivations(dict.fromkeys("abcd", 0.004))
+    attempt = network.attempt
+
+    def failing(recipe):
+        made = attempt(recipe)
+        trained = recipe.activations and recipe.activations.distillation
+        return Trial(recipe, reason="not confirmed by held-out images") if trained else made
+
+    network.attempt = failing
+    result = network.search(presets=(), distillation=DISTILLATION)
+    assert sum(not each.is_measured for each in result.trials) == 1
+    assert result.best.recipe.activations.groups == ("a", "b")
+    assert result.best.recipe.activations.distillation is None
+
+
+@pytest.mark.parametrize(("regained", "changed"), [(0.0, 2), (0.006, 3)])
+def test_where_training_on_does_not_make_up_for_all_it_goes_on_from_what_passed_without(
+    regained, changed
+):
+    network = WithActivations(dict.fromkeys("abcd", 0.004))
+    network.regained = regained
+    result = network.search(distillation=DISTILLATION)
+    best = result.best.recipe.activations
+    assert len(best.groups) == changed
+    assert (best.distillation is not None) == (changed > 2)
+    last = result.trials[-1].recipe  # the other preset comes with the same network
+    assert last.preset == "performance" and last.activations == best
+
+
+def test_activations_are_not_measured_once_the_budget_is_used_up():
+    network = WithActivations({"a": 0.001}, minutes=2)
+    result = network.search()
+    assert network.asked == 0
+    assert result.ended == "the time budget is used up"
+    assert result.best.recipe == Recipe()
+
+
+def test_a_network_that_does_not_quantise_is_not_given_other_activations():
+    network = WithActivations({"a": 0.001}, method_harm={"entropy": 0.5})
+    network.search(methods=())
+    assert network.asked == 0

@@ -13,6 +13,7 @@ from contexts import QuantDesk
 from guardianflow.backends.quantisation import detection_tail as recipes
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.errors import BackendError, EvaluationError
+from guardianflow.contracts.quantisation import NetworkChange
 from pipelines.measuring.accuracy import Evaluated
 from pipelines.quant.checks import refuse_broken
 
@@ -86,6 +87,41 @@ def test_a_search_registers_the_best_recipe_within_the_limits(
     again = desk.run(backend="onnx", calibration_method="minmax", search=stricter)
     assert again.run_id != result.run_id
     assert len(desk.store.find_runs(tags={"guardianflow.stage": "quant-try"})) == len(tries)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_search_changes_activations_and_the_model_says_so(
+    desk: QuantDesk, tmp_path: Path
+) -> None:
+    limits = {
+        "max_drop_mAP50_95": 1.0,
+        "max_drop_mAP50": 1.0,
+        "budget_minutes": 60,
+        "allow_activations": True,
+    }
+    result = desk.run(backend="openvino", calibration_method="minmax", search=limits)
+    (changed, *_) = tries = [
+        run
+        for run in desk.store.find_runs(tags={"guardianflow.stage": "quant-try"})
+        if "quant.activations" in run.tags
+    ]
+    assert {run.parent_run_id for run in tries} == {result.run_id}
+    assert changed.tags["quant.activations"] == "hardswish"
+    assert changed.tags["quant.activation_groups"].startswith("activations 1 of 8, activations 2")
+    found = desk.store.download(result.run_id, "results/search.json", tmp_path / "got")
+    table = json.loads(found.read_text(encoding="utf-8"))
+    measured = table["activations"]["groups"]
+    assert set(measured) == {f"activations {n} of 8" for n in range(1, 9)}
+    assert all(each["harm"] > 0 for each in measured.values())
+    # All of them are within such limits, so only what is faster of both may have won.
+    best = next(each for each in table["tries"] if each["label"] == table["best"])
+    file = desk.store.download(result.run_id, "weights/detector.json", tmp_path / "made")
+    change = NetworkChange.from_lineage(json.loads(file.read_text(encoding="utf-8"))["lineage"])
+    assert (change is not None) == ("activations" in best)
+    if change is not None:
+        assert (change.kind, change.changed) == ("hardswish", 77)
+        assert desk.store.get_run(result.run_id).tags["quant.activations"] == "hardswish"
 
 
 @pytest.mark.acceptance

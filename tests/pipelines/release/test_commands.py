@@ -51,7 +51,6 @@ benchmark: {batch_sizes: [1], warmup_runs: 1, benchmark_runs: 60}
 release:
   min_mAP50: 0.5
   max_drop_vs_champion: {mAP50: 0.02}
-  max_latency_p95_ms: 10000
 """
 
 
@@ -128,8 +127,8 @@ def test_a_model_goes_to_the_site_a_worse_one_does_not_and_one_command_goes_back
     unsure = plant.release(plant.train(0.03), "-p", "release.max_drop_vs_champion.mAP50=0.04")
     assert unsure["outcome"] == "undecided"
     (drop,) = [g for g in unsure["variants"][0]["gates"] if g["outcome"] == "undecided"]
-    assert drop["more_images"] >= 10
-    assert f"about {drop['more_images']} more test images" in drop["reason"]
+    assert drop["cause"]["more"] >= 10
+    assert f"about {drop['cause']['more']} more test images" in drop["reason"]
 
     plant.command("rollback", NAME, "--reason", "false alarms at night")
     assert plant.champion() == 1

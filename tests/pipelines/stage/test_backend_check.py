@@ -12,8 +12,8 @@ import pytest
 from workplace import Workplace, last_json
 
 from guardianflow.backends.probe.probe import ISA_VARIABLE
-from guardianflow.contracts.errors import BackendUnavailableError
-from pipelines.stage.backend_check import require_backend, verdict_tags
+from guardianflow.contracts.errors import BackendUnavailableError, ScenarioError
+from pipelines.stage.backend_check import require_backend, require_device, verdict_tags
 
 DYING = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"
 
@@ -40,6 +40,37 @@ def test_an_illegal_instruction_is_an_error_with_verdict_and_cure(
     assert json.loads(kept.read_text(encoding="utf-8"))["verdict"] == "illegal-instruction"
 
 
+def test_a_backend_that_does_not_run_on_the_device_is_told_before_it_is_tried(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BackendUnavailableError, match="OpenVINO does not run on NVIDIA GPUs"):
+        require_backend("openvino", "int8", tmp_path / "probes", "cuda")
+    with pytest.raises(BackendUnavailableError, match="TensorRT runs on NVIDIA GPUs alone"):
+        require_backend("tensorrt", "fp16", tmp_path / "probes", "cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("device", ["openvino:GPU.7", "openvino:NPU.7"])
+def test_a_device_of_openvino_that_is_not_there(tmp_path: Path, device: str) -> None:
+    name = device.partition(":")[2]
+    with pytest.raises(ScenarioError) as caught:
+        require_device(device)
+    assert caught.value.exit_code == 2
+    assert f"environment.device: is '{device}': openvino fp32 can't run" in str(caught.value)
+    assert f"(missing-device: OpenVINO finds no {name} here, only CPU" in str(caught.value)
+    with pytest.raises(BackendUnavailableError, match=f"finds no {name} here"):
+        require_backend("openvino", "int8", tmp_path / "probes", device)
+    assert list(tmp_path.iterdir()) == []  # it may be there tomorrow
+    with pytest.raises(BackendUnavailableError, match="but ONNX Runtime does not run there"):
+        require_backend("onnx", "int8", tmp_path / "probes", device)
+
+
+def test_devices_of_openvino_that_are_always_there(tmp_path: Path) -> None:
+    for device in ("openvino:CPU", "openvino:AUTO", "openvino"):
+        require_device(device)
+        assert require_backend("openvino", "fp32", tmp_path / "probes", device).runs
+
+
 def test_a_cap_that_cures_is_set_for_the_work_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +95,23 @@ def test_a_cap_that_cures_is_set_for_the_work_and_told(
         "sys.backend_verdict": "ok-with-isa-cap",
         "sys.isa_cap": "AVX2",
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "pipeline"])
+def test_a_gpu_that_is_not_there_is_told_before_a_run_is_made(
+    workplace: Workplace, command: str
+) -> None:
+    code = workplace.write_trainer("quick")
+    small = ("-p", "dataset.path=demo://ppe?images=14&size=96", "-p", "model.input_size=96")
+    done = workplace.guardianflow(
+        *(command, str(workplace.write_scenario()), "-e", str(code), *small),
+        *("--device", "cuda:99", "--json"),
+    )
+    assert done.returncode == 2, done.stderr
+    message = last_json(done.stdout)["error"]["message"]
+    assert "environment.device: is 'cuda:99', but this machine has" in message
+    assert workplace.store.find_runs() == []
 
 
 @pytest.mark.slow

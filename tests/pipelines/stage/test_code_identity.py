@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.stage import code_identity
 from pipelines.stage.code_identity import OUR_PACKAGES, code_digest, code_of, entry_modules
 
 STAGES = {
@@ -30,7 +31,10 @@ EVERYWHERE = {
     "guardianflow.run_tracking.runtime_copy",
     "guardianflow.site_data.datasets",
     "guardianflow.site_data.labels",
-    "pipelines.stage.inputs",
+    "guardianflow.support.pictures.decoding",
+    "guardianflow.support.pictures.headers",
+    "pipelines.stage.inputs.data_sets",
+    "pipelines.stage.inputs.sources",
 }
 JUDGING = {
     "guardianflow.evaluation.accuracy.average_precision",
@@ -47,6 +51,8 @@ MUST_HAVE = {
         "experiments_adapters.code_path",
         "experiments_adapters.metrics",
         "experiments_adapters.yolo.arguments",
+        "experiments_adapters.yolo.engine",
+        "experiments_adapters.yolo.ranks.rank",
         "experiments_adapters.yolo.train",
         "guardianflow.backends.pytorch",
         "guardianflow.backends.weights.packages",
@@ -82,7 +88,7 @@ MUST_HAVE = {
         "guardianflow.backends.onnx.runtime",
         "guardianflow.backends.openvino.runtime",
         "guardianflow.release.decision",
-        "guardianflow.release.gates",
+        "guardianflow.release.gates.judging",
         "pipelines.release.decision",
         "pipelines.release.measurement",
         "pipelines.release.stage",
@@ -158,7 +164,7 @@ def test_comments_docstrings_and_layout_change_nothing(project: Path, unchanged:
     [
         ("pipelines/console.py", "LINE_EVERY_S = 10.0", "LINE_EVERY_S = 20.0", set()),
         ("pipelines/stage/events.py", "SHOWING_S = 2.0", "SHOWING_S = 3.0", set()),
-        ("pipelines/tables.py", "BUSY_NOTE = ", "NOTE = ", set()),
+        ("pipelines/tables.py", "WIDE_NOTE = ", "NOTE = ", set()),
         ("scenario/explain.py", "SHOWN_LENGTH = 60", "SHOWN_LENGTH = 50", set()),
         ("guardianflow/backends/tensorrt_runtime.py", "MAX_BATCH = 32", "MAX_BATCH = 8", set()),
         # these travel in every registered model
@@ -172,7 +178,7 @@ def test_comments_docstrings_and_layout_change_nothing(project: Path, unchanged:
         (f"{BACKENDS}/onnx/quantisation.py", "= 99.999", "= 99.99", {"release"}),
         ("pipelines/quant/search.py", "THROUGHPUT_S = 2.0", "THROUGHPUT_S = 1.0", {"quant"}),
         ("experiments_adapters/yolo/finetune.py", "GRADIENT = 10.0", "GRADIENT = 1.0", {"quant"}),
-        ("experiments_adapters/yolo/train.py", "import math", "import cmath as math", {"train"}),
+        ("experiments_adapters/yolo/engine.py", "import math", "import cmath as math", {"train"}),
     ],
 )
 def test_the_stages_whose_results_a_change_touches(
@@ -189,3 +195,18 @@ def test_the_digest_is_that_of_the_code_and_counts_each_backend_once() -> None:
     openvino = code_digest("quant", ["pytorch", "openvino"])
     assert code_digest("quant", ["openvino", "native", "pytorch"]) == openvino
     assert code_digest("quant", ["pytorch", "onnx"]) != openvino
+
+
+def test_a_kept_digest_is_of_this_very_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, asked = tmp_path / "own_code.json", ("infer", ["onnx"])
+    right = code_digest(*asked)
+    assert code_digest(*asked, memory) == right
+    assert right in memory.read_text()
+    monkeypatch.setattr(code_identity, "_digest", lambda _entries: "made anew")
+    assert code_digest(*asked, memory) == right
+    monkeypatch.setattr(code_identity, "_text_of_all", lambda: "edited")
+    assert code_digest(*asked, memory) == "made anew"
+    memory.write_text(memory.read_text().replace("made anew", "tampered!"))
+    assert code_digest(*asked, memory) == "made anew"

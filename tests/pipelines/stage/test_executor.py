@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,9 +13,11 @@ from workplace import Workplace, last_json
 
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import RunRecord, RunRequest, StageResult
+from guardianflow.support.secrets.redaction import MARK, learn
 from pipelines.console import SilentReporter
+from pipelines.failures.killed import EndedProcess
 from pipelines.stage.events import Listener, write_outcome
-from pipelines.stage.executor import LocalExecutor, end_abandoned
+from pipelines.stage.executor import LocalExecutor, end_abandoned, keep_without_secrets
 from pipelines.stage.stage import StageRequest
 from pipelines.wiring import in_memory
 
@@ -75,18 +75,6 @@ def test_a_library_that_breaks_while_it_is_unloaded_takes_no_result_away(
     assert only_run(workplace).status == "FINISHED"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no right to mount a small file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 FILL = "open(r'{disk}/filling', 'wb', buffering=0).write(bytes(4_000_000))"
 
 
@@ -105,8 +93,10 @@ def test_on_a_full_disk_the_error_arrives_and_what_is_printed_ends_nothing(
     assert done.returncode == 1
     error = last_json(done.stdout)["error"]
     assert "No space left on device" in error["message"], done.stderr
+    assert error["failure_reason"] == "disk_full"
     run = only_run(workplace)
     assert run.status == "FAILED"
+    assert run.tags["failure.reason"] == "disk_full"
     assert "No space left on device" in run.tags["guardianflow.error"]
     assert run.metrics["det.mAP50"] == 0.1
 
@@ -125,7 +115,8 @@ def test_a_result_whose_event_was_lost_is_read_from_its_file(tmp_path: Path, cod
     write_outcome(tmp_path, {"kind": "result", "result": DONE.to_dict()})
     executor = LocalExecutor(SilentReporter())
     listener = Listener(SilentReporter(), "train")
-    assert executor._conclude(REQUEST, listener, code, tmp_path / "stage.log") == DONE
+    log, watched = tmp_path / "stage.log", EndedProcess()
+    assert executor._conclude(REQUEST, listener, code, log, watched) == DONE
 
 
 def test_an_error_whose_event_was_lost_is_read_too(tmp_path: Path) -> None:
@@ -133,7 +124,8 @@ def test_an_error_whose_event_was_lost_is_read_too(tmp_path: Path) -> None:
     write_outcome(tmp_path, error)
     listener = Listener(SilentReporter(), "train")
     with pytest.raises(StageFailedError, match="no such class") as caught:
-        LocalExecutor(SilentReporter())._conclude(REQUEST, listener, 2, tmp_path / "stage.log")
+        log, watched = tmp_path / "stage.log", EndedProcess()
+        LocalExecutor(SilentReporter())._conclude(REQUEST, listener, 2, log, watched)
     assert caught.value.exit_code == 2
 
 
@@ -151,3 +143,17 @@ def test_a_run_that_has_ended_is_left_as_it_is(tmp_path: Path, ended: str) -> No
     assert run.status == (ended or "FAILED")
     assert run.tags.get("guardianflow.error") == (None if ended else "it was killed")
     assert store.get_run(below).status == ("FINISHED" if ended else "FAILED")
+
+
+def test_what_a_failed_training_leaves_is_cleaned_where_it_lies(
+    tmp_path: Path, secrets_forgotten: None
+) -> None:
+    learn("pa55-w0rd-of-the-plant")
+    scratch, training = tmp_path / "stages/1", tmp_path / "trainings/a/training"
+    for folder in (scratch, training):
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").write_text("with pa55-w0rd-of-the-plant", encoding="utf-8")
+    (scratch / "training").symlink_to(training)
+    keep_without_secrets(scratch)
+    for folder in (scratch, training):
+        assert (folder / "notes.txt").read_text(encoding="utf-8") == f"with {MARK}"

@@ -27,7 +27,8 @@ SECTIONS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_each_kind_is_a_command_and_a_type_of_scenario(name: str, repository: Path) -> None:
     kind = KINDS[name]
-    assert (repository / "pipelines" / name / "__main__.py").is_file()
+    command = repository / "pipelines" / name / "__main__.py"
+    assert command.is_file() == kind.is_command
     assert kind.scenario_type is None or kind.scenario_type in EXPERIMENT_TYPES
     chain = not kind.class_name
     assert kind.resumable == chain

@@ -12,7 +12,7 @@ from guardianflow.contracts.results import StageResult
 from pipelines import create_runner
 from pipelines.stage.plan import find_source, is_run_id, select_variants
 from pipelines.stage.stage import StageRequest
-from scenario import Scenario, load_scenario
+from scenario import Scenario, load_scenario, parse_scenario
 
 
 @pytest.fixture
@@ -79,3 +79,20 @@ def test_a_pipeline_ends_with_a_release_where_the_scenario_has_gates(repository:
 def test_a_release_of_finished_runs_needs_gates_and_runs(scenario: Scenario) -> None:
     with pytest.raises(ScenarioError, match="no release section"):
         create_runner(scenario, stage="release").planned()
+
+
+def test_several_gpus_are_for_a_training_and_a_pipeline_goes_on_with_the_first(
+    repository: Path,
+) -> None:
+    path = repository / "configs/scenarios/demo.yaml"
+    shared = load_scenario(path, overrides=["environment.device=1,0", "release.min_mAP50=0.5"])
+    given = {
+        request.stage: parse_scenario(request.scenario_yaml, "scenario.yaml").environment.device
+        for request in create_runner(shared).planned()
+    }
+    assert given == {"train": "1,0", "quant": "1", "infer": "1", "release": "1"}
+    (training,) = create_runner(shared.as_type("train")).planned()
+    assert parse_scenario(training.scenario_yaml, "scenario.yaml").environment.device == "1,0"
+    for alone in ("infer", "quant"):
+        with pytest.raises(ScenarioError, match=rf"is '1,0', .* for {alone} name one, .*device 1$"):
+            create_runner(shared.as_type(alone), source_run_id="abc").planned()

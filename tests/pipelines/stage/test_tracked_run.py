@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from guardianflow.backends.catalogue import runtime_of
 from guardianflow.contracts.errors import TrackingError
-from guardianflow.contracts.results import RunRequest
+from guardianflow.contracts.results import RegisteredModel, RunRequest
 from guardianflow.run_tracking.fakes.store import InMemoryStore
+from guardianflow.run_tracking.spool.store import SpooledStore
+from guardianflow.run_tracking.upkeep import ownership
+from pipelines.stage.execution.finished_runs import pending_notes
 from pipelines.stage.tracked_run import ERROR_TAG, Extra, end_run, tracked_run
 
 REQUEST = RunRequest("demo/seoul-plant1/full", "run")
@@ -43,7 +48,7 @@ class Refusing(InMemoryStore):
         params: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> None:
-        self._check("tags" if tags else "")
+        self._check("tags" if ERROR_TAG in (tags or {}) else "")
         super().annotate(run_id, params=params, tags=tags)
 
 
@@ -139,3 +144,40 @@ def test_a_reason_is_cut_to_what_a_tag_holds() -> None:
     run_id = started(store)
     end_run(store, run_id, "FAILED", "x" * 9000, print)
     assert store.get_run(run_id).tags[ERROR_TAG] == "x" * 4000
+
+
+def test_what_could_not_be_sent_yet_is_told_and_noted_and_ends_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    nobody = "http://127.0.0.1:9"
+    store = SpooledStore(tmp_path / "spool", nobody, runtime_of, lambda _text: None)
+    with tracked_run(store, lambda: store.start_run(REQUEST), said.append) as run:
+        store.log_metrics(run.run_id, {"a": 1.0, "b": 2.0}, step=1)
+    assert store.get_run(run.run_id).status == "FINISHED"
+    store.close()
+    assert list(run.notes) == said
+    (note,) = said
+    assert note.startswith("2 points and 2 other records of what was logged could not be sent yet")
+    assert nobody in note and "`guardianflow sync` sends it" in note
+    (journal,) = (tmp_path / "spool").glob("2*")
+    assert str(journal) in note
+
+
+def test_a_registration_that_waits_is_no_model_yet_but_a_note() -> None:
+    registered = RegisteredModel("c.r.z.ppe", "3", display_name="c/r/z/ppe")
+    waiting = RegisteredModel("c.r.z.ppe", "", display_name="c/r/z/ppe")
+    (note,) = pending_notes([registered, waiting])
+    assert "c/r/z/ppe is not registered yet" in note and "`guardianflow sync`" in note
+
+
+def test_a_run_is_heard_of_while_its_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "BEAT_EVERY_S", 0.02)
+    store, beaten = InMemoryStore(), threading.Event()
+    annotate = store.annotate
+
+    def seen(run_id: str, *, tags: Mapping[str, object]) -> None:
+        annotate(run_id, tags=tags)
+        beaten.set()
+
+    with tracked_run(store, lambda: started(store), print):
+        monkeypatch.setattr(store, "annotate", seen)
+        assert beaten.wait(60)

@@ -6,11 +6,20 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoints import build_checkpoint
+from leaking_data import leaking_data
 from workplace import Workplace, last_json
+
+from guardianflow.backends.hardware import cpu_model, gpu_names
+from guardianflow.backends.weights.packages import package_from_weights
+from guardianflow.contracts.errors import TrainerError
+from guardianflow.contracts.results import DetectorPackage
+from pipelines.train.stage import require_activation
 
 pytestmark = pytest.mark.slow
 
@@ -43,11 +52,15 @@ def test_a_trainer_from_outside_ends_as_a_registered_candidate(workplace: Workpl
     run = store.get_run(result["run_id"])
     assert run.status == "FINISHED"
     assert run.params["train.epochs"] == "3"
+    assert run.tags["sys.cpu"] == cpu_model()
+    assert run.tags.get("sys.gpu", "") == ", ".join(gpu_names())
     assert run.tags["site.customer"] == "demo-construction"
     assert run.metrics["det.mAP50"] == pytest.approx(0.3)
     assert run.metrics["train.speed"] == 3.0
     for artifact in ("config/scenario.yaml", "config/resolved.json", "weights/best.onnx"):
         assert store.download(run.run_id, artifact, workplace.root / "got").is_file()
+    assert run.tags["data.leak.val.share"] == run.tags["data.leak.test.share"] == "0"
+    assert store.download(run.run_id, "results/leaks.csv", workplace.root / "got").is_file()
     log = store.download(run.run_id, "logs/stage.log", workplace.root / "got")
     assert log.is_file()
 
@@ -55,6 +68,34 @@ def test_a_trainer_from_outside_ends_as_a_registered_candidate(workplace: Workpl
     assert again["reused"]
     assert again["run_id"] == run.run_id
     assert again["models"] == result["models"]
+
+
+def test_a_training_that_made_another_activation_than_was_asked_for_is_refused(
+    tmp_path: Path,
+) -> None:
+    file = build_checkpoint("yolo11n", tmp_path / "best.pt")
+    package = package_from_weights(file, tmp_path / "package", input_size=96)
+    require_activation(package, "silu")
+    with pytest.raises(TrainerError, match="asks for hardswish, but the trained network has silu"):
+        require_activation(package, "hardswish")
+    exported = DetectorPackage(package.directory, replace(package.spec, backend="onnx"))
+    with pytest.raises(TrainerError, match=r"told of a \.pt alone, but the training ended with"):
+        require_activation(exported, "silu")
+
+
+def test_a_test_split_that_is_in_train_is_told_before_the_first_epoch(
+    workplace: Workplace,
+) -> None:
+    code = workplace.write_trainer("my_experiment")
+    data = leaking_data(workplace.root / "data", train=8, twins=4, others=4)
+    done = train(workplace, code, "-p", f"dataset.path={data}")
+    assert done.returncode == 0, done.stderr
+    assert "50 % of the test images (4 of 8) have a twin in train" in done.stderr
+    run = workplace.store.get_run(last_json(done.stdout)["run_id"])
+    assert (run.tags["data.leak.test.share"], run.tags["data.leak.test.twins"]) == ("0.5", "4")
+    for artifact, least in (("results/leaks.csv", 100), ("plots/leaks.png", 10_000)):
+        file = workplace.store.download(run.run_id, artifact, workplace.root / "got")
+        assert file.stat().st_size > least
 
 
 def test_each_epoch_says_what_it_took_of_the_machine(workplace: Workplace) -> None:
@@ -101,7 +142,7 @@ class Trainer:
 
 
 def test_a_trained_checkpoint_says_how_large_it_is(workplace: Workplace) -> None:
-    from guardianflow.site_data.demo import CLASS_NAMES
+    from demo_scenes.scene import CLASS_NAMES
 
     code = workplace.root / "checkpoint"
     code.mkdir()
@@ -165,6 +206,7 @@ def test_training_that_fails_ends_its_run_and_says_where_to_look(
     assert said in error["message"]
     assert error["stage"] == "train"
     assert Path(error["log"]).is_file()
+    assert (Path(error["log"]).parent / "training").is_dir(), "leads to what the trainer wrote"
     assert statuses(workplace) == ["FAILED"]
     assert workplace.store.get_run(error["run_id"]).tags["guardianflow.error"]
 
@@ -175,6 +217,18 @@ def test_bad_input_leaves_no_run(workplace: Workplace) -> None:
     done = train(workplace, empty)
     assert done.returncode == 2
     assert "train.py" in last_json(done.stdout)["error"]["message"]
+    assert statuses(workplace) == []
+
+
+def test_what_the_built_in_trainer_can_t_do_leaves_no_run(workplace: Workplace) -> None:
+    changes = ("model.architecture=yolo11q", "training.options.mosiac=1")
+    words = [word for each in changes for word in ("-p", each)]
+    scenario = str(workplace.write_scenario())
+    done = workplace.guardianflow("train", scenario, *SMALL, "--json", *words)
+    assert done.returncode == 2
+    message = last_json(done.stdout)["error"]["message"]
+    assert "but is 'yolo11q'; did you mean 'yolo11n'" in message
+    assert "mosaic" in message
     assert statuses(workplace) == []
 
 

@@ -50,6 +50,8 @@ def test_ctrl_c_ends_the_script_and_its_run_is_killed(workplace: Workplace) -> N
     assert answer["status"] == "KILLED"
     (run,) = workplace.store.find_runs(experiment_name=EXPERIMENT)
     assert (run.run_id, run.status) == (answer["error"]["run_id"], "KILLED")
+    assert run.metrics["exit_code"] == 130
+    assert run.metrics["duration_s"] > 0
     for pid in pids:
         assert not Path(f"/proc/{pid}/cmdline").exists() or (
             Path(f"/proc/{pid}/cmdline").read_bytes() == b""  # a zombie that nobody buries
@@ -178,3 +180,56 @@ def test_a_real_ultralytics_script_is_wrapped_unchanged(workplace: Workplace) ->
     new = set(after) - set(before)
     assert all(path.startswith("runs/train/") or path.endswith(".cache") for path in new), new
     assert workplace.store.list_experiments() == ["Default", EXPERIMENT]
+
+
+RELATIVE = """
+from ultralytics import YOLO
+
+if __name__ == "__main__":
+    model = YOLO("yolo11n.yaml")
+    model.train(data="data/data.yaml", epochs=1, imgsz=64, batch=2, workers=0, device="cpu",
+                {project}plots=False, amp=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("project", ["", "project='runs/ppe', name='첫번째', "])
+def test_a_real_training_below_runs_dir_is_registered(workplace: Workplace, project: str) -> None:
+    """A relative `project`, or none, goes below Ultralytics' runs_dir: here another checkout."""
+    site = Site(workplace.root, InProcessExecutor(workplace.root, workplace.work_dir))
+    site.script("학습_v2.py", RELATIVE.replace("{project}", project))
+    site.registry.write_text(
+        site.registry.read_text()
+        .replace("--epochs {epochs} --name '{name}'", "")
+        .replace("defaults: {epochs: 2, name: 첫 시도}", "defaults: {}")
+    )
+    write_tiny_data(site.directory / "data")
+    checkout, settings = workplace.root / "checkout", workplace.root / "settings"
+    (checkout / "runs/detect/train/weights").mkdir(parents=True)  # of somebody else, before
+    (checkout / "runs/detect/train/weights/best.pt").write_bytes(b"another's")
+    environment = {**workplace.full_environment(), "YOLO_CONFIG_DIR": str(settings)}
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    code = f"from ultralytics import settings; settings.update(runs_dir={str(checkout / 'runs')!r})"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    kept = (settings / "Ultralytics/settings.json").read_bytes()
+    command = [sys.executable, "-m", "apps.cli.main", "run", "동화 안전모", "--json"]
+    done = subprocess.run(
+        [*command, "--experiments", str(site.registry)],
+        cwd=workplace.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = last_json(done.stdout)
+    (model,) = answer["models"]
+    (new,) = set((checkout / "runs/detect").iterdir()) - {checkout / "runs/detect/train"}
+    home = new / "ppe/첫번째" if project else new
+    assert model["tags"]["weights"] == str(home.resolve() / "weights/best.pt")
+    assert model["tags"]["input_size"] == "64"
+    assert f"weights/outside/{home.name}/weights/best.pt" in answer["artifacts"]
+    assert "det.mAP50" in answer["metrics"]
+    assert answer["metrics"]["exit_code"] == 0
+    assert (settings / "Ultralytics/settings.json").read_bytes() == kept

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from inprocess import InProcessExecutor
 from workplace import QUICK_TRAINER
-from wrapped_site import EXPERIMENT, Site
+from wrapped_site import EXPERIMENT, TRAIN, Site
 
 from experiments_adapters.legacy.directory_lock import locked
 from guardianflow.contracts.errors import (
@@ -21,6 +21,7 @@ from guardianflow.contracts.errors import (
     ScriptFailedError,
 )
 from guardianflow.contracts.results import RunRequest
+from pipelines.wrap.outcome import plan_lines
 from pipelines.wrap.plan import WrapRequest, make_plan
 
 
@@ -46,6 +47,8 @@ def test_a_run_says_what_ran_and_keeps_what_came_of_it(site: Site) -> None:
     assert run.metrics["det.box_loss"] == pytest.approx(4 / 3)
     assert run.metrics["script.lr"] == pytest.approx(0.1 / 3)
     assert run.metrics["sys.cpu_memory_used_mb"] > 0
+    assert run.metrics["exit_code"] == 0
+    assert 0 < run.metrics["duration_s"] < 60
     assert sorted(outcome.artifacts) == [
         "plots/runs/detect/train2/PR.png",
         "results/metrics.json",
@@ -77,7 +80,7 @@ def test_declared_places_of_metrics_are_read(site: Site) -> None:
     ("code", "exit_code", "said", "status"),
     [
         ("import sys; sys.exit(3)", 3, "exit code 3", "FAILED"),
-        ("raise ValueError('빈 데이터')", 1, "exit code 1", "FAILED"),
+        ("raise ValueError('빈 데이터')", 1, "exit code 1: ValueError: 빈 데이터", "FAILED"),
         ("import os; os.kill(os.getpid(), 9)", 137, "SIGKILL", "FAILED"),
         ("import time; time.sleep(600)", 124, "timeout", "FAILED"),
     ],
@@ -93,6 +96,9 @@ def test_how_a_script_fails_is_in_the_run_and_in_the_exit_code(
     run = site.store.get_run(caught.value.run_id)
     assert run.status == status
     assert said in run.tags["guardianflow.error"]
+    assert said in str(caught.value)  # the console's error
+    assert run.metrics["exit_code"] == exit_code
+    assert 0 < run.metrics["duration_s"] < 60
     assert site.artifact(run.run_id, "results/partial.csv") == "a,b"
 
 
@@ -117,6 +123,54 @@ def test_the_model_of_a_quantisation_is_a_candidate_named_by_what_the_file_is(si
     assert outcome.model.tags["weights"] == "out/best.onnx"
     assert outcome.model.tags["input_size"] == "64"
     assert site.store.get_run(outcome.run_id).tags["registered_model_version"] == "1"
+
+
+ELSEWHERE = (
+    'NAMES = ["안전모", "머리"]\n'
+    + QUICK_TRAINER
+    + """
+import os
+from types import SimpleNamespace as S
+home = Path(os.environ["REPOSITORY"], "runs/detect/train2")
+(home / "weights").mkdir(parents=True)
+Trainer(S(input_size=64, num_classes=2), None, None, home / "weights").get_best_model_path()
+(home / "results.csv").write_text("epoch,metrics/mAP50(B)\\n1,0.25\\n2,0.75\\n")
+"""
+)
+
+
+def test_a_model_that_ultralytics_puts_below_its_runs_dir_is_this_runs(site: Site) -> None:
+    repository = site.directory.parent / "저장소"
+    other = repository / "runs/detect/train"  # another script's, written at the same time
+    other.mkdir(parents=True)
+    (other / "results.csv").write_text("epoch,metrics/mAP50(B)\n1,0.99\n")
+    (other / "best.onnx").write_bytes(b"another's")
+    site.write_registry(f"env: {{variables: {{REPOSITORY: '{repository}'}}}}")
+    site.script("학습_v2.py", ELSEWHERE)
+    outcome = site.wrap()
+    assert sorted(outcome.artifacts) == [
+        "results/outside/train2/results.csv",
+        "weights/outside/train2/weights/best.onnx",
+    ]
+    assert outcome.metrics["det.mAP50"] == 0.75
+    home = repository.resolve() / "runs/detect/train2"
+    assert outcome.model is not None
+    assert outcome.model.aliases == ("candidate",)
+    assert outcome.model.tags["weights"] == str(home / "weights/best.onnx")
+    notes = site.store.get_run(outcome.run_id).tags["guardianflow.notes"]
+    assert f"it wrote outside its directory, to {home}: 2 of 2 files" in notes
+    changes = json.loads(site.artifact(outcome.run_id, "config/changes.json"))
+    assert {each["from"] for each in changes["kept"]} == {
+        str(home / "results.csv"),
+        str(home / "weights/best.onnx"),
+    }
+
+
+def test_weights_that_were_downloaded_are_no_training(site: Site) -> None:
+    site.script("학습_v2.py", "open('yolo11n.pt', 'wb').write(b'x')\n")
+    outcome = site.wrap()
+    assert outcome.model is None
+    assert any("yolo11n.pt: by its name published" in note for note in outcome.notes)
 
 
 def test_weights_that_cannot_be_read_are_told_and_cost_no_run(site: Site) -> None:
@@ -188,3 +242,54 @@ def test_everything_wrong_with_the_request_is_told_at_once(site: Site) -> None:
     for script in ("../x.py", "/etc/hostname"):
         with pytest.raises(ConfigurationError, match="must lie inside"):
             make_plan(WrapRequest("동화 안전모", experiments=site.registry, script=script))
+
+
+def test_a_dry_run_needs_no_site_and_no_task(site: Site) -> None:
+    site.write_registry()
+    text = site.registry.read_text(encoding="utf-8")
+    text = text.replace("customer: 동화엔텍, region: busan", "customer: TODO, region: busan")
+    site.registry.write_text(text.replace("type: ppe", "type: TODO"), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"site\.customer.* must be filled in"):
+        make_plan(WrapRequest("동화 안전모", experiments=site.registry))
+    plan = make_plan(WrapRequest("동화 안전모", experiments=site.registry, dry_run=True))
+    assert plan.arguments[1:] == ("학습_v2.py", "--epochs", "2", "--name", "첫 시도")
+    assert plan.to_fill_in == ("site.customer", "task.type")
+    assert plan.as_dict()["to_fill_in"] == ["site.customer", "task.type"]
+    assert "fill in     site.customer, task.type" in plan_lines(plan)
+
+
+def test_what_would_surely_stop_the_script_is_told_and_makes_no_run(site: Site) -> None:
+    site.script("학습_v2.py", TRAIN + "import no_such_module\ninput('현장? ')\n")
+    with pytest.raises(ConfigurationError) as caught:
+        site.wrap()
+    assert "no module 'no_such_module'" in str(caught.value)
+    assert "gets no input" in str(caught.value)
+    assert site.store.find_runs() == []
+
+
+def test_what_may_stop_it_is_a_warning_of_the_plan_and_the_run(site: Site) -> None:
+    warned = "OLD = '/home/no-such-kim/ppe/data.yaml'\n"
+    site.script("학습_v2.py", TRAIN + warned)
+    plan = make_plan(WrapRequest("동화 안전모", experiments=site.registry, dry_run=True))
+    assert [each.cause for each in plan.warnings] == ["other_machine"]
+    assert "warning     학습_v2.py:" in plan_lines(plan)
+    outcome = site.wrap()
+    notes = site.store.get_run(outcome.run_id).tags["guardianflow.notes"]
+    assert "there is no /home/no-such-kim here" in notes
+
+
+def test_options_that_the_template_does_not_name_are_given_and_recorded(site: Site) -> None:
+    site.script(
+        "학습_v2.py",
+        TRAIN.replace(
+            "given = parser.parse_args()",
+            "parser.add_argument('--batch-size', type=int, default=16)\n"
+            "parser.add_argument('--cos-lr', action='store_true')\n"
+            "given = parser.parse_args()\nprint('more', given.batch_size, given.cos_lr)",
+        ),
+    )
+    outcome = site.wrap(params={"batch_size": "4", "cos_lr": "true"})
+    assert "more 4 True\n" in site.artifact(outcome.run_id, "logs/output.log")
+    params = site.store.get_run(outcome.run_id).params
+    assert params["script.batch_size"] == "4"
+    assert params["script.cos_lr"] == "true"

@@ -103,6 +103,9 @@ def test_who_cannot_run_is_known_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_runnable(batch, strict=True)
     assert len(caught.value.problems) == 3
+    batch, plans = prepare_batch(order_of(registry), settings, dry_run=True)
+    assert list(plans) == ["좋은 것", "unsaid"]  # what it would run is shown all the same
+    assert plans["unsaid"].to_fill_in == ("site.region", "task.type")
     assert not (tmp_path / "work").exists()
 
 
@@ -330,3 +333,43 @@ def test_ctrl_c_ends_all_and_tells_how_to_go_on(workplace: Workplace) -> None:
     assert all(map(is_gone, pids))
     runs = workplace.store.find_runs(tags={"exp.batch": answer["batch"]})
     assert [run.status for run in runs] == ["KILLED", "KILLED"]
+    assert [run.metrics["exit_code"] for run in runs] == [130, 130]
+
+
+SHARED = """
+import os, time
+from pathlib import Path
+runs, number = Path(os.environ["HOME_OF_RUNS"], "runs/detect"), 1
+while True:
+    home = runs / f"train{number}"
+    try:
+        home.mkdir(parents=True)
+        break
+    except FileExistsError:
+        number += 1
+here = os.path.basename(os.getcwd())
+(home / "results.csv").write_text("epoch,metrics/mAP50(B)\\n1,0.%d\\n" % (ord(here) - 96))
+(home / f"{here}.json").write_text("{}")
+# Both are at work, and see each other's results before they end.
+while len(list(runs.glob("*/?.json"))) < 2:
+    time.sleep(0.05)
+time.sleep(1)
+"""
+
+
+@pytest.mark.slow
+def test_two_at_once_below_one_runs_dir_keep_their_own_results(workplace: Workplace) -> None:
+    registry = make_fleet(workplace.root, {"a": SHARED, "b": SHARED})
+    text = registry.read_text().replace(
+        "    site:", f"    env: {{variables: {{HOME_OF_RUNS: '{workplace.root}'}}}}\n    site:"
+    )
+    registry.write_text(text)
+    asked = ("run", "--all", "--jobs", "2", "--experiments", str(registry), "--json")
+    done = workplace.guardianflow(*asked)
+    assert done.returncode == 0, done.stderr
+    found = {each["name"]: each for each in last_json(done.stdout)["experiments"]}
+    for name, value in (("a", 0.1), ("b", 0.2)):
+        assert found[name]["metrics"]["det.mAP50"] == value
+        run = found[name]["run_id"]
+        kept = workplace.store.download(run, "results", workplace.root / f"kept-{name}")
+        assert {each.name for each in kept.rglob("*.*")} == {"results.csv", f"{name}.json"}

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from workplace import QUICK_TRAINER
 
-from apps.cli.legacy.status import drift_in_words, table_of
+from apps.cli.legacy.status import drift_in_words, show_table, table_of
 from experiments_adapters.legacy.drift import record_scan
 from experiments_adapters.legacy.registry import load_registry
 from guardianflow.contracts.results import RunRequest
@@ -54,6 +54,7 @@ def rows(tmp_path: Path, executor: InProcessExecutor) -> dict[str, DirectoryStat
         RunRequest("동화엔텍/busan-plant1/full", "r", tags={**tags, "exp.type": "infer"})
     )
     store.end_run(failed, "FAILED")
+    store.annotate(failed, tags={"guardianflow.error": "exit code 1: ValueError: 빈 데이터"})
     (home / "학습.py").write_text("print(2)", "utf-8")
     (home / "새것.py").write_text("", "utf-8")
     found = directory_statuses(load_registry(registry), registry, executor.ports)
@@ -66,12 +67,22 @@ def test_a_directory_shows_its_last_run_and_the_last_number_that_was_measured(
     found = rows["동화 안전모"].as_dict()
     assert found["last_run"]["status"] == "FAILED"
     assert found["last_run"]["type"] == "infer"
+    assert found["last_run"]["error"] == "exit code 1: ValueError: 빈 데이터"
     assert found["mAP50"] == 0.8125
     assert found["mAP50_run_id"] != found["last_run"]["run_id"]
     assert found["model"] is None
     assert found["drift"]["added"] == ("새것.py",)
     assert found["drift"]["changed"] == ("학습.py",)
     assert found["script_changed"] is True
+
+
+def test_why_the_last_run_failed_stands_below_the_table(
+    rows: dict[str, DirectoryStatus], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_table([*rows.values()])
+    assert "동화 안전모: its last run failed: exit code 1: ValueError: 빈 데이터" in (
+        capsys.readouterr().out
+    )
 
 
 def test_what_never_ran_and_what_cannot_be_found_have_a_row(

@@ -206,6 +206,48 @@ def test_a_jpeg_is_read_by_the_library_there_is(
     assert np.abs(image.astype(int) - expected).max() <= (0 if library == "cv2" else 3)
 
 
+@pytest.mark.parametrize("library", ["cv2", "PIL", ""])
+def test_a_note_that_turns_a_png_is_followed_or_refused(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(48, 32)).save(tmp_path / "a.png", exif=exif)
+    if library == "":
+        with pytest.raises(InputError, match="needs OpenCV or Pillow"):
+            read_alone(tmp_path / "a.png")
+        return
+    if library == "PIL":
+        monkeypatch.setitem(sys.modules, "cv2", None)
+    expected = load_image(tmp_path / "a.png")
+    assert expected.shape == (48, 32, 3)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+
+
+def test_an_avif_is_turned_as_its_container_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(48, 32)).save(tmp_path / "a.avif", exif=exif)
+    expected = load_image(tmp_path / "a.avif")
+    assert expected.shape == (48, 32, 3)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.avif"), expected)
+
+
+@pytest.mark.parametrize("library", ["cv2", "PIL"])
+def test_a_jpeg_that_lost_a_block_is_refused(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.jpg"
+    Image.fromarray(noise(480, 320)).save(file, quality=95)
+    content = file.read_bytes()
+    half = len(content) // 2
+    file.write_bytes(content[:half] + bytes(512) + content[half + 512 :])
+    if library == "PIL":
+        monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(InputError, match=r"a\.jpg is damaged: at byte"):
+        read_image(file)
+
+
 # --- on a machine without this project ------------------------------------------------------------
 
 

@@ -36,7 +36,8 @@ from guardianflow.contracts.releases import CANDIDATE, CHAMPION, ROLLBACK
 from guardianflow.release.promotion import claims
 from guardianflow.release.promotion.alias_changes import now
 from guardianflow.release.promotion.claims import CLAIM_PREFIX, Claim, claimed
-from guardianflow.release.promotion.promotion import history, rollback
+from guardianflow.release.promotion.journal import history
+from guardianflow.release.promotion.promotion import rollback
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 from guardianflow.support.process_identity import ProcessIdentity
 
@@ -104,7 +105,7 @@ def test_a_process_of_another_machine_is_not_taken_for_dead(
     """The same number is nobody here; another container may even have this host's name."""
     mine = ProcessIdentity.of_this_process()
     for process in (
-        replace(mine, machine="another boot", pid=2**22 + 1),
+        replace(mine, machine="another boot", hardware="another", pid=2**22 + 1),
         replace(mine, machine="", pid=2**22 + 1),
     ):
         claim = claim_of(process)

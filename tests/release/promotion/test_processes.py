@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import copy_database
 from promotions import (
     ACTIONS,
     DOTTED,
@@ -24,7 +24,8 @@ from promotions import (
 
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, ROLLBACK
 from guardianflow.release.promotion.claims import CLAIM_PREFIX
-from guardianflow.release.promotion.promotion import history, recover
+from guardianflow.release.promotion.journal import history
+from guardianflow.release.promotion.promotion import recover
 
 # --- real processes on a real store --------------------------------------------------------------
 
@@ -77,7 +78,7 @@ def test_killed_after_any_write_on_mlflow_the_next_command_mends(
     seen = []
     for after in range(STEPS + 1):
         path = tmp_path / f"{after}.db"
-        shutil.copy(empty_database, path)
+        copy_database(empty_database, path)
         assert ended(start(act, f"sqlite:///{path}", action, after)) == -9
         store = MlflowAliasStore(f"sqlite:///{path}")
         seen.append(store.aliases(NAME)[CHAMPION])
@@ -101,7 +102,7 @@ def test_of_two_processes_at_once_exactly_one_wins_each_time(
 
     rounds = 25
     path = tmp_path / "mlflow.db"
-    shutil.copy(empty_database, path)
+    copy_database(empty_database, path)
     uri = f"sqlite:///{path}"
     client = Connection(uri).client
     for number in range(rounds):

@@ -35,8 +35,8 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.releases import CANDIDATE, CHAMPION, EVIDENCE_TAG, ROLLBACK
 from guardianflow.release.promotion.claims import CLAIM_PREFIX
-from guardianflow.release.promotion.journal import entry_tag
-from guardianflow.release.promotion.promotion import history, promote, recover, rollback
+from guardianflow.release.promotion.journal import entry_tag, history
+from guardianflow.release.promotion.promotion import promote, recover, rollback
 from guardianflow.run_tracking.fakes.aliases import InMemoryAliasStore
 
 

@@ -41,7 +41,7 @@ def test_names_are_shown_as_they_are_wherever_they_stand(language: str) -> None:
     gates = (verdict(FAIL, f"min_recall.{HOSTILE}", measured=None, cause=quoted), *variant.gates)
     decision = replace(report.decision, variants=(replace(variant, gates=gates),), split=HOSTILE)
     assert report.conditions is not None
-    doubt = TimingDoubt(DoubtKind.WIDE, name=HOSTILE, p95_ms=3, median_ms=1)
+    doubt = TimingDoubt(DoubtKind.WIDE, name=HOSTILE, slow_ms=3, median_ms=1)
     report = replace(
         report,
         decision=decision,

@@ -19,8 +19,8 @@ from guardianflow.contracts.releases import (
 )
 from guardianflow.release.report.figures import (
     RULES,
+    GateFigures,
     amount,
-    gate_figures,
     number,
     signed,
     telling_decimals,
@@ -50,7 +50,7 @@ def test_rounding_moves_no_figure_across_its_limit(values: list[float], limit: f
 
 def test_a_value_just_below_its_limit_does_not_look_as_if_it_kept_it() -> None:
     gate = GateVerdict("min_mAP50", FAIL, 0.9, Estimate(0.89, 0.88, 0.89996), MISSED)
-    assert gate_figures(gate).high == "0.89996"
+    assert GateFigures(gate).high == "0.89996"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_small_amounts_keep_digits_enough_to_compare(value: float | None, text: 
     assert amount(value) == text
     if value:
         gate = GateVerdict("max_size_mb", PASS, 5000, Estimate(value, value, value), KEPT)
-        assert gate_figures(gate).value == f"{text} MB"
+        assert GateFigures(gate).value == f"{text} MB"
 
 
 def test_an_interval_that_ends_just_beside_zero_does_not_seem_to_reach_it() -> None:
@@ -98,7 +98,7 @@ def test_the_small_picture_keeps_its_order_and_its_frame(
 ) -> None:
     low, value, high = bounds
     judged = GateVerdict(gate, PASS, limit, Estimate(value, low, high), KEPT)
-    chart = interval_chart(judged, gate_figures(judged), Wording())
+    chart = interval_chart(judged, GateFigures(judged), Wording())
     assert chart is not None
     assert 0 <= chart.low <= chart.value <= chart.high <= CHART_WIDTH
     assert chart.good_width >= 0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from release_reports import CLASSES, DOUBT, MODEL, SITE, make_report, verdict
+from PIL import Image
+from release_reports import CLASSES, DOUBT, MODEL, SITE, make_report, png, verdict
 from report_pages import Reader, shown
 
 from guardianflow.contracts.errors import ConfigurationError, EvaluationError
 from guardianflow.contracts.estimates import Estimate
+from guardianflow.contracts.measurements import DoubtKind, TimingDoubt
+from guardianflow.contracts.quantisation import NetworkChange
 from guardianflow.contracts.releases import (
     FAIL,
     PASS,
@@ -20,13 +25,27 @@ from guardianflow.contracts.releases import (
     CauseKind,
     GateCause,
 )
-from guardianflow.release.report.content import Lineage, ReportPicture
-from guardianflow.release.report.figures import ABSENT, gate_figures
+from guardianflow.contracts.results import DetectorPackage, DetectorSpec
+from guardianflow.release.report.content import MISSES, PRECISION_RECALL, Lineage, ReportPicture
+from guardianflow.release.report.figures import ABSENT, GateFigures
 from guardianflow.release.report.page import render_report, report_name, write_release_report
 from guardianflow.release.report.wording import LANGUAGES, SYMBOLS, Wording
 
 SIX = ("pytorch_fp32", "openvino_fp32", "openvino_fp16", "openvino_int8", "onnx_fp32", "onnx_int8")
 EIGHTY = tuple(f"클래스 {number} <class>" for number in range(80))
+
+
+PHOTOGRAPHED = ("pytorch_fp32", "openvino_int8")
+
+
+def report_pictures(variants: Sequence[str]) -> tuple[ReportPicture, ...]:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), "grey").save(stream, "JPEG")
+    return tuple(
+        ReportPicture(role, image, variant)
+        for variant in variants
+        for role, image in ((PRECISION_RECALL, png()), (MISSES, stream.getvalue()))
+    )
 
 
 @pytest.fixture(params=list(LANGUAGES))
@@ -44,6 +63,17 @@ def test_every_language_and_format_is_written(tmp_path: Path) -> None:
     assert 'lang="ko"' in (tmp_path / "new/report" / report_name("ko")).read_text("utf-8")
 
 
+@pytest.mark.parametrize(("outcome", "whose"), [(PASS, "openvino_int8"), (FAIL, "pytorch_fp32")])
+def test_photos_are_of_one_variant_and_drawings_of_all(outcome: str, whose: str) -> None:
+    report = make_report(outcome, pictures=False)
+    drawn = report_pictures([each.variant for each in report.decision.variants])
+    page = render_report(replace(report, pictures=drawn), "en")
+    assert [variant for variant in PHOTOGRAPHED if f'alt="{variant} – Images' in page] == [whose]
+    assert all(f'alt="{variant} – Precision' in page for variant in PHOTOGRAPHED)
+    assert page.count("data:image/jpeg;base64,") == 1
+    assert "in plots/ of the release run" in page
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("in the way")
     with pytest.raises(EvaluationError, match=r"can't be written to .*report"):
@@ -52,9 +82,36 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_nothing_is_written_when_the_content_is_wrong(tmp_path: Path) -> None:
     broken = replace(make_report(), pictures=(ReportPicture("misses", b"no PNG"),))
-    with pytest.raises(EvaluationError, match="'misses' must be a PNG but begins with b'no PNG'"):
+    with pytest.raises(EvaluationError, match="must be PNG or JPEG but begins with b'no PNG'"):
         write_release_report(broken, tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+# --- what was changed in the network --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["html", "md"])
+def test_a_change_of_activations_is_told_in_a_sentence(form: str, wording: Wording) -> None:
+    plain = make_report()
+    assert wording.text("network_changes") not in render_report(plain, wording.language, form)
+    change = NetworkChange("hardswish", ("activations 1 of 8",), 34, 77, 60, 81, 96)
+    spec = DetectorSpec(
+        "openvino", "int8", "yolo11n", ("person",), 640, "grid", "model.xml", {},
+        lineage=change.as_lineage(),
+    )  # fmt: skip
+    first, second = plain.variants
+    model = replace(second.candidate.model, package=DetectorPackage(Path("model"), spec))
+    changed = replace(second, candidate=replace(second.candidate, model=model))
+    report = replace(plain, variants=(first, changed))
+    page = render_report(report, wording.language, form)
+    text = " ".join(Reader(page).text.split()) if form == "html" else page.replace("\\", "")
+    assert wording.network_change("openvino_int8", change) in text
+    for said in ("openvino_int8", "34", "77", "96", "hardswish"):
+        assert said in wording.network_change("openvino_int8", change)
+    assert wording.text("network_change.trained", images=512) not in text
+    trained = replace(change, distilled=512)
+    assert "512" in wording.network_change("openvino_int8", trained)
+    assert NetworkChange.from_lineage(trained.as_lineage()) == trained
 
 
 # --- content -------------------------------------------------------------------------------------
@@ -242,6 +299,25 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     assert not re.search(r"\| 0(\.0+)? ", row)
 
 
+def test_what_a_busy_machine_left_out_says_so_in_its_place(wording: Wording) -> None:
+    report = make_report(UNDECIDED, SIX[:1])
+    (compared,) = report.variants
+    cause = GateCause(CauseKind.BUSY_MACHINE, told="other processes took 1.40 of 2 cores")
+    gates = ("max_latency_p95_ms", "min_fps", "min_cameras")
+    untimed = replace(
+        compared.candidate,
+        latency=None,
+        throughput=None,
+        cameras=None,
+        missing=dict.fromkeys(gates, cause),
+    )
+    without = replace(compared, candidate=untimed, speedup=None)
+    text = render_report(replace(report, variants=(without,)), wording.language, "md")
+    cells = [row.count(f"| {wording.text('busy')} ") for row in text.splitlines()]
+    assert max(cells) == 5  # p50, p95, p99, fps and cameras
+    assert "× 1.72" not in text
+
+
 def test_classes_without_truth_are_named_and_not_judged(wording: Wording) -> None:
     text = shown(make_report(), wording.language)
     assert f"{CLASSES[-1]} 0 {wording.text('no_truth')}" in text
@@ -251,8 +327,13 @@ def test_warnings_stand_before_everything_else_but_the_decision(wording: Wording
     text = shown(make_report(), wording.language)
     warning = wording.warning(DOUBT)
     assert text.index(warning) < text.index(wording.text("next"))
+    assert wording.text("absent_times") in text and wording.text("absent_times.hint") in text
+    spread = TimingDoubt(DoubtKind.WIDE, name="a", slow_ms=3, median_ms=1)
+    wide = replace(make_report().conditions, doubts=(spread,))
+    text = shown(replace(make_report(), conditions=wide), wording.language)
+    assert wording.text("warnings") in text and wording.text("absent_times") not in text
     quiet = shown(make_report(quiet=True), wording.language)
-    assert wording.text("warnings") not in quiet
+    assert wording.text("warnings") not in quiet and wording.text("absent_times") not in quiet
     assert wording.text("quiet") in quiet
     unwatched = shown(replace(make_report(), conditions=None), wording.language)
     assert wording.text("quiet") not in unwatched
@@ -310,4 +391,4 @@ def test_an_unknown_language_or_gate_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="one of en, ko but got 'de'"):
         render_report(make_report(), "de")
     with pytest.raises(EvaluationError, match=r"a gate must be one of .* but got 'min_luck'"):
-        gate_figures(verdict(PASS, "min_luck"))
+        GateFigures(verdict(PASS, "min_luck"))

@@ -1,4 +1,4 @@
-"""The report in a real Chromium: no request, no complaint, legible on screen, phone and A4."""
+"""The report in a real Chromium: no request, no complaint, for everybody on screen, phone, A4."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accessibility import barriers
+from alarm_reports import with_alarms
 from chromium import Page, find_chromium
 from PIL import Image
 from release_reports import make_report
@@ -29,6 +31,7 @@ REPORTS = {
     "six variants, eighty classes": make_report(
         UNDECIDED, SIX, classes=[f"{number}번 클래스 이름이 긴 것" for number in range(80)]
     ),
+    "alarms": with_alarms(make_report(UNDECIDED)),
 }
 A4_POINTS = (595, 842)
 # CSS pixels between the margins of @page: (210 − 2·12) mm at 96 a inch.
@@ -96,6 +99,18 @@ def test_the_page_opens_alone_and_fits_screen_phone_and_paper(
     page.print_media(True)
     assert sticking_out(page, scrolls=False) == []
     page.print_media(False)
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+@pytest.mark.parametrize("name", [name for name in REPORTS if "eighty" not in name])
+def test_the_page_bars_nobody(
+    name: str, language: str, page: Page, folders: dict[str, Path]
+) -> None:
+    """But for the eighty classes: the same elements again, which take axe minutes."""
+    for width in (1280, 390):
+        page.resize(width)
+        page.open(folders[name] / report_name(language))
+        assert barriers(page) == [], f"{width} px"
 
 
 def test_the_decision_and_the_next_step_are_on_the_first_screen(

@@ -11,8 +11,14 @@ import pytest
 from judged_models import judge_one
 from release_reports import make_report, verdict
 
+from guardianflow.contracts.data_warnings import DataWarningKind
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import DoubtKind, Timing
+from guardianflow.contracts.recordings.alarm_results import KEYS, NoFigure
+from guardianflow.contracts.recordings.evidence import EvidenceBasis
+from guardianflow.contracts.recordings.groups import EvidenceUnit
+from guardianflow.contracts.recordings.leaks import LeakUnknown
+from guardianflow.contracts.recordings.slices import FIXED_DIMENSIONS
 from guardianflow.contracts.releases import (
     FAIL,
     OBJECTIVES,
@@ -23,7 +29,7 @@ from guardianflow.contracts.releases import (
     GateCause,
     ReleaseLimits,
 )
-from guardianflow.evaluation.timing.conditions import _machine_doubts, _wide
+from guardianflow.evaluation.timing.conditions import Watched, unsteady, wide
 from guardianflow.release.explanation import explain_decision, explain_gate
 from guardianflow.release.report import page as report
 from guardianflow.release.report.content import PICTURE_ROLES
@@ -72,17 +78,30 @@ def test_no_text_is_left_that_nothing_shows() -> None:
         + [f"objective.{each}" for each in OBJECTIVES]
         + [f"missing.{each}" for each in CauseKind]
         + [f"warning.{each}" for each in DoubtKind]
+        + [f"leak.unknown.{each}" for each in LeakUnknown]
+        + [f"verdict.leak.{each}" for each in (CauseKind.KEPT, CauseKind.LEAKS)]
+        + [f"data_warning.{each}" for each in DataWarningKind]
         + [f"picture.{role}" for role in PICTURE_ROLES]
         + [f"{stem}.{x}" for stem in ("verdict", "next") for x in HELP]
         + [key for key in ENGLISH if key.startswith(("gate.", "action.", "state."))]
+        + [f"slices.unit.{unit}{end}" for unit in EvidenceUnit for end in ("", ".each", ".count")]
+        + [f"unit.{unit}" for unit in (*EvidenceUnit, "day", "hour", "minute")]
+        + [f"verdict.{CauseKind.UNKNOWN_RECORDINGS}"]
+        + [f"slices.{dimension}" for dimension in (*FIXED_DIMENSIONS, "camera", "all")]
+        + [f"slices.{name}.{value}" for name, all_ in FIXED_DIMENSIONS.items() for value in all_]
         + [f"{term}.text" for term in report.TERMS]
+        + [f"alarm.{key}" for key in KEYS]
+        + [f"no_figure.{each}" for each in NoFigure]
         + list(VERDICTS)
     )
     for key in KOREAN:
         assert key in made or re.search(f"[\"']{key}[\"']", code), f"'{key}' is shown nowhere"
 
 
-HELP = ("images", "runs", "quiet", "hopeless", "unmeasured")
+HELP = (
+    *("images", "groups", "names", "runs", "quiet", "hopeless", "unmeasured"),
+    *("footage", "incidents", "recordings"),
+)
 
 
 # --- what others wrote ---------------------------------------------------------------------------
@@ -96,12 +115,14 @@ def test_every_warning_of_the_conditions_is_told_in_korean() -> None:
         Estimate(3.0, 2.0, 4.0),
         None,
     )
-    doubts = [*_machine_doubts(1e6, 1.5, 0.5), *_wide({"batch size 1": spread})]
+    unknown, known = Watched(1, 2, 1e6), Watched(1, 2, 0.5, 1.5, 0.5, 0.35, 40.0)
+    doubts = [*unknown.doubts(), *known.doubts(), *wide({"batch size 1": spread})]
+    doubts += filter(None, [unsteady("batch size 1", [1.0, 9.0])])
     assert {each.kind for each in doubts} == set(DoubtKind)
     for doubt in doubts:
         told = KO.warning(doubt)
         assert HANGUL.search(told)
-        for figure in re.findall(r"\d+\.\d+", str(doubt)):
+        for figure in re.findall(r"\d+\.\d+|\d+ %", str(doubt)):
             assert figure in told
         assert EN.warning(doubt) != str(doubt)  # a sentence with a full stop
 
@@ -115,6 +136,14 @@ MISSING = {
         ("6장뿐", "470장 더"),
     ),
     "one image shows it": (judge_one(RECALL, holding={"안전모": 1}), ("1장뿐",)),
+    "a busy machine": (
+        judge_one(
+            P95,
+            latency=None,
+            missing={"max_latency_p95_ms": GateCause(CauseKind.BUSY_MACHINE, told="others")},
+        ),
+        ("장비가 다른 작업으로 바빴습니다", "다시 측정해야 합니다"),
+    ),
     "too few calls": (
         judge_one(P95, latency=None, latency_runs=30),
         ("30회", "59 이상"),
@@ -173,9 +202,32 @@ def test_what_decides_an_undecided_gate_depends_on_its_kind() -> None:
     assert remedy(p95) == ("runs", 400)
     assert remedy(at_limit) == ("hopeless", None)
     assert remedy(fps) == ("quiet", None)
-    assert remedy(mean) == ("images", mean.more_images)
+    assert remedy(MISSING["a busy machine"][0]) == ("quiet", None)
+    assert remedy(mean) == ("images", mean.cause.more)
     assert "400" in KO.gate_reason(p95)
     assert KO.text("verdict.quiet") in KO.gate_reason(fps)
+
+
+def test_recordings_that_are_missing_or_unnamed_are_told_in_korean() -> None:
+    nine = EvidenceBasis(EvidenceUnit.RECORDING, tuple(f"r{i % 9}" for i in range(200)), 200)
+    frames = EvidenceBasis(images=200, alike=0.8, unknown_recordings=True)
+    limits, wide = ReleaseLimits(min_mAP50=0.7), {"mAP50": Estimate(0.8, 0.6, 0.9)}
+    more = judge_one(limits, accuracy=wide, basis=nine)
+    assert remedy(more) == ("groups", 27)
+    assert "녹화 영상이(가) 약 27개" in KO.gate_reason(more)
+    few = judge_one(
+        ReleaseLimits(min_recall={"helmet": 0.7}),
+        holding={"helmet": 90},
+        holding_groups={"helmet": 3},
+        basis=nine,
+    )
+    told = KO.gate_reason(few)
+    assert "녹화 영상이(가) 3개뿐입니다" in told and "약 2개" in told
+    unnamed = judge_one(limits, accuracy={"mAP50": Estimate(0.9, 0.88, 0.92)}, basis=frames)
+    assert remedy(unnamed) == ("names", None)
+    told = KO.gate_reason(unnamed)
+    assert "0.900" in told and "dataset.groups" in told and "release.unit: image" in told
+    assert "구간 안에" not in told  # the limit is outside: only who may be believed is open
 
 
 @pytest.mark.parametrize(

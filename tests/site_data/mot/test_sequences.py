@@ -162,7 +162,7 @@ def test_a_file_of_another_kind_is_told_in_few_words(tmp_path: Path) -> None:
     assert "not read on" in told
     (tmp_path / "gt" / "gate" / "gt" / "gt.txt").write_bytes(b"\xff\xfe1\x00")
     told = problems(lambda: read_truth_and_results(tmp_path / "gt", tmp_path / "results"))
-    assert "gt.txt: must be UTF-8 text" in told
+    assert "gt.txt: is not UTF-8 (line 1) but looks like UTF-16" in told
 
 
 # --- results ------------------------------------------------------------------------------------
@@ -382,5 +382,5 @@ def test_drawn_sequences_are_sequences_like_any_other(tmp_path: Path) -> None:
         lambda: resolve("demo://crossin", "demo://crowd?frame=3&size=big", cache=tmp_path)
     )
     assert "did you mean 'crossing'?" in told
-    assert "option 'frame' must be one of frames, frame_rate, size, seed" in told
-    assert "size must be a whole number but got 'big'" in told
+    assert "unknown option 'frame'; known: frames, frame_rate, size, seed; did you mean" in told
+    assert "'size' must be a whole number from 96 to 1280 but got 'big'" in told

@@ -53,7 +53,9 @@ def test_without_a_file_it_shows_and_writes_nothing(fleet: Path) -> None:
         "Nothing was written",
     ):
         assert part in text
-    assert "donghwa-entec-ppe: site.region (donghwa-entec is known in busan)" in text
+    plain = " ".join(text.split())
+    assert "site.region, 1: donghwa-entec-ppe (donghwa-entec is known in busan)" in plain
+    assert "site.customer, 1: 김해 [bct] (perhaps bct)" in plain
     assert list(Path().iterdir()) == []
 
 
@@ -89,7 +91,7 @@ def test_a_registry_is_written_once_and_then_updated(fleet: Path) -> None:
     code, text = call(str(fleet), "--update")
     assert code == 0
     assert "Nothing new" in text
-    assert "third-fire: site.customer" in text
+    assert "site.customer, 2: 김해 [bct], third-fire" in text
 
 
 def test_customers_of_the_registry_are_known(fleet: Path) -> None:
@@ -111,6 +113,54 @@ def test_one_directory_can_be_the_experiment(fleet: Path) -> None:
     assert list(found["directories"]) == ["donghwa-entec-ppe"]
     code, found = answer(str(fleet / "donghwa-entec-ppe"))
     assert found["loose"] == ["train_v1.py", "train_v2.py"]
+
+
+def test_a_site_is_given_for_a_whole_tree(fleet: Path) -> None:
+    words = ("--customer", "한일", "--region", "pohang", "--task", "fire")
+    code, found = answer(str(fleet), *words, "-o", "e.yaml")
+    assert (code, found["todo"]) == (0, {})
+    for entry in load_registry(Path("e.yaml")):
+        assert (entry.site.customer, entry.site.region, entry.task.type) == words[1::2]
+    code, text = call(str(fleet), "--customer", "a/b", "--task", "_x")
+    assert code == 2
+    assert "--customer must be a part of a name but got 'a/b': it contains '/'" in text
+    assert "--task must be" in text
+
+
+def test_what_a_fleet_lacks_is_a_list_that_can_be_worked_off(tmp_path: Path) -> None:
+    """44 directories, each without customer, region and task: three lines, not 132."""
+    for number in range(44):
+        (tmp_path / f"site {number}").mkdir()
+        (tmp_path / f"site {number}" / "train.py").write_text(TRAIN)
+    _, text = call(str(tmp_path))
+    todo = " ".join(text[text.index("TODO: ") :].split())
+    assert todo.startswith("TODO: to be filled in (3): site.customer, 44: site 0 (perhaps site), ")
+    assert "site.region, 44: site 0, site 1, site 10, " in todo
+    assert "task.type, 44: site 0, " in todo
+    assert todo.count("site 43") == 3
+    assert " --customer C --region R --task T " in todo
+    assert len(text[text.index("TODO: ") :].splitlines()) < 44
+
+
+def test_names_that_no_registry_can_hold_do_not_stop_a_scan(tmp_path: Path) -> None:
+    home = tmp_path / "-fleet"
+    for name in ("-old ppe", "--help", "-", "back\\slash", "a\nb", "tail ", "help"):
+        (home / name).mkdir(parents=True)
+        (home / name / "-train.py").write_text(TRAIN)
+    (home / "help" / " lead.py").write_text(TRAIN)
+    target = tmp_path / "e.yaml"
+    code, text = call("-o", str(target), "--", str(home))
+    assert code == 0, text
+    assert "a?b: a registry can't hold its path; rename it" in text
+    assert "help: ' lead.py': a registry can't hold its name; rename it" in " ".join(text.split())
+    registry = load_registry(target)
+    names = [each.name for each in registry]
+    assert names == ["experiment", "help 2", "old ppe", "back_slash", "help"]
+    for each in registry:
+        assert each.select_script("train").name == "-train.py"
+    assert registry.get("old ppe").directory == home / "-old ppe"
+    code, found = answer(str(home), "--update", "-o", str(target))
+    assert (code, found["changes"]["added"]) == (0, [])
 
 
 @pytest.mark.parametrize(

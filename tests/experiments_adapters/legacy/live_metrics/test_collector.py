@@ -20,6 +20,7 @@ from experiments_adapters.legacy.live_metrics.metric_keys import PRINTED, TABLE,
 from experiments_adapters.legacy.live_metrics.printed import PrintedMetrics
 from experiments_adapters.legacy.live_metrics.tables import CsvFollower, JsonFollower
 from experiments_adapters.legacy.live_metrics.tensorboard import EventFileFollower, masked_crc
+from experiments_adapters.legacy.outcome.written import WrittenRecord
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import MetricPoint
 
@@ -46,6 +47,8 @@ def printed(*lines: str, patterns: Sequence[str] = ()) -> list[tuple[str, float,
         ("metrics/mAP50-95(B)", 0.5, "det.mAP50_95"),
         ("metrics/mAP_0.5:0.95", 0.5, "det.mAP50_95"),
         ("mAP@0.5", 0.5, "det.mAP50"),
+        ("coco/bbox_mAP", 0.5, "det.mAP50_95"),  # mmdetection's
+        ("coco/bbox_mAP_50", 0.5, "det.mAP50"),
         ("train/box_loss", 4.0, "det.box_loss"),
         ("val/box_loss", 4.0, "script.val/box_loss"),
         ("precision", 16.0, "script.precision"),  # a number of bits, no rate
@@ -74,6 +77,11 @@ def test_pairs_are_read_with_their_epoch() -> None:
         ("script.val loss", 0.01, 3),
         ("script.정확도", 0.93, 3),
     ]
+
+
+def test_mmdetection_prints_its_epoch_behind_a_word() -> None:
+    line = "mmengine - INFO - Epoch(val) [3][10/10]  coco/bbox_mAP: 0.045  coco/bbox_mAP_50: 0.1"
+    assert printed(line) == [("det.mAP50_95", 0.045, 3), ("det.mAP50", 0.1, 3)]
 
 
 @pytest.mark.parametrize(
@@ -403,6 +411,23 @@ def test_a_table_that_was_announced_is_found_without_a_search(tmp_path: Path) ->
     assert [(p.key, p.value, p.step) for p in logged] == [("det.mAP50", 0.5, 1)]
 
 
+def test_of_a_table_elsewhere_that_goes_on_only_the_new_rows_are_read(tmp_path: Path) -> None:
+    """Noted by the script's own process, with what the table held before."""
+    inside, hook = tmp_path / "inside", tmp_path / "hook"
+    inside.mkdir()
+    hook.mkdir()
+    table = tmp_path.resolve() / "results.csv"
+    head = "epoch,metrics/mAP50(B)\n1,0.5\n"
+    table.write_text(head + "2,0.75\n")
+    (hook / "written").write_bytes(f"D {tmp_path.resolve()}/x\0F {len(head)} {table}\0".encode())
+    logged: list[MetricPoint] = []
+    record = WrittenRecord(hook)
+    live = LiveMetrics(inside, {}, logged.extend, tell=print, record=record, look_every_s=0.02)
+    live.start()
+    live.stop()
+    assert [(p.key, p.value, p.step) for p in logged] == [("det.mAP50", 0.75, 2)]
+
+
 def test_results_that_go_elsewhere_are_followed_too(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "elsewhere/train"
     inside.mkdir()
@@ -414,4 +439,4 @@ def test_results_that_go_elsewhere_are_followed_too(tmp_path: Path) -> None:
     live.feed(f"Logging results to \x1b[1m{outside}\x1b[0m\n".encode())
     summary = live.stop()
     assert [(p.key, p.value) for p in logged] == [("det.mAP50", 0.5)]
-    assert summary.outside == (outside,)
+    assert summary.announced == (outside,)

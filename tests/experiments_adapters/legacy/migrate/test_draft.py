@@ -130,7 +130,8 @@ def test_constants_dictionaries_and_classes_are_followed(tmp_path: Path) -> None
     assert dict(scenario.training.options) == {"close_mosaic": 1}
     assert scenario.dataset.path == "https://example.org/x.yaml"
     assert scenario.model.architecture == "TODO"  # best.pt does not say
-    assert any("optimizer and lr0 to Ultralytics" in each for each in draft.todos)
+    assert scenario.training.optimizer == "auto"  # as the script leaves it to Ultralytics
+    assert not any("optimizer" in each or "learning_rate" in each for each in draft.todos)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,23 @@ def test_what_only_running_tells_is_a_todo_not_a_guess(tmp_path: Path, code: str
             "for s in 'ns':\n    go(s)",
             "several",
         ),
+        (
+            "from ultralytics import YOLO\nclass Job:\n    def train(self, model):\n"
+            "        model.train(data='d')\nJob().train(YOLO('a.pt'))",
+            "several",
+        ),
         ("from ultralytics import RTDETR\nRTDETR('a.pt').train(data='d')", "no YOLO"),
+        ("from ultralytics import RTDETR\nRTDETR('a.pt').train(data='d')", "RTDETR in line 2"),
+        ("from ultralytics import YOLOE\nm = YOLOE('a.pt')\nm.train(data='d')", "YOLOE in line 3"),
+        ("import ultralytics as u\nu.YOLOWorld('a').train(data='d')", "YOLOWorld in line 2"),
+        (
+            "from ultralytics import YOLO\nclass Mine(YOLO):\n    pass\nMine('a').train(data='d')",
+            "Mine in line 4",
+        ),
+        ("from ultralytics import YOLO\nYOLO('yoloe-11s.pt').train(data='d')", "YOLOE"),
+        ("from ultralytics import YOLO\nYOLO('yolov8s-worldv2.pt').train(data='d')", "YOLO-World"),
+        ("from ultralytics import YOLO\nYOLO('yolo11n-seg.pt').train(data='d')", "that segments"),
+        ("from ultralytics import YOLO\nYOLO('rtdetr-l.pt').train(data='d')", "RT-DETR"),
         ("def broken(:\n", "can't be read"),
     ],
 )

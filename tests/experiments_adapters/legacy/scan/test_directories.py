@@ -20,7 +20,8 @@ from experiments_adapters.legacy.scan import (
     Script,
     scan_directories,
 )
-from experiments_adapters.legacy.scan.sites import KnownSite, KnownSites
+from experiments_adapters.legacy.scan.results import KnownSite
+from experiments_adapters.legacy.scan.sites import KnownSites
 from experiments_adapters.legacy.scan.write import to_yaml
 from guardianflow.contracts.errors import ConfigurationError
 

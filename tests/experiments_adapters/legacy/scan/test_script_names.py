@@ -89,7 +89,7 @@ def a(path: str, modified: float = 0.0, kind: str = "train") -> Script:
     ],
 )
 def test_the_default(names: list[str], default: str, sure: bool) -> None:
-    scripts = [a(name, modified=float(number)) for number, name in enumerate(names)]
+    scripts = [a(name, modified=86400.0 * number) for number, name in enumerate(names)]
     chosen, why, is_sure = choose(scripts)
     assert (chosen.path, is_sure) == (default, sure), why
     assert choose(scripts[::-1])[0] == chosen

@@ -1,0 +1,152 @@
+"""A grid whose trainings have been carried out, and searches that are told what they came to.
+
+The same parameters and seed train the same: a search that asked for the trainings anew would be
+told the same, hours later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
+from pipelines.design_result import DesignResult
+from pipelines.pools.port import EndedStage, Listen, Needs
+from pipelines.stage.plan import Planner
+from pipelines.stage.stage import StageRequest
+from pipelines.sweep.engine import Engine
+from pipelines.sweep.runner import SweepRunner
+from pipelines.sweep.search.combinations import Combination, TrialRun
+from pipelines.sweep.search.storage import StudyPlace
+from scenario.designs.trials import Value
+
+NEAR = 0.01
+"""Of mAP50: so near to the grid's best counts as reached."""
+Key = frozenset[tuple[str, Value]]
+Curve = Sequence[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One training: mAP50 epoch by epoch, and at its end."""
+
+    curve: Curve
+    value: float
+
+
+@dataclass(frozen=True)
+class RecordedGrid:
+    """Every combination of a grid with its training."""
+
+    trainings: Mapping[Key, Recorded]
+
+    @classmethod
+    def of(cls, done: DesignResult, curve_of: Callable[[str], Curve]) -> RecordedGrid:
+        """Args: curve_of: run → mAP50 by epoch."""
+        return cls(
+            {
+                frozenset(each.params.items()): Recorded(
+                    curve_of(each.run_id), each.values["mAP50"]
+                )
+                for each in done.trials
+            }
+        )
+
+    @property
+    def epochs(self) -> int:
+        return sum(len(each.curve) for each in self.trainings.values())
+
+    @property
+    def best(self) -> float:
+        return max(each.value for each in self.trainings.values())
+
+    @property
+    def told(self) -> list[float]:
+        return sorted((round(each.value, 3) for each in self.trainings.values()), reverse=True)
+
+    def epochs_until_reached(self, runner: SweepRunner, folder: Path, seed: int) -> int:
+        """Epochs of a search up to the first trial that is near enough; the grid's, if none is."""
+        sweep = runner.trials.sweep.model_copy(update={"seed": seed})
+        scenario = runner.scenario.model_copy(update={"sweep": sweep})
+        runner = SweepRunner(scenario, runner.options, runner.settings, runner.executor)
+        place = StudyPlace(folder, "", f"{runner.options.tracking_uri.rpartition('/')[2]}-{seed}")
+        planner = Planner(scenario, runner.settings, runner.options, "")
+        trials = runner.trials
+        with closing(runner.study_at(place, make=True)) as study:
+            engine = Engine(
+                study,
+                RecordedPool(self),
+                trials.objectives,
+                lambda run: trials.request(planner, run.trial),
+                _Silent(),
+            )
+            done = engine.run()
+        spent = 0
+        for each in done:
+            spent += each.runs[0].epoch
+            if each.values and each.values[0] >= self.best - NEAR:
+                return spent
+        return self.epochs
+
+
+@dataclass
+class RecordedPool:
+    """A pool of one place that tells what was measured, an epoch at a time."""
+
+    grid: RecordedGrid
+    places: int = 1
+    gpus: int = 0
+    _asked: deque[tuple[int, StageRequest, Listen]] = field(default_factory=deque)
+    _left: deque[tuple[int, float]] | None = None
+    _stopped: dict[int, str] = field(default_factory=dict)
+    _tickets: int = 0
+
+    def submit(self, request: StageRequest, needs: Needs, listen: Listen) -> int:  # noqa: ARG002
+        self._tickets += 1
+        self._asked.append((self._tickets, request, listen))
+        return self._tickets
+
+    def next_ended(self, timeout_s: float | None = None) -> EndedStage | None:  # noqa: ARG002
+        if not self._asked:
+            return None
+        ticket, request, listen = self._asked[0]
+        params: dict[str, Any] = json.loads(request.tags["sweep.params"])
+        recorded = self.grid.trainings[frozenset(params.items())]
+        if self._left is None:
+            self._left = deque(recorded.curve)
+        if ticket not in self._stopped and self._left:
+            epoch, value = self._left.popleft()
+            listen({"kind": "progress", "done": epoch, "total": len(recorded.curve), "note": "",
+                    "metrics": {"det.mAP50": value}})  # fmt: skip
+            return None
+        self._asked.popleft()
+        self._left = None
+        if reason := self._stopped.get(ticket):
+            return EndedStage(ticket, stopped=reason)
+        name, metrics = request.run_name, {"det.mAP50": recorded.value}
+        return EndedStage(ticket, StageResult("train", name, RunStatus.FINISHED, "", name, metrics))
+
+    def stop(self, ticket: int, reason: str) -> None:
+        self._stopped[ticket] = reason
+
+    def close(self) -> None: ...
+
+
+class _Silent:
+    """Watches a search without a word."""
+
+    def ended(self, run: TrialRun) -> None: ...
+
+    def replaced(self, run_id: str, run: TrialRun) -> None: ...
+
+    def concluded(self, combinations: Sequence[Combination]) -> None: ...
+
+    def moved(self, combinations: Sequence[Combination], total: int) -> None: ...
+
+    def tell(self, text: str) -> None: ...

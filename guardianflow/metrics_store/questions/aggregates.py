@@ -1,0 +1,29 @@
+"""Records of a query → readings and aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..columns import Metric
+from ..tables import utc
+from .answers import Aggregate, Reading
+
+
+def aggregates_of(metrics: Iterable[Metric], record: Mapping[str, Any]) -> dict[str, Aggregate]:
+    """The aggregates in a record; a metric that no run of the group has is left out."""
+    return {
+        each.name: Aggregate(
+            rows=record[f"{each.name}.rows"],
+            mean=record[f"{each.name}.mean"],
+            minimum=record[f"{each.name}.minimum"],
+            maximum=record[f"{each.name}.maximum"],
+            latest=reading_of(record[f"{each.name}.latest"]),
+        )
+        for each in metrics
+        if record[f"{each.name}.rows"]
+    }
+
+
+def reading_of(values: Mapping[str, Any]) -> Reading:
+    return Reading(**{**values, "timestamp": utc(values["timestamp"])})

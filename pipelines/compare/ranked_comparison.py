@@ -1,0 +1,176 @@
+"""What comparisons of architectures, runs, versions and data sets share: stages, ranks, a report.
+
+stages ──► results ──► tabulate ──► RankedTable ──► report/comparison.{md,csv,json,png}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from guardianflow.contracts.errors import (
+    ComparisonFailedError,
+    ScenarioError,
+)
+from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
+from scenario import ComparisonConfig, Scenario, Trial, comparison_trials
+
+from ..chain import Chain, Run, Work
+from ..data_notices import warnings_of
+from ..design_result import DesignResult, design_result, with_choices
+from ..side_by_side.figures import RankedBy
+from ..stage.kinds import COMPARE, SIDE_BY_SIDE
+from ..stage.plan import Planner
+from ..wiring import Ports
+from .pooled import pooled_rows
+from .ranked_report import write_ranked
+from .ranked_table import RankedTable
+from .ranking import measured_rows, models_of, ranked, reference_of, values_by_run
+from .several import several_at_once
+
+
+class RankedComparison(Chain):
+    """One row a model or data set; a failure ends its row and is told when all is done."""
+
+    KIND = COMPARE
+    NAMED = "compare"
+
+    @property
+    def section(self) -> ComparisonConfig:
+        return section_of(self.scenario)
+
+    @property
+    def by(self) -> RankedBy:
+        return ranked_by(self.section)
+
+    def work(self, ports: Ports, planner: Planner, run: Run) -> Work:
+        parent = planner.parent_run_id or ""
+        results = self.stages(planner, run)
+        table = self.tabulate(parent, results)
+        tags = {f"reused.{row.variant}": row.run_id for row in table.rows if row.reused}
+        tags |= {
+            "sweep.total_runs": str(len(models_of(results))),
+            "comparison.metric": self.by.metric,
+        }
+        if table.best:
+            tags |= {
+                "comparison.best_run_id": table.best.run_id,
+                "comparison.best_value": table.best.variant,
+                "best.run_id": table.best.run_id,
+            }
+        metrics = self.report(ports, table, write_ranked, tags)
+        raise_failures(results, table)
+        return results, metrics
+
+    def run(
+        self,
+        connect: Callable[[str | None], Ports] | None = None,
+        *,
+        metric_key: str = "",
+        parallel: int | None = None,
+    ) -> DesignResult:
+        """As Chain.run.
+
+        Args:
+            metric_key: what ranks, instead of the scenario's comparison.metric.
+            parallel: runs at once, instead of the scenario's comparison.parallel.
+        """
+        if metric_key or parallel is not None:
+            section = with_choices(self.section, metric_key, parallel)
+            changed = self.scenario.model_copy(update={"comparison": section})
+            return replace(self, scenario=changed).run(connect)
+        done = super().run(connect)
+        table = self.tabulate(done.run_id, done.stages)
+        best, trials = table.best, comparison_trials(self.scenario)
+        named = (each.changes for each in trials if best and each.value == best.variant)
+        values = {row.run_id: row.value for row in table.rows if row.value is not None}
+        return design_result(
+            done,
+            trials,
+            values | values_by_run(done.stages),
+            self.by.metric,
+            best_run_id=best.run_id if best else "",
+            best_metric=best.value if best else None,
+            best_params=next(named, {}),
+        )
+
+    def several(self, run: Run) -> AbstractContextManager[Run]:
+        device, parallel = self.scenario.environment.device, self.section.parallel
+        return several_at_once(run, self.options, parallel, self.executor, device)
+
+    def tabulate(self, run_id: str, results: Sequence[StageResult]) -> RankedTable:
+        return tabulate_models(self.scenario, run_id, results)
+
+    def tags(self) -> dict[str, str]:
+        return {
+            **self.scenario.to_all_tags(),
+            "exp.type": COMPARE,
+            "exp.design": "comparison",
+            "comparison.type": self.section.variable,
+        }
+
+    def tags_of(self, trial: Trial) -> dict[str, str]:
+        """Of a child run: its place in the comparison."""
+        return {
+            "comparison.variable": trial.variable,
+            "comparison.value": trial.value,
+            "sweep.index": str(trial.index),
+        }
+
+
+def section_of(scenario: Scenario) -> ComparisonConfig:
+    if scenario.comparison is None:
+        raise ScenarioError(f"scenario '{scenario.name}' has no comparison section")
+    return scenario.comparison
+
+
+def ranked_by(section: ComparisonConfig) -> RankedBy:
+    metric, direction = section.ranked_by
+    return RankedBy(metric, maximize=direction == "maximize")
+
+
+def tabulate_models(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -> RankedTable:
+    """The table of models on the same images, from the results of a comparison's stages."""
+    section = section_of(scenario)
+    by = ranked_by(section)
+    if section.of == "architectures" and section.repeats > 1:
+        names = {label_of(trial): trial.value for trial in comparison_trials(scenario)}
+        rows = ranked(pooled_rows(names, results, by), by)
+    else:
+        rows = ranked(measured_rows(results, by), by)
+    said = [note for each in results for note in each.notes]
+    return RankedTable(
+        scenario=scenario.name,
+        version=scenario.version,
+        experiment_name=scenario.get_experiment_name(),
+        run_id=run_id,
+        rows=tuple(rows),
+        split=scenario.dataset.split or "test, or val where there is none",
+        variable=section.variable,
+        metric=by.metric,
+        reference=reference_of(rows),
+        pairs=max(1, sum(row.delta is not None and not row.recorded for row in rows)),
+        remarks=tuple(dict.fromkeys(said)),
+        data_warnings=warnings_of(results),
+    )
+
+
+def label_of(trial: Trial) -> str:
+    """'yolo11s', of further trainings with another seed 'yolo11s r2'."""
+    return f"{trial.value} r{trial.repeat + 1}" if trial.repeat else trial.value
+
+
+def raise_failures(results: Sequence[StageResult], table: RankedTable) -> None:
+    """Raises ComparisonFailedError when something failed, naming each."""
+    failed = [each for each in results if each.status == RunStatus.FAILED]
+    if failed:
+        told = "".join(
+            f"\n  - {each.variant or each.stage}: {each.reason}"
+            + (f" (run {each.run_id})" if each.run_id else "")
+            for each in failed
+        )
+        count = len(models_of(results)) + any(each.stage == SIDE_BY_SIDE for each in failed)
+        reason = f"{len(failed)} of {count} failed:{told}"
+        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)

@@ -1,0 +1,103 @@
+"""Trainings of a comparison or an ablation: one after the other, or several at once by a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from guardianflow.contracts.errors import StageFailedError
+from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
+
+from ..chain import Run
+from ..pools.make import is_local, needs_of, pool_for
+from ..pools.port import StagePool
+from ..stage.executor import LocalExecutor
+from ..stage.plan import RunOptions
+from ..stage.stage import StageRequest
+
+
+@dataclass(frozen=True)
+class PooledRun:
+    """Carries out one stage as `alone` does, and several at once by a pool.
+
+    Args:
+        device: the scenario's environment.device, which says whether a stage takes a GPU.
+    """
+
+    alone: Run
+    pool: StagePool
+    executor: LocalExecutor
+    device: str
+
+    def __call__(self, request: StageRequest) -> StageResult:
+        return self.alone(request)
+
+    def attempt_all(self, requests: Sequence[StageRequest]) -> list[StageResult]:
+        """Every stage, in the order of requests; what is done already its own process finds."""
+        needs = needs_of(self.device, self.pool)
+        asked = {
+            self.pool.submit(each, needs, partial(self._listen, each.title)): place
+            for place, each in enumerate(requests)
+        }
+        results: dict[int, StageResult] = {}
+        while len(results) < len(requests):
+            ended = self.pool.next_ended()
+            if ended is None:
+                break
+            place = asked[ended.ticket]
+            request = requests[place]
+            results[place] = ended.result or failed(request, ended.failure, ended.stopped)
+            self.executor.tell(f"{request.title}: {results[place].status.lower()}")
+        return [
+            results.get(place) or failed(each, None, "the pool ended before it")
+            for place, each in enumerate(requests)
+        ]
+
+    def _listen(self, title: str, event: dict[str, Any]) -> None:
+        if event["kind"] != "started":  # of the pool, not of the stage
+            self.executor.event(title, event)
+
+
+@contextmanager
+def several_at_once(
+    run: Run, options: RunOptions, parallel: int | None, executor: LocalExecutor, device: str
+) -> Iterator[Run]:
+    """`run`, by a pool where several are asked for at once, or other machines.
+
+    Args:
+        parallel: of the scenario; what the command says goes before it.
+    """
+    places = options.parallel or parallel
+    if is_local(options.executor) and (places or 1) == 1:
+        yield run
+        return
+    pool = pool_for(options.executor, places, executor)
+    try:
+        yield PooledRun(run, pool, executor, device)
+    finally:
+        pool.close()
+
+
+def attempt(request: StageRequest, run: Run) -> StageResult:
+    """One stage; its failure is a result, so that it does not end the others."""
+    try:
+        return run(request)
+    except StageFailedError as exc:
+        return failed(request, exc)
+
+
+def attempt_all(requests: Sequence[StageRequest], run: Run) -> list[StageResult]:
+    """Every stage as `attempt`, side by side where `run` can."""
+    if isinstance(run, PooledRun):
+        return run.attempt_all(requests)
+    return [attempt(each, run) for each in requests]
+
+
+def failed(request: StageRequest, exc: StageFailedError | None, told: str = "") -> StageResult:
+    """The result of a stage that ended early."""
+    run_id = (exc.run_id if exc else "") or ""
+    return request.result(run_id, RunStatus.FAILED, reason=exc.reason if exc else told)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from guardianflow.backends.onnx.entropy import entropy_range
+
+rng = np.random.default_rng(3)
+NORMAL = rng.standard_normal(20_000)
+VALUES = {
+    "normal": NORMAL,
+    "narrow with outliers": np.append(NORMAL / 50, [3, -4]),
+    "SiLU": NORMAL * 3 / (1 + np.exp(-3 * NORMAL)),
+    "half of it zero": np.maximum(NORMAL, 0),
+    "few different": np.round(NORMAL),
+    "constant": np.full(1000, 0.25),
+    "all zero": np.zeros(1000),
+    "none": np.empty(0),
+}
+
+
+@pytest.mark.parametrize("bins", [256, 144, 255, 700])
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_the_range_is_the_librarys_own_to_the_last_bit(values: np.ndarray, bins: int) -> None:
+    from onnxruntime.quantization.calibrate import HistogramCollector
+
+    values = values.astype(np.float32)
+    reach = float(np.abs(values).max(initial=0)) or 1.0
+    counts, edges = np.histogram(values, bins, range=(-reach, reach))
+    lowest = values.min(initial=np.float32(np.inf))
+    highest = values.max(initial=np.float32(-np.inf))
+    histogram = (counts, edges.astype(np.float32), lowest, highest, np.float32(reach))
+    collector = HistogramCollector("entropy", False, bins, 128, 99.9, "same")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        theirs = collector.get_entropy_threshold(histogram, 128)
+        ours = entropy_range(histogram, 128)
+    assert [each.dtype for each in ours] == [each.dtype for each in theirs]
+    assert ours == theirs
