@@ -50,7 +50,7 @@ def test_a_seed_and_a_number_are_one_file() -> None:
     assert files != [mutated(kind, 2, number) for number in range(50)]
 
 
-class Unbounded(ConfigurationError):
+class UnboundedError(ConfigurationError):
     shown_letters = 100_000
 
 
@@ -69,7 +69,7 @@ def raising(error: Exception | None, says: str = "") -> Kind:
         (raising(ConfigurationError("names a class twice")), True, ""),
         (raising(ConfigurationError(" ")), True, "without a word"),
         (raising(ConfigurationError("x" * 60_000)), True, ""),  # its text is bounded
-        (raising(Unbounded("x" * 60_000)), True, "60000 characters"),
+        (raising(UnboundedError("x" * 60_000)), True, "60000 characters"),
         (raising(GuardianFlowError("of the work, not of the file")), False, "GuardianFlowError"),
         (raising(KeyError("names")), False, "KeyError: 'names'"),
         (raising(None, "boxes outside"), False, "boxes outside"),
