@@ -33,7 +33,8 @@ from ...contracts.results import LocalDataset
 from ..labels import label_path_of
 from .comparison import View
 from .memory import Progress, ThumbnailMemory, Thumbnails
-from .search import Learnt, Match, find_matches
+from .processes import find_all_matches
+from .search import Learnt, Match
 from .video import by_name
 
 PAIRS = (("test", "train"), ("val", "train"), ("test", "val"))
@@ -124,7 +125,7 @@ def _by_pictures(
     same = _same_files(thumbnails, judged, among)
     left = [row for row in judged if row not in same]
     hints = _neighbours_by_name(thumbnails.paths, left, among)
-    matches = find_matches(thumbnails.pictures[left], learnt, hints, progress)
+    matches = find_all_matches(thumbnails.pictures[left], learnt, hints, progress)
     found = dict(zip(left, matches, strict=True))
     for row in judged:
         path = thumbnails.paths[row]
