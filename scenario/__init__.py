@@ -1,7 +1,7 @@
 """Scenarios: what to run, checked and frozen, from a YAML file or from flags.
 
     naming.py     how experiments, runs and models are called
-    fields.py     kinds of value, each with the words that say what it must be
+    fields/       kinds of value, each with the words that say what it must be
     sections.py   SiteConfig, TaskConfig, … one class a section
     designs/      sweeps, comparisons and ablations: their sections
     trial_making/  the trials of each

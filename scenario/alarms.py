@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from guardianflow.contracts.recordings.alarms import TOLERANCE_S, AlarmRule, Hold
 from guardianflow.support.text.spelling import nfc
 
-from . import fields as kind
 from .alarm_conflicts import is_in_pixels
+from .fields import values as kind
 from .sections import Section
 
 RULE_LIKE = "a mapping like {name: no_helmet, class: person, without: helmet, hold: {seconds: 2}}"

@@ -14,7 +14,7 @@ from guardianflow.support.text.spelling import nfc
 
 from . import alarm_conflicts
 from .alarm_conflicts import ALARM_GATES, RISE
-from .fields import LEARNING_RATE, REACTIVATED, SEARCHABLE, TRAINABLE, by_its_name
+from .fields.values import LEARNING_RATE, REACTIVATED, SEARCHABLE, TRAINABLE, by_its_name
 
 Conflict = tuple[tuple[str | int, ...], str]
 """Where, and what."""

@@ -21,7 +21,7 @@ from guardianflow.support.suggestions import did_you_mean, nearest
 from guardianflow.support.text.shortening import shortened
 
 from .conflicts import conflicts
-from .fields import ONE, SEVERAL, Expected
+from .fields.values import ONE, SEVERAL, Expected
 
 KeyPath = tuple[str | int, ...]
 Homes = Mapping[str, Collection[str]]

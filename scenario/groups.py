@@ -19,7 +19,7 @@ from guardianflow.contracts.recordings.groups import GroupRule, GroupSource
 from guardianflow.site_data.recordings.patterns import check_pattern
 from guardianflow.support.suggestions import did_you_mean
 
-from . import fields as kind
+from .fields import values as kind
 
 FOLDER = str(GroupSource.FOLDER)
 _SPELLINGS = (FOLDER, "groups.csv")

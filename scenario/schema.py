@@ -28,13 +28,13 @@ from pydantic import (
 
 from guardianflow.contracts.errors import Problem, ScenarioError
 
-from . import fields as kind
 from . import naming
 from .alarms import AlarmConfig
 from .conflicts import Conflict, conflicts, expand_variants
 from .designs.contradictions import design_conflicts, implied_design, type_of_runs, undecided
 from .designs.sections import SECTIONS as DESIGN_SECTIONS
 from .designs.sections import AblationConfig, ComparisonConfig, ComparisonVariant, SweepConfig
+from .fields import values as kind
 from .sections import HOMES as SECTION_HOMES
 from .sections import (
     DatasetConfig,

@@ -21,10 +21,11 @@ from guardianflow.contracts.errors import Problem, ScenarioError
 from guardianflow.contracts.recordings.groups import GroupRule
 from guardianflow.contracts.releases import ReleaseLimits
 
-from . import fields as kind
 from . import naming
 from .conflicts import GATES
 from .explain import explain
+from .fields import values as kind
+from .fields.limits import DropLimits, RiseLimits, SliceLimits
 from .groups import Groups, rule_of
 
 if TYPE_CHECKING:
@@ -287,8 +288,8 @@ class ReleaseParams(Section):
     min_mAP50: kind.Fraction | None = None  # noqa: N815 - the field's own spelling
     min_mAP50_95: kind.Fraction | None = None  # noqa: N815
     min_recall: kind.ClassLimits = Field(default_factory=dict)
-    min_recall_in: kind.SliceLimits = Field(default_factory=dict)
-    max_drop_vs_champion: kind.DropLimits = Field(default_factory=dict)
+    min_recall_in: SliceLimits = Field(default_factory=dict)
+    max_drop_vs_champion: DropLimits = Field(default_factory=dict)
     max_latency_p95_ms: kind.PositiveNumber | None = None
     min_fps: kind.PositiveNumber | None = None
     min_cameras: kind.Positive | None = None
@@ -296,7 +297,7 @@ class ReleaseParams(Section):
     max_missed_alarms: kind.Fraction | None = None
     max_false_alarms_per_day: kind.PositiveNumber | None = None
     max_alarm_delay_s: kind.PositiveNumber | None = None
-    max_rise_vs_champion: kind.RiseLimits = Field(default_factory=dict)
+    max_rise_vs_champion: RiseLimits = Field(default_factory=dict)
     max_leak: kind.Fraction | None = None
     unit: Literal["recording", "camera", "image"] | None = None
     confidence: kind.Confidence = 0.95

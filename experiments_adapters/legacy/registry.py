@@ -24,8 +24,8 @@ from guardianflow.support.secrets.redaction import learn_mapping
 from guardianflow.support.suggestions import did_you_mean
 from guardianflow.support.text.spelling import nfc, spelled_on_disk
 from scenario import SiteConfig, TaskConfig
-from scenario import fields as kind
 from scenario.explain import explain
+from scenario.fields import values as kind
 from scenario.files import read_scenario_text
 from scenario.sections import Section
 from scenario.yaml_tree import FileKind, in_order, read_document

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from guardianflow.support.text.spelling import nfc
-from scenario import fields as kind
+from scenario.fields import values as kind
 from scenario.sections import Section
 
 from .scan.results import TODO

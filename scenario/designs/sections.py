@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from guardianflow.contracts.backends import SOURCE
 
-from .. import fields as kind
 from .. import naming
+from ..fields import values as kind
 from ..sections import (
     DatasetConfig,
     NativeParams,

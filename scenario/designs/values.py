@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from .. import fields as kind
+from ..fields import values as kind
 from ..sections import Section
 from .trials import Value
 

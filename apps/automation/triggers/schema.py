@@ -12,9 +12,9 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.metrics_store.columns import COLUMNS, KEPT, SHORT, Metric, metric_of
 from guardianflow.metrics_store.questions.answers import Place
 from guardianflow.support.suggestions import did_you_mean
-from scenario import fields as kind
 from scenario.conflicts import Conflict
 from scenario.designs.sections import SweepConfig
+from scenario.fields import values as kind
 from scenario.sections import Section
 
 from .durations import read_duration

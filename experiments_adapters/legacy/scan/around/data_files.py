@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from guardianflow.contracts.errors import ConfigurationError
-from scenario.fields import check_class_name
+from scenario.fields.values import check_class_name
 from scenario.files import read_scenario_text
 from scenario.yaml_tree import read_document
 
