@@ -317,12 +317,13 @@ def test_a_network_that_was_trained_on_is_what_is_made_and_is_trained_once(
         made = exporter.make(recipe, tmp_path / "made", Distiller(distil, "of these"))
         untrained = exporter.make(plain, tmp_path / "untrained")
     assert len(trained) == 1
-    # The network in the checkpoint, in a float file for a box, and in the INT8 one.
-    np.testing.assert_allclose(outputs(source, images), trained[0], rtol=1e-3, atol=1e-2)
+    # The network in the checkpoint, in a float file for a box, and in the INT8 one. Values go to
+    # hundreds of pixels; processors differ in the order they add in.
+    np.testing.assert_allclose(outputs(source, images), trained[0], rtol=1e-3, atol=0.1)
     exported = catalogue.get_backend("onnx").export(
         source, ExportRequest("fp32"), tmp_path / "exported"
     )
-    np.testing.assert_allclose(outputs(exported, images), trained[0], rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(outputs(exported, images), trained[0], rtol=1e-3, atol=0.1)
     both = [float(np.abs(outputs(p, images) - trained[0]).mean()) for p in (made, untrained)]
     assert both[0] < both[1]
     change_made = NetworkChange.from_lineage(made.spec.lineage)
