@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for worker in range(workers)
         for each in (*slow[worker::workers], *fast[worker * share : (worker + 1) * share])
     ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begins no long test after NO_LONG_TEST_AFTER, seconds since 1970, and says so.
+
+    A machine's owner ends a run at some limit; being cut off there would tell nothing.
+    """
+    limit = float(os.environ.get("NO_LONG_TEST_AFTER") or "inf")
+    if time.time() > limit and any(map(item.get_closest_marker, ("slow", "acceptance"))):
+        item.add_marker(pytest.mark.skip(reason="not begun: the time of this run was up"))
