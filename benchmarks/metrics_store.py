@@ -1,7 +1,8 @@
 """The metrics store at a million runs, and beside MLflow's own search.
 
-answers    p95 of each answer of the API ÷ 200 ms: made-up rows of ten years, a row appended before
-           each question, so that no answer is one that was kept; asked one after the other
+answers    p95 of each answer of the API ÷ a tenth of `import mlflow`, of which that is 200 ms on a
+           machine where it takes 2 s: made-up rows of ten years, a row appended before each
+           question, so that no answer is one that was kept; asked one after the other
 search     the full aggregate (runs and mean mAP50 of every place) by the store ÷ the same by paged
            `search_runs`, which is measured at fewer runs in a SQLite file and scaled in proportion:
            pages grow with runs, so its real time is rather longer
@@ -35,6 +36,7 @@ from secrets import token_hex
 import numpy as np
 import psutil
 
+from benchmarks.list_speed import mlflow_alone
 from benchmarks.made_up_runs import ARCHITECTURES, EVALUATOR, TASKS, customer_of, fill
 from benchmarks.sqlite_rows import insert
 from benchmarks.verdict import Goal, conclude_all
@@ -44,7 +46,8 @@ from guardianflow.metrics_store.questions.asking import Questions
 from guardianflow.metrics_store.store import MetricsStore
 
 ROWS, SEARCHED = 1_000_000, 20_000
-ANSWER_MS, SHARE, MEMORY_MB = 200.0, 1 / 500, 1000.0
+ANSWER_SHARE, SHARE, MEMORY_MB = 0.1, 1 / 500, 1000.0
+"""Of an answer in `import mlflow`, and of the aggregate in `search_runs`."""
 RATE, SECONDS, LATE_S = 200, 60, 1.0
 SITES = 40
 QUESTIONS = {
@@ -251,14 +254,18 @@ def main() -> int:
         store = MetricsStore(folder)
         fill(store.place, rows)
         print(f"{rows} rows filled", flush=True)
+        imports = [mlflow_alone() for _ in range(3)][1:]  # compiled by the first
         with served(folder) as (url, process):
             p95, worked = answers(url, process, store, times)
+            imports += [mlflow_alone() for _ in range(2)]
             sent, failed = many(url, seconds)
             memory = process.memory_full_info().rss / 1e6
         own = aggregate_s(store, times)
         search = search_s(Path(scratch), searched) * rows / searched
     goals = {
-        "answers": Goal([max(p95.values()) / ANSWER_MS], at_most=1.0),
+        "answers": Goal(
+            [max(p95.values()) / 1000 / statistics.median(imports)], at_most=ANSWER_SHARE
+        ),
         "search": Goal([each / search for each in own], at_most=SHARE),
         "served": Goal([failed / sent], at_most=0.0),
         "memory": Goal([memory / MEMORY_MB], at_most=1.0),
@@ -267,6 +274,7 @@ def main() -> int:
         "rows": rows,
         "searched": searched,
         "p95_ms": {name: round(value) for name, value in p95.items()},
+        "import_mlflow_s": [round(each, 2) for each in imports],
         "p95_processor_ms": {name: round(value) for name, value in worked.items()},
         "aggregate_ms": round(statistics.median(own) * 1000),
         "search_runs_s_scaled": round(search, 1),
