@@ -117,13 +117,16 @@ def steps_of(model: torch.nn.Module, side: int) -> list[Step]:
     ]
 
 
-def activation_groups(steps: Iterable[Step], parts: int = PARTS) -> tuple[ActivationGroup, ...]:
+def activation_groups(
+    steps: Iterable[Step], parts: int | None = None
+) -> tuple[ActivationGroup, ...]:
     """Cut the SiLU, in order of execution, into parts that work off about as many numbers.
 
     Args:
         steps: as `steps_of` gives them.
-        parts: fewer where there are fewer SiLU.
+        parts: fewer where there are fewer SiLU; None: as many as a search looks at.
     """
+    parts = PARTS if parts is None else parts
     activations = [step for step in steps if step.values]
     whole, done = sum(step.values for step in activations), 0
     members: dict[int, list[str]] = {}
