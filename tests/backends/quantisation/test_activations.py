@@ -123,7 +123,8 @@ def test_a_fused_network_gets_its_batch_norms_back(package: MakePackage) -> None
     with torch.no_grad():
         after = network(batch)[0]
     assert put_in == 81
-    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-2)  # pixels
+    # Pixels, up to hundreds; processors differ in the order they add in.
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=0.1)
     change = ActivationChange(("activations 8 of 8",))
     done = activations.change_activations(network, change, images, SIDE)
     assert (done.changed, done.in_all, done.put_in) == (11, 77, 0)
