@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -202,13 +203,18 @@ def _wait_for_postgres(cluster: Postgres, server: ServerProcess) -> None:
 
 @dataclass(frozen=True)
 class S3:
-    """moto's S3 server, a process of its own."""
+    """An S3 server, and a key that it takes."""
 
     endpoint: str
+    key: Mapping[str, str] = MappingProxyType(KEY)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**KEY, "MLFLOW_S3_ENDPOINT_URL": self.endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+        return {
+            **self.key,
+            "MLFLOW_S3_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
 
     def client(self):  # type: ignore[no-untyped-def]
         import boto3
@@ -216,15 +222,15 @@ class S3:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
-            aws_access_key_id=KEY["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=KEY["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=self.key["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.key["AWS_SECRET_ACCESS_KEY"],
             region_name="us-east-1",
         )
 
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3]:
-    """An S3 server with the bucket 'mlflow'."""
+    """moto's S3 server, a process of its own, with the bucket 'mlflow'."""
     pytest.importorskip("moto.server", reason="moto's S3 server is not installed")
     endpoint = f"http://127.0.0.1:{(port := free_port())}"
     code = "import sys; from moto.server import main; main(sys.argv[1:])"

@@ -51,8 +51,7 @@ def find_all_matches(
     Raises:
         GuardianFlowError: one of the processes ended before it was done.
     """
-    cores = len(os.sched_getaffinity(0)) if cores is None else cores
-    count = min(cores, MOST_PROCESSES, len(judged) // LEAST_EACH)
+    count = min(cores or _cores(), MOST_PROCESSES, len(judged) // LEAST_EACH)
     if count < 2:
         return find_matches(judged, learnt, hints, progress)
 
@@ -62,7 +61,10 @@ def find_all_matches(
 
     with tempfile.TemporaryDirectory(prefix="guardianflow-twins-") as place:
         folder = Path(place)
-        _write(folder, judged, learnt, hints)
+        try:
+            _write(folder, judged, learnt, hints)
+        except OSError:  # no room there: one process comes to the same answers
+            return find_matches(judged, learnt, hints, progress)
         with _children(folder, count) as children:
             found = [Match()] * len(judged)
             found[::count] = find_matches(judged[::count], learnt, hints[::count], tell)
@@ -70,6 +72,12 @@ def find_all_matches(
                 _check(wait_for(child), folder, first)
                 found[first::count] = _read_matches(folder, first)
     return found
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager

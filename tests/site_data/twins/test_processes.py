@@ -52,6 +52,18 @@ def test_the_answers_do_not_depend_on_the_processes(
     assert list(tmp_path.iterdir()) == []  # what was written for them is gone
 
 
+def test_where_there_is_no_room_to_share_pictures_one_process_does_it(
+    learnt: Learnt, judged: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    hints: list[list[int]] = [[]] * len(judged)
+    found = find_all_matches(judged, learnt, hints, cores=2)
+    assert found == find_matches(judged, learnt, hints)
+
+
 def test_a_process_that_is_killed_is_told_and_no_answer_is_given(
     learnt: Learnt, judged: Pictures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
