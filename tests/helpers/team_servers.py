@@ -21,7 +21,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -206,7 +205,7 @@ class S3:
     """An S3 server, and a key that it takes."""
 
     endpoint: str
-    key: Mapping[str, str] = MappingProxyType(KEY)
+    key: Mapping[str, str] = field(default_factory=lambda: KEY)
 
     @property
     def environment(self) -> dict[str, str]:
