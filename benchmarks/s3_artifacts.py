@@ -4,7 +4,7 @@ up      bytes a second of `log_files` to S3 without MLflow's server between ÷ b
 down    the same of `download` ÷ boto3's download_file
 
 By turns, on one file of random bytes, with moto's S3 server as a process of its own, or another one
-(`--endpoint`; its key in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a bucket `mlflow` is made).
+(`--endpoint`; its key in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the bucket is `mlflow`).
 Each round takes other bytes, and compares the sha256 of what came back. The rates through MLflow's
 server, as deploy/compose.yaml has it, stand in the line's conditions.
 """
@@ -107,7 +107,9 @@ def measure(megabytes: int, rounds: int, endpoint: str | None) -> int:
             s3 = stack.enter_context(s3_server(folder))
         else:
             s3 = S3(endpoint, {name: os.environ[name] for name in KEY})
-            s3.client().create_bucket(Bucket=BUCKET)
+            client = s3.client()
+            if BUCKET not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
+                client.create_bucket(Bucket=BUCKET)
         os.environ.update(s3.environment)
         roots = {
             "direct": [f"--default-artifact-root=s3://{BUCKET}/direct", "--no-serve-artifacts"],
