@@ -102,7 +102,7 @@ def _children(folder: Path, count: int) -> Iterator[list[subprocess.Popen[bytes]
     finally:
         for child in children:
             child.kill()
-            child.wait()
+            wait_for(child)
             if child.stdin is not None:
                 child.stdin.close()
 
