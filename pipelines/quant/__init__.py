@@ -2,6 +2,7 @@
 
 stage.py         the stage
 calibration.py   chooses the images to calibrate on
+measured.py      both models' figures, their table and pictures
 checks.py        refuses a broken variant, warns of a strange one
 own_quantizer.py  an author's Quantizer
 slices.py        its slices beside those of the original

@@ -7,7 +7,7 @@ With an author's Quantizer at P, that makes the files: see own_quantizer.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from guardianflow.release.explanation import counted_units
 from ..measuring.accuracy import (
     Evaluated,
     accuracy_differences,
-    draw_misses,
     evaluate_split,
     read_split,
     save_judged,
@@ -39,12 +38,11 @@ from ..measuring.alarms.judging import (
 )
 from ..measuring.alarms.pictures import draw_alarms
 from ..measuring.conditions import TimingConditions
-from ..measuring.evidence import basis_table, basis_tags, evidence_basis, evidence_identity
+from ..measuring.evidence import basis_tags, evidence_basis, evidence_identity
 from ..measuring.model_page import show_with_model
 from ..measuring.slices import slice_identity
 from ..measuring.timing import (
     Timings,
-    save_json,
     save_timings,
     time_by_turns,
 )
@@ -89,12 +87,12 @@ from ..stage.stage import (
 from .calibration import Calibration, sample_calibration
 from .checks import (
     calibration_tags,
-    difference_metrics,
     refuse_broken,
     tell_devices,
     warn_unknown_structure,
 )
 from .distilling import with_other_activations
+from .measured import MeasuredVariant
 from .own_quantizer import load_quantizer, make_by_quantizer
 from .qat import VariantInput, make_by_qat, require_trainable, trains_on_labels
 from .search import VariantSearch
@@ -102,7 +100,6 @@ from .slices import slice_both
 
 if TYPE_CHECKING:
     from experiments_adapters.code_path import ExperimentCode
-    from guardianflow.contracts.estimates import Estimate
     from guardianflow.contracts.measurements import TimingDoubt
     from guardianflow.contracts.results import LabelledImage
     from guardianflow.detector import Detector
@@ -233,16 +230,29 @@ class QuantStage:
         differences = accuracy_differences(context, before, after, self._basis, label)
         size = self._source.spec.input_size
         slices = slice_both(context, self._dataset, before, after, self._basis, size)
-        metrics = self._metrics(before, after, timings, package)
-        metrics |= difference_metrics(differences) | slices.metrics | watch.metrics()
+        measured = MeasuredVariant(
+            name=self._name,
+            split=self._split,
+            source=self._source,
+            package=package,
+            before=before,
+            after=after,
+            timings=timings,
+            differences=differences,
+            basis=self._basis,
+        )
+        metrics = measured.metrics() | slices.metrics | watch.metrics()
         metrics |= self._basis.as_metrics() | beside_original(alarms)
         save_judged(before, "original", outputs)
         save_judged(after, "quantized", outputs)
         save_alarms(alarms, outputs)
         save_timings(outputs / "results" / "latency.json", timings, watch, sessions)
         slices.write(outputs, f"{self._name}: recall by slice ({self._split})")
-        self._save_table(outputs, metrics, differences)
-        self._draw(outputs, after, timings, differences)
+        measured.save_table(outputs, metrics, self._calibration)
+        measured.draw(outputs / "plots")
+        if not differences:
+            units = counted_units(self._basis.groups, self._basis.unit)
+            context.events.message(f"{units} are too few to say how sure the difference is")
         for name, each in alarms.items():
             draw_alarms(each, outputs / "plots", name)
         store.log_files(run_id, outputs)
@@ -370,77 +380,6 @@ class QuantStage:
         if comparable(original.info, quantized.info):
             gain = speedup(results["original"], results["quantized"])
         return Timings({name: (each,) for name, each in results.items()}, speedup=gain)
-
-    def _metrics(
-        self, before: Evaluated, after: Evaluated, timings: Timings, package: DetectorPackage
-    ) -> dict[str, float]:
-        from guardianflow.backends.weights.model_figures import figures_from_lineage
-        from guardianflow.evaluation.timing.latency import latency_metrics
-
-        metrics = before.metrics.as_metrics("det.original.")
-        metrics |= after.metrics.as_metrics("det.quantized.")
-        sides = {"original": self._source, "quantized": package}
-        for name, side in sides.items():
-            prefix = f"sys.{name}."
-            for timing in timings.latency.get(name, ()):
-                metrics |= latency_metrics(timing, sys_prefix=prefix, bench_prefix=None)
-            metrics[f"{prefix}model_size_mb"] = side.size_bytes / 1e6
-            metrics |= figures_from_lineage(side.spec, prefix)
-        if timings.speedup is not None:
-            metrics |= timings.speedup.as_metrics("comparison.speedup_ratio")
-        return metrics | {
-            "comparison.accuracy_drop_mAP50": before.metrics.mAP50 - after.metrics.mAP50,
-            "comparison.accuracy_drop_mAP50_95": before.metrics.mAP50_95 - after.metrics.mAP50_95,
-            "comparison.compression_ratio": self._source.size_bytes / package.size_bytes,
-        }
-
-    def _save_table(
-        self, outputs: Path, metrics: dict[str, float], differences: dict[str, Estimate]
-    ) -> None:
-        table = {
-            "variant": self._name,
-            "split": self._split,
-            "metrics": metrics,
-            "evidence": basis_table(self._basis),
-            "quantized_minus_original": {key: asdict(each) for key, each in differences.items()},
-            "calibration": {
-                "sha256": self._calibration.digest,
-                "images": [path.name for path in self._calibration.images],
-            },
-        }
-        save_json(outputs / "results" / "comparison.json", table)
-
-    def _draw(
-        self, outputs: Path, after: Evaluated, timings: Timings, differences: dict[str, Estimate]
-    ) -> None:
-        from guardianflow.evaluation.pictures.accuracy import (
-            average_precision_bars,
-            differences_forest,
-        )
-        from guardianflow.evaluation.pictures.timing import latency_distribution
-
-        plots = outputs / "plots"
-        average_precision_bars(
-            after.metrics.ap,
-            after.metrics.ap50,
-            plots / "average_precision.png",
-            title=f"{self._name}: average precision by class ({self._split})",
-        )
-        if differences:
-            title = f"{self._name} − original ({self._split})"
-            differences_forest(differences, plots / "differences.png", title=title)
-        else:
-            self._context.events.message(
-                f"{counted_units(self._basis.groups, self._basis.unit)} are too few to say how "
-                "sure the difference is"
-            )
-        if timings.latency:
-            latency_distribution(
-                {name: each.latency for name, (each,) in timings.latency.items()},
-                plots / "latency_distribution.png",
-                title=f"{self._name} and the original, timed by turns",
-            )
-        draw_misses(after, plots / "detections.png")
 
     def _model_tags(self, package: DetectorPackage) -> dict[str, str]:
         scenario, made = self._context.scenario, package.spec

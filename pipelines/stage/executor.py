@@ -15,8 +15,6 @@ run; then it is killed, and its runs are marked KILLED from here.
 
 from __future__ import annotations
 
-import codecs
-import json
 import os
 import shutil
 import signal
@@ -24,55 +22,46 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from guardianflow.contracts.errors import (
     FailureReason,
-    GuardianFlowError,
     NativeCrashError,
     StageFailedError,
 )
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.support.child_processes import end_group, join, wait_at_most
-from guardianflow.support.secrets.files import (
-    PRIVATE_FILE,
-    make_private_folder,
-    redact_in_place,
-    write_private,
-)
-from guardianflow.support.secrets.redaction import redact_value
+from guardianflow.support.child_processes import end_group, wait_at_most
+from guardianflow.support.secrets.files import PRIVATE_FILE
 from guardianflow.support.stop_signals import StopSignals, held_back, let_through
-from guardianflow.support.terminal import say
 
 from ..failures.killed import EndedProcess
-from ..failures.partial import AFTER_FAILURE, AFTER_INTERRUPT, TRAINING_FOLDER, keep_partial
-from ..settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
-from .events import SHOWING_S, Listener, Reporter, Steady, read_outcome
+from ..settings import BUILTIN_EXPERIMENT
+from .events import Listener, Reporter, Steady, read_outcome
+from .execution.abandoned import end_abandoned, store_of_work
 from .execution.stop_request import StopRequest
-from .fork_server import ForkedStage, ForkServer, ForkServerError
-from .leftovers.folders import mark_owner
-from .leftovers.logs import OWED_FILE, give_late, give_log
+from .execution.worker import (
+    LogFollower,
+    Worker,
+    cannot_start,
+    hand_over,
+    keep_without_secrets,
+    make_scratch,
+    worker_environment,
+)
+from .fork_server import ForkServer, ForkServerError
 from .stage import StageRequest
-from .tracked_run import Extra, end_run
 
-if TYPE_CHECKING:
-    from ..wiring import Ports
-
-Worker = subprocess.Popen[bytes] | ForkedStage
 GRACE_S = 4.0
 """From Ctrl-C to the end of a worker that does not end by itself: deep in native code, say. What is
 left of ten seconds is for ending its runs from here."""
 ALONE_S = 0.5
 """After which we get ready for that: without a store at hand, mlflow must be imported first."""
-# Read when Ultralytics is imported: no look-ups, no downloads, no installs by itself.
-WORKER_DEFAULTS = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
 
 
 @dataclass(frozen=True)
@@ -241,7 +230,7 @@ class LocalExecutor:
             if any(each.hurry for each in impatient):
                 end_group(process.pid)
             if ports is None and may_leave_a_run and time.monotonic() - asked > ALONE_S:
-                ports = _connected(request.tracking_uri, request.work_dir)
+                ports = store_of_work(request.tracking_uri, request.work_dir)
                 may_leave_a_run = ports is not None  # a store that refuses is asked once
         killing.cancel()
         listener.finish()
@@ -296,142 +285,8 @@ class LocalExecutor:
         )
 
 
-def make_scratch(request: StageRequest) -> Path:
-    """This attempt's own directory, with its request.
-
-    Raises:
-        StageFailedError: it can't be written; nothing was started.
-    """
-    attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{request.stage}-{uuid.uuid4().hex[:6]}"
-    scratch = Path(request.work_dir) / "stages" / attempt
-    shown = json.dumps(redact_value("", asdict(request)), ensure_ascii=False, indent=2)
-    try:
-        make_private_folder(scratch)
-        mark_owner(scratch)
-        write_private(scratch / "request.json", shown)  # to look at; the worker's comes by a pipe
-    except OSError as exc:
-        raise cannot_start(request, exc) from exc
-    return scratch
-
-
-def cannot_start(request: StageRequest, exc: OSError) -> StageFailedError:
-    """Say what must be done where the work directory is full or closed to us."""
-    return StageFailedError(
-        request.title,
-        f"the work directory {request.work_dir} must be writable but got: {exc}. Make room in it, "
-        "or name another one in GUARDIANFLOW_WORK_DIR",
-    )
-
-
 def last_words(listener: Listener, scratch: Path) -> dict[str, Any] | None:
     """A worker's result or error; from its file where the event did not arrive."""
     if listener.result is None and listener.error is None and (left := read_outcome(scratch)):
         listener.take(left)
     return listener.result or listener.error
-
-
-class LogFollower:
-    """Copies a growing log to stderr, for --verbose."""
-
-    def __init__(self, log: Path) -> None:
-        self._log, self._done = log, threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def _follow(self) -> None:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        with suppress(OSError, ValueError), self._log.open("rb") as stream:  # nobody reads any more
-            while True:
-                ended = self._done.is_set()
-                if text := decoder.decode(stream.read(), final=ended):
-                    sys.stderr.write(text)
-                    sys.stderr.flush()
-                if ended:
-                    return
-                self._done.wait(0.2)
-
-    def finish(self) -> None:
-        self._done.set()
-        join(self._thread, SHOWING_S)
-
-
-def worker_environment() -> dict[str, str]:
-    """Ours, with the project importable where it is run from a checkout without installation."""
-    environment = {**WORKER_DEFAULTS, **os.environ, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg"}
-    if (PROJECT_ROOT / "MLproject").is_file():
-        paths = [str(PROJECT_ROOT), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
-    return environment
-
-
-def hand_over(order: str, process: Worker) -> None:
-    """Give a process its order by its stdin: what is secret in it lies in no file."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin as stream:  # it died: its exit code says why
-        stream.write(order.encode())
-
-
-def keep_without_secrets(scratch: Path) -> None:
-    """A failed attempt is kept to look at; what its code and its libraries wrote is cleaned."""
-    try:
-        # What a training wrote lies elsewhere, to be gone on with; the attempt leads to it.
-        for folder in (scratch, (scratch / "training").resolve()):
-            redact_in_place(folder, lambda text: say(f"warning: {text}"))
-    except OSError as exc:  # a full disk, say: the stage's own error is what is told
-        say(f"warning: {scratch} may hold secrets: {exc}")
-
-
-def end_abandoned(
-    tracking_uri: str,
-    run_id: str | None,
-    reason: str,
-    log: Path,
-    status: RunStatus = RunStatus.FAILED,
-    *,
-    ports: Ports | None = None,
-    failure: FailureReason | None = None,
-    work_dir: str = "",
-) -> None:
-    """End a run, and those below it, whose process can't any more; one that has ended is left.
-
-    What a training has left beside the log is kept in its run.
-    """
-    if run_id is None or (ports := ports or _connected(tracking_uri, work_dir)) is None:
-        return
-    store = ports.store
-
-    def keep_training() -> None:
-        keep_partial(store, run_id, log.parent / TRAINING_FOLDER, limits)
-
-    limits = AFTER_INTERRUPT if status == RunStatus.KILLED else AFTER_FAILURE
-    try:
-        if store.get_run(run_id).status != RunStatus.RUNNING:
-            if log.with_name(OWED_FILE).is_file():  # killed right after its run's end
-                give_late(store, log, run_id, say)
-            return
-    except GuardianFlowError as exc:
-        say(f"the run {run_id} could not be marked {status}: {exc}")
-        return
-    end_run(
-        store,
-        run_id,
-        status,
-        reason,
-        say,
-        [
-            Extra("end the runs below", lambda: store.fail_running(run_id, status)),
-            Extra("upload the log", lambda: give_log(store, log, run_id)),
-            Extra("keep what the training left", keep_training),
-        ],
-        failure,
-    )
-
-
-def _connected(tracking_uri: str, work_dir: str) -> Ports | None:
-    from ..wiring import connect_to_work
-
-    try:
-        return connect_to_work(tracking_uri, Path(work_dir) if work_dir else None)
-    except GuardianFlowError as exc:
-        say(f"runs that are left can't be ended: {exc}")
-        return None

@@ -35,7 +35,8 @@ from ..console import SilentReporter
 from ..failures.killed import cure_for
 from ..settings import PROJECT_ROOT
 from ..stage.events import Listener
-from ..stage.executor import end_abandoned, hand_over
+from ..stage.execution.abandoned import end_abandoned
+from ..stage.execution.worker import hand_over
 from ..wrap.plan import WrapPlan
 from .batch import FAILED, FINISHED, KILLED, RUNNING, WAITING, Batch, Entry, request_of
 

@@ -22,8 +22,8 @@ from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.alias_store import MlflowAliasStore
 from guardianflow.run_tracking.mlflow_store import MlflowStore
 from guardianflow.run_tracking.services.workspaces import in_workspace
-from guardianflow.run_tracking.spool.entries import End, Start
-from guardianflow.run_tracking.spool.journal import OwnJournal
+from guardianflow.run_tracking.spool.journals.entries import End, Start
+from guardianflow.run_tracking.spool.journals.own_journal import OwnJournal
 from guardianflow.run_tracking.spool.sync import Sync
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

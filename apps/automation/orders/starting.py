@@ -18,7 +18,7 @@ from guardianflow.support.files import replace_file
 from guardianflow.support.process_identity import ProcessIdentity
 from guardianflow.support.secrets.files import PRIVATE_FILE
 from guardianflow.support.secrets.redaction import redact_text
-from pipelines.stage.executor import worker_environment
+from pipelines.stage.execution.worker import worker_environment
 
 from ..ledger.ledger import Change, Ledger
 from ..ledger.moments import Moment

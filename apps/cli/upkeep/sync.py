@@ -9,7 +9,7 @@ from rich.progress import MofNCompleteColumn
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.run_tracking.spool.journal import Unsent
+from guardianflow.run_tracking.spool.journals.journal import Unsent
 from guardianflow.run_tracking.spool.sync import Sync, SyncResult, refused_before
 from pipelines.console import StderrProgress, print_answer
 

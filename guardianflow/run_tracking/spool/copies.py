@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from ...support.files import BLOCK_BYTES, files_in, scratch_folder
 from ...support.secrets.files import PRIVATE_FILE, make_private_folder
 from ..names import artifact_path
-from .entries import Files, KeptFile, KeptFiles
+from .journals.entries import Files, KeptFile, KeptFiles
 from .server import NotArrivedError, ServerStore
 
 

@@ -16,9 +16,20 @@ from ...contracts.errors import GuardianFlowError, TrackingError
 from ...contracts.results import DetectorPackage, MetricPoint, RegisteredModel
 from ..run_records import CLIENT_TAG
 from .copies import damaged, upload
-from .entries import Data, End, Entry, Files, KeptFiles, Points, Register, Reopen, Start, Texts
 from .ids import RunIds
-from .journal import Journal, Tell
+from .journals.entries import (
+    Data,
+    End,
+    Entry,
+    Files,
+    KeptFiles,
+    Points,
+    Register,
+    Reopen,
+    Start,
+    Texts,
+)
+from .journals.journal import Journal, Tell
 from .server import Server, ServerStore
 
 POINTS_A_CALL = 1000

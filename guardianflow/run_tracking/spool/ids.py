@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...support.secrets.files import PRIVATE_FILE
 from ..run_records import LOCAL_PREFIX
-from .records import complete_lines, decode, encode
+from .journals.records import complete_lines, decode, encode
 
 _LOCAL_ID = re.compile(rf"\b{LOCAL_PREFIX}([0-9a-f]{{32}})\b")
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from ...contracts.errors import GuardianFlowError
 from ...contracts.results import RegisteredModel
 from .delivery import Delivery
-from .entries import Entry
 from .ids import RunIds
-from .journal import Journal, OwnJournal, Tell
-from .left import send_left
+from .journals.entries import Entry
+from .journals.journal import Journal, Tell
+from .journals.left import send_left
+from .journals.own_journal import OwnJournal
 from .server import Server
 
 GATHER_S = 0.2

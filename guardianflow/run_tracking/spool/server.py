@@ -30,7 +30,7 @@ from ..mlflow_store import MlflowStore
 from ..registry import MlflowRegistry, remove_logged
 from ..run_records import CLIENT_TAG, PARENT_TAG
 from ..services.workspaces import own_workspace
-from .entries import Start
+from .journals.entries import Start
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

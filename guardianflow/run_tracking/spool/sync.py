@@ -11,8 +11,8 @@ from ..connection import resolve_tracking_uri, shown_uri
 from ..services.workspaces import in_workspace, with_workspace
 from .delivery import AwayError, Delivery
 from .ids import RunIds
-from .journal import FORMAT, REFUSED_FOLDER, Journal, Tell, Unsent
-from .left import journals, taken
+from .journals.journal import FORMAT, REFUSED_FOLDER, Journal, Tell, Unsent
+from .journals.left import journals, taken
 from .server import RuntimeOf, Server
 
 TRIES = 3

@@ -9,10 +9,11 @@ from pathlib import Path
 from ...contracts.results import RunRecord
 from ...contracts.run_status import RunStatus
 from ..run_records import CLIENT_TAG, END_TAGS, LOCAL_PREFIX, PARENT_TAG, WAITING_TAG
-from .entries import Data, End, Entry, KeptFiles, Points, Register, Reopen, Start, Texts
 from .ids import RunIds
-from .journal import Journal, OwnJournal
-from .left import journals_of
+from .journals.entries import Data, End, Entry, KeptFiles, Points, Register, Reopen, Start, Texts
+from .journals.journal import Journal
+from .journals.left import journals_of
+from .journals.own_journal import OwnJournal
 
 
 class LocalRuns:

@@ -26,7 +26,7 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.run_status import RunStatus
 
-from ...stage.executor import end_abandoned
+from ...stage.execution.abandoned import end_abandoned
 from ...stage.stage import StageRequest
 from ...wiring import connect_to_work
 from ..port import EndedStage, Needs

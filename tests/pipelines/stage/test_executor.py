@@ -17,7 +17,9 @@ from guardianflow.support.secrets.redaction import MARK, learn
 from pipelines.console import SilentReporter
 from pipelines.failures.killed import EndedProcess
 from pipelines.stage.events import Listener, write_outcome
-from pipelines.stage.executor import LocalExecutor, end_abandoned, keep_without_secrets
+from pipelines.stage.execution.abandoned import end_abandoned
+from pipelines.stage.execution.worker import keep_without_secrets
+from pipelines.stage.executor import LocalExecutor
 from pipelines.stage.stage import StageRequest
 from pipelines.wiring import in_memory
 

@@ -16,7 +16,8 @@ import pytest
 
 from pipelines.console import SilentReporter
 from pipelines.stage.events import Listener
-from pipelines.stage.executor import LocalExecutor, worker_environment
+from pipelines.stage.execution.worker import worker_environment
+from pipelines.stage.executor import LocalExecutor
 from pipelines.stage.fork_server import ForkedStage, ForkServer, ForkServerError
 from pipelines.stage.stage import StageRequest
 
@@ -167,7 +168,7 @@ def test_a_train_stage_and_a_single_stage_get_a_fresh_interpreter(
 
 STARTER = """
 import os, sys, time
-from pipelines.stage.executor import worker_environment
+from pipelines.stage.execution.worker import worker_environment
 from pipelines.stage.fork_server import ForkServer
 
 server = ForkServer()

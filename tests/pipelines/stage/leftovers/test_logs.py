@@ -13,8 +13,8 @@ from guardianflow.contracts.errors import SourceError, TrackingError
 from guardianflow.contracts.results import RunRequest
 from guardianflow.run_tracking.fakes.store import InMemoryStore
 from guardianflow.run_tracking.upkeep.ownership import PROCESS_TAG
+from pipelines.stage.execution.abandoned import end_abandoned
 from pipelines.stage.execution.finished_runs import stand_in
-from pipelines.stage.executor import end_abandoned
 from pipelines.stage.leftovers.folders import OWNER_FILE
 from pipelines.stage.leftovers.logs import OWED_FILE, bring_logs, give_log, owe_log
 from pipelines.stage.stage import FINGERPRINT_TAG, StageIdentity

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from ...contracts.results import DataInput, MetricPoint, RunRequest
-from ...contracts.run_status import RunStatus
-from ..launcher import LauncherRun
+from ....contracts.results import DataInput, MetricPoint, RunRequest
+from ....contracts.run_status import RunStatus
+from ...launcher import LauncherRun
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...support.locks import take_lock
+from ....support.locks import take_lock
 from .journal import DESCRIPTION, FORMAT, Journal, Tell
 
 

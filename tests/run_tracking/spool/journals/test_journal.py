@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from guardianflow.contracts.results import DataInput, MetricPoint, RunRequest
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.launcher import LauncherRun
-from guardianflow.run_tracking.spool import journal as journals
-from guardianflow.run_tracking.spool.entries import (
+from guardianflow.run_tracking.spool.journals import own_journal
+from guardianflow.run_tracking.spool.journals.entries import (
     Data,
     End,
     Entry,
@@ -32,9 +32,10 @@ from guardianflow.run_tracking.spool.entries import (
     Texts,
     What,
 )
-from guardianflow.run_tracking.spool.journal import Journal, OwnJournal, Unsent
-from guardianflow.run_tracking.spool.left import taken
-from guardianflow.run_tracking.spool.records import decode, encode
+from guardianflow.run_tracking.spool.journals.journal import Journal, Unsent
+from guardianflow.run_tracking.spool.journals.left import taken
+from guardianflow.run_tracking.spool.journals.own_journal import OwnJournal
+from guardianflow.run_tracking.spool.journals.records import decode, encode
 
 KEPT = KeptFiles("a1", (KeptFile("가/b.pt", "0" * 64, 12),))
 ALL_KINDS: list[What] = [
@@ -99,7 +100,7 @@ def test_what_is_sent_is_not_read_again_whoever_asks(tmp_path: Path) -> None:
 def test_segments_follow_each_other_and_go_once_they_are_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "SEGMENT_BYTES", 300)
+    monkeypatch.setattr(own_journal, "SEGMENT_BYTES", 300)
     points = [Points((MetricPoint("a", float(i), i, i),)) for i in range(50)]
     journal = written(tmp_path, [*points])
     assert len(journal.segments()) > 5
@@ -201,8 +202,8 @@ WRITER = """
 import os, signal, sys
 from pathlib import Path
 from guardianflow.contracts.results import MetricPoint
-from guardianflow.run_tracking.spool.entries import Points
-from guardianflow.run_tracking.spool.journal import OwnJournal
+from guardianflow.run_tracking.spool.journals.entries import Points
+from guardianflow.run_tracking.spool.journals.own_journal import OwnJournal
 journal = OwnJournal(Path(sys.argv[1]), "http://x", print)
 for step in range(500):
     journal.append("r", Points((MetricPoint("a", 1.0, step, step),)))
@@ -262,8 +263,8 @@ def test_a_full_disk_keeps_records_in_memory_and_then_on_the_disk(
 
     points = [Points((MetricPoint("a", float(i), i, i),)) for i in range(8)]
     with monkeypatch.context() as full:
-        full.setattr(journals.os, "write", write)
-        full.setattr(journals, "KEPT_IN_MEMORY", 5)
+        full.setattr(own_journal.os, "write", write)
+        full.setattr(own_journal, "KEPT_IN_MEMORY", 5)
         for each in points:
             journal.append("r", each)
         journal.append("r", End(RunStatus.FINISHED, 1))
