@@ -17,6 +17,7 @@ from .drawing import (
     RED,
     SKY,
     figure_at,
+    keep_from_below_zero,
     legend_beside,
     light_grid,
     require_some,
@@ -86,6 +87,9 @@ def ranked_intervals(
             told.add(words)
         if zero:
             axes.axvline(0, color=GREY, lw=0.8)
+        else:
+            ends = (end for point in points for end in (point.value, *(point.bounds or ())))
+            keep_from_below_zero(axes, "x", ends)
         axes.set_yticks(range(len(points)), [shortened(point.name) for point in points])
         axes.set_ylim(len(points) - 0.4, -0.6)
         axes.set_xlabel(axis)

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .drawing import BLUE, GREY, RED, figure_at, light_grid, literal, require_some, shortened
+from .drawing import (
+    BLUE,
+    GREY,
+    RED,
+    figure_at,
+    keep_from_below_zero,
+    light_grid,
+    literal,
+    require_some,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +74,7 @@ def sweep_history(
         axes.scatter(indices, [each.values[0] for each in order], color=BLUE, label="trial")
         axes.set(title=literal(title), xlabel="trial", ylabel=literal(objective))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        keep_from_below_zero(axes, "y", [each.values[0] for each in order])
         axes.legend(frameon=False)
         light_grid(axes)
     return path
@@ -135,6 +146,8 @@ def pareto_front(
             axes.annotate(str(each.index), (each.values[1], each.values[0]), xytext=(5, 4),
                           textcoords="offset points", fontsize=8)  # fmt: skip
         axes.set(title=literal(title), xlabel=literal(objectives[1]), ylabel=literal(objectives[0]))
+        keep_from_below_zero(axes, "x", [each.values[1] for each in points])
+        keep_from_below_zero(axes, "y", [each.values[0] for each in points])
         axes.legend(frameon=False)
         light_grid(axes)
     return path
