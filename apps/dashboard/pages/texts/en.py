@@ -267,6 +267,9 @@ ENGLISH = {
     "problem.409": "Not possible now",
     "problem.422": "That can't be used",
     "problem.503": "The data can't be reached",
+    "problem.hint.422": "Correct the values below and try again.",
+    "problem.hint.503": "The metrics store or the MLflow server does not answer. See that it runs, "
+    "then load the page again. The cause:",
     "problem.other": "Something is wrong",
     "problem.known": "Names there are:",
     "problem.back": "To the fleet",

@@ -133,6 +133,17 @@ def test_an_unknown_name_is_told_in_the_visitor_s_language(client: TestClient) -
     assert "no page at this address" in client.get("/nowhere", headers=ENGLISH).text
 
 
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "Correct the values"), ("ko", "값을 고친 뒤")]
+)
+def test_what_to_do_about_a_wrong_value_is_told_in_the_visitor_s_language(
+    client: TestClient, language: str, told: str
+) -> None:
+    answer = client.get("/compare?nonsense=1", headers=HTML | {"Accept-Language": language})
+    assert answer.status_code == 422
+    assert told in answer.text and "nonsense" in answer.text
+
+
 def test_the_release_report_is_served_in_the_visitor_s_language(client: TestClient) -> None:
     found = re.search(r"/report/\w+", read(client, site_path(0)))
     assert found
