@@ -14,6 +14,7 @@
     outputs.py                 the files that a training left
     ultralytics_isolation.py   Ultralytics without trackers, installs and reports of its own
     failures/                  failures of others' code that are known, and what helps
+    image_arrays.py            no arrays in place of images
     label_caches.py            its cached labels, read without running code
     yolo/                      the built-in experiment
     legacy/                    directories of old scripts

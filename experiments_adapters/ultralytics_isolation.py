@@ -8,6 +8,8 @@ time of one training, and turned back.
 It also writes images anew, in place, that it takes for damaged JPEGs (some cameras pad theirs at
 the end): what is trained on would no longer be what was judged. Here they are left as they are.
 
+It trains on an array that lies beside an image in place of the image: see image_arrays.
+
 And it runs code that data brings along: pickled caches beside a data set's labels, and Python text
 in a network's description, which a checkpoint carries too. Neither is run here.
 """
@@ -26,13 +28,14 @@ from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.support.foreign_libraries import environment
 
 from .failures.translated import translated, words_of
+from .image_arrays import arrays_elsewhere
 from .label_caches import load_label_cache
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 _OFF = {**dict.fromkeys((*_INTEGRATIONS, "sync"), False), "api_key": ""}
 _TOUCHED = (
     *("utils", "utils.checks", "utils.events", "utils.downloads", "utils.torch_utils"),
-    *("nn.tasks", "data.utils", "data.dataset"),
+    *("nn.tasks", "data.base", "data.utils", "data.dataset"),
 )
 """The modules of Ultralytics whose switches are turned; the last two read caches."""
 
@@ -55,7 +58,7 @@ def ultralytics_isolated(*, offline: bool = False, threads: int | None = None) -
         )
         os.environ.pop("ULTRALYTICS_API_KEY", None)
         try:
-            utils, checks, events, downloads, devices, tasks, *readers = (
+            utils, checks, events, downloads, devices, tasks, base, *readers = (
                 importlib.import_module(f"ultralytics.{name}") for name in _TOUCHED
             )
         except ModuleNotFoundError:
@@ -68,6 +71,7 @@ def ultralytics_isolated(*, offline: bool = False, threads: int | None = None) -
         for module in readers:
             stack.enter_context(_attribute(module, "load_dataset_cache_file", load_label_cache))
             stack.enter_context(_attribute(module, "_replace_image", _leave_image))
+        stack.enter_context(arrays_elsewhere(base))
         # Networks are built without evaluating text: Ultralytics' own switch for foreign weights.
         guard = getattr(tasks, "_SafeLoad", None)
         stack.enter_context(_attribute(guard, "restricted", lambda: True))

@@ -29,9 +29,12 @@ DEEPEST = 3
 ATTEMPTS = ("stages", "wrap")
 ELSEWHERE = (*ATTEMPTS, "trainings", "spool", "batches")
 """Of the work directory, but with an order of their own."""
-# Not guardianflow-training-: what a trainer that was given no directory made is its user's.
+# Not what may keep still for a week while its process lives (automation, code, command, project,
+# resume, sweep), nor guardianflow-training-: what a trainer that was given no directory made is its
+# user's.
 TEMPORARY = re.compile(
-    r"guardianflow-(clean|log|model|verify|report|git|pull-[0-9a-f]{12}"
+    r"guardianflow-(best|build|check|clean|copy|git|images|log|look|metrics|model|report|sent|sign"
+    r"|twins|verify|pull-[0-9a-f]{12}"
     r"|(native|onnx|openvino|tensorrt)(-recipes)?)-\w{8}"
 )
 # Names that guardianflow.support.files and the Git source give to what is not whole yet.

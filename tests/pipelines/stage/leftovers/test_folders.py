@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +15,14 @@ from owners import elsewhere, gone, living
 from guardianflow.run_tracking.upkeep.ownership import PROCESS_TAG
 from guardianflow.support.files import whole_directory, whole_file
 from guardianflow.support.process_identity import ProcessIdentity
-from pipelines.stage.leftovers.folders import DAY_S, OWNER_FILE, WEEK_S, left_folders, mark_owner
+from pipelines.stage.leftovers.folders import (
+    DAY_S,
+    OWNER_FILE,
+    TEMPORARY,
+    WEEK_S,
+    left_folders,
+    mark_owner,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +164,19 @@ def test_removing_takes_the_whole_tree_and_what_is_gone_is_no_failure(work_dir: 
     assert not folder.exists()
     assert not left.remove()
     assert [*left_folders(work_dir / "none")] == []
+
+
+MAY_KEEP_STILL = {"automation", "code", "command", "project", "resume", "sweep", "training"}
+
+
+def test_every_temporary_directory_of_ours_is_known(repository: Path) -> None:
+    """Named where it is made: one that the reaper does not know would stay after a kill."""
+    names = {
+        name
+        for room in ("guardianflow", "pipelines", "experiments_adapters", "apps")
+        for file in (repository / room).rglob("*.py")
+        for name in re.findall(r'"guardianflow-([a-z]+)-"', file.read_text(encoding="utf-8"))
+    }
+    assert len(names) > 15
+    unknown = {name for name in names if not TEMPORARY.fullmatch(f"guardianflow-{name}-ab_d1234")}
+    assert unknown == MAY_KEEP_STILL
