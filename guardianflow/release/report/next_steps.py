@@ -88,8 +88,10 @@ def _mend(variants: Sequence[VariantDecision], wording: Wording) -> list[Step]:
 def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
     variant = nearest_to_pass(report.decision)
     open_gates = [gate for gate in variant.gates if gate.outcome == UNDECIDED]
+    leaking = any(remedy(gate)[0] == OTHER_SPLIT for gate in open_gates)
     texts = []
-    for help_ in (IMAGES_HELP, GROUPS_HELP):
+    # More images beside those that leak would decide nothing.
+    for help_ in () if leaking else (IMAGES_HELP, GROUPS_HELP):
         alike = [gate for gate in open_gates if remedy(gate)[0] == help_]
         if alike:
             most = max(alike, key=lambda gate: gate.cause.more or 0)
@@ -97,21 +99,21 @@ def _decide(report: ReleaseReport, wording: Wording) -> list[Step]:
             texts.append(wording.text(f"next.{help_}", **told, variant=variant.variant))
     if any(remedy(gate)[0] == NAMES_HELP for gate in open_gates):
         texts.append(wording.text("next.names"))
+    steps = [Step(text) for text in texts]
+    if leaking:
+        data = report.lineage.data_path or "DATA"
+        split = command("data", "split", data, "--by", "recording")
+        steps.append(Step(wording.text("next.other_split"), split))
     for gate in open_gates:
         help_, needed_more = remedy(gate)
         if help_ not in (IMAGES_HELP, GROUPS_HELP, NAMES_HELP, OTHER_SPLIT):
             name = wording.gate_name(gate.gate, gate.slice_name)
             told = {"gate": name, "variant": variant.variant, "unit": wording.unit(gate)}
             count = "" if needed_more is None else f"{needed_more:,.10g}"
-            texts.append(wording.text(f"next.{help_}", **told, count=count))
-    steps = [Step(text) for text in texts]
-    if any(remedy(gate)[0] == OTHER_SPLIT for gate in open_gates):
-        data = report.lineage.data_path or "DATA"
-        split = command("data", "split", data, "--by", "recording")
-        # Judging the same runs on the same images again would prove nothing again.
-        return [*steps, Step(wording.text("next.other_split"), split)]
-    again = _judge_again(report.lineage, open_gates)
-    return [*steps, Step(wording.text("next.again"), again)]
+            steps.append(Step(wording.text(f"next.{help_}", **told, count=count)))
+    if leaking:  # judging the same runs on the same images again would prove nothing again
+        return steps
+    return [*steps, Step(wording.text("next.again"), _judge_again(report.lineage, open_gates))]
 
 
 def _judge_again(lineage: Lineage, open_gates: Sequence[GateVerdict]) -> str:

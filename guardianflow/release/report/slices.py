@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 from ...contracts.recordings.groups import EvidenceUnit
 from ...contracts.recordings.slices import (
@@ -50,6 +51,7 @@ class SliceView:
         lines: sentences: the worst slice, and those that lost against the champion.
         unit: heading of the column that counts what the intervals rest on.
         rows: a row a slice.
+        groups: what the images were parted by, and its rows.
     """
 
     def __init__(self, table: SliceTable, compared: ComparedModels, wording: Wording) -> None:
@@ -65,6 +67,8 @@ class SliceView:
             for each in table.scores
             if not each.class_name
         ]
+        by_dimension = groupby(self.rows, key=lambda row: row.dimension)
+        self.groups = [(dimension, list(rows)) for dimension, rows in by_dimension]
 
 
 def slice_view(compared: ComparedModels, wording: Wording) -> SliceView | None:

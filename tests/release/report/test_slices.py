@@ -5,30 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from leaking_reports import with_slices
 from release_reports import make_report
 from report_pages import Reader
 from sliced_models import sliced_site
 
 from guardianflow.contracts.recordings.slices import SliceChanges
-from guardianflow.release.report.content import ReleaseReport
 from guardianflow.release.report.page import render_report
 from guardianflow.release.report.slices import loss_lines, slice_view, worst_lines
 from guardianflow.release.report.wording import LANGUAGES, Wording
-
-
-def sliced_report() -> ReleaseReport:
-    """A release whose first variant has slices, and a champion."""
-    champion, candidate, changes = sliced_site()
-    report = make_report()
-    first, *rest = report.variants
-    assert first.champion is not None
-    with_slices = replace(
-        first,
-        candidate=replace(first.candidate, slices=candidate),
-        champion=replace(first.champion, slices=champion),
-        slice_changes=changes,
-    )
-    return replace(report, variants=(with_slices, *rest))
 
 
 def test_the_worst_slice_is_told_with_its_interval_and_counts() -> None:
@@ -85,7 +70,7 @@ def test_nothing_lost_and_nothing_to_compare_are_told_apart(language: str) -> No
 def test_the_report_shows_every_slice_and_escapes_what_others_named(
     language: str, form: str
 ) -> None:
-    report = sliced_report()
+    report = with_slices(make_report())
     page = render_report(report, language, form)
     text = " ".join(Reader(page).text.split()) if form == "html" else page
     wording = Wording(language)
