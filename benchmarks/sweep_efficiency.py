@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.recorded_grids import RecordedGrid
 from benchmarks.verdict import Goal, by_turns, conclude_all
 from guardianflow.contracts.results import StageResult
+from guardianflow.site_data.demo import demo_data_set
 from pipelines.console import SilentReporter
 from pipelines.settings import PROJECT_ROOT, Settings
 from pipelines.stage.executor import LocalExecutor
@@ -36,8 +37,9 @@ from scenario import Scenario, load_scenario
 RATES = [0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.004, 0.008, 0.016]
 BATCHES = [4, 8, 16]
 """24 combinations: of 12, chance alone finds a good one before a search has learnt anything."""
-DATA, SIDE, EPOCHS = "demo://ppe?images=60&size=96", 96, 9
-"""43 images are trained on, for mAP50 of up to about 0.5."""
+SIDE, EPOCHS = 96, 9
+LEARNT, JUDGED = (f"demo://ppe?images=60&size={SIDE}&seed={seed}" for seed in (7, 8))
+"""43 images are trained on and 43 others judge: of the four of `val` chance would choose."""
 WEIGHTS = PROJECT_ROOT.parent / "shared" / "data" / "weights" / "yolo11n_from_int8.pt"
 TRIAL_S = 20.0
 """So long a trial the goal of orchestration is said for."""
@@ -162,7 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parameters = {"learning_rate": RATES[:2], "batch_size": BATCHES[:1]}
     goals, grids = {}, Grids()
     with tempfile.TemporaryDirectory(prefix="sweep-efficiency-") as folder:
-        sweeps = Sweeps(scenario_of(asked.weights, quick=asked.quick), Path(folder))
+        data = data_set(Path(folder))
+        sweeps = Sweeps(scenario_of(data, asked.weights, quick=asked.quick), Path(folder))
         sweeps.runner({"learning_rate": RATES[:1]}, 1).run()  # draws the data, warms the disk cache
         if asked.only != "pairs":
             for seed in map(int, seeds):
@@ -181,13 +184,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return conclude_all("sweep_efficiency", goals, conditions=conditions)
 
 
-def scenario_of(weights: Path, *, quick: bool) -> Scenario:
+def data_set(folder: Path) -> Path:
+    """A data.yaml of what is learnt and what judges."""
+    drawn = [demo_data_set(each, Settings().datasets_dir).parent for each in (LEARNT, JUDGED)]
+    lines = [
+        f"{split}: {each}/images/train" for split, each in zip(("train", "val"), drawn, strict=True)
+    ]
+    names = (drawn[0] / "data.yaml").read_text(encoding="utf-8").partition("names:")[2]
+    made = folder / "data.yaml"
+    made.write_text("\n".join([*lines, f"names:{names}"]), encoding="utf-8")
+    return made
+
+
+def scenario_of(data: Path, weights: Path, *, quick: bool) -> Scenario:
     """The demo's scenario on few small images."""
     demo = load_scenario(PROJECT_ROOT / "configs/scenarios/demo.yaml").as_type("train")
     return demo.model_copy(
         update={
             "training": demo.training.model_copy(update={"epochs": 3 if quick else EPOCHS}),
-            "dataset": demo.dataset.model_copy(update={"path": DATA}),
+            "dataset": demo.dataset.model_copy(update={"path": str(data)}),
             "model": demo.model.model_copy(
                 update={"input_size": SIDE, "weights_path": str(weights)}
             ),

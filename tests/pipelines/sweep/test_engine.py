@@ -177,8 +177,8 @@ def test_a_trial_that_is_behind_is_stopped_after_the_epoch_that_shows_it(place: 
     pool = ScriptedPool(lambda params, _: [0.9 - params[RATE]] * 9)
     done = place.run(pool)
     assert [str(each.state) for each in done] == ["complete", "pruned", "pruned", "pruned"]
-    assert [each.runs[0].epoch for each in done] == [9, 1, 1, 1]
-    assert done[1].reason == "pruned after epoch 1" and pool.trained == 12
+    assert [each.runs[0].epoch for each in done] == [9, 5, 5, 5]
+    assert done[1].reason == "pruned after epoch 5" and pool.trained == 24
 
 
 def test_a_killed_sweep_goes_on_and_what_has_ended_is_not_done_again(place: Place) -> None:
