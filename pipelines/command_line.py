@@ -27,7 +27,7 @@ from guardianflow.support.output_streams import surviving_output
 from guardianflow.support.secrets.redaction import shown_address, shown_command
 from guardianflow.support.secrets.streams import keeping_secrets
 from guardianflow.support.stop_signals import let_through, stop_signals
-from guardianflow.support.terminal import escape_log_lines, write
+from guardianflow.support.terminal import escape_log_lines, print_json, write
 
 from .options import (
     FORCE_ALL,
@@ -41,11 +41,11 @@ from .options import (
 )
 from .settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 from .stage.kinds import ABLATION, COMPARE, DESIGNS, FULL_PIPELINE, KINDS
-from .stage.plan import RunOptions, check_forced
 
 if TYPE_CHECKING:
     from scenario import Scenario
 
+    from .stage.plan import RunOptions
     from .tables import VariantTable
 
 INTERRUPTED = 130
@@ -176,8 +176,9 @@ def run_command(
         again: the command to write again.
         launcher: a run that `mlflow run` made may be adopted.
     """
-    from .console import make_reporter, print_explained, print_json, print_plan, print_run_table
+    from .console import make_reporter, print_explained, print_plan, print_run_table
     from .runner import create_runner, explain, plan_as_dict
+    from .stage.plan import RunOptions, check_forced
 
     forced = parse_forced(asked.force)
     only = forced if forced != FORCE_ALL else ""
@@ -228,7 +229,7 @@ def run_command(
 
 def show(scenario: Scenario, result: StageResult, *, as_json: bool) -> None:
     """Print what came of a command."""
-    from .console import print_everything, print_json, result_as_dict
+    from .console import print_everything, result_as_dict
 
     if as_json:
         table = table_of(scenario, result) if result.stage in (COMPARE, ABLATION) else None
@@ -316,8 +317,6 @@ def print_error(as_json: bool, kind: str, message: str, code: int, **fields: Any
         write(f"  resume: {fields['resume']}", error=True)
     if as_json:
         error = {"type": kind, "message": message, "exit_code": code, **fields}
-        from .console import print_json
-
         print_json(
             {
                 "status": RunStatus.KILLED if code == INTERRUPTED else RunStatus.FAILED,

@@ -5,7 +5,6 @@ A stage is a bar where somebody watches, and plain lines elsewhere.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +28,7 @@ from rich.text import Text
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.explanation import as_dict
-from guardianflow.support.terminal import make_console, say, write
+from guardianflow.support.terminal import make_console, print_json, say, write
 
 from .data_notices import warning_texts
 from .release.text import decision_lines
@@ -325,16 +324,6 @@ def print_plan(plan: dict[str, Any]) -> None:
         write("# missing on this machine, so that it would fail")
     for line in plan["missing"]:
         write(f"#   {line}")
-
-
-def print_json(value: object) -> None:
-    """One object, or an array, as the last line of stdout."""
-    write(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def print_answer(as_json: bool, answer: object, text: str) -> None:
-    """Print what a command found: for --json, or as text for people."""
-    print_json(answer) if as_json else write(text)
 
 
 def result_as_dict(result: StageResult) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import learn_text, shown_address
-from guardianflow.support.terminal import say
-from pipelines.console import print_answer
+from guardianflow.support.terminal import print_answer, say
 
 from .options import CopyCommand
 

@@ -30,8 +30,7 @@ from guardianflow.backends.probe.probe import ISA_VARIABLE, probe
 from guardianflow.contracts.results import ProbeVerdict
 from guardianflow.evaluation.timing.process_load import usable_cores
 from guardianflow.run_tracking.connection import resolve_tracking_uri, shown_uri, sqlite_path
-from guardianflow.support.terminal import make_console, write
-from pipelines.console import print_json
+from guardianflow.support.terminal import make_console, print_json, write
 from pipelines.settings import load_settings
 
 from .options import DoctorCommand

@@ -6,12 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Table
-
 from guardianflow.run_tracking.overview.lines import Overview
 from guardianflow.run_tracking.overview.opening import open_overview
-from guardianflow.support.terminal import make_console, write
-from pipelines.console import print_json
+from guardianflow.support.terminal import make_console, print_json, write
 from pipelines.settings import load_settings
 from scenario.naming import experiment_name
 
@@ -114,6 +111,8 @@ def show_rows(rows: list[Row], as_json: bool, nothing: str) -> int:
 
 
 def print_rows(rows: list[Row]) -> None:
+    from rich.table import Table
+
     console = make_console()
     table = Table()
     for key in rows[0]:

@@ -16,8 +16,7 @@ from guardianflow.contracts.releases import (
 )
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.release.promotion.alias_changes import now
-from guardianflow.support.terminal import write
-from pipelines.console import print_answer, print_json
+from guardianflow.support.terminal import print_answer, print_json, write
 from pipelines.registered_models.registry import ModelRegistry
 
 from .listing import Row, show_rows, when

@@ -11,8 +11,7 @@ from guardianflow.contracts.given import given_path
 from guardianflow.contracts.sequences import MotResult
 from guardianflow.evaluation.mot.scores import evaluate_tracks
 from guardianflow.site_data.mot.track_results import read_truth_and_results
-from guardianflow.support.terminal import make_console
-from pipelines.console import print_json
+from guardianflow.support.terminal import make_console, print_json
 
 from .options import MotCommand
 

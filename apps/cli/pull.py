@@ -21,8 +21,8 @@ from guardianflow.release.bundle.check import (
     linked_name,
 )
 from guardianflow.release.bundle.install import Installed
-from guardianflow.support.terminal import say
-from pipelines.console import StderrProgress, print_answer
+from guardianflow.support.terminal import print_answer, say
+from pipelines.console import StderrProgress
 
 from .options import PullCommand
 

@@ -10,7 +10,7 @@ from guardianflow.contracts.errors import ConfigurationError, SourceError
 from guardianflow.contracts.given import given_path
 from guardianflow.release.report.page import FORMATS, report_name
 from guardianflow.support.files import whole_file
-from pipelines.console import print_answer
+from guardianflow.support.terminal import print_answer
 from pipelines.settings import load_settings
 from pipelines.wiring import Ports, connect
 

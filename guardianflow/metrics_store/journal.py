@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ..contracts.run_metrics.rows import MetricsRow
 
 NEWLINE = b"\n"
+LAST_BYTES = 4096
+"""More than most rows: each names its run, so that no two are alike."""
 
 
 def lines_of(rows: Iterable[MetricsRow]) -> bytes:
@@ -27,11 +29,37 @@ class ReadRows:
         rows: in the order they were written; of one run the last counts.
         damaged: lines that are no row: a writer was killed in the middle of one.
         used: bytes that were read; a line that is not ended yet is none of them.
+        last: the last of these bytes: they tell whether a file that has grown is still the same.
     """
 
     rows: tuple[MetricsRow, ...]
     damaged: int
     used: int
+    last: bytes = b""
+
+    @property
+    def resumes_at(self) -> int:
+        """From which byte on a file that has grown is to be read."""
+        return self.used - len(self.last)
+
+    def grown(self, content: bytes) -> ReadRows | None:
+        """With what was written since.
+
+        Args:
+            content: from `resumes_at` on.
+
+        Returns:
+            None where these rows are not what the content goes on from.
+        """
+        if not content.startswith(self.last):
+            return None
+        more = read_rows(content[len(self.last) :])
+        return ReadRows(
+            self.rows + more.rows,
+            self.damaged + more.damaged,
+            self.used + more.used,
+            (self.last + more.last)[-LAST_BYTES:],
+        )
 
 
 def read_rows(content: bytes, *, ended: bool = False) -> ReadRows:
@@ -52,4 +80,4 @@ def read_rows(content: bytes, *, ended: bool = False) -> ReadRows:
             rows.append(MetricsRow.from_dict(values))
         except ValueError:  # UnicodeDecodeError and JSONDecodeError are
             damaged += 1
-    return ReadRows(tuple(rows), damaged, used)
+    return ReadRows(tuple(rows), damaged, used, content[:used][-LAST_BYTES:])

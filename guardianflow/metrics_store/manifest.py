@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from ..contracts.errors import MetricsStoreError
 from .places.port import MANIFEST, Place
@@ -42,7 +43,7 @@ class Manifest:
     consumed: frozenset[str] = frozenset()
     built: int = 0
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.to_json()).hexdigest()[:16]
 
@@ -62,14 +63,22 @@ def read_manifest(place: Place) -> Manifest:
     Raises:
         MetricsStoreError: it is damaged, or of a newer GuardianFlow.
     """
-    content = place.read(MANIFEST)
+    return parse_manifest(place.read(MANIFEST), place.address)
+
+
+def parse_manifest(content: bytes, address: str) -> Manifest:
+    """As read_manifest, of the file's content.
+
+    Args:
+        address: the place's, for messages.
+    """
     if not content:
         return Manifest()
     try:
         values = json.loads(content)
         if values["version"] != VERSION:
             raise MetricsStoreError(
-                f"the metrics store at {place.address} must be of version {VERSION} but is of "
+                f"the metrics store at {address} must be of version {VERSION} but is of "
                 f"{values['version']}: use the GuardianFlow that wrote it, or make it anew with "
                 "`guardianflow metrics rebuild`"
             )
@@ -80,6 +89,6 @@ def read_manifest(place: Place) -> Manifest:
         return Manifest(files, frozenset(values["consumed"]), int(values["built"]))
     except (KeyError, TypeError, ValueError) as exc:
         raise MetricsStoreError(
-            f"{MANIFEST} of the metrics store at {place.address} is damaged ({exc}). Make the "
+            f"{MANIFEST} of the metrics store at {address} is damaged ({exc}). Make the "
             "store anew with `guardianflow metrics rebuild`"
         ) from exc

@@ -20,8 +20,8 @@ from .columns import literal, quoted
 from .compaction import COLUMNS_DIGEST
 from .journal import ReadRows, read_rows
 from .known_runs import KnownRuns
-from .manifest import DataFile, Manifest, read_manifest
-from .places.port import JournalFile, Place
+from .manifest import DataFile, Manifest, parse_manifest
+from .places.port import MANIFEST, JournalFile, Place
 from .tables import SCHEMA, read_parquet, table_of, without
 from .tables import other_keys as other_keys_of
 
@@ -117,6 +117,7 @@ class SnapshotReader:
         self._place, self.known = place, KnownRuns(database)
         self._lock = threading.Lock()
         self._journals: dict[JournalFile, ReadRows] = {}
+        self._manifest = (b"", Manifest())
         self._last: Snapshot | None = None
 
     def read(self) -> Snapshot:
@@ -141,7 +142,7 @@ class SnapshotReader:
         """A snapshot; None where a compaction came in between."""
         listed = self._place.journals()
         contents = {each: self._journals.get(each) or self._read(each) for each in listed}
-        manifest = read_manifest(self._place)
+        manifest = self._current_manifest()
         still = {_identity(each) for each in self._place.journals()}
         gone = [e for e in listed if _identity(e) not in still and e.name not in manifest.consumed]
         if gone:
@@ -153,7 +154,18 @@ class SnapshotReader:
             self._last = self._made(state, manifest, counted)
         return self._last
 
+    def _current_manifest(self) -> Manifest:
+        content = self._place.read(MANIFEST)
+        if content != self._manifest[0]:
+            self._manifest = content, parse_manifest(content, self._place.address)
+        return self._manifest[1]
+
     def _read(self, journal: JournalFile) -> ReadRows:
+        for earlier, rows in self._journals.items():
+            if _identity(earlier) == _identity(journal) and earlier.size < journal.size:
+                more = rows.grown(self._place.read(journal.name, rows.resumes_at))
+                if more is not None:
+                    return more
         content = self._place.read(journal.name)
         if journal.size and not content:
             raise FileNotFoundError(journal.name)

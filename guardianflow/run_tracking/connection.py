@@ -18,8 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
-from urllib.parse import unquote
-from urllib.request import pathname2url
+from urllib.parse import quote, unquote
 
 from ..contracts.errors import GuardianFlowError, TrackingError
 from ..support.large_libraries import importing
@@ -86,7 +85,7 @@ def resolve_tracking_uri(tracking_uri: str | None = None) -> str:
     prefix = "sqlite:///"
     if uri.startswith(prefix) and not uri.startswith((prefix + "/", prefix + ":memory:")):
         path, question, query = uri[len(prefix) :].partition("?")
-        return prefix + pathname2url(str(Path(unquote(path)).absolute())) + question + query
+        return prefix + quote(str(Path(unquote(path)).absolute())) + question + query
     return uri.rstrip("/") if uri.startswith(("http://", "https://")) else uri
 
 

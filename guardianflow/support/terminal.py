@@ -3,6 +3,7 @@
     printable(text)    what would move the cursor or turn the writing direction, as \\u001b
     write(text)        a line on stdout, or on stderr
     say(text)          a line on stderr, where one may be
+    print_json(value)  what --json ends stdout with
     make_console()     for tables and bars of `rich`
     ArgumentParser     whose errors repeat what was typed
     escape_log_lines() for warnings that go through `logging`
@@ -14,6 +15,7 @@ character. A wrapped script's own output is passed on by others, as it is.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import re
 import sys
@@ -43,6 +45,16 @@ def write(text: str = "", *, error: bool = False) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
     print(shown, file=stream, flush=error)
+
+
+def print_json(value: object) -> None:
+    """One object, or an array, as the last line of stdout."""
+    write(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def print_answer(as_json: bool, answer: object, text: str) -> None:
+    """Print what a command found: for --json, or as text for people."""
+    print_json(answer) if as_json else write(text)
 
 
 def say(text: str) -> None:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from experiments_adapters.legacy.arguments import parse_given
 from guardianflow.support.secrets.streams import keeping_secrets
-from guardianflow.support.terminal import say, write
+from guardianflow.support.terminal import print_answer, print_json, say, write
 
 from ..command_line import run_guarded
-from ..console import print_answer, print_json
 from ..options import WrapCommand, overrides_from, parse_module
 from ..settings import load_settings
 from ..wiring import connect_to_work

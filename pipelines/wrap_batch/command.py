@@ -13,10 +13,9 @@ from guardianflow.contracts.errors import ConfigurationError, TrackingError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import MARK, shown_command
-from guardianflow.support.terminal import say
+from guardianflow.support.terminal import print_json, say
 
 from ..command_line import INTERRUPTED
-from ..console import print_json
 from ..options import WrapCommand, options_of
 from ..settings import load_settings
 from ..wiring import connect, connect_to_work

@@ -10,7 +10,7 @@ from rich.progress import TimeElapsedColumn
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.given import given_path
-from guardianflow.support.terminal import say, write
+from guardianflow.support.terminal import print_json, say, write
 from pipelines.alarms.score import score, score_as_dict, score_notes, score_rows
 from pipelines.alarms.tune import (
     UNSEEN,
@@ -22,7 +22,7 @@ from pipelines.alarms.tune import (
     tuning_rows,
 )
 from pipelines.alarms.watch import Watch, require_alarms, watching
-from pipelines.console import StderrProgress, print_json
+from pipelines.console import StderrProgress
 from pipelines.measuring.alarms.files import save_alarms
 from pipelines.measuring.alarms.pictures import draw_alarms, draw_tuning
 from pipelines.measuring.timing import save_json

@@ -12,8 +12,7 @@ from apps.automation.notifications.delivery import Delivered, deliver
 from apps.automation.place import open_board
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.metrics_store.questions.answers import Certainty
-from guardianflow.support.terminal import say, write
-from pipelines.console import print_answer, print_json
+from guardianflow.support.terminal import print_answer, print_json, say, write
 from pipelines.settings import Settings, load_settings
 
 from ..listing import print_rows

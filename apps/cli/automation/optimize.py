@@ -15,8 +15,7 @@ from apps.automation.place import open_board
 from apps.automation.rounds import Automation, Look, watch
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.support.suggestions import did_you_mean
-from guardianflow.support.terminal import say, write
-from pipelines.console import print_answer, print_json
+from guardianflow.support.terminal import print_answer, print_json, say, write
 from pipelines.settings import Settings, load_settings
 from pipelines.wiring import connect
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.support.terminal import say, write
+from guardianflow.support.terminal import print_json, say, write
 from pipelines.configuration.checks import Check, Service, check_configuration
-from pipelines.console import print_json
 
 from .commands import ConfigCheckCommand
 from .wording import how_to_mend, what_is_wrong

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from guardianflow.support.terminal import write
+from guardianflow.support.terminal import print_json, write
 from pipelines.configuration.sources import ShownSetting, shown_settings, unused_names
-from pipelines.console import print_json
 
 from ..listing import Row, print_rows
 from .commands import ConfigShowCommand

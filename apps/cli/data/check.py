@@ -14,8 +14,8 @@ from guardianflow.contracts.errors import ConfigurationError, DatasetError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.recordings.leaks import DataLeaks, LeakKind, SplitLeaks
 from guardianflow.contracts.results import LocalDataset
-from guardianflow.support.terminal import make_console, write
-from pipelines.console import StderrProgress, print_json
+from guardianflow.support.terminal import make_console, print_json, write
+from pipelines.console import StderrProgress
 from pipelines.measuring.leaks import draw_pairs, top_of
 from pipelines.settings import load_settings
 

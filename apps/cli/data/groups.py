@@ -25,8 +25,7 @@ from guardianflow.site_data.recordings.proposals.propose import LIKE_VIDEOS, Pro
 from guardianflow.site_data.recordings.proposals.roles import Reason
 from guardianflow.site_data.recordings.summary import GroupContent, contents_of, unit_of
 from guardianflow.site_data.splitting import WholeSet, read_whole
-from guardianflow.support.terminal import make_console, write
-from pipelines.console import print_json
+from guardianflow.support.terminal import make_console, print_json, write
 from pipelines.settings import load_settings
 
 from .options import DataGroupsCommand

@@ -21,8 +21,7 @@ from guardianflow.site_data.recordings.splits import (
     split_by_groups,
     write_split,
 )
-from guardianflow.support.terminal import make_console, write
-from pipelines.console import print_json
+from guardianflow.support.terminal import make_console, print_json, write
 from pipelines.settings import load_settings
 
 from .options import DataSplitCommand

@@ -19,8 +19,7 @@ from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.child_processes import wait_for
 from guardianflow.support.files import scratch_folder, whole_directory
 from guardianflow.support.secrets.redaction import redact_text
-from guardianflow.support.terminal import say
-from pipelines.console import print_answer
+from guardianflow.support.terminal import print_answer, say
 from pipelines.settings import PROJECT_ROOT
 
 from .commands import BundleWheelsCommand

@@ -9,7 +9,7 @@ from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
-from pipelines.console import print_answer
+from guardianflow.support.terminal import print_answer
 from pipelines.settings import load_settings
 
 from ..options import MigrateCommand

@@ -27,8 +27,8 @@ from experiments_adapters.legacy.scan.write import entries_of
 from guardianflow.contracts.errors import ConfigurationError, Problem, Problems
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.support.terminal import make_console
-from pipelines.console import StderrProgress, print_json
+from guardianflow.support.terminal import make_console, print_json
+from pipelines.console import StderrProgress
 from pipelines.settings import PROJECT_ROOT, load_settings
 from scenario.naming import check_part
 

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
 from guardianflow.contracts.given import given_path
-from guardianflow.support.terminal import make_console, write
-from pipelines.console import print_json
+from guardianflow.support.terminal import make_console, print_json, write
 from pipelines.settings import load_settings
 from pipelines.wiring import connect
 from pipelines.wrap_batch.batch import select_customer

@@ -12,8 +12,8 @@ from guardianflow.metrics_store.filters import RowFilter
 from guardianflow.metrics_store.questions.answers import Reading
 from guardianflow.metrics_store.questions.asking import Questions
 from guardianflow.metrics_store.store import MetricsStore
-from guardianflow.support.terminal import say, write
-from pipelines.console import PROGRESS_LINE_EVERY_S, print_answer, print_json
+from guardianflow.support.terminal import print_answer, print_json, say, write
+from pipelines.console import PROGRESS_LINE_EVERY_S
 from pipelines.metrics.catch_up import CaughtUp, catch_up, rebuild
 from pipelines.metrics.place import open_metrics
 from pipelines.settings import load_settings

@@ -10,7 +10,7 @@ from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.signing.minisign import SecretKey
 from guardianflow.support.secrets.files import PRIVATE_FILE
-from pipelines.console import print_answer
+from guardianflow.support.terminal import print_answer
 
 from .commands import KeysMakeCommand
 

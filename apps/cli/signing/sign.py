@@ -5,8 +5,7 @@ from __future__ import annotations
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.release.signing.minisign import read_secret_key
-from guardianflow.support.terminal import say
-from pipelines.console import print_answer
+from guardianflow.support.terminal import print_answer, say
 from pipelines.registered_models.sign import sign_model
 from pipelines.settings import load_settings
 from pipelines.wiring import connect

@@ -8,8 +8,8 @@ from rich.progress import MofNCompleteColumn
 
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.run_tracking.upkeep.ownership import last_sign_ms
-from guardianflow.support.terminal import say, write
-from pipelines.console import StderrProgress, print_json
+from guardianflow.support.terminal import print_json, say, write
+from pipelines.console import StderrProgress
 from pipelines.reap import Leftover, Outcome, Reaped, reap
 from pipelines.settings import load_settings
 from pipelines.stage.leftovers.dead_runs import Fate, RunningRun

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.contracts.run_status import RunStatus
+from guardianflow.support.terminal import print_answer
 from pipelines.command_line import show
-from pipelines.console import make_reporter, print_answer
+from pipelines.console import make_reporter
 from pipelines.resume import resume
 from pipelines.settings import load_settings
 from pipelines.wiring import connect

@@ -11,7 +11,8 @@ from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.spool.journals.journal import Unsent
 from guardianflow.run_tracking.spool.sync import Sync, SyncResult, refused_before
-from pipelines.console import StderrProgress, print_answer
+from guardianflow.support.terminal import print_answer
+from pipelines.console import StderrProgress
 
 from ..options import SyncCommand
 

@@ -147,9 +147,7 @@ def test_no_training_is_stopped_while_it_warms_up(epochs: int, first: int) -> No
     assert epochs_of("asha", epochs=epochs)[-1] == first
 
 
-def epochs_of(
-    pruning: str, parent: str = "abc", seed: int = 7, *, epochs: int = 9
-) -> list[int]:
+def epochs_of(pruning: str, parent: str = "abc", seed: int = 7, *, epochs: int = 9) -> list[int]:
     """How long each of 24 trials is trained that fall back one after the other."""
     pruner = pruner_of(pruning, epochs, seed)
     study = optuna.create_study(study_name=parent, direction="maximize", pruner=pruner)
