@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from experiments_adapters.legacy import DEFAULT_FILE
 from guardianflow.run_tracking.overview.lines import Overview
 from guardianflow.run_tracking.overview.opening import open_overview
 from guardianflow.support.terminal import make_console, print_json, write
@@ -43,10 +44,10 @@ def add_directories(rows: dict[str, Row], customer: str) -> None:
 
     Where there is a configs/experiments.yaml; a directory that never ran has a row of its own.
     """
-    from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
-
     if not DEFAULT_FILE.is_file():
         return
+    from experiments_adapters.legacy.registry import load_registry
+
     for row in rows.values():
         row["directories"] = ""
     for entry in load_registry():

@@ -26,3 +26,8 @@ What it made:
     outcome/              its results outside its directory, and the error that ended it
     migrate/              a script → a draft of a Trainer and a scenario
 """
+
+from pathlib import Path
+
+DEFAULT_FILE = Path("configs/experiments.yaml")
+"""The registry, from the working directory."""

@@ -30,6 +30,7 @@ from scenario.files import read_scenario_text
 from scenario.sections import Section
 from scenario.yaml_tree import FileKind, in_order, read_document
 
+from . import DEFAULT_FILE
 from .registry_schema import (
     SCRIPT_TYPES,
     EntryPoint,
@@ -49,7 +50,6 @@ from .scan.results import is_todo
 from .scan.script_names import same_version
 from .scan.versions import escaped
 
-DEFAULT_FILE = Path("configs/experiments.yaml")
 DEFAULT_BASE = "~/experiments"
 MAX_BYTES = 8 * 1024 * 1024
 KIND = FileKind("a registry of experiments", "one key, 'experiments'", max_values=400_000)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from experiments_adapters.legacy import DEFAULT_FILE
 from experiments_adapters.legacy.arguments import entry_of_script, fill_template, script_options
 from experiments_adapters.legacy.before_start.check import look_before
 from experiments_adapters.legacy.before_start.findings import Finding
 from experiments_adapters.legacy.environment import find_python
 from experiments_adapters.legacy.git_state import git_state
-from experiments_adapters.legacy.registry import DEFAULT_FILE, LegacyExperiment, load_registry
+from experiments_adapters.legacy.registry import LegacyExperiment, load_registry
 from experiments_adapters.legacy.registry_schema import SCRIPT_TYPES, EntryPoint, ScriptType
 from guardianflow.contracts.errors import ConfigurationError, Problem, Problems
 from guardianflow.contracts.results import sha256_of

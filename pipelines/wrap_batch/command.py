@@ -7,8 +7,8 @@ import shlex
 from contextlib import suppress
 from dataclasses import replace
 
+from experiments_adapters.legacy import DEFAULT_FILE
 from experiments_adapters.legacy.arguments import parse_given
-from experiments_adapters.legacy.registry import DEFAULT_FILE
 from guardianflow.contracts.errors import ConfigurationError, TrackingError
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus

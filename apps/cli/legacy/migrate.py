@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from experiments_adapters.legacy import DEFAULT_FILE
 from experiments_adapters.legacy.migrate import Draft, make_draft, write_draft
-from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+from experiments_adapters.legacy.registry import load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.terminal import print_answer

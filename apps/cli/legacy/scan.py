@@ -12,8 +12,9 @@ from rich.progress import MofNCompleteColumn
 from rich.table import Table
 from rich.text import Text
 
+from experiments_adapters.legacy import DEFAULT_FILE
 from experiments_adapters.legacy.drift import record_scan
-from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+from experiments_adapters.legacy.registry import load_registry
 from experiments_adapters.legacy.registry_update import Changes, update_file, write_new
 from experiments_adapters.legacy.scan import (
     FoundDirectories,

@@ -7,7 +7,8 @@ import time
 from rich.table import Table
 from rich.text import Text
 
-from experiments_adapters.legacy.registry import DEFAULT_FILE, load_registry
+from experiments_adapters.legacy import DEFAULT_FILE
+from experiments_adapters.legacy.registry import load_registry
 from guardianflow.contracts.given import given_path
 from guardianflow.support.terminal import make_console, print_json, write
 from pipelines.settings import load_settings
