@@ -26,7 +26,8 @@ from .thumbnails import FORMAT, SIDE, Thumbnail, thumbnail_of
 
 Progress = Callable[[int, int], None]
 
-AT_ONCE = 64
+AT_ONCE, TOLD_EVERY = 4096, 64
+"""Images that threads are given, and of which progress is told."""
 FOLDER = "twins"
 
 
@@ -160,10 +161,11 @@ def _read(
     done = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for some in _batches(paths):
-            yield from zip(some, pool.map(_examine, some), strict=True)
-            done += len(some)
-            if progress is not None:
-                progress(done, len(paths))
+            for path, found in zip(some, pool.map(_examine, some), strict=True):
+                yield path, found
+                done += 1
+                if progress is not None and (done % TOLD_EVERY == 0 or done == len(paths)):
+                    progress(done, len(paths))
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:

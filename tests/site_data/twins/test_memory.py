@@ -66,6 +66,7 @@ def test_an_interrupted_look_keeps_what_it_has_read(
     images: list[Path], reads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "AT_ONCE", 2)
+    monkeypatch.setattr(memory, "TOLD_EVERY", 2)
 
     def stop(done: int, total: int) -> None:
         if done >= 4:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,9 +80,25 @@ def test_a_process_that_is_killed_is_told_and_no_answer_is_given(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_went_wrong_in_one_is_told(learnt: Learnt, judged: Pictures) -> None:
-    with pytest.raises(GuardianFlowError, match=r"ended with code 1: .*IndexError"):
-        find_all_matches(judged, learnt, [(), (99,)] * (len(judged) // 2), cores=2)
+def test_what_went_wrong_in_one_is_told(
+    learnt: Learnt, judged: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = processes._write
+
+    def damaged(folder: Path, *given: Any) -> None:
+        write(folder, *given)
+        (folder / "hints.json").write_text("[")
+
+    monkeypatch.setattr(processes, "_write", damaged)
+    with pytest.raises(GuardianFlowError, match=r"ended with code 1: .*JSONDecodeError"):
+        find_all_matches(judged, learnt, [()] * len(judged), cores=2)
+
+
+def test_each_part_is_taken_once(tmp_path: Path) -> None:
+    one, other = processes._taken(tmp_path, 5), processes._taken(tmp_path, 5)
+    taken = [next(one), next(other), next(other), next(one), next(other)]
+    assert taken == [0, 1, 2, 3, 4]
+    assert list(one) == list(other) == []
 
 
 def test_they_end_with_their_starter(tmp_path: Path) -> None:
@@ -90,7 +107,7 @@ def test_they_end_with_their_starter(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "judged.npy")  # opening it waits for a writer that never comes
     module = processes.__name__
     child = subprocess.Popen(
-        [sys.executable, "-m", module, str(tmp_path), "1", "2"],
+        [sys.executable, "-m", module, str(tmp_path), "2"],
         stdin=reading,
         cwd=processes.ROOT,
     )
