@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -169,7 +170,7 @@ def _same_files(
     thumbnails: Thumbnails, judged: Sequence[int], among: Sequence[int]
 ) -> dict[int, int]:
     """Judged → learnt rows of one content. Read whole is only what may be the same."""
-    alike: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
     for row in among:
         alike[_look(thumbnails, row)].append(row)
     hashes: dict[int, str] = {}
@@ -190,9 +191,9 @@ def _same_files(
     return found
 
 
-def _look(thumbnails: Thumbnails, row: int) -> tuple[int, bytes]:
-    pixels = thumbnails.pictures[row].tobytes()
-    return thumbnails.sizes[row], hashlib.blake2b(pixels, digest_size=8).digest()
+def _look(thumbnails: Thumbnails, row: int) -> tuple[int, int]:
+    """What files of one content have in common; others may too, their contents tell."""
+    return thumbnails.sizes[row], crc32(thumbnails.pictures[row].tobytes())
 
 
 def _neighbours_by_name(
