@@ -24,8 +24,11 @@ class MeasuredVariant:
     Args:
         name: the variant's.
         split: that both were judged on.
+        source, package: the original, and the variant.
         before, after: the original's figures, and the variant's.
+        timings: of both; empty where the machine was busy.
         differences: of accuracy, variant − original; {} where too few groups tell.
+        basis: what intervals of accuracy count as one piece of evidence.
     """
 
     name: str

@@ -21,10 +21,7 @@ from ...contracts.results import DataInput, MetricPoint, RegisteredModel, RunReq
 from ...contracts.run_status import RunStatus
 from .. import data_inputs, names
 from ..launcher import claim_launcher_run
-from ..run_records import (
-    LOCAL_PREFIX,
-    checked_end_status,
-)
+from ..run_records import LOCAL_PREFIX, checked_end_status
 from ..upkeep.ownership import owner_tags, with_owner
 from ..uploads import cleaned
 from .access import AWAY_WAIT_S
