@@ -82,8 +82,8 @@ def conclude(events: EventSink, scratch: Path) -> tuple[int, bool]:
             runs_users_code = request.stage == TRAIN
             result = carry_out(request, events, scratch)
             outcome: dict[str, Any] = {"kind": "result", "result": result}
-    except KeyboardInterrupt:
-        code = 130
+    except KeyboardInterrupt as exc:
+        code, trace = 130, traceback.format_exc() if exc.__cause__ else ""
         outcome = error_of(KeyboardInterrupt("interrupted"), code)
     except GuardianFlowError as exc:
         code, trace = exc.exit_code, traceback.format_exc()

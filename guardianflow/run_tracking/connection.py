@@ -1,7 +1,8 @@
 """Opening a tracking store, and calling mlflow so that its errors become ours.
 
 Every call of this room goes through `Connection.call`: it tries again while SQLite is locked,
-and turns what mlflow raises into TrackingError, chained. mlflow itself is imported here, late:
+lets Ctrl-C wait for the end of a call to it, and turns what mlflow raises into TrackingError,
+chained. mlflow itself is imported here, late:
 it takes seconds.
 """
 
@@ -14,7 +15,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -24,6 +25,7 @@ from ..contracts.errors import GuardianFlowError, TrackingError
 from ..support.large_libraries import importing
 from ..support.locks import take_lock
 from ..support.secrets.redaction import learn_text, redact_text, shown_address
+from ..support.stop_signals import held_back
 from .upkeep.journal_mode import WriteAheadLog, is_database
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ class Connection:
         learn_text(self.tracking_uri)  # before a library can put it into its messages
         self.shown_uri = shown_uri(self.tracking_uri)
         self._log: WriteAheadLog | None = None
+        self._is_database = self.tracking_uri.startswith("sqlite:")
         database = sqlite_path(self.tracking_uri)
         if database is not None:
             _check_database_file(database)
@@ -139,6 +142,9 @@ class Connection:
         A locked write was rolled back as a whole, and one without a connection had not begun, so
         trying again can't write it twice.
 
+        Ctrl-C waits for the end of a call to a database of this machine: cut, it would keep its
+        lock, and what ends the run would wait for that.
+
         Args:
             doing: what the call does, for the message: 'log metrics of run 1234'.
 
@@ -148,9 +154,11 @@ class Connection:
         """
         deadline = time.monotonic() + BUSY_WAIT_S
         pause_s = 0.02
+        whole = self._is_database and not _may_be_cut(function)
         while True:
             try:
-                answer = function(*args, **kwargs)
+                with held_back() if whole else nullcontext():
+                    answer = function(*args, **kwargs)
                 break
             except GuardianFlowError:
                 raise
@@ -256,6 +264,12 @@ def _short_reason(exc: Exception) -> str:
     text = re.split(r"\n\s*\n|\n\[SQL|\n\(Background", text.strip())[0].strip()
     text = redact_text(text)
     return (text[:400] + "…" if len(text) > 400 else text) or type(exc).__name__
+
+
+def _may_be_cut(function: Callable[..., Any]) -> bool:
+    """Whether it may take minutes, copying files or importing, and holds no lock."""
+    name = getattr(function, "__name__", "")
+    return "artifact" in name or function is import_sql_store
 
 
 def _is_busy(exc: Exception) -> bool:

@@ -10,6 +10,9 @@ Python raises KeyboardInterrupt between any two instructions, also in the `final
 With this, an impatient second Ctrl-C can't leave a run RUNNING. A process that is still not done
 STOPPING_MAY_TAKE_S after the first one takes the next as a new one: nobody is locked in.
 
+A library that is interrupted may make another error of it: within `let_through` it is an
+interruption all the same.
+
 Inside one another they are one: the outermost `stop_signals` sets the handlers. Outside the main
 thread, where Python runs no handlers, all of them do nothing.
 """
@@ -148,13 +151,21 @@ def held_back() -> Iterator[StopSignals]:
 
 @contextmanager
 def let_through() -> Iterator[None]:
-    """Inside `held_back`: a signal that waits is raised here, and those that come as they come."""
+    """Inside `held_back`: a signal that waits is raised here, and those that come as they come.
+
+    Raises:
+        KeyboardInterrupt: also where a library that was interrupted made another error of it.
+    """
     with stop_signals() as signals:
         holds = signals._holds
         try:
             signals._holds = 0
             signals._raise_waiting()
             yield
+        except Exception as exc:
+            if signals.stopping:
+                raise KeyboardInterrupt from exc
+            raise
         finally:
             signals._holds = holds
 

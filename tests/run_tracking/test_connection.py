@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -18,6 +19,7 @@ from databases import copy_database
 
 from guardianflow.contracts.errors import TrackingError
 from guardianflow.contracts.results import RunRequest
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking import connection
 from guardianflow.run_tracking.connection import (
     prepare_environment,
@@ -26,6 +28,7 @@ from guardianflow.run_tracking.connection import (
     sqlite_path,
 )
 from guardianflow.run_tracking.mlflow_store import MlflowStore
+from guardianflow.support.stop_signals import stop_signals
 
 
 def test_the_uri_is_absolute_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +166,26 @@ def test_a_locked_database_is_tried_again(sqlite_uri: str, impatient: None) -> N
     releasing.join()
     other.close()
     assert store.get_run(run_id).metrics == {"a": 1.0}
+
+
+def test_an_interruption_leaves_no_lock_behind(
+    sqlite_uri: str, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut in a call, SQLite's lock would stay with it: what ends the run would wait for itself."""
+    monkeypatch.setattr(connection, "BUSY_WAIT_S", 1.0)
+    store, rng = MlflowStore(sqlite_uri), random.Random(29)
+    run_id = store.start_run(RunRequest("a/b/c", "x"))
+    began = time.perf_counter()
+    store.log_metrics(run_id, {f"m{number}": 1.0 for number in range(20)})
+    one_s = time.perf_counter() - began
+    for step in range(100):
+        sending = threading.Timer(rng.uniform(0, one_s), os.kill, (os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt), stop_signals(own_process=True):
+            sending.start()
+            while True:
+                store.log_metrics(run_id, {f"m{number}": 1.0 for number in range(20)}, step)
+        store.end_run(run_id, RunStatus.KILLED)
+    assert store.get_run(run_id).status == RunStatus.KILLED
 
 
 def test_a_server_whose_connections_are_all_taken_is_asked_again(sqlite_uri: str) -> None:

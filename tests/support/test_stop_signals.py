@@ -80,6 +80,17 @@ def test_what_waits_is_raised_where_it_may_be_and_the_end_is_held_back_again() -
     assert done == ["ended"]
 
 
+def test_what_a_library_makes_of_an_interruption_is_one_all_the_same() -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, held_back(), let_through():
+        try:
+            send()
+        except KeyboardInterrupt:
+            raise ValueError("a session in an illegal state") from None
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(ValueError, match="uninterrupted"), held_back(), let_through():
+        raise ValueError("uninterrupted")
+
+
 def test_a_command_that_is_done_is_not_interrupted_any_more() -> None:
     with stop_signals(held=True):
         with let_through():
