@@ -58,6 +58,23 @@ class RecordedGrid:
             }
         )
 
+    @classmethod
+    def read(cls, file: Path) -> RecordedGrid:
+        return cls(
+            {
+                frozenset(each["params"].items()): Recorded(each["curve"], each["value"])
+                for each in json.loads(file.read_text(encoding="utf-8"))
+            }
+        )
+
+    def write(self, file: Path) -> None:
+        trainings = [
+            {"params": dict(key), "curve": each.curve, "value": each.value}
+            for key, each in self.trainings.items()
+        ]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(trainings, default=list), encoding="utf-8")
+
     @property
     def epochs(self) -> int:
         return sum(len(each.curve) for each in self.trainings.values())

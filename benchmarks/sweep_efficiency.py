@@ -36,8 +36,10 @@ from scenario import Scenario, load_scenario
 
 RATES = [0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.004, 0.008, 0.016]
 BATCHES = [4, 8, 16]
-"""24 combinations: of 12, chance alone finds a good one before a search has learnt anything."""
-SIDE, EPOCHS = 96, 9
+COMBINATIONS = len(RATES) * len(BATCHES)
+"""Of 12 chance alone finds a good one before a search has learnt anything."""
+SIDE, EPOCHS = 96, 27
+"""Short for a real training, but longer than the epochs in which nothing is told of a detector."""
 LEARNT, JUDGED = (f"demo://ppe?images=60&size={SIDE}&seed={seed}" for seed in (7, 8))
 """43 images are trained on and 43 others judge: of the four of `val` chance would choose."""
 WEIGHTS = PROJECT_ROOT.parent / "shared" / "data" / "weights" / "yolo11n_from_int8.pt"
@@ -115,8 +117,20 @@ class Grids:
     trial_s: list[float] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
 
-    def add(self, sweeps: Sweeps, parameters: Mapping[str, Any], seed: int, searches: int) -> None:
-        runner = sweeps.runner(parameters, seed, strategy="grid", parallel=1)
+    def add(self, grid: RecordedGrid, search: SweepRunner, folder: Path, searches: int) -> None:
+        ratios = [
+            grid.epochs_until_reached(search, folder, each) / grid.epochs
+            for each in range(1, searches + 1)
+        ]
+        self.epochs.append(fmean(ratios))
+        self.best.append(grid.best)
+        print(
+            f"best mAP50 {grid.best:.3f} of {grid.told}; searches "
+            f"{[round(each, 3) for each in ratios]}",
+            flush=True,
+        )
+
+    def train(self, runner: SweepRunner) -> RecordedGrid:
         began, used = time.perf_counter(), time.process_time()
         done = runner.run()
         whole, processor_s = time.perf_counter() - began, time.process_time() - used
@@ -125,23 +139,13 @@ class Grids:
         counted = sum(max(TRIAL_S, each) for each in trial_s)
         self.orchestration.append(1 + (whole - clock.at_work) / counted)
         self.trial_s.append(median(trial_s))
-        curve_of = connect(runner.options.tracking_uri).store.curve
-        grid = RecordedGrid.of(done, lambda run_id: curve_of(run_id, "det.mAP50"))
-        search = sweeps.runner(
-            parameters, seed, strategy="bayesian", max_runs=len(done.trials), pruning="asha"
-        )
-        ratios = [
-            grid.epochs_until_reached(search, sweeps.folder / "searches", each) / grid.epochs
-            for each in range(1, searches + 1)
-        ]
-        self.epochs.append(fmean(ratios))
-        self.best.append(grid.best)
         print(
-            f"seed {seed}: best mAP50 {grid.best:.3f} of {grid.told}; searches "
-            f"{[round(each, 3) for each in ratios]}; {whole:.1f} s, stages {clock.at_work:.1f} s "
-            f"({processor_s:.1f} s of processor time outside of them)",
+            f"{whole:.1f} s, stages {clock.at_work:.1f} s ({processor_s:.1f} s of processor time "
+            "outside of them)",
             flush=True,
         )
+        curve_of = connect(runner.options.tracking_uri).store.curve
+        return RecordedGrid.of(done, lambda run_id: curve_of(run_id, "det.mAP50"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -154,6 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=("grids", "pairs"), help="grids: epochs, orchestration")
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, help="what learns; default: %(default)s"
+    )
+    parser.add_argument(
+        "--recorded", type=Path, help="a directory that keeps grids: those in it aren't trained"
     )
     parser.add_argument("--quick", action="store_true", help="whether it works, in few minutes")
     asked = parser.parse_args(argv)
@@ -169,9 +176,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sweeps.runner({"learning_rate": RATES[:1]}, 1).run()  # draws the data, warms the disk cache
         if asked.only != "pairs":
             for seed in map(int, seeds):
-                grids.add(sweeps, parameters, seed, searches)
+                epochs = sweeps.scenario.training.epochs
+                file = (asked.recorded or sweeps.folder) / f"grid-{seed}-of-{epochs}-epochs.json"
+                if not file.exists():
+                    grid = sweeps.runner(parameters, seed, strategy="grid", parallel=1)
+                    grids.train(grid).write(file)
+                search = sweeps.runner(
+                    parameters, seed, strategy="bayesian", max_runs=COMBINATIONS, pruning="asha"
+                )
+                recorded = RecordedGrid.read(file)
+                grids.add(recorded, search, sweeps.folder / "searches", searches)
             goals["epochs"] = Goal(grids.epochs, at_most=0.25)
-            goals["orchestration"] = Goal(grids.orchestration, at_most=1.02)
+            if grids.orchestration:
+                goals["orchestration"] = Goal(grids.orchestration, at_most=1.02)
         if asked.only != "grids":
             ratios = by_turns(pairs, lambda: sweeps.pair(2), lambda: sweeps.pair(1))
             goals["parallel"] = Goal(ratios, at_most=0.75)
