@@ -9,7 +9,7 @@
 
 A peer calls a judged picture a twin of the known one at the least Hamming distance, where that is
 at most the threshold. 100,000 images are scaled from 5,000 of 1920×1080: reading, thumbnails,
-descriptions and comparisons grow with the number, what 100 images take is the start that comes
+descriptions and comparisons grow with the number, what 2,000 take beside that is the start that comes
 once, and products of descriptions grow with the number's square, so 1,024 judged ones are
 multiplied with 80,000 learnt ones and counted as often as it takes.
 
@@ -56,7 +56,7 @@ from pipelines.settings import PROJECT_ROOT
 DATA = PROJECT_ROOT.parent / "shared" / "data"
 RECALL, PRECISION, TIME, MINUTES = 0.95, 0.99, 1.5, 15
 WHOLE, JUDGED_SHARE, CORES = 100_000, 0.2, 2
-FEW = 100
+FEW = 2_000
 
 
 class Score(NamedTuple):
