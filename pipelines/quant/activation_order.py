@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,10 +52,11 @@ class ActivationOrder:
 
         return cls(kind, tuple(sorted(harm, key=worth)), dict(harm), dict(gain))
 
-    def first(self, count: int, trained: Distillation | None = None) -> ActivationChange | None:
-        """The change of the first groups, trained on or not; None for none."""
-        groups = tuple(sorted(self.groups[:count]))
-        return ActivationChange(groups, self.kind, trained) if count else None
+    def change_of(
+        self, groups: Sequence[str], trained: Distillation | None = None
+    ) -> ActivationChange | None:
+        """The change of some groups, trained on or not; None for none."""
+        return ActivationChange(tuple(sorted(groups)), self.kind, trained) if groups else None
 
     def to_table(self) -> dict[str, Any]:
         """For results/search.json."""

@@ -4,8 +4,9 @@
       accepted →      boldest, none float; then bisection between the two
       rejected →      more float; then another calibration, as far as it can help
     then              cheaper activations, where they are allowed: all of them, then bisection
-                      between none and all, the most gain per harm first; where not all pass, the
-                      same from those that do to all, trained on, where that is allowed
+                      between none and all, the most gain per harm first, and those behind the one
+                      that was too much, one by one; where not all pass, the same from those that
+                      do to all, trained on, where that is allowed
     then              cheaper presets at what was found
     nothing passes →  training on, where it is allowed: none float, then half of the groups
     nor does that →   float16
@@ -24,6 +25,10 @@ from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 
 from .activation_order import ActivationOrder
 from .trial import Trial
+
+BEHIND = 3
+"""Groups of activations that are tried one by one behind the one that was too much: what each
+harms in the float network tells little of what it costs in mAP."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class RecipeSearch:
         return None
 
     def _cheapest_activations(self, fewest: Recipe) -> Recipe:
-        """The accepted recipe with the most activations changed, by bisection.
+        """The accepted recipe with the most activations changed.
 
         Where all of them are too many, training on may make up for it, if that is allowed: all of
         them again, then bisection from those that passed without it.
@@ -124,23 +129,31 @@ class RecipeSearch:
         self.activation_order = order = self.order_activations()
         whole = len(order.groups)
 
-        def changed(count: int, trained: Distillation | None = None) -> Recipe:
-            return replace(fewest, activations=order.first(count, trained))
+        def changed(groups: Sequence[str], trained: Distillation | None = None) -> Recipe:
+            return replace(fewest, activations=order.change_of(groups, trained))
 
         def passes(count: int, trained: Distillation | None = None) -> bool:
-            return self._try(changed(count, trained)).accepted
+            return self._try(changed(order.groups[:count], trained)).accepted
 
-        if not whole:
-            return fewest
-        plain = whole if passes(whole) else _bisected(0, whole, passes)
-        if plain == whole or self.distillation is None:
+        if not whole or passes(whole):
+            return changed(order.groups)
+        first = _bisected(0, whole, passes)
+        plain = list(order.groups[:first])
+        for group in order.groups[first + 1 :][:BEHIND]:
+            if self._try(changed([*plain, group])).accepted:
+                plain.append(group)
+        if self.distillation is None:
             return changed(plain)
-        healed = self._try(changed(whole, self.distillation))
+        healed = self._try(changed(order.groups, self.distillation))
         if not healed.is_measured:  # what failed once fails again
             return changed(plain)
         heals = partial(passes, trained=self.distillation)
-        count = whole if healed.accepted else _bisected(plain, whole, heals)
-        return changed(count, self.distillation) if count > plain else changed(plain)
+        count = whole if healed.accepted else _bisected(first, whole, heals)
+        return (
+            changed(order.groups[:count], self.distillation)
+            if count > len(plain)
+            else changed(plain)
+        )
 
     def _trained(self) -> bool:
         """Whether a network is accepted after training on, from the best calibration there is."""

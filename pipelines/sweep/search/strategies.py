@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from scenario.designs.trials import Value
 from scenario.designs.values import ParameterRange
@@ -13,7 +12,7 @@ from scenario.designs.values import ParameterRange
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.pruners import BasePruner
-    from optuna.samplers import BaseSampler, TPESampler
+    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
 REDUCTION = 3
@@ -55,49 +54,7 @@ def sampler_of(strategy: str, most: int, objectives: int) -> Seeded | None:
     if strategy == "random":
         return lambda seed: optuna.samplers.RandomSampler(seed=seed)
     first = min(10 * objectives, max(3, most // 4))
-    tpe = _ordered_tpe()
-    return lambda seed: tpe(seed=seed, n_startup_trials=first)
-
-
-@cache
-def _ordered_tpe() -> type[TPESampler]:
-    """TPE to which a list of numbers has an order: what was near a good one is tried next.
-
-    Optuna takes each list for names that have nothing to do with one another.
-    """
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-    from optuna.samplers import TPESampler
-
-    class Places(IntDistribution):
-        """The values of a list by their places in order."""
-
-        def __init__(self, values: Sequence[float]) -> None:
-            super().__init__(0, len(values) - 1)
-            self._values = sorted(values)
-
-        def to_internal_repr(self, value: Any) -> float:
-            return float(self._values.index(value))
-
-        def to_external_repr(self, place: float) -> Any:
-            return self._values[round(place)]
-
-    class OrderedTpe(TPESampler):
-        def _sample(
-            self, study: Any, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-        ) -> dict[str, Any]:
-            ordered = {
-                name: Places(cast("Sequence[float]", each.choices))
-                if isinstance(each, CategoricalDistribution) and _are_numbers(each.choices)
-                else each
-                for name, each in search_space.items()
-            }
-            return super()._sample(study, trial, ordered)
-
-    return OrderedTpe
-
-
-def _are_numbers(choices: Sequence[Any]) -> bool:
-    return all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in choices)
+    return lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=first)
 
 
 def pruner_of(named: str | None, epochs: int, seed: int) -> BasePruner | None:

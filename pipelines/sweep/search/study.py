@@ -15,7 +15,6 @@ and goes on asks as if it had not been. A combination is tried once: Optuna may 
 
 from __future__ import annotations
 
-import itertools
 import random
 import socket
 import uuid
@@ -23,6 +22,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import GuardianFlowError
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 INDEX, RUNS, OWNER = "index", "runs", "owner"
 """Attributes of a study's trial. One without an index was proposed in vain."""
 PROPOSALS = 20
-"""Times that Optuna may propose what was tried already, before one is drawn from the rest."""
+"""Times that Optuna may propose what was tried already, where combinations are too many to list."""
 COUNTED_UP_TO = 100_000
-"""Combinations of lists up to which the untried ones are drawn from; beyond, chance suffices."""
+"""Combinations of lists up to which the untried ones are listed; beyond, chance suffices."""
 Key = tuple[tuple[bool, Value], ...]
 """A combination's values; 1 and true are two."""
 Turn = Callable[[], AbstractContextManager[Any]]
@@ -196,6 +196,10 @@ class Study:
         return self._study.get_trials(deepcopy=False)[-1]
 
     def _propose(self) -> FrozenTrial | None:
+        """What Optuna proposes; where that was tried already, the untried one that is nearest.
+
+        TPE asks for the best of a list again and again; what is beside it was not asked for yet.
+        """
         import optuna
 
         assert self._rules.sampler is not None
@@ -211,17 +215,37 @@ class Study:
                 trial.set_user_attr(INDEX, self.asked)
                 return self._frozen(trial.number)
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        return self._draw_untried()
+            by_chance = isinstance(self._study.sampler, optuna.samplers.RandomSampler)
+            if left := self._untried():
+                chance = random.Random(self._rules.seed + self.asked)
+                chance.shuffle(left)  # of those equally near any one
+                steps = {} if by_chance else self._steps()
+                proposed = {name: plain_value(value) for name, value in trial.params.items()}
+                return self._add(min(left, key=lambda each: _apart(each, proposed, steps)))
+        return None
 
-    def _draw_untried(self) -> FrozenTrial | None:
+    def _untried(self) -> list[dict[str, Value]]:
+        """Combinations of lists that are left; none where there are too many to list."""
         possible = self._possible
         if possible is None or possible > COUNTED_UP_TO:
-            return None
-        names = list(self._rules.space)
+            return []
         choices = [choices_of(each) or [] for each in self._rules.space.values()]
-        every = (dict(zip(names, each, strict=True)) for each in itertools.product(*choices))
-        left = [each for each in every if self._key(each) not in self._tried]
-        return self._add(random.Random(self._rules.seed + self.asked).choice(left))
+        every = (dict(zip(self._rules.space, each, strict=True)) for each in product(*choices))
+        return [each for each in every if self._key(each) not in self._tried]
+
+    def _steps(self) -> dict[str, dict[Value, float]]:
+        """Parameter → number → its place in its list, from 0 to 1; nothing for names."""
+        steps: dict[str, dict[Value, float]] = {}
+        for name, distribution in self._rules.space.items():
+            values = choices_of(distribution) or []
+            numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+            last = max(len(values) - 1, 1)
+            steps[name] = (
+                {value: place / last for place, value in enumerate(sorted(values))}  # type: ignore[type-var]
+                if numbers
+                else {}
+            )
+        return steps
 
     def _taken(self, trial: FrozenTrial) -> Combination:
         self._tried.add(self._key(trial.params))
@@ -345,6 +369,16 @@ def plain_value(value: Value) -> Value:
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
+def _apart(
+    one: Mapping[str, Value], other: Mapping[str, Value], steps: Mapping[str, Mapping[Value, float]]
+) -> float:
+    """How far two combinations are apart, of the parameters in `steps`: 1 for other names."""
+    return sum(
+        abs(of[one[name]] - of[other[name]]) if of else float(one[name] != other[name])
+        for name, of in steps.items()
+    )
+
+
 def choices_of(distribution: BaseDistribution) -> list[Value] | None:
     """The values of a distribution; None where there is any number of them."""
     from optuna import distributions as kinds
@@ -355,5 +389,6 @@ def choices_of(distribution: BaseDistribution) -> list[Value] | None:
         return list(range(distribution.low, distribution.high + 1, distribution.step))
     if isinstance(distribution, kinds.FloatDistribution) and distribution.step:
         count = round((distribution.high - distribution.low) / distribution.step)
-        return [distribution.low + place * distribution.step for place in range(count + 1)]
+        values = (distribution.low + place * distribution.step for place in range(count + 1))
+        return [plain_value(value) for value in values]
     return None

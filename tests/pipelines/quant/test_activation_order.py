@@ -54,8 +54,8 @@ def test_the_most_gain_per_harm_comes_first_and_what_saves_nothing_last() -> Non
     order, said = measured(Exporter(gain))
     assert order.groups == ("c", "a", "b", "d")  # 1.0, 0.5, 0.4, none
     assert not said
-    assert order.first(2) == ActivationChange(("a", "c"))
-    assert order.first(0) is None
+    assert order.change_of(order.groups[:2]) == ActivationChange(("a", "c"))
+    assert order.change_of(()) is None
     assert order.to_table()["groups"]["c"] == {"harm": 0.4, "gain": 0.4}
 
 

@@ -12,7 +12,7 @@ from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 from guardianflow.contracts.results import RunRecord
 from pipelines.quant.activation_order import ActivationOrder
-from pipelines.quant.search_order import RecipeSearch
+from pipelines.quant.search_order import BEHIND, RecipeSearch
 from pipelines.quant.trial import Trial
 from scenario import SearchParams
 
@@ -336,14 +336,21 @@ def test_as_many_activations_are_changed_as_the_limits_allow_in_the_order_of_wor
     )
     change = result.best.recipe.activations
     assert (change.groups if change else ()) == tuple(sorted(ranking[:fits]))
-    assert len(network.tried) <= 2 + 1 + 3
+    assert len(network.tried) <= 2 + 1 + 3 + BEHIND
+
+
+def test_a_group_that_costs_more_than_it_seemed_to_stands_in_no_other_one_s_way():
+    network = WithActivations({"a": 0.003, "b": 0.02, "c": 0.002, "d": 0.002, "e": 0.01})
+    network.order = lambda: ActivationOrder("hardswish", tuple("abcde"))
+    result = network.search(presets=())
+    assert result.best.recipe.activations.groups == ("a", "c", "d")
 
 
 def test_what_changed_activations_lost_may_be_trained_back():
     network = WithActivations(dict.fromkeys("abcd", 0.004))
     network.regained = 0.012
     result = network.search(presets=(), distillation=DISTILLATION)
-    assert network.activations_of(result.trials) == [0, 0, 4, 2, 3, 4]
+    assert network.activations_of(result.trials) == [0, 0, 4, 2, 3, 3, 4]
     assert result.best.recipe.activations.groups == ("a", "b", "c", "d")
     assert result.best.recipe.activations.distillation == DISTILLATION
     assert result.best.label.endswith("hardswish in 4 groups trained on")
