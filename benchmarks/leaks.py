@@ -8,10 +8,10 @@
     minutes     100,000 images ÷ 15 minutes, ≤ 1
 
 A peer calls a judged picture a twin of the known one at the least Hamming distance, where that is
-at most the threshold. 100,000 images are scaled from 5,000 of 1920×1080: reading, thumbnails,
-descriptions and comparisons grow with the number, what 2,000 take beside that is the start that comes
-once, and products of descriptions grow with the number's square, so 1,024 judged ones are
-multiplied with 80,000 learnt ones and counted as often as it takes.
+at most the threshold. 100,000 images are scaled from 5,000 of 1920×1080: reading and thumbnails
+grow with the number; looking grows with its square, so it is timed among 80,000 learnt thumbnails
+drawn in the same way, for 3,072 judged ones of other scenes, which are looked for under every pose,
+and in proportion for the rest of 20,000.
 
     python -m benchmarks.leaks [--quick] [--peers PYTHON]
 """
@@ -27,36 +27,27 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from benchmarks import leak_peers
 from benchmarks.planted_twins import Judged, Planted, plant
 from benchmarks.verdict import Goal, by_turns, conclude_all
 from demo_scenes.scene import random_scene, render
 from guardianflow.contracts.results import LocalDataset
-from guardianflow.site_data.twins.candidates import (
-    BROAD,
-    FINE,
-    POSES,
-    described,
-    nearest,
-)
 from guardianflow.site_data.twins.leaks import find_leaks
 from guardianflow.site_data.twins.memory import ThumbnailMemory
-from guardianflow.site_data.twins.search import CANDIDATES, POSED_CANDIDATES, Learnt, find_matches
-from guardianflow.site_data.twins.thumbnails import decode_reduced
+from guardianflow.site_data.twins.processes import find_all_matches
+from guardianflow.site_data.twins.search import Learnt, Pictures, find_matches
+from guardianflow.site_data.twins.thumbnails import SIDE, decode_reduced
 from pipelines.settings import PROJECT_ROOT
 
 DATA = PROJECT_ROOT.parent / "shared" / "data"
 RECALL, PRECISION, TIME, MINUTES = 0.95, 0.99, 1.5, 15
 WHOLE, JUDGED_SHARE, CORES = 100_000, 0.2, 2
-FEW = 2_000
 
 
 class Score(NamedTuple):
@@ -121,21 +112,27 @@ def best_of_peer(planted: Planted, hashes: Mapping[str, str]) -> tuple[Score, Sc
 # --- time ----------------------------------------------------------------------------------------
 
 
+def drawn_scenes(first: int = 900_000) -> list[np.ndarray]:
+    return [render(random_scene(480, first + n))[0][..., ::-1] for n in range(40)]
+
+
+def crop(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    side = int(rng.integers(150, 360))
+    x, y = (int(v) for v in rng.integers(0, 480 - side, 2))
+    return scene[y : y + side, x : x + side]
+
+
 def frames(folder: Path, count: int) -> LocalDataset:
     """1920×1080 pictures, each its own crop of a drawn scene with the grain of a sensor.
 
     A fifth of them is judged.
     """
     folder.mkdir(parents=True)
-    scenes = [render(random_scene(480, 900_000 + n))[0][..., ::-1] for n in range(40)]
-    rng = np.random.default_rng(0)
+    scenes, rng = drawn_scenes(), np.random.default_rng(0)
     grains = [np.rint(rng.normal(0, 3, (1080, 1920, 1))).astype(np.int16) for _ in range(8)]
     files = []
     for number in range(count):
-        source = scenes[number % len(scenes)]
-        side = int(rng.integers(150, 360))
-        x, y = (int(v) for v in rng.integers(0, 480 - side, 2))
-        part = cv2.resize(source[y : y + side, x : x + side], (1920, 1080))
+        part = cv2.resize(crop(scenes[number % len(scenes)], rng), (1920, 1080))
         pixels = np.clip(part + grains[number % len(grains)], 0, 255).astype(np.uint8)
         files.append(folder / f"{number:06d}.jpg")
         files[-1].write_bytes(
@@ -144,14 +141,6 @@ def frames(folder: Path, count: int) -> LocalDataset:
     cut = round(count * (1 - JUDGED_SHARE))
     splits = {"train": tuple(files[:cut]), "test": tuple(files[cut:])}
     return LocalDataset("frames", folder / "data.yaml", (), splits, "0" * 64)
-
-
-def few_of(dataset: LocalDataset) -> LocalDataset:
-    """FEW of its pictures."""
-    judged = round(FEW * JUDGED_SHARE)
-    learnt, others = dataset.splits["train"], dataset.splits["test"]
-    splits = {"train": learnt[: FEW - judged], "test": others[:judged]}
-    return replace(dataset, splits=splits)
 
 
 def decode_all(dataset: LocalDataset) -> float:
@@ -175,27 +164,40 @@ def look(dataset: LocalDataset) -> float:
         return time.perf_counter() - began
 
 
-def products_s(dataset: LocalDataset, learnt: int, judged: int) -> float:
-    """Seconds of the products of so many judged and learnt descriptions, all of them posed."""
-    asked_rows = min(1024, judged)
-    some = list(dataset.splits["test"])[:64]
-    pictures = ThumbnailMemory(dataset.data_yaml.parent / "cache", some).look_at(some).pictures
-    rng = np.random.default_rng(0)
+def thumbnails(count: int, *scenes_from: int) -> Pictures:
+    """As those of such frames, drawn small at once."""
+    scenes = [cv2.cvtColor(each, cv2.COLOR_BGR2GRAY) for each in drawn_scenes(*scenes_from)]
+    rng = np.random.default_rng(count)
+    made = np.empty((count, SIDE, SIDE), np.uint8)
+    for number in range(count):
+        part = crop(scenes[number % len(scenes)], rng)
+        cv2.resize(part, (SIDE, SIDE), dst=made[number], interpolation=cv2.INTER_AREA)
+    return made
 
-    def spread(rows: np.ndarray, count: int) -> np.ndarray:
-        many = rows[rng.integers(0, len(rows), count)]
-        many = many + rng.normal(0, 0.08, many.shape)
-        return (many / np.linalg.norm(many, axis=-1, keepdims=True)).astype(np.float32)
 
-    fine, broad = described(pictures, FINE), described(pictures, BROAD)
-    posed = described(pictures, BROAD, POSES)
-    among_fine, among_broad = spread(fine, learnt), spread(broad, learnt)
-    asked_fine, asked_broad = spread(fine, asked_rows), spread(posed, asked_rows)
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(CORES) as pool:
+def matching_s(learnt: int, judged: int, *scenes_from: int) -> float:
+    """Seconds to describe so many learnt pictures and to look for so many judged ones.
+
+    Of many judged ones 1,024 and 3,072 are looked for, and the rest takes as long as the 2,048
+    between: a process is started and the learnt ones are written down once.
+
+    Args:
+        scenes_from: of the judged pictures, where those are other scenes than the learnt ones.
+    """
+    among, asked = thumbnails(learnt), thumbnails(min(judged, 3072), *scenes_from)
+    hints: list[Sequence[int]] = [()] * len(asked)
+    began = time.perf_counter()
+    known = Learnt.of(among)
+    described = time.perf_counter() - began
+    taken = []
+    for count in (1024, 3072) if judged > len(asked) else (judged,):
         began = time.perf_counter()
-        nearest(asked_fine, among_fine, CANDIDATES, FINE.least, pool)
-        nearest(asked_broad, among_broad, POSED_CANDIDATES, BROAD.least, pool)
-        return (time.perf_counter() - began) * judged / asked_rows
+        find_all_matches(asked[:count], known, hints[:count], cores=CORES)
+        taken.append(time.perf_counter() - began)
+    if len(taken) == 1:
+        return described + taken[0]
+    few, more = taken
+    return described + few + (more - few) * (judged - 1024) / 2048
 
 
 def main() -> int:
@@ -237,12 +239,10 @@ def main() -> int:
             return looked[-1]
 
         goals["time"] = Goal(by_turns(pairs, timed_look, timed_decode), at_most=TIME)
-        judged = round(WHOLE * JUDGED_SHARE)
-        small = products_s(dataset, len(dataset.splits["train"]), len(dataset.splits["test"]))
-        large = products_s(dataset, WHOLE - judged, judged)
-        begun = min(look(few_of(dataset)) for _ in range(3))  # processes and libraries, once
-        each_s = [(whole - small - begun) / (images - FEW) for whole in looked]
-        whole = [begun + s * (WHOLE - FEW) + large for s in each_s]
+        parts = len(dataset.splits["train"]), len(dataset.splits["test"])
+        small = matching_s(*parts)
+        large = matching_s(*(round(each * WHOLE / images) for each in parts), 990_000)
+        whole = [(each - small) * WHOLE / images + large for each in looked]
         goals["minutes of 100,000"] = Goal([each / (60 * MINUTES) for each in whole], at_most=1.0)
         decoding = [each * WHOLE / images for each in decoded]
         ratios = [w / d for w, d in zip(whole, decoding, strict=True)]
@@ -255,9 +255,8 @@ def main() -> int:
         "images": images,
         "look_s": [round(each, 1) for each in looked],
         "decode_s": [round(each, 1) for each in decoded],
-        "products_s_of_100000": round(large, 1),
+        "matching_s": [round(small, 1), round(large, 1)],
         "whole_s_of_100000": [round(each) for each in whole],
-        "begun_s": round(begun, 2),
         "real_pictures": DATA.is_dir(),
     }
     return conclude_all("leaks", goals, conditions=conditions)

@@ -9,7 +9,7 @@ moved         where that finds nothing: broad descriptions under many poses; whe
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,9 +152,14 @@ def _find(
     if left:
         posed = described(judged[left], BROAD, POSES)
         near = nearest(posed, learnt.broad, POSED_CANDIDATES, BROAD.least, pool)
+        laid: dict[int, tuple[View, Pose]] = {}
         for i, rows in zip(left, near, strict=True):
             also = list(dict.fromkeys([*candidates[i][:COMPARED], *rows.tolist()]))
-            found[i] = _moved(judged[i], also, learnt, found[i])
+            view = View.of(judged[i])
+            found[i], pose = _moved(view, also, learnt, found[i])
+            if pose is not None:
+                laid[i] = view, pose
+        _compare_laid(laid, learnt, found, pool)
     return found
 
 
@@ -189,10 +194,16 @@ def _peak(difference: npt.NDArray[np.float32]) -> float:
     return float(cv2.blur(np.abs(difference), (3, 3)).max())
 
 
-def _moved(picture: Pictures, rows: Sequence[int], learnt: Learnt, best: Match) -> Match:
-    view = View.of(picture)
+def _moved(
+    view: View, rows: Sequence[int], learnt: Learnt, best: Match
+) -> tuple[Match, Pose | None]:
+    """Compare with those it fits at a pose.
+
+    Returns:
+        The best one, and the pose at which it is the frame of a known fixed camera.
+    """
     if not len(rows) or view.is_plain:
-        return best
+        return best, None
     numbers, fits = Poses(coarse(view.grey)).best([learnt.coarse(row) for row in rows])
     for place in np.argsort(-fits, kind="stable")[:COMPARED]:
         if fits[place] < LEAST_FIT:
@@ -205,12 +216,24 @@ def _moved(picture: Pictures, rows: Sequence[int], learnt: Learnt, best: Match) 
         if best.is_twin:
             break
         if seen.likeness is Likeness.SCENE:
-            return _laid_on_scene(view, pose, learnt, best)
-    return best
+            return best, pose
+    return best, None
 
 
-def _laid_on_scene(view: View, pose: Pose, learnt: Learnt, best: Match) -> Match:
-    """The frame of a fixed camera, once it is known how the picture lies on its frames."""
-    laid = described(view.posed(pose)[0].grey[None], FINE)
-    (rows,) = nearest(laid, learnt.fine, CANDIDATES, FINE.least)
-    return _compared(view, rows.tolist(), learnt, best, pose)
+def _compare_laid(
+    laid: Mapping[int, tuple[View, Pose]],
+    learnt: Learnt,
+    found: list[Match],
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Compare frames of fixed cameras, laid as these's frames lie, with the nearest of those.
+
+    Args:
+        laid: place in `found`, which gets what is better → the picture, how it lies.
+    """
+    if not laid:
+        return
+    greys = np.stack([view.posed(pose)[0].grey for view, pose in laid.values()])
+    near = nearest(described(greys, FINE), learnt.fine, CANDIDATES, FINE.least, pool)
+    for (i, (view, pose)), rows in zip(laid.items(), near, strict=True):
+        found[i] = _compared(view, rows.tolist(), learnt, found[i], pose)
