@@ -61,11 +61,14 @@ def once_per_run(tmp_path_factory: pytest.TempPathFactory) -> OncePerRun:
 @pytest.fixture(scope="session")
 def empty_store(once_per_run: OncePerRun) -> Path:
     """A migrated, empty store: making one takes seconds, copying it nothing."""
+    from guardianflow.run_tracking.connection import import_sql_store, prepare_environment
     from guardianflow.run_tracking.mlflow_store import MlflowStore
 
     def fill(folder: Path) -> None:
         MlflowStore(f"sqlite:///{folder / 'mlflow.db'}").list_experiments()
 
+    prepare_environment()
+    import_sql_store()  # without mlflow's own warnings, also where another worker fills it
     return once_per_run.made("store", fill) / "mlflow.db"
 
 

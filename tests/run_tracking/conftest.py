@@ -13,29 +13,17 @@ from pathlib import Path
 import pytest
 from databases import copy_database
 from mlflow_server import start_server
-from once_per_run import OncePerRun
 
 from guardianflow.contracts.results import DetectorPackage, DetectorSpec
 from guardianflow.run_tracking import launcher
 
 
-@pytest.fixture(scope="session")
-def migrated_database(once_per_run: OncePerRun) -> Path:
-    """A SQLite store whose tables exist: mlflow takes seconds to make them, a copy none."""
-    from guardianflow.run_tracking.mlflow_store import MlflowStore
-
-    def fill(folder: Path) -> None:
-        MlflowStore(f"sqlite:///{folder / 'mlflow.db'}")
-
-    return once_per_run.made("migrated", fill) / "mlflow.db"
-
-
 @pytest.fixture
-def sqlite_uri(migrated_database: Path, tmp_path: Path) -> str:
+def sqlite_uri(empty_store: Path, tmp_path: Path) -> str:
     """The URI of an empty store of this test's own."""
     path = tmp_path / "store" / "mlflow.db"
     path.parent.mkdir()
-    copy_database(migrated_database, path)
+    copy_database(empty_store, path)
     return f"sqlite:///{path}"
 
 
@@ -70,14 +58,12 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def running_server(
-    migrated_database: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def running_server(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     database = folder / "server.db"
-    copy_database(migrated_database, database)
+    copy_database(empty_store, database)
     with start_server(database, folder / "artifacts") as (url, _):
-        yield Server(url, database, migrated_database)
+        yield Server(url, database, empty_store)
 
 
 @pytest.fixture

@@ -309,11 +309,11 @@ def test_a_dozen_starts_at_once_all_get_through(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_goes_away_is_told_and_its_run_goes_on_when_it_is_back(
-    migrated_database: Path, tmp_path: Path, serving: Any, monkeypatch: pytest.MonkeyPatch
+    empty_store: Path, tmp_path: Path, serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     database = tmp_path / "server.db"
-    copy_database(migrated_database, database)
+    copy_database(empty_store, database)
     with serving(database, tmp_path / "artifacts") as (url, process):
         store = MlflowStore(url)
         run_id = store.start_run(RunRequest("a/b/c", "x"))

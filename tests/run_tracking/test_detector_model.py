@@ -63,12 +63,12 @@ class Registered:
 
 @pytest.fixture(scope="module")
 def registered(
-    migrated_database: Path,
+    empty_store: Path,
     tmp_path_factory: pytest.TempPathFactory,
     make_detector: Callable[[Path], DetectorPackage],
 ) -> Registered:
     folder = tmp_path_factory.mktemp("현장 모델")
-    copy_database(migrated_database, folder / "mlflow.db")
+    copy_database(empty_store, folder / "mlflow.db")
     uri = f"sqlite:///{folder}/mlflow.db"
     package = make_detector(folder / "package")
     run_id = MlflowStore(uri).start_run(RunRequest("동화/부산-1공장/용접", "ppe-tiny-train-v1"))
