@@ -32,7 +32,7 @@ from guardianflow.support.terminal import make_console, print_json, say, write
 
 from .data_notices import warning_texts
 from .release.text import decision_lines
-from .stage.events import Reporter
+from .stage.events import Ended, Reporter
 from .tables import VariantTable
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ class StderrProgress:
             self._bar.stop()
 
 
+WITHOUT_RESULT = {RunStatus.FAILED: "FAILED", RunStatus.KILLED: "INTERRUPTED"}
+
+
 class SilentReporter:
     """Says nothing: for --json pipelines of other programs and for the Python interface."""
 
@@ -109,7 +112,7 @@ class SilentReporter:
 
     def event(self, title: str, event: dict[str, Any]) -> None: ...
 
-    def ended(self, title: str, result: StageResult | None) -> None: ...
+    def ended(self, title: str, result: Ended) -> None: ...
 
 
 class PlainReporter:
@@ -141,10 +144,10 @@ class PlainReporter:
                 self._told[title] = now
                 say(f"[{title}] {event['done']}/{event['total']} {event['note']}".rstrip())
 
-    def ended(self, title: str, result: StageResult | None) -> None:
+    def ended(self, title: str, result: Ended) -> None:
         seconds = time.monotonic() - self._began[title]
-        if result is None:
-            say(f"[{title}] FAILED after {seconds:.0f} s")
+        if isinstance(result, RunStatus):
+            say(f"[{title}] {WITHOUT_RESULT[result]} after {seconds:.0f} s")
         else:
             say(f"[{title}] {outcome(result)} in {seconds:.0f} s  {headline(result)}".rstrip())
 
@@ -196,17 +199,17 @@ class RichReporter:
         elif event["kind"] == "message":
             self._progress.update(task, note=event["text"])
 
-    def ended(self, title: str, result: StageResult | None) -> None:
+    def ended(self, title: str, result: Ended) -> None:
         self._progress.remove_task(self._tasks.pop(title))
         if not self._tasks:
             self._progress.stop()
         seconds = time.monotonic() - self._began[title]
-        failed = result is None
+        failed = isinstance(result, RunStatus)
         line = Text.assemble(
             ("✗", "red") if failed else ("✓", "green"),
             f" {title:<24} {seconds:6.1f} s  ",
-            "failed" if result is None else outcome(result),
-            ("" if result is None else f"  {headline(result)}", "dim"),
+            WITHOUT_RESULT[result].lower() if isinstance(result, RunStatus) else outcome(result),
+            ("" if isinstance(result, RunStatus) else f"  {headline(result)}", "dim"),
         )
         self._console.print(line)
 

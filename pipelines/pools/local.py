@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from guardianflow.contracts.errors import FailureReason, StageFailedError
-from guardianflow.contracts.results import StageResult
 
+from ..stage.events import Ended
 from ..stage.executor import LocalExecutor
 from ..stage.stage import StageRequest
 from .port import EndedStage, Listen, Needs
@@ -133,4 +133,4 @@ class _Listening:
     def event(self, title: str, event: dict[str, Any]) -> None:  # noqa: ARG002 - of Reporter
         self._listen(event)
 
-    def ended(self, title: str, result: StageResult | None) -> None: ...
+    def ended(self, title: str, result: Ended) -> None: ...

@@ -22,9 +22,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from guardianflow.contracts.results import StageResult
+from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.child_processes import join
 from guardianflow.support.files import copy, whole_file
 from guardianflow.support.secrets.redaction import redact_value
@@ -35,6 +36,9 @@ LAST_EVENTS_S = 5.0
 """After a process's end its events are read at once; a copy of the pipe may outlive it."""
 SHOWING_S = 2.0
 """For a terminal that is stopped: nobody waits longer until the last events are shown."""
+
+Ended = StageResult | Literal[RunStatus.FAILED, RunStatus.KILLED]
+"""What became of a stage: its result, or that it failed or was interrupted."""
 
 
 class Reporter(Protocol):
@@ -48,7 +52,7 @@ class Reporter(Protocol):
 
     def event(self, title: str, event: dict[str, Any]) -> None: ...
 
-    def ended(self, title: str, result: StageResult | None) -> None: ...
+    def ended(self, title: str, result: Ended) -> None: ...
 
 
 class EventSink:
@@ -179,7 +183,7 @@ class Steady:
     def event(self, title: str, event: dict[str, Any]) -> None:
         self._call(lambda reporter: reporter.event(title, event))
 
-    def ended(self, title: str, result: StageResult | None) -> None:
+    def ended(self, title: str, result: Ended) -> None:
         self._call(lambda reporter: reporter.ended(title, result))
 
     def _call(self, show: Callable[[Reporter], None]) -> None:

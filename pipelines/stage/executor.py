@@ -42,7 +42,7 @@ from guardianflow.support.stop_signals import StopSignals, held_back, let_throug
 
 from ..failures.killed import EndedProcess
 from ..settings import BUILTIN_EXPERIMENT
-from .events import Listener, Reporter, Steady, read_outcome
+from .events import Ended, Listener, Reporter, Steady, read_outcome
 from .execution.abandoned import end_abandoned, store_of_work
 from .execution.stop_request import StopRequest
 from .execution.worker import (
@@ -117,16 +117,18 @@ class LocalExecutor:
         log = scratch / "stage.log"
         self._steady.started(request.title, log)
         listener = Listener(self._steady, request.title)
-        result: StageResult | None = None
+        ended: Ended = RunStatus.FAILED
         watched = EndedProcess()
         try:
             code = self._run_worker(request, scratch, listener, share or {}, stop or StopRequest())
-            result = self._conclude(request, listener, code, log, watched)
-        except BaseException:
+            ended = result = self._conclude(request, listener, code, log, watched)
+        except BaseException as exc:
+            if isinstance(exc, KeyboardInterrupt):
+                ended = RunStatus.KILLED
             keep_without_secrets(scratch)
             raise
         finally:
-            self._steady.ended(request.title, result)
+            self._steady.ended(request.title, ended)
         shutil.rmtree(scratch, ignore_errors=True)  # uploaded; a failed attempt is kept to look at
         return result
 

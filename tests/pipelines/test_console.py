@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from guardianflow.contracts.results import RegisteredModel, StageResult
+from guardianflow.contracts.run_status import RunStatus
 from pipelines.console import PlainReporter, RichReporter, print_result
-from pipelines.stage.events import Reporter
+from pipelines.stage.events import Ended, Reporter
 
 DONE = StageResult(
     "train",
@@ -21,7 +22,7 @@ DONE = StageResult(
 )
 
 
-def go_through(reporter: Reporter, result: StageResult | None) -> None:
+def go_through(reporter: Reporter, result: Ended) -> None:
     reporter.started("train", Path("/work/stage.log"))
     reporter.event("train", {"kind": "run", "run_id": "abc"})
     reporter.event("train", {"kind": "message", "text": "교정 이미지 64장"})
@@ -38,8 +39,10 @@ def test_a_stage_is_followed_on_stderr(
     assert shown.out == ""  # stdout is for results
     assert "done" in shown.err
     assert "mAP50 0.912" in shown.err
-    go_through(reporter(), None)
+    go_through(reporter(), RunStatus.FAILED)
     assert "failed" in capsys.readouterr().err.lower()
+    go_through(reporter(), RunStatus.KILLED)
+    assert "interrupted" in capsys.readouterr().err.lower()
 
 
 @pytest.mark.parametrize("reporter", [PlainReporter, RichReporter])
@@ -59,7 +62,7 @@ def test_the_run_of_a_stage_alone_is_shown_beside_its_bar(
     reporter = RichReporter()
     reporter.started("release", Path("/work/stage.log"))
     reporter.event("release", {"kind": "run", "run_id": "0123abcd"})
-    reporter.ended("release", None)
+    reporter.ended("release", RunStatus.KILLED)
     assert "run 0123abcd" in capsys.readouterr().err
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import pipelines.stage.events
-from guardianflow.contracts.results import StageResult
 from pipelines.stage.events import (
+    Ended,
     EventSink,
     Listener,
     Reporter,
@@ -96,7 +96,7 @@ class Leaving:
             raise BrokenPipeError(32, "Broken pipe")
         self._wait.wait(60)
 
-    def ended(self, title: str, result: StageResult | None) -> None: ...
+    def ended(self, title: str, result: Ended) -> None: ...
 
 
 def talk(reporter: Reporter) -> Listener:
