@@ -2,7 +2,8 @@
 
 epochs         a grid is trained for each seed, and what every epoch came to is kept. Then TPE with
                ASHA searches the same combinations and is told what was measured: the epochs of its
-               trials until one is within 0.01 of the grid's best mAP50 ÷ those of the whole grid
+               trials until one is within 0.01 of the grid's best mAP50 ÷ those of the whole grid,
+               the mean of its searches; the worst grid counts
 orchestration  seconds of the grid's sweep, from its start to its report, in which no stage was at
                work, ÷ those of its trials, each counted as 20 s where it was shorter; 1 is added
 parallel       two trials at once ÷ the same one after the other, on this machine's cores
@@ -186,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
                 recorded = RecordedGrid.read(file)
                 grids.add(recorded, search, sweeps.folder / "searches", searches)
-            goals["epochs"] = Goal(grids.epochs, at_most=0.25)
+            goals["epochs"] = Goal([max(grids.epochs)], at_most=0.25)  # in each grid
             if grids.orchestration:
                 goals["orchestration"] = Goal(grids.orchestration, at_most=1.02)
         if asked.only != "grids":
@@ -196,6 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "quick": asked.quick,
         "epochs": sweeps.scenario.training.epochs,
         "trial_s": [round(each, 1) for each in grids.trial_s],
+        "epochs_of_grids": [round(each, 3) for each in grids.epochs],
         "best_mAP50": [round(each, 3) for each in grids.best],
     }
     return conclude_all("sweep_efficiency", goals, conditions=conditions)
