@@ -195,6 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             goals["parallel"] = Goal(ratios, at_most=0.75)
     conditions = {
         "quick": asked.quick,
+        "trained_now": len(grids.trial_s),
         "epochs": sweeps.scenario.training.epochs,
         "trial_s": [round(each, 1) for each in grids.trial_s],
         "epochs_of_grids": [round(each, 3) for each in grids.epochs],
