@@ -5,7 +5,8 @@
       calibration-KEY/  what calibrating it on these images by this method found
       sensitivity-KEY/  how much each group of layers harms after that calibration
       training-KEY/     the network after quantisation-aware training
-      activations-KEY/  the PyTorch network with other activations
+      activations-KEY/  the PyTorch network with other activations, trained on or not; every
+                        backend's exporter takes it
       harm-KEY/         how much each group of activations harms when it is changed
       gain-KEY/         how much time each saves on this machine
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 SHARES = "shares.json"
+TRAINERS = ("torch", "ultralytics")
+"""What a PyTorch network that is kept was made by."""
 
 
 class KeptWork(ABC):
@@ -117,23 +120,33 @@ class KeptWork(ABC):
 
         return self.cached("graph", trace) / self.float_weights
 
-    def cached(self, kind: str, fill: Callable[[Path], None], key: str = "") -> Path:
+    def cached(
+        self,
+        kind: str,
+        fill: Callable[[Path], None],
+        key: str = "",
+        *,
+        for_every_backend: bool = False,
+    ) -> Path:
         """The directory of a calibration, or of what else is kept; see the head of this module.
 
         Args:
             fill: makes its content where it is missing.
             key: all that it depends on beside source, images and libraries; '' where the images
                 don't matter either.
+            for_every_backend: it is of the PyTorch network, so that another backend's exporter
+                finds it as well.
         """
         facts = {"key": key, "images": self.images_digest} if key else {}
+        if not for_every_backend:
+            facts["backend"] = self.backend
         spec = self._source.spec
-        versions = {n: importlib.metadata.version(n) for n in (*self.tracers, *self.libraries)}
+        libraries = TRAINERS if for_every_backend else (*self.tracers, *self.libraries)
         told = {
-            "backend": self.backend,
             "source": self._source.digest,
             "output": spec.output,
             "side": str(spec.input_size),
-            **versions,
+            **{name: importlib.metadata.version(name) for name in libraries},
             **facts,
         }
         key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

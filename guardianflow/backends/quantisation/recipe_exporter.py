@@ -249,7 +249,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
         places = [group.places for group in self.activation_groups if group.name in change.groups]
         trained = [asdict(training), distiller.data] if training and distiller else []
         key = json.dumps([change.kind, places, activations.MOST_IMAGES, *trained])
-        folder = self.cached("activations", fill, key)
+        folder = self.cached("activations", fill, key, for_every_backend=True)
         with exporting.foreign_errors(f"reading {folder} (remove it to make it anew)"):
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         spec = self._source.spec
