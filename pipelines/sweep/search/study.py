@@ -234,17 +234,13 @@ class Study:
         return [each for each in every if self._key(each) not in self._tried]
 
     def _steps(self) -> dict[str, dict[Value, float]]:
-        """Parameter → number → its place in its list, from 0 to 1; nothing for names."""
+        """Parameter → number → its place in its sorted list; nothing for names."""
         steps: dict[str, dict[Value, float]] = {}
         for name, distribution in self._rules.space.items():
             values = choices_of(distribution) or []
             numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-            last = max(len(values) - 1, 1)
-            steps[name] = (
-                {value: place / last for place, value in enumerate(sorted(values))}  # type: ignore[type-var]
-                if numbers
-                else {}
-            )
+            ordered = sorted(values) if numbers else []  # type: ignore[type-var]
+            steps[name] = {value: float(place) for place, value in enumerate(ordered)}
         return steps
 
     def _taken(self, trial: FrozenTrial) -> Combination:
@@ -372,7 +368,7 @@ def plain_value(value: Value) -> Value:
 def _apart(
     one: Mapping[str, Value], other: Mapping[str, Value], steps: Mapping[str, Mapping[Value, float]]
 ) -> float:
-    """How far two combinations are apart, of the parameters in `steps`: 1 for other names."""
+    """Steps between two combinations, of the parameters in `steps`; another name is one."""
     return sum(
         abs(of[one[name]] - of[other[name]]) if of else float(one[name] != other[name])
         for name, of in steps.items()

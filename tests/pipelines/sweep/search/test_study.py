@@ -148,18 +148,43 @@ def test_numbers_of_a_range_in_steps_are_written_as_people_write_them(tmp_path: 
     assert sorted(each[RATE] for each in asked) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]  # type: ignore[type-var]
 
 
-def test_of_three_that_reach_a_rung_the_last_two_are_not_gone_on_with(tmp_path: Path) -> None:
+def test_of_those_that_reach_a_rung_a_third_rounded_up_is_gone_on_with(tmp_path: Path) -> None:
     study = opened(tmp_path, pruner=pruner_of("asha", 9, 7))
-    first, second, third = (study.next() for _ in range(3))
-    assert first and second and third
-    assert not any(study.report(each, epoch, 0.1) for each in (second, third) for epoch in (1, 2))
-    assert [study.report(first, 5, 0.5), study.report(first, 5, 0.1)] == [False, False]
-    assert study.report(second, 5, 0.4)
-    assert not study.report(third, 5, 0.6)
+    at_rung = [study.next() for _ in range(5)]
+    assert all(at_rung)
+    assert not any(study.report(each, epoch, 0.1) for each in at_rung[1:] for epoch in (1, 2))  # type: ignore[arg-type]
+    stopped = [
+        study.report(each, 5, value)  # type: ignore[arg-type]
+        for each, value in zip(at_rung, (0.5, 0.4, 0.6, 0.55, 0.5), strict=True)
+    ]
+    assert stopped == [False, True, False, False, True], "of four the second goes on"
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_best_epoch_so_far_is_what_is_compared(direction: str) -> None:
+    """A training leaves the weights of its best epoch; one bad epoch at a rung is chance."""
+    sign = 1 if direction == "maximize" else -1
+    pruner = pruner_of("asha", 27, 7)
+    assert pruner is not None
+    study = optuna.create_study(direction=direction, pruner=pruner)
+
+    def is_stopped(*curve: tuple[int, float]) -> list[bool]:
+        trial, answers = study.ask(), []
+        for epoch, value in curve:
+            trial.report(sign * value, epoch)
+            answers.append(trial.should_prune())
+        return answers
+
+    assert is_stopped((5, 0.5), (6, 0.6)) == [False, False]
+    assert is_stopped((5, 0.7), (6, 0.1)) == [False, False]
+    assert is_stopped((5, 0.55), (6, 0.65), (7, 0.9)) == [False, True, False]
+    assert is_stopped((4, 0.5), (8, 0.8)) == [False, False], "reported every fourth epoch"
+    assert is_stopped((4, 0.5), (8, 0.6), (20, 0.5)) == [False, True, False]
+    assert is_stopped((6, 0.75), (18, 0.76), (20, 0.1)) == [False, False, False]
 
 
 @pytest.mark.parametrize(
-    ("epochs", "first"), [(3, 2), (4, 2), (9, 5), (26, 5), (50, 5), (100, 11), (300, 33)]
+    ("epochs", "first"), [(3, 2), (4, 2), (9, 5), (26, 6), (50, 6), (100, 11), (300, 33)]
 )
 def test_no_training_is_stopped_while_it_warms_up(epochs: int, first: int) -> None:
     """Ultralytics' learning rate rises for three epochs: what wins in the end is behind then."""
