@@ -112,7 +112,7 @@ class CheaperActivations:
                 order_activations=order,
             )
             trials = [each for each in search.run().trials if each.recipe is not None]
-        tries = {e.recipe.label: e.reason or round(e.drop, 4) for e in trials if e.recipe}
+        tries = [[e.recipe.label, e.reason or round(e.drop, 4)] for e in trials if e.recipe]
         chosen = self._chosen_of([each.recipe for each in trials if each.recipe and each.accepted])
         return {**search.activation_order.to_table(), "tries": tries, "chosen": chosen}
 

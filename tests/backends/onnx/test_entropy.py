@@ -21,9 +21,13 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("bins", [256, 144, 255, 700])
+@pytest.mark.parametrize(
+    ("bins", "levels"), [(256, 128), (144, 128), (255, 128), (700, 128), (512, 256), (700, 256)]
+)
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_the_range_is_the_librarys_own_to_the_last_bit(values: np.ndarray, bins: int) -> None:
+def test_the_range_is_the_librarys_own_to_the_last_bit(
+    values: np.ndarray, bins: int, levels: int
+) -> None:
     from onnxruntime.quantization.calibrate import HistogramCollector
 
     values = values.astype(np.float32)
@@ -32,10 +36,10 @@ def test_the_range_is_the_librarys_own_to_the_last_bit(values: np.ndarray, bins:
     lowest = values.min(initial=np.float32(np.inf))
     highest = values.max(initial=np.float32(-np.inf))
     histogram = (counts, edges.astype(np.float32), lowest, highest, np.float32(reach))
-    collector = HistogramCollector("entropy", False, bins, 128, 99.9, "same")
+    collector = HistogramCollector("entropy", False, bins, levels, 99.9, "same")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        theirs = collector.get_entropy_threshold(histogram, 128)
-        ours = entropy_range(histogram, 128)
+        theirs = collector.get_entropy_threshold(histogram, levels)
+        ours = entropy_range(histogram, levels)
     assert [each.dtype for each in ours] == [each.dtype for each in theirs]
     assert ours == theirs
