@@ -34,7 +34,7 @@ def quantise_explicit(
     """
     prepared, ranges = work / "prepared.onnx", work / "ranges.json"
     quantisation.prepare(model, prepared)
-    quantisation.save_ranges(prepared, ranges, method, images, work)
+    quantisation.save_ranges(prepared, ranges, method, images, work, symmetric=True)
     structure = quantisation.structure_of(prepared)
     more, missing = layer_groups.safely_float(structure)
     ends = [*recipes.detection_tail(structure), *recipes.last_convolutions(structure)]

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from guardianflow.backends.onnx.entropy import entropy_range
+from guardianflow.backends.onnx.entropy import asymmetric_range, entropy_range
 
 rng = np.random.default_rng(3)
 NORMAL = rng.standard_normal(20_000)
@@ -43,3 +43,27 @@ def test_the_range_is_the_librarys_own_to_the_last_bit(
         ours = entropy_range(histogram, levels)
     assert [each.dtype for each in ours] == [each.dtype for each in theirs]
     assert ours == theirs
+
+
+def test_the_levels_of_values_above_zero_are_as_fine_as_twice_as_many_around_it() -> None:
+    values = VALUES["SiLU"].astype(np.float32)
+    reach = float(np.abs(values).max())
+    counts, edges = np.histogram(values, 1024, range=(-reach, reach))
+    lowest, highest = values.min(), values.max()
+    histogram = (counts, edges.astype(np.float32), lowest, highest, np.float32(reach))
+    twice = round(256 * 2 * reach / (float(highest) - float(lowest)))
+    assert 480 < twice < 512
+    assert asymmetric_range(histogram, 256) == entropy_range(histogram, twice)
+    symmetric = (*histogram[:2], np.float32(-reach), np.float32(reach), np.float32(reach))
+    assert asymmetric_range(symmetric, 256) == entropy_range(symmetric, 256)
+
+
+@pytest.mark.parametrize("name", ["normal", "constant", "all zero", "none"])
+def test_a_range_is_found_for_every_activation(name: str) -> None:
+    values = VALUES[name].astype(np.float32)
+    reach = float(np.abs(values).max(initial=0)) or 1.0
+    counts, edges = np.histogram(values, 1024, range=(-reach, reach))
+    lowest, highest = (np.float32(x) for x in (values.min(initial=0), values.max(initial=0)))
+    histogram = (counts, edges.astype(np.float32), lowest, highest, np.float32(reach))
+    low, high = asymmetric_range(histogram, 256)
+    assert lowest <= low <= high <= highest
