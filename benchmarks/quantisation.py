@@ -57,6 +57,7 @@ class Asked:
 
     Args:
         minutes: of training on; 0 for none.
+        budget: minutes of a search.
         judged: images that judge, at most; None: all.
     """
 
@@ -64,6 +65,7 @@ class Asked:
     calibration: int
     activations: bool
     minutes: float
+    budget: float
     images: int
     epochs: int | None
     judged: int | None
@@ -94,7 +96,9 @@ def compare(subject: Subject, folder: Path, asked: Asked) -> tuple[dict[str, Goa
     best: dict[str, Cheaper] = {}
     if asked.activations:
         for backend in BACKENDS if is_given else BACKENDS[:1]:
-            best[backend] = CheaperActivations(variants, backend, asked.minutes, LIMIT).chosen()
+            best[backend] = CheaperActivations(
+                variants, backend, asked.minutes, LIMIT, asked.budget
+            ).chosen()
         measured |= _titled(best["openvino"])
         onnx |= _titled(best["onnx"]) if is_given else {}
     ours = best["openvino"].best if best else int8["openvino"]
@@ -210,6 +214,7 @@ def main() -> int:
     parser.add_argument(
         "--training", type=float, default=0.0, help="with --activations: minutes, 0 for none"
     )
+    parser.add_argument("--budget", type=float, default=120.0, help="minutes of a search")
     parser.add_argument("--images", type=int, default=1500, help="drawn, in all splits together")
     parser.add_argument("--epochs", type=int, help="of the detectors trained here; default: 12, 26")
     parser.add_argument("--keep", type=Path, help="a directory; what is in it is not made again")
@@ -226,6 +231,7 @@ def main() -> int:
         arguments.calibration,
         arguments.activations,
         arguments.training,
+        arguments.budget,
         arguments.images,
         arguments.epochs,
         None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +53,14 @@ class CheaperActivations:
         backend: 'openvino' or 'onnx'.
         minutes: of training on, at a time; 0 for none.
         limit: mAP50-95 that may be lost.
+        budget: minutes after which no other try begins; kept ones take none.
     """
 
     variants: Variants
     backend: str
     minutes: float
     limit: float
+    budget: float
 
     def chosen(self) -> Cheaper:
         kept = self.variants.folder / f"cheaper-{self.backend}-{self.minutes:g}.json"
@@ -71,6 +74,7 @@ class CheaperActivations:
         return Cheaper(plain, trained, told)
 
     def _search(self) -> dict[str, Any]:
+        end = time.monotonic() + self.budget * 60
         base = self.variants.reference().mAP50_95
         with open_recipe_exporter(
             self.backend,
@@ -104,7 +108,7 @@ class CheaperActivations:
             search = RecipeSearch(
                 [],
                 attempt,
-                lambda: True,
+                lambda: time.monotonic() < end,
                 methods=(),
                 presets=(),
                 objective="size",  # each try is timed with the others, in the end
