@@ -88,6 +88,29 @@ def test_a_changed_network_answers_more_like_its_original_on_images_it_never_saw
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_after_a_worse_round_it_goes_on_from_the_best_one_in_smaller_steps(
+    tmp_path: Path, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distil, "NORMS_RATE", 0.3)
+    network, original = networks("yolo11n", tmp_path, images)
+    held: list[float] = []
+    facts = distil.distil(
+        network,
+        original,
+        images,
+        names(40),
+        Distillation(minutes=60, epochs=5),
+        "cpu",
+        lambda _, metrics: held.append(metrics["held_out"]),
+    )
+    before = float(facts["distillation_loss_before"])
+    assert held[0] > 2 * before, "steps that are much too large"
+    assert held[1] < before, "on from the network as it was, in steps a quarter as large"
+    assert float(facts["distillation_loss_after"]) == pytest.approx(min(held), rel=1e-4)
+
+
+@pytest.mark.slow
 def test_what_held_out_images_do_not_confirm_is_an_error(
     tmp_path: Path, images: list[np.ndarray]
 ) -> None:
