@@ -26,7 +26,7 @@ from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 from .activation_order import ActivationOrder
 from .trial import Trial
 
-BEHIND = 3
+BEHIND = 5
 """Groups of activations that are tried one by one behind the one that was too much: what each
 harms in the float network tells little of what it costs in mAP."""
 
