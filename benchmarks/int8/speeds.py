@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from guardianflow.evaluation.timing.cameras import measure_cameras
 from guardianflow.evaluation.timing.latency import CALLS_A_TURN
 from guardianflow.evaluation.timing.throughput import measure_network_throughput
 
+Number = TypeVar("Number", int, float)
 SECONDS = 1.0
 """Of a turn: what disturbs a shared machine for longer disturbs all."""
 CAMERA_FPS, CAMERA_BUDGET_MS = 10.0, 200.0
@@ -24,18 +26,11 @@ def throughput(
     packages: Mapping[str, DetectorPackage], frames: list[np.ndarray], rounds: int
 ) -> dict[str, list[float]]:
     """Frames a second of each network, round by round; who goes first changes."""
-    rates: dict[str, list[float]] = {name: [] for name in packages}
-    with contextlib.ExitStack() as stack:
-        opened = {
-            name: stack.enter_context(Detector.open(package, mode="throughput"))
-            for name, package in packages.items()
-        }
-        for number in range(rounds):
-            for name in list(opened)[:: -1 if number % 2 else 1]:
-                result = measure_network_throughput(opened[name], frames, seconds=SECONDS)
-                rates[name].append(result.fps)
-            print({name: round(rate[-1], 1) for name, rate in rates.items()}, flush=True)
-    return rates
+
+    def rate(detector: Detector) -> float:
+        return measure_network_throughput(detector, frames, seconds=SECONDS).fps
+
+    return _by_turns(packages, rounds, rate)
 
 
 def latency(
@@ -66,7 +61,20 @@ def cameras(
     packages: Mapping[str, DetectorPackage], paths: Sequence[Path], rounds: int
 ) -> dict[str, list[int]]:
     """Cameras of 10 frames a second that this machine holds with each, within 200 ms, by turns."""
-    found: dict[str, list[int]] = {name: [] for name in packages}
+
+    def held(detector: Detector) -> int:
+        return measure_cameras(
+            detector, paths, fps=CAMERA_FPS, latency_budget_ms=CAMERA_BUDGET_MS
+        ).cameras
+
+    return _by_turns(packages, rounds, held)
+
+
+def _by_turns(
+    packages: Mapping[str, DetectorPackage], rounds: int, measure: Callable[[Detector], Number]
+) -> dict[str, list[Number]]:
+    """What is measured of each, opened for throughput; who goes first changes."""
+    found: dict[str, list[Number]] = {name: [] for name in packages}
     with contextlib.ExitStack() as stack:
         opened = {
             name: stack.enter_context(Detector.open(package, mode="throughput"))
@@ -74,9 +82,6 @@ def cameras(
         }
         for number in range(rounds):
             for name in list(opened)[:: -1 if number % 2 else 1]:
-                held = measure_cameras(
-                    opened[name], paths, fps=CAMERA_FPS, latency_budget_ms=CAMERA_BUDGET_MS
-                )
-                found[name].append(held.cameras)
-            print({name: held[-1] for name, held in found.items()}, flush=True)
+                found[name].append(measure(opened[name]))
+            print({name: round(each[-1], 1) for name, each in found.items()}, flush=True)
     return found

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,3 @@ class Variants:
             name: {key: value for key, value in vars(variant).items() if key != "package"}
         }
         (self.folder / JUDGED).write_text(json.dumps(rows, indent=1), encoding="utf-8")
-
-
-def facts_of(variant: Variant) -> dict[str, Any]:
-    """For the verdict's conditions."""
-    return {key: value for key, value in asdict(variant).items() if key != "package"}

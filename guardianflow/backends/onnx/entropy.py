@@ -25,7 +25,7 @@ def asymmetric_range(histogram: tuple[Any, ...], levels: int) -> tuple[np.floati
     lowest, highest = (float(each) for each in histogram[2:4])
     reach, whole = max(-lowest, highest), max(highest, 0.0) - min(lowest, 0.0)
     share = 2 * reach / whole if 0 < whole < float("inf") else 1.0
-    return entropy_range(histogram, round(levels * min(max(share, 1.0), 2.0)))
+    return entropy_range(histogram, round(levels * share))
 
 
 def entropy_range(histogram: tuple[Any, ...], levels: int) -> tuple[np.floating, np.floating]:

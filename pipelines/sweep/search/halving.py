@@ -53,6 +53,7 @@ def _reached(trial: FrozenTrial, rung: int) -> int | None:
 
 
 def _best_until(trial: FrozenTrial, rung: int, sign: int) -> float:
-    last = _reached(trial, rung)
-    values = [v for step, v in trial.intermediate_values.items() if last is None or step <= last]
+    """Of a training that got there."""
+    last = _reached(trial, rung) or 0
+    values = [value for step, value in trial.intermediate_values.items() if step <= last]
     return max(values) if sign > 0 else min(values)
