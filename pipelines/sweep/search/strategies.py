@@ -20,7 +20,7 @@ REDUCTION = 3
 WARM_UP = 6
 """Epochs in which too little is told of a detector: the learning rate rises for three of them, and
 settings that win in the end may be behind. Measured: benchmarks.sweep_efficiency, where the best
-setting of the third grid is the 6th of 24 after five epochs, and the 3rd after six and seven."""
+setting of the third grid is the 6th of 24 after five epochs, and the 3rd after six."""
 Seeded = Callable[[int], "BaseSampler"]
 
 
