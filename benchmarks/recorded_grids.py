@@ -116,32 +116,34 @@ class RecordedGrid:
         place = MemoryPlace(runner.settings.work_dir, "", str(seed))
         planner = Planner(scenario, runner.settings, runner.options, "")
         trials = runner.trials
+        pool = RecordedPool(self)
         with closing(runner.study_at(place, make=True)) as study:
-            engine = Engine(
+            Engine(
                 study,
-                RecordedPool(self),
+                pool,
                 trials.objectives,
                 lambda run: trials.request(planner, run.trial),
                 _Silent(),
-            )
-            done = engine.run()
-        spent = 0
-        for each in done:
-            spent += each.runs[0].epoch
-            if each.values and each.values[0] >= self.best - NEAR:
-                return spent
-        return self.epochs
+            ).run()
+        return pool.reached_after or self.epochs
 
 
 @dataclass
 class RecordedPool:
-    """A pool of one place that tells what was measured, an epoch at a time."""
+    """A pool of one place that tells what was measured, an epoch at a time.
+
+    Attributes:
+        epochs: told so far; a training that was stopped goes on where it was.
+        reached_after: so many were told when the first one that is near enough ended; 0 if none.
+    """
 
     grid: RecordedGrid
+    epochs: int = 0
+    reached_after: int = 0
     places: int = 1
     gpus: int = 0
     _asked: deque[tuple[int, StageRequest, Listen]] = field(default_factory=deque)
-    _left: deque[tuple[int, float]] | None = None
+    _left: dict[Key, deque[tuple[int, float]]] = field(default_factory=dict)
     _stopped: dict[int, str] = field(default_factory=dict)
     _tickets: int = 0
 
@@ -155,18 +157,20 @@ class RecordedPool:
             return None
         ticket, request, listen = self._asked[0]
         params: dict[str, Any] = json.loads(request.tags["sweep.params"])
-        recorded = self.grid.trainings[frozenset(params.items())]
-        if self._left is None:
-            self._left = deque(recorded.curve)
-        if ticket not in self._stopped and self._left:
-            epoch, value = self._left.popleft()
+        key = frozenset(params.items())
+        recorded = self.grid.trainings[key]
+        left = self._left.setdefault(key, deque(recorded.curve))
+        if ticket not in self._stopped and left:
+            epoch, value = left.popleft()
+            self.epochs += 1
             listen({"kind": "progress", "done": epoch, "total": len(recorded.curve), "note": "",
                     "metrics": {"det.mAP50": value}})  # fmt: skip
             return None
         self._asked.popleft()
-        self._left = None
         if reason := self._stopped.get(ticket):
             return EndedStage(ticket, stopped=reason)
+        if recorded.value >= self.grid.best - NEAR:
+            self.reached_after = self.reached_after or self.epochs
         name, metrics = request.run_name, {"det.mAP50": recorded.value}
         return EndedStage(ticket, StageResult("train", name, RunStatus.FINISHED, "", name, metrics))
 
@@ -180,6 +184,8 @@ class _Silent:
     """Watches a search without a word."""
 
     def ended(self, run: TrialRun) -> None: ...
+
+    def given_up(self, run: TrialRun) -> None: ...
 
     def replaced(self, run_id: str, run: TrialRun) -> None: ...
 

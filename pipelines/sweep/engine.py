@@ -1,6 +1,6 @@
 """Works through a sweep: combinations go to a pool, what comes of them goes to the study.
 
-    study.next() ──► pool.submit ──► epochs ──► pruned, where it is not worth going on with
+    study.next() ──► pool.submit ──► epochs ──► pruned, while others are better; may be next again
                         ▲              └──────► ended: its values to the study
                         └── a crash: the same parameters again, a bounded number of times
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,7 +40,11 @@ class Watcher(Protocol):
     """Told how a sweep goes; see runner.SweepRuns."""
 
     def ended(self, run: TrialRun) -> None:
-        """A run has ended, and will not be tried again."""
+        """A run has ended; one that was pruned may be gone on with."""
+        ...
+
+    def given_up(self, run: TrialRun) -> None:
+        """A run that was pruned is not gone on with."""
         ...
 
     def replaced(self, run_id: str, run: TrialRun) -> None:
@@ -111,6 +115,7 @@ class Engine:
         self._all: dict[int, Combination] = {}
         self._later: list[tuple[float, Combination, TrialRun]] = []
         self._told: set[str] = set()
+        self._given_up: set[int] = set()
 
     @property
     def combinations(self) -> list[Combination]:
@@ -133,6 +138,7 @@ class Engine:
             if ended is not None:
                 self._end(ended)
             self._watcher.moved(self.combinations, self._study.total)
+        self._give_up(hopeful=set())
         self._watcher.concluded(self.combinations)  # those of other machines too
         self._watcher.moved(self.combinations, self._study.total)
         return self.combinations
@@ -181,6 +187,11 @@ class Engine:
             if combination is None:
                 break
             self._all[combination.index] = combination
+            self._given_up.discard(combination.index)
+            for run in combination.runs:
+                if run.epoch and not run.state.has_ended:
+                    text = f"{run.trial.name} goes on after epoch {run.epoch}: it is among the best"
+                    self._watcher.tell(text)
             self._begin(combination)
         return bool(self._at_work or self._later)
 
@@ -337,8 +348,18 @@ class Engine:
         else:
             self._study.ended(combination)
         self._watcher.concluded(self.combinations)
+        self._give_up(self._study.hopeful())
         if combination.state is TrialState.FAILED:
             self._stop_where_all_fail(combination)
+
+    def _give_up(self, hopeful: Collection[int]) -> None:
+        """Tell which of the pruned ones, all but the hopeful, leave nothing to go on with."""
+        for index, each in self._all.items():
+            if each.state is TrialState.PRUNED and index not in {*hopeful, *self._given_up}:
+                self._given_up.add(index)
+                for run in each.runs:
+                    if run.state is TrialState.PRUNED:
+                        self._watcher.given_up(run)
 
     def _stop_where_all_fail(self, last: Combination) -> None:
         ended = [each for each in self._all.values() if each.state.has_ended]

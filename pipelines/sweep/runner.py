@@ -45,7 +45,7 @@ from .registration import register_run
 from .report.board import Board, LineBoard, LiveBoard
 from .report.pictures import write_pictures
 from .report.table import SweepTable
-from .search.combinations import Combination, TrialRun
+from .search.combinations import Combination, TrialRun, TrialState
 from .search.storage import StudyPlace, alone
 from .search.strategies import distribution_of, pruner_of, sampler_of
 from .search.study import Rules, Study
@@ -354,8 +354,12 @@ class SweepRuns:
     board: Board
 
     def ended(self, run: TrialRun) -> None:
-        self.weights.note(run)
+        if run.state is not TrialState.PRUNED:  # it may be gone on with
+            self.weights.note(run)
         self.board.ended(run)
+
+    def given_up(self, run: TrialRun) -> None:
+        self.weights.note(run)
 
     def replaced(self, run_id: str, run: TrialRun) -> None:
         self.weights.note_replaced(run_id, run)

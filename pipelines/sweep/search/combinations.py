@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.estimates import Estimate
 from scenario.designs.trials import Trial, Value
 
 from ...side_by_side.seeds import half_width
 from .objectives import Objective
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+INDEX = "index"
+"""Attribute of a study's trial: its combination. One without was proposed in vain."""
 
 
 class TrialState(StrEnum):
@@ -110,6 +116,11 @@ class Combination:
     @property
     def reason(self) -> str:
         return next((run.reason for run in self.runs if run.reason), "")
+
+
+def latest_of(trials: Sequence[FrozenTrial]) -> dict[int, FrozenTrial]:
+    """Index of a combination → its trial; of one that was taken up again the last trial."""
+    return {int(each.user_attrs[INDEX]): each for each in trials if INDEX in each.user_attrs}
 
 
 def ranked(combinations: Sequence[Combination], objective: Objective) -> list[Combination]:

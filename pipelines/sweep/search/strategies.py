@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 REDUCTION = 3
-"""Of successive halving: a third of those that reach a rung are gone on with, rounded up."""
+"""Of successive halving: a third of those that reach a rung are gone on with, rounded down."""
 WARM_UP = 6
 """Epochs in which too little is told of a detector: the learning rate rises for three of them, and
 settings that win in the end may be behind. Measured: benchmarks.sweep_efficiency, where the best
@@ -61,9 +61,9 @@ def sampler_of(strategy: str, most: int, objectives: int) -> Seeded | None:
 def pruner_of(named: str | None, epochs: int, seed: int) -> BasePruner | None:
     """What stops a training early; None where nothing is saved by it.
 
-    asha       successive halving as it goes: of those that reach a rung a third go on; the first
-               is at a ninth of the epochs, after WARM_UP at least, or half of a shorter training;
-               see halving
+    asha       successive halving as it goes: the best third of those that reach a rung go on, the
+               others as soon as they belong to it; the first rung is at a ninth of the epochs,
+               after WARM_UP at least, or half of a shorter training; see halving
     hyperband  the same with several brackets, the first rung of each later than the last one's:
                a training that is slow to begin with has its chance in one of them
 

@@ -1,8 +1,9 @@
 """The study of a sweep, on Optuna: which values are tried next, and what came of them.
 
-    next()       the next combination, on the medium before it is told; None where none is left
+    next()       the next combination, on the medium before it is told; None where none is left.
+                 One that was stopped comes before a new one, as soon as it is worth going on with
     report()     an epoch's value; answers whether the combination is worth going on with
-    complete(), pruned(), failed()
+    complete(), ended()
                  what came of it: a sweep that goes on does not try it again
     take_over()  those that were at work when their process ended
 
@@ -22,15 +23,15 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from guardianflow.contracts.errors import GuardianFlowError
 from scenario.designs.trials import Trial as PlannedTrial
 from scenario.designs.trials import Value
 
-from .combinations import Combination, TrialRun, TrialState
+from .combinations import INDEX, Combination, TrialRun, TrialState, latest_of
 from .objectives import Objective
+from .space import Key, Space, plain_value
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -40,14 +41,10 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
-INDEX, RUNS, OWNER = "index", "runs", "owner"
-"""Attributes of a study's trial. One without an index was proposed in vain."""
+RUNS, OWNER = "runs", "owner"
+"""Attributes of a study's trial."""
 PROPOSALS = 20
 """Times that Optuna may propose what was tried already, where combinations are too many to list."""
-COUNTED_UP_TO = 100_000
-"""Combinations of lists up to which the untried ones are listed; beyond, chance suffices."""
-Key = tuple[tuple[bool, Value], ...]
-"""A combination's values; 1 and true are two."""
 Turn = Callable[[], AbstractContextManager[Any]]
 MakeTrials = Callable[[int, Mapping[str, Value]], Sequence[PlannedTrial]]
 """The runs of a combination, by its index and values."""
@@ -93,6 +90,8 @@ class Study:
     ) -> None:
         import optuna
 
+        from .halving import Halving
+
         self._rules, self._runs_of, self._turn = rules, runs_of, turn
         self._storage = storage
         self._owner = f"{socket.gethostname()} {uuid.uuid4().hex}"
@@ -103,6 +102,8 @@ class Study:
             pruner=rules.pruner or optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
+        self._space = Space(rules.space)
+        self._halving = rules.pruner if isinstance(rules.pruner, Halving) else None
         self._tried: set[Key] = set()
         with self._turn():
             self._look()
@@ -138,40 +139,89 @@ class Study:
     @property
     def total(self) -> int:
         """Combinations that there will be, unless it ends early."""
-        return max(self.asked, min(self._rules.most, self._possible or self._rules.most))
-
-    @property
-    def _possible(self) -> int | None:
-        """How many combinations there are; None where a parameter has any number of values."""
-        if self._rules.sampler is None:
-            return len(self._rules.given)
-        count = 1
-        for distribution in self._rules.space.values():
-            if (choices := choices_of(distribution)) is None:
-                return None
-            count *= len(choices)
-        return count
+        possible = self._space.size if self._rules.sampler else len(self._rules.given)
+        return max(self.asked, min(self._rules.most, possible or self._rules.most))
 
     # --- asking -------------------------------------------------------------------------------
 
     def next(self) -> Combination | None:
-        if self.asked >= self.total:
+        if self.asked >= self.total and not self._stopped():
             return None
         with self._turn():
             self._look()
-            if self.asked >= self.total:
-                return None
-            trial = self._next_given() if self._rules.sampler is None else self._propose()
+            trial = self._taken_up(own=True)
+            if trial is None and self.asked < self.total:
+                trial = self._next_given() if self._rules.sampler is None else self._propose()
+            if trial is None:
+                trial = self._taken_up(own=False)
             return None if trial is None else self._taken(trial)
 
     def _look(self) -> None:
         """See what others have asked for meanwhile."""
         for trial in self._study.get_trials(deepcopy=False):
             if INDEX in trial.user_attrs:
-                self._tried.add(self._key(trial.params))
+                self._tried.add(self._space.key(trial.params))
+
+    # --- going on with what was stopped -------------------------------------------------------
+
+    @property
+    def _has_completed(self) -> bool:
+        import optuna
+
+        states = (optuna.trial.TrialState.COMPLETE,)
+        return bool(self._study.get_trials(deepcopy=False, states=states))
+
+    def _stopped(self) -> dict[int, FrozenTrial]:
+        """By their numbers, those that may be gone on with."""
+        import optuna
+
+        if self._halving is None:
+            return {}
+        pruned = optuna.trial.TrialState.PRUNED
+        latest = latest_of(self._study.get_trials(deepcopy=False)).values()
+        return {each.number: each for each in latest if each.state == pruned}
+
+    def hopeful(self) -> set[int]:
+        """Indexes of the stopped combinations that may be gone on with yet."""
+        stopped = self._stopped()
+        if self._halving is None or not stopped:
+            return set()
+        if not self._has_completed:
+            return {each.user_attrs[INDEX] for each in stopped.values()}
+        hopeful = self._halving.hopeful(self._study, stopped, self.total)
+        return {stopped[number].user_attrs[INDEX] for number in hopeful}
+
+    def _taken_up(self, *, own: bool) -> FrozenTrial | None:
+        """The stopped one to go on with, as a trial that knows what was reported of it.
+
+        Args:
+            own: of this machine alone, where its checkpoints are; else, if nobody is at work and
+                none was trained to its end, the best one, in the share or not.
+        """
+        stopped = self._stopped()
+        if own and self.is_shared:
+            here = socket.gethostname()
+            stopped = {n: t for n, t in stopped.items() if t.user_attrs[OWNER].split()[0] == here}
+        if self._halving is None or not stopped:
+            return None
+        number = self._halving.next_of(self._study, stopped)
+        if number is None and not (own or self._has_completed or self.unfinished()):
+            number = self._halving.best_of(self._study, stopped)
+        if number is None:
+            return None
+        trial = stopped[number]
+        fresh = {"state": TrialState.WAITING, "reason": "", "tries": 0}
+        runs = [
+            run | (fresh if run["state"] == TrialState.PRUNED else {})
+            for run in trial.user_attrs[RUNS]
+        ]
+        index, values = trial.user_attrs[INDEX], trial.intermediate_values
+        return self._add(trial.params, index, {RUNS: runs}, values)
 
     def _next_given(self) -> FrozenTrial:
-        params = next(each for each in self._rules.given if self._key(each) not in self._tried)
+        params = next(
+            each for each in self._rules.given if self._space.key(each) not in self._tried
+        )
         return self._add(params)
 
     def try_failed_again(self) -> None:
@@ -181,7 +231,13 @@ class Study:
                 if each.state is TrialState.FAILED:
                     self._add(each.params, each.index)
 
-    def _add(self, params: Mapping[str, Value], index: int | None = None) -> FrozenTrial:
+    def _add(
+        self,
+        params: Mapping[str, Value],
+        index: int | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        reported: Mapping[int, float] | None = None,
+    ) -> FrozenTrial:
         """A trial of values that are known, written down in one go."""
         import optuna
 
@@ -190,7 +246,8 @@ class Study:
                 state=optuna.trial.TrialState.RUNNING,
                 params=dict(params),
                 distributions=dict(self._rules.space),
-                user_attrs={INDEX: self.asked if index is None else index},
+                user_attrs={INDEX: self.asked if index is None else index, **(attributes or {})},
+                intermediate_values=dict(reported or {}),
             )
         )
         return self._study.get_trials(deepcopy=False)[-1]
@@ -211,40 +268,20 @@ class Study:
                 # that its beat is not Study.optimize's: it is ours
                 warnings.filterwarnings("ignore", message="Heartbeat of storage")
                 trial = self._study.ask(fixed_distributions=dict(self._rules.space))
-            if self._key(trial.params) not in self._tried:
+            if self._space.key(trial.params) not in self._tried:
                 trial.set_user_attr(INDEX, self.asked)
                 return self._frozen(trial.number)
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             by_chance = isinstance(self._study.sampler, optuna.samplers.RandomSampler)
-            if left := self._untried():
+            if left := self._space.untried(self._tried):
                 chance = random.Random(self._rules.seed + self.asked)
                 chance.shuffle(left)  # of those equally near any one
-                steps = {} if by_chance else self._steps()
-                proposed = {name: plain_value(value) for name, value in trial.params.items()}
-                return self._add(min(left, key=lambda each: _apart(each, proposed, steps)))
+                near = left[0] if by_chance else self._space.nearest(left, trial.params)
+                return self._add(near)
         return None
 
-    def _untried(self) -> list[dict[str, Value]]:
-        """Combinations of lists that are left; none where there are too many to list."""
-        possible = self._possible
-        if possible is None or possible > COUNTED_UP_TO:
-            return []
-        choices = [choices_of(each) or [] for each in self._rules.space.values()]
-        every = (dict(zip(self._rules.space, each, strict=True)) for each in product(*choices))
-        return [each for each in every if self._key(each) not in self._tried]
-
-    def _steps(self) -> dict[str, dict[Value, float]]:
-        """Parameter → number → its place in its sorted list; nothing for names."""
-        steps: dict[str, dict[Value, float]] = {}
-        for name, distribution in self._rules.space.items():
-            values = choices_of(distribution) or []
-            numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-            ordered = sorted(values) if numbers else []  # type: ignore[type-var]
-            steps[name] = {value: float(place) for place, value in enumerate(ordered)}
-        return steps
-
     def _taken(self, trial: FrozenTrial) -> Combination:
-        self._tried.add(self._key(trial.params))
+        self._tried.add(self._space.key(trial.params))
         self._own(trial)
         return self._combination(trial)
 
@@ -280,16 +317,11 @@ class Study:
                     self._own(self._frozen(number))
             return list(open_ones.values())
 
-    def _key(self, params: Mapping[str, Any]) -> Key:
-        values = (plain_value(params[name]) for name in self._rules.space)
-        return tuple((isinstance(value, bool), value) for value in values)
-
     # --- what is there ------------------------------------------------------------------------
 
     def combinations(self) -> list[Combination]:
         """All that were asked for, in order, with what came of them; of several, the latest."""
-        trials = self._study.get_trials(deepcopy=False)
-        latest = {trial.user_attrs[INDEX]: trial for trial in trials if INDEX in trial.user_attrs}
+        latest = latest_of(self._study.get_trials(deepcopy=False))
         return [self._combination(latest[index]) for index in sorted(latest)]
 
     def unfinished(self) -> list[Combination]:
@@ -358,33 +390,3 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             self._study.tell(combination.number, state=states.PRUNED if pruned else states.FAIL)
-
-
-def plain_value(value: Value) -> Value:
-    """A value as people write it: of low + 3 · step, 0.3 instead of 0.30000000000000004."""
-    return float(f"{value:.12g}") if isinstance(value, float) else value
-
-
-def _apart(
-    one: Mapping[str, Value], other: Mapping[str, Value], steps: Mapping[str, Mapping[Value, float]]
-) -> float:
-    """Steps between two combinations, of the parameters in `steps`; another name is one."""
-    return sum(
-        abs(of[one[name]] - of[other[name]]) if of else float(one[name] != other[name])
-        for name, of in steps.items()
-    )
-
-
-def choices_of(distribution: BaseDistribution) -> list[Value] | None:
-    """The values of a distribution; None where there is any number of them."""
-    from optuna import distributions as kinds
-
-    if isinstance(distribution, kinds.CategoricalDistribution):
-        return list(distribution.choices)
-    if isinstance(distribution, kinds.IntDistribution) and not distribution.log:
-        return list(range(distribution.low, distribution.high + 1, distribution.step))
-    if isinstance(distribution, kinds.FloatDistribution) and distribution.step:
-        count = round((distribution.high - distribution.low) / distribution.step)
-        values = (distribution.low + place * distribution.step for place in range(count + 1))
-        return [plain_value(value) for value in values]
-    return None
