@@ -26,6 +26,8 @@ def crash(reason: FailureReason = FailureReason.KILLED) -> StageFailedError:
 class ScriptedPool:
     """Epochs are told one at a time, so that a stage can be stopped between two.
 
+    A training that was stopped goes on where it was.
+
     Args:
         script: parameters, and how often they were submitted before → what the stage does.
     """
@@ -39,6 +41,7 @@ class ScriptedPool:
     _waiting: deque[tuple[int, StageRequest, Listen]] = field(default_factory=deque)
     _stopped: dict[int, str] = field(default_factory=dict)
     _curve: list[float] | None = None
+    _left: dict[str, list[float]] = field(default_factory=dict)
     closed: bool = False
 
     def submit(self, request: StageRequest, needs: Needs, listen: Listen) -> int:
@@ -53,6 +56,8 @@ class ScriptedPool:
         ticket, request, listen = self._waiting[0]
         run_id = f"run-{request.run_name}"
         if ticket in self._stopped:
+            if self._curve is not None:
+                self._left[request.run_name] = self._curve
             return self._end(EndedStage(ticket, stopped=self._stopped[ticket]))
         params = self.submitted[ticket]
         answer = self.script(params, self.submitted[:ticket].count(params))
@@ -62,7 +67,7 @@ class ScriptedPool:
         if not isinstance(answer, dict):
             if self._curve is None:
                 listen({"kind": "run", "run_id": run_id, "run_name": request.run_name})
-                self._curve = list(answer)
+                self._curve = self._left.pop(request.run_name, list(answer))
             if self._curve:
                 done = len(answer) - len(self._curve) + 1
                 value, self.trained = self._curve.pop(0), self.trained + 1

@@ -30,10 +30,14 @@ class Heard:
 
     told: list[str] = field(default_factory=list)
     ended_runs: list[str] = field(default_factory=list)
+    given_up_runs: list[str] = field(default_factory=list)
     concluded_states: list[list[TrialState]] = field(default_factory=list)
 
     def ended(self, run: TrialRun) -> None:
         self.ended_runs.append(run.trial.name)
+
+    def given_up(self, run: TrialRun) -> None:
+        self.given_up_runs.append(run.trial.name)
 
     def replaced(self, run_id: str, run: TrialRun) -> None:
         self.told.append(f"{run_id} replaced")
@@ -172,13 +176,18 @@ def test_a_metric_that_no_trial_reports_is_told_after_the_first(place: Place) ->
     assert len(pool.submitted) == 1 and e.value.exit_code == 2
 
 
-def test_a_trial_that_is_behind_is_stopped_after_the_epoch_that_shows_it(place: Place) -> None:
+def test_a_trial_that_is_behind_is_stopped_and_gone_on_with_where_it_was(place: Place) -> None:
     place.pruned = True
     pool = ScriptedPool(lambda params, _: [0.9 - params[RATE]] * 9)
     done = place.run(pool)
     assert [str(each.state) for each in done] == ["complete", "pruned", "pruned", "pruned"]
     assert [each.runs[0].epoch for each in done] == [9, 5, 5, 5]
-    assert done[1].reason == "pruned after epoch 5" and pool.trained == 24
+    assert done[1].reason == "pruned after epoch 5"
+    assert pool.trained == 4 * 5 + 4, "the best one's first five epochs are not trained again"
+    assert [each[RATE] for each in pool.submitted] == [0.1, 0.2, pytest.approx(0.3), 0.1, 0.4]
+    assert place.heard.told == ["s-000 goes on after epoch 5: it is among the best"]
+    assert place.heard.given_up_runs == ["s-001", "s-002", "s-003"], "each once, the best never"
+    assert done[0].runs[0].tries == 1
 
 
 def test_a_killed_sweep_goes_on_and_what_has_ended_is_not_done_again(place: Place) -> None:

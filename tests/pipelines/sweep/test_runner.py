@@ -29,6 +29,8 @@ from sweeps_at_work import (
 )
 from workplace import Workplace, last_json
 
+from pipelines.train.unfinished import all_unfinished
+
 pytestmark = pytest.mark.slow
 
 
@@ -83,6 +85,44 @@ def test_twelve_trials_end_as_twelve_whoever_is_killed(workplace: Workplace) -> 
         "sweep.csv", "sweep.parquet", "sweep.json", "sweep.md", "sweep.html", "history.png",
         "parallel_coordinates.png", "importance.png",
     }  # fmt: skip
+
+
+@pytest.mark.timeout(900)
+def test_a_training_that_was_pruned_goes_on_in_its_own_run_though_the_sweep_was_killed(
+    workplace: Workplace,
+) -> None:
+    code = write_code(workplace)
+    training = TRAINING.replace("epochs: 4", "epochs: 9").format(rates=[0.003, 0.002, 0.001])
+    file = write_scenario(workplace, f"{training}  pruning: asha\n")
+
+    def goes_on() -> bool:
+        """Whether one that had been stopped reports again."""
+        states = [state for _, state in all_unfinished(workplace.work_dir) if state.attempts > 1]
+        return any(len(steps(workplace, each.run_id)) > 5 for each in states)
+
+    sweep = workplace.start(*command(file, "-e", code))
+    wait_until(sweep, goes_on)
+    os.kill(sweep.pid, signal.SIGKILL)
+    told = sweep.communicate()[1]
+    assert "pruned after epoch 5" in told
+    assert "goes on after epoch 5: it is among the best" in told
+
+    parent = runs_of(workplace)[0].run_id
+    done = workplace.run(*command(file, "-e", code, "--resume", parent, "--json"), timeout=600)
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    assert result["best_metric"] == pytest.approx(9 * 0.003)
+    run, trials = runs_of(workplace)
+    assert len(trials) == 6, "who goes on does it in its own run"
+    whole = [each for each in trials if each.status == "FINISHED"]
+    for each in whole:
+        assert steps(workplace, each.run_id) == list(range(1, 10)), each.run_name
+        assert each.tags["sweep.state"] == "complete" and "sweep.reason" not in each.tags
+    assert [each.run_id for each in whole if each.run_id == result["best_run_id"]]
+    stopped = [each for each in trials if each.status == "KILLED"]
+    assert len(stopped) == 6 - len(whole) == run.metrics["sweep.pruned"] >= 4
+    assert {each.tags["sweep.state"] for each in stopped} == {"pruned"}
+    assert list(all_unfinished(workplace.work_dir)) == [], "nothing is left to go on with"
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from team_servers import Postgres, postgres_cluster
 
 from guardianflow.contracts.errors import AlreadyRunningError
 from pipelines.sweep.search import storage
+from pipelines.sweep.search import study as study_module
 from pipelines.sweep.search.combinations import TrialState
 from pipelines.sweep.search.objectives import Objective
 from pipelines.sweep.search.storage import StudyPlace, alone
-from pipelines.sweep.search.strategies import distribution_of, sampler_of
+from pipelines.sweep.search.strategies import distribution_of, pruner_of, sampler_of
 from pipelines.sweep.search.study import Rules, Study
 from scenario.designs.trials import Trial, Value
 
@@ -34,13 +35,16 @@ def runs_of(index: int, params: Mapping[str, Value]) -> list[Trial]:
     return [Trial(index, f"s-{index:03d}", params)]
 
 
-def machine(postgres: Postgres, work_dir: Path, name: str, strategy: str = "bayesian") -> Study:
+def machine(
+    postgres: Postgres, work_dir: Path, name: str, strategy: str = "bayesian", most: int = 12
+) -> Study:
     place = StudyPlace(work_dir, postgres.url("mlflow", password=True), name)
     rules = Rules(
         objectives=[Objective("det.mAP50")],
         space={path: distribution_of(values) for path, values in SPACE.items()},
-        most=12,
+        most=most,
         seed=7,
+        pruner=pruner_of("asha", 9, 7),
         sampler=sampler_of(strategy, 12, 1),
         given=[{RATE: rate, BATCH: batch} for rate in SPACE[RATE] for batch in SPACE[BATCH]]
         if strategy == "grid"
@@ -105,6 +109,32 @@ def test_a_trial_goes_to_another_only_when_nobody_speaks_for_it(
     third = machine(postgres, tmp_path / "c", "given-up")
     assert third.take_over() == []
     for study in (first, second, third):
+        study.close()
+
+
+def test_a_stopped_training_is_gone_on_with_where_its_checkpoint_is(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (machine(postgres, tmp_path / n, "stopped", "grid", most=4) for n in "ab")
+
+    def asks(study: Study, host: str) -> int:
+        monkeypatch.setattr(study_module.socket, "gethostname", lambda: host)
+        combination = study.next()
+        assert combination is not None
+        (run,) = combination.runs
+        if run.epoch == 0:
+            assert study.report(combination, 5, 0.9 - 0.1 * combination.index)
+            run.epoch, run.state = 5, TrialState.PRUNED
+            study.ended(combination)
+        return combination.index
+
+    assert [asks(first, "a") for _ in range(3)] == [0, 1, 2]
+    assert asks(second, "b") == 3, "what the first one has begun it will go on with"
+    assert asks(first, "a") == 0
+    third, fourth = (machine(postgres, tmp_path / n, "gone", "grid", most=3) for n in "ab")
+    assert [asks(third, "a") for _ in range(3)] == [0, 1, 2]
+    assert asks(fourth, "b") == 0, "there is nothing else to do: it is trained anew"
+    for study in (first, second, third, fourth):
         study.close()
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
-import optuna
 import pytest
 
 from guardianflow.contracts.errors import AlreadyRunningError, SourceError
 from pipelines.sweep.search.combinations import Combination, TrialState
 from pipelines.sweep.search.objectives import Objective
 from pipelines.sweep.search.storage import StudyPlace, alone
-from pipelines.sweep.search.strategies import distribution_of, pruner_of, sampler_of
+from pipelines.sweep.search.strategies import distribution_of, sampler_of
 from pipelines.sweep.search.study import Rules, Study
 from scenario.designs.trials import Trial, Value
 from scenario.designs.values import ParameterRange
@@ -146,79 +145,6 @@ def test_numbers_of_a_range_in_steps_are_written_as_people_write_them(tmp_path: 
     space = {RATE: ParameterRange(low=0.1, high=0.7, step=0.1)}
     asked = ask_all(opened(tmp_path, "random", most=50, space=space))
     assert sorted(each[RATE] for each in asked) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]  # type: ignore[type-var]
-
-
-def test_of_those_that_reach_a_rung_a_third_rounded_up_is_gone_on_with(tmp_path: Path) -> None:
-    study = opened(tmp_path, pruner=pruner_of("asha", 9, 7))
-    at_rung = [study.next() for _ in range(5)]
-    assert all(at_rung)
-    assert not any(study.report(each, epoch, 0.1) for each in at_rung[1:] for epoch in (1, 2))  # type: ignore[arg-type]
-    stopped = [
-        study.report(each, 5, value)  # type: ignore[arg-type]
-        for each, value in zip(at_rung, (0.5, 0.4, 0.6, 0.55, 0.5), strict=True)
-    ]
-    assert stopped == [False, True, False, False, True], "of four the second goes on"
-
-
-@pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_the_best_epoch_so_far_is_what_is_compared(direction: str) -> None:
-    """A training leaves the weights of its best epoch; one bad epoch at a rung is chance."""
-    sign = 1 if direction == "maximize" else -1
-    pruner = pruner_of("asha", 27, 7)
-    assert pruner is not None
-    study = optuna.create_study(direction=direction, pruner=pruner)
-
-    def is_stopped(*curve: tuple[int, float]) -> list[bool]:
-        trial, answers = study.ask(), []
-        for epoch, value in curve:
-            trial.report(sign * value, epoch)
-            answers.append(trial.should_prune())
-        return answers
-
-    assert is_stopped((5, 0.5), (6, 0.6)) == [False, False]
-    assert is_stopped((5, 0.7), (6, 0.1)) == [False, False]
-    assert is_stopped((5, 0.55), (6, 0.65), (7, 0.9)) == [False, True, False]
-    assert is_stopped((4, 0.5), (8, 0.8)) == [False, False], "reported every fourth epoch"
-    assert is_stopped((4, 0.5), (8, 0.6), (20, 0.5)) == [False, True, False]
-    assert is_stopped((6, 0.75), (18, 0.76), (20, 0.1)) == [False, False, False]
-
-
-@pytest.mark.parametrize(
-    ("epochs", "first"), [(3, 2), (4, 2), (9, 5), (26, 6), (50, 6), (100, 11), (300, 33)]
-)
-def test_no_training_is_stopped_while_it_warms_up(epochs: int, first: int) -> None:
-    """Ultralytics' learning rate rises for three epochs: what wins in the end is behind then."""
-    assert epochs_of("asha", epochs=epochs)[-1] == first
-
-
-def epochs_of(pruning: str, parent: str = "abc", seed: int = 7, *, epochs: int = 9) -> list[int]:
-    """How long each of 24 trials is trained that fall back one after the other."""
-    pruner = pruner_of(pruning, epochs, seed)
-    study = optuna.create_study(study_name=parent, direction="maximize", pruner=pruner)
-    found = []
-    for place in range(24):
-        trial, epoch = study.ask(), 0
-        for epoch in range(1, epochs + 1):
-            trial.report(0.9 - 0.02 * place, epoch)
-            if trial.should_prune():
-                break
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        found.append(epoch)
-    return found
-
-
-def test_hyperband_gives_a_slow_start_its_chance_in_a_later_bracket() -> None:
-    """Behind from the first epoch on: ASHA ends all after five, Hyperband by bracket."""
-    asha, hyperband = epochs_of("asha"), epochs_of("hyperband")
-    assert set(asha[2:]) == {5}, asha
-    assert {1, 3} < set(hyperband), hyperband  # and of the last bracket, all nine
-    assert pruner_of(None, 9, 7) is None and pruner_of("hyperband", 2, 7) is None
-
-
-def test_brackets_are_drawn_by_the_seed_and_not_by_the_run_that_holds_the_sweep() -> None:
-    one = epochs_of("hyperband", parent="one")
-    assert epochs_of("hyperband", parent="another") == one
-    assert epochs_of("hyperband", parent="one", seed=8) != one
 
 
 def test_a_study_that_is_not_on_this_machine_is_told_as_such(tmp_path: Path) -> None:
