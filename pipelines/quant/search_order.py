@@ -132,8 +132,8 @@ class RecipeSearch:
         def changed(groups: Sequence[str], trained: Distillation | None = None) -> Recipe:
             return replace(fewest, activations=order.change_of(groups, trained))
 
-        def passes(count: int, trained: Distillation | None = None) -> bool:
-            return self._try(changed(order.groups[:count], trained)).accepted
+        def passes(count: int) -> bool:
+            return self._try(changed(order.groups[:count])).accepted
 
         if not whole or passes(whole):
             return changed(order.groups)
@@ -147,13 +147,14 @@ class RecipeSearch:
         healed = self._try(changed(order.groups, self.distillation))
         if not healed.is_measured:  # what failed once fails again
             return changed(plain)
-        heals = partial(passes, trained=self.distillation)
-        count = whole if healed.accepted else _bisected(first, whole, heals)
-        return (
-            changed(order.groups[:count], self.distillation)
-            if count > len(plain)
-            else changed(plain)
-        )
+        # what passes untrained comes first: training has the least to make up for
+        groups = [*plain, *(each for each in order.groups if each not in plain)]
+
+        def heals(count: int) -> bool:
+            return self._try(changed(groups[:count], self.distillation)).accepted
+
+        count = whole if healed.accepted else _bisected(len(plain), whole, heals)
+        return changed(groups[:count], self.distillation if count > len(plain) else None)
 
     def _trained(self) -> bool:
         """Whether a network is accepted after training on, from the best calibration there is."""
