@@ -22,6 +22,8 @@ from ..quantisation import layer_groups
 from ..quantisation.calibration import CalibrationImages, how_done
 from . import tail as onnx_tail
 from .entropy import asymmetric_range, entropy_range
+from .hardswish import clip_levels
+from .ranges import fit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +121,7 @@ def quantise_prepared(
 
     Args:
         prepared: what `prepare` wrote.
-        ranges: what `save_ranges` wrote for it.
+        ranges: what `save_ranges` wrote for it; fitted to the kernels here.
         method: that of `save_ranges`.
 
     Returns:
@@ -127,7 +129,11 @@ def quantise_prepared(
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    kept = list(dict.fromkeys([*_kept_float(prepared), *float_nodes]))
+    structure = structure_of(prepared)
+    kept = [*_kept_float(structure), *first_layer(structure), *float_nodes]
+    kept = list(dict.fromkeys(kept))
+    fitted = target.with_name(f"{target.name}.ranges")
+    fit(prepared, ranges, fitted)
     with prints_to_log(), loggers_to_log("root"):
         quantize_static(
             str(prepared),
@@ -141,17 +147,19 @@ def quantise_prepared(
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=_method(method),
-            calibration_cache_path=ranges,
+            calibration_cache_path=fitted,
         )
+    fitted.unlink()
     write_streamlined(target, target)
     return len(kept)
 
 
 def write_streamlined(model: Path, target: Path) -> None:
-    """Write `target`: the same network, its float32 tail in the order the CPU likes."""
+    """Write `target`: the same network, its float32 tail and HardSwish as the CPU likes them."""
     import onnx
 
     graph = onnx.load(str(model))
+    clip_levels(graph)
     onnx_tail.streamline(graph)
     onnx.save(graph, str(target))
 
@@ -172,8 +180,9 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
     prepare(model, prepared)
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    more, missing = layer_groups.safely_float(structure_of(prepared))
-    kept = list(dict.fromkeys([*_kept_float(prepared), *more]))
+    structure = structure_of(prepared)
+    more, missing = layer_groups.safely_float(structure)
+    kept = list(dict.fromkeys([*_kept_float(structure), *more]))
     with prints_to_log(), loggers_to_log("root"):
         quantize_dynamic(
             str(prepared),
@@ -185,14 +194,31 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
     return how_done("at run time", len(kept), missing)
 
 
-def _kept_float(model: Path) -> list[str]:
+def _kept_float(graph: recipes.Graph) -> list[str]:
     """The detection tail and the convolutions it reads.
 
     ONNX Runtime's quantised convolution also rounds its result to 8 bits. For the last ones that
     is the class scores and box distances themselves: 0.005 mAP50-95, for no time gained.
     """
-    graph = structure_of(model)
     return recipes.detection_tail(graph) + recipes.last_convolutions(graph)
+
+
+def first_layer(graph: recipes.Graph) -> list[str]:
+    """The convolution that reads the image, first, and its activation.
+
+    Three channels are too few for an 8-bit kernel: 2.2 ms of 30 of a yolo11n at 640 px, and 0.7
+    for the conversion of the image, against 0.9 and 0.5 of a float convolution.
+    """
+    convolutions = recipes.operations_of_kind(graph, recipes.CONVOLUTIONS)
+    found = [name for name in convolutions if not graph.operations[name].inputs][:1]
+    for name, operation in graph.operations.items():
+        reads_first_alone = operation.inputs and set(operation.inputs) <= set(found)
+        if (
+            operation.kind in ("Sigmoid", "HardSigmoid", "Mul", "Clip", "Relu")
+            and reads_first_alone
+        ):
+            found.append(name)
+    return found
 
 
 def structure_of(model: Path) -> recipes.Graph:

@@ -105,5 +105,6 @@ class OnnxRecipeExporter(BaseRecipeExporter):
         """'14 of 87', those of the detection tail not counted."""
         every = set(recipes.operations_of_kind(self._graph, recipes.CONVOLUTIONS))
         every -= set(recipes.detection_tail(self._graph))
-        kept = every & (chosen | set(recipes.last_convolutions(self._graph)))
+        own = [*recipes.last_convolutions(self._graph), *onnx_quantisation.first_layer(self._graph)]
+        kept = every & (chosen | set(own))
         return f"{len(kept)} of {len(every)}"

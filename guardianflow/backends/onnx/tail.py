@@ -46,8 +46,8 @@ def _around(graph: Any, softmax: Any) -> list[Any] | None:
     makers = {output: node for node in graph.node for output in node.output}
     transpose = makers.get(softmax.input[0])
     reshape = makers.get(transpose.input[0]) if transpose is not None else None
-    convolution = _only_reader(graph, softmax)
-    result = _only_reader(graph, convolution) if convolution is not None else None
+    convolution = only_reader(graph, softmax)
+    result = only_reader(graph, convolution) if convolution is not None else None
     chain = [reshape, transpose, softmax, convolution, result]
     if [node and node.op_type for node in chain] != [
         "Reshape", "Transpose", "Softmax", "Conv", "Reshape",
@@ -64,7 +64,7 @@ def _around(graph: Any, softmax: Any) -> list[Any] | None:
         and len(shape) == 4
         and shape[2] == weights.shape[1]
     )
-    return chain if ours and all(_only_reader(graph, node) for node in chain[:2]) else None
+    return chain if ours and all(only_reader(graph, node) for node in chain[:2]) else None
 
 
 def _rewrite(graph: Any, chain: list[Any]) -> None:
@@ -107,7 +107,8 @@ def _rewrite(graph: Any, chain: list[Any]) -> None:
         graph.initializer.remove(unread)  # ONNX Runtime warns of them on every opening
 
 
-def _only_reader(graph: Any, node: Any) -> Any | None:
+def only_reader(graph: Any, node: Any) -> Any | None:
+    """The one node that reads another one's result; None where others do, or it is an output."""
     readers = [each for each in graph.node if node.output[0] in each.input]
     is_output = any(output.name == node.output[0] for output in graph.output)
     return readers[0] if len(readers) == 1 and not is_output else None

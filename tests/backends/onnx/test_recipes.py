@@ -53,7 +53,7 @@ def test_exactly_the_convolutions_of_float_groups_stay_float(
         assert int(made.spec.lineage["float_nodes"]) > int(bold.spec.lineage["float_nodes"])
         floated, of = map(int, made.spec.lineage["float_convolutions"].split(" of "))
         assert of - floated == len(quantised_convolutions(made))
-    assert bold.spec.lineage["float_convolutions"] == f"6 of {len(every) + 6}"
+    assert bold.spec.lineage["float_convolutions"] == f"7 of {len(every) + 7}"
 
 
 def test_bias_correction_is_accepted_and_recorded_as_none(

@@ -1,0 +1,76 @@
+"""HardSwish in 8 bits for ONNX Runtime's CPU kernels, which know none.
+
+    x · clip(x / 6 + 1/2, 0, 1)
+
+Left alone its clip is computed in float32, with a conversion before and one behind it, which costs
+more than a SiLU. But the clip of x's 8-bit levels q, read with another scale and zero point, is the
+same:
+
+    Q(x) = q ──┬──────────────────── DQ ─────────────── Mul ─ Q
+               └─ Clip(q₋₃, q₃) ─ DQ(1/(q₃ − q₋₃), q₋₃) ─┘
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .tail import only_reader
+
+REACH = 3.0
+"""Where the clip begins and ends."""
+LEVELS = 255
+
+
+def clip_levels(model: Any) -> int:
+    """Rewrite every quantised HardSwish of an `onnx.ModelProto` of Q/DQ pairs in place; how many.
+
+    Those that are not quantised as a whole stay as they are.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    constants = {each.name: each for each in graph.initializer}
+    done = 0
+    for node in [each for each in graph.node if each.op_type == "HardSigmoid"]:
+        before: Any = makers.get(node.input[0])
+        quantise, dequantise, product = _behind(graph, node)
+        kinds = [each.op_type if each else "" for each in (before, quantise, dequantise, product)]
+        if kinds != ["DequantizeLinear", "QuantizeLinear", "DequantizeLinear", "Mul"]:
+            continue
+        if node.input[0] not in product.input:
+            continue
+        levels, scale, zero = before.input[:3]
+        reach = round(REACH / float(numpy_helper.to_array(constants[scale])))
+        middle = int(numpy_helper.to_array(constants[zero]))
+        if not 1 <= reach <= middle:
+            continue
+        name = node.name
+        added = {
+            f"{name}/lowest": np.array(middle - reach, np.uint8),
+            f"{name}/highest": np.array(min(middle + reach, LEVELS), np.uint8),
+            f"{name}/scale": np.array(1 / (2 * reach), np.float32),
+            f"{name}/zero": np.array(middle - reach, np.uint8),
+        }
+        graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in added.items())
+        lowest, highest, own_scale, own_zero = added
+        clip = helper.make_node(
+            "Clip", [levels, lowest, highest], [f"{name}/levels"], f"{name}/Clip"
+        )
+        graph.node.insert(list(graph.node).index(node), clip)
+        dequantise.input[:] = [clip.output[0], own_scale, own_zero]
+        graph.node.remove(node)
+        graph.node.remove(quantise)
+        done += 1
+    return done
+
+
+def _behind(graph: Any, node: Any) -> list[Any]:
+    """The three nodes, one behind the other, that alone read a node; None where there is none."""
+    found: list[Any] = []
+    for _ in range(3):
+        node = only_reader(graph, node) if node is not None else None
+        found.append(node)
+    return found

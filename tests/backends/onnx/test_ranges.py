@@ -1,0 +1,92 @@
+"""Ranges are fitted to what the 8-bit kernels do with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from guardianflow.backends.onnx.ranges import fit
+
+Range = tuple[float, float]
+
+
+def network(folder: Path, *nodes: onnx.NodeProto) -> Path:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        list(nodes),
+        "part",
+        [value("x", TensorProto.FLOAT, None)],
+        [value("y", TensorProto.FLOAT, None)],
+    )
+    onnx.save(helper.make_model(graph), str(folder / "prepared.onnx"))
+    return folder / "prepared.onnx"
+
+
+def fitted(prepared: Path, **measured: Range) -> Mapping[str, Range]:
+    """As the library writes them: numbers, or arrays of one."""
+    data = {
+        name: {
+            "lowest": low,
+            "highest": {"CLS": "numpy.array", "data": [high], "dtype": "float32"},
+            "CLS": "TensorData",
+        }
+        for name, (low, high) in measured.items()
+    }
+    file = prepared.with_name("measured.json")
+    file.write_text(json.dumps({"CLS": "TensorsData", "data": data}), encoding="utf-8")
+    fit(prepared, file, prepared.with_name("fitted.json"))
+    done = json.loads(prepared.with_name("fitted.json").read_text(encoding="utf-8"))["data"]
+    return {name: (each["lowest"], each["highest"]) for name, each in done.items()}
+
+
+def activation(operator: str, *readers: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node(operator, ["x"], ["s"], "s"),
+        helper.make_node("Mul", ["x", "s"], ["y"], "y"),
+        *(helper.make_node(each, ["x"], [each], each) for each in readers),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operator", "measured", "wanted"),
+    [
+        ("Sigmoid", (-44.6, 44.9), (-6.0, 44.9)),
+        ("Sigmoid", (-2.5, 3.0), (-2.5, 3.0)),
+        ("HardSigmoid", (-44.6, 44.9), (-3.0, 44.9)),
+        ("HardSigmoid", (-2.5, 3.0), (-3.0, 3.0)),
+    ],
+)
+def test_what_an_activation_makes_zero_of_takes_no_levels(
+    tmp_path: Path, operator: str, measured: Range, wanted: Range
+) -> None:
+    prepared = network(tmp_path, *activation(operator))
+    found = fitted(prepared, x=measured, s=(0.0, 1.0), y=(-0.3, 44.9))
+    assert found == {"x": wanted, "s": (0.0, 1.0), "y": (-0.3, 44.9)}
+
+
+def test_where_somebody_else_reads_it_the_range_stays(tmp_path: Path) -> None:
+    prepared = network(tmp_path, *activation("Sigmoid", "Relu"))
+    assert fitted(prepared, x=(-44.6, 44.9))["x"] == (-44.6, 44.9)
+
+
+def test_what_is_moved_has_one_range_however_often_it_is(tmp_path: Path) -> None:
+    prepared = network(
+        tmp_path,
+        helper.make_node("Split", ["x"], ["a", "b"], "split"),
+        helper.make_node("MaxPool", ["b"], ["c"], "pool"),
+        helper.make_node("Concat", ["a", "c", "other"], ["whole"], "concat", axis=1),
+        helper.make_node("Resize", ["whole", "roi", "scales"], ["larger"], "resize"),
+        helper.make_node("Add", ["larger", "apart"], ["y"], "add"),
+    )
+    found = fitted(
+        prepared, x=(-1, 2), a=(-1, 2), b=(-1, 1), c=(0, 1), other=(-3, 1), whole=(-2, 9),
+        larger=(-2, 9), apart=(-7, 70), y=(-9, 79), scales=(1, 2),
+    )  # fmt: skip
+    together = {"x", "a", "b", "c", "other", "whole", "larger"}
+    assert {found[name] for name in together} == {(-3.0, 9.0)}
+    assert found["apart"] == (-7, 70) and found["y"] == (-9, 79) and found["scales"] == (1, 2)
