@@ -138,8 +138,10 @@ class Engine:
             if ended is not None:
                 self._end(ended)
             self._watcher.moved(self.combinations, self._study.total)
-        self._give_up(hopeful=set())
-        self._watcher.concluded(self.combinations)  # those of other machines too
+        if self._study.is_shared and not self._joins:  # those of other machines too
+            self._all |= {each.index: each for each in self._study.combinations()}
+        self._give_up(self._study.given_up(ends=True, own=self._joins))
+        self._watcher.concluded(self.combinations)
         self._watcher.moved(self.combinations, self._study.total)
         return self.combinations
 
@@ -180,8 +182,8 @@ class Engine:
         due = [each for each in self._later if each[0] <= time.monotonic()]
         self._later = [each for each in self._later if each not in due]
         for _, waiting, run in due:
-            if not run.state.has_ended:
-                self._submit(waiting, run)
+            if not (run.state.has_ended or self._begin_run(waiting, run)):
+                self._conclude(waiting)
         while len(self._at_work) < self._pool.places:
             combination = self._study.next()
             if combination is None:
@@ -198,8 +200,17 @@ class Engine:
     def _begin(self, combination: Combination) -> None:
         for run in combination.runs:
             if not run.state.has_ended:
-                self._submit(combination, run)
+                self._begin_run(combination, run)
         self._conclude(combination)  # an earlier process ended before it could
+
+    def _begin_run(self, combination: Combination, run: TrialRun) -> bool:
+        """Submit a run, unless another repeat was pruned meanwhile; whether it was."""
+        pruned = next((r for r in combination.runs if r.state is TrialState.PRUNED), None)
+        if pruned is None:
+            self._submit(combination, run)
+        else:
+            run.state, run.reason = TrialState.PRUNED, pruned.reason
+        return pruned is None
 
     def _submit(
         self, combination: Combination, run: TrialRun, trained: StageResult | None = None
@@ -234,7 +245,9 @@ class Engine:
             self._study.keep(work.combination)
         elif event["kind"] == "progress" and "metrics" in event:
             self._judge_epoch(work, event)
-        elif event["kind"] == "notice" and not work.pruned_at:  # nobody goes on with what it keeps
+        elif (
+            event["kind"] == "notice" and not work.pruned_at
+        ):  # how to go on with it is no question
             self._tell_once(f"{run.trial.name}: {event['text']}", event["text"])
 
     def _tell_once(self, text: str, key: str = "") -> None:
@@ -320,6 +333,9 @@ class Engine:
             again = time.monotonic() + ELSEWHERE_S
             self._later.append((again, work.combination, run))
             return True
+        if work.pruned_at:  # it crashed while it was being stopped
+            run.state, run.reason = TrialState.PRUNED, f"pruned after epoch {work.pruned_at}"
+            return False
         if failure.failure_reason in ENDS_ALL:
             raise StageFailedError(
                 SWEEP,
@@ -348,16 +364,17 @@ class Engine:
         else:
             self._study.ended(combination)
         self._watcher.concluded(self.combinations)
-        self._give_up(self._study.hopeful())
+        self._give_up(self._study.given_up(ends=False, own=True))
         if combination.state is TrialState.FAILED:
+            self._give_up({combination.index})
             self._stop_where_all_fail(combination)
 
-    def _give_up(self, hopeful: Collection[int]) -> None:
-        """Tell which of the pruned ones, all but the hopeful, leave nothing to go on with."""
-        for index, each in self._all.items():
-            if each.state is TrialState.PRUNED and index not in {*hopeful, *self._given_up}:
+    def _give_up(self, indexes: Collection[int]) -> None:
+        """Tell which pruned runs leave nothing to go on with."""
+        for index in indexes:
+            if index in self._all and index not in self._given_up:
                 self._given_up.add(index)
-                for run in each.runs:
+                for run in self._all[index].runs:
                     if run.state is TrialState.PRUNED:
                         self._watcher.given_up(run)
 

@@ -261,7 +261,7 @@ class SweepRunner(Chain):
         )  # fmt: skip
         engine = Engine(
             study, pool, objectives,
-            lambda run: trials.request(planner, run.trial), SweepRuns(weights, board),
+            partial(self._request_of, planner), SweepRuns(weights, board),
             judge_of=self._judge_of(planner),
             needs=needs_of(str(self.scenario.environment.device), pool),
             retries=sweep.retries, fail_fast=sweep.fail_fast, joins=joins,
@@ -272,6 +272,11 @@ class SweepRunner(Chain):
             board.close()
         title = f"{self.scenario.name} {self.scenario.version}"
         return SweepTable(title, parent, objectives, combinations), study
+
+    def _request_of(self, planner: Planner, run: TrialRun) -> StageRequest:
+        """The stage of a run; with --force, too, what this sweep has begun is gone on with."""
+        request = self.trials.request(planner, run.trial)
+        return replace(request, force=False) if run.run_id else request
 
     def _judge_of(self, planner: Planner) -> Callable[[TrialRun], StageRequest] | None:
         """Of trainings: measures what only an infer stage does."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .tail import only_reader
+from .tail import only_reader, remove_unread
 
 REACH = 3.0
 """Where the clip begins and ends."""
@@ -34,7 +34,7 @@ def clip_levels(model: Any) -> int:
     makers = {name: node for node in graph.node for name in node.output}
     constants = {each.name: each for each in graph.initializer}
     done = 0
-    for node in [each for each in graph.node if each.op_type == "HardSigmoid"]:
+    for node in [each for each in graph.node if is_clip_of_hard_swish(each)]:
         before: Any = makers.get(node.input[0])
         quantise, dequantise, product = _behind(graph, node)
         kinds = [each.op_type if each else "" for each in (before, quantise, dequantise, product)]
@@ -64,7 +64,17 @@ def clip_levels(model: Any) -> int:
         graph.node.remove(node)
         graph.node.remove(quantise)
         done += 1
+    if done:
+        remove_unread(graph)
     return done
+
+
+def is_clip_of_hard_swish(node: Any) -> bool:
+    """Whether it is clip(x / 6 + 1/2, 0, 1); the operator may have other slopes."""
+    given = {each.name: each.f for each in node.attribute}
+    slope, middle = given.get("alpha", 0.2), given.get("beta", 0.5)
+    is_it = abs(slope - 1 / 6) < 1e-5 and abs(middle - 0.5) < 1e-5
+    return bool(node.op_type == "HardSigmoid" and is_it)
 
 
 def _behind(graph: Any, node: Any) -> list[Any]:

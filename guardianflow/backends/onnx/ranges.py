@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .hardswish import is_clip_of_hard_swish
+
 FLOORS = {"Sigmoid": -6.0, "HardSigmoid": -3.0}
 """Operator of an activation x · operator(x) → what is below counts as this; SiLU(−6) is −0.015.
 
@@ -63,6 +65,8 @@ def _before_activations(graph: Any) -> Iterator[tuple[str, str]]:
     for node in graph.node:
         read = node.input[0] if node.input else ""
         if node.op_type not in FLOORS or len(readers[read]) != 2:
+            continue
+        if node.op_type == "HardSigmoid" and not is_clip_of_hard_swish(node):
             continue
         product = next(each for each in readers[read] if each is not node)
         if product.op_type == "Mul" and set(product.input) == {read, node.output[0]}:

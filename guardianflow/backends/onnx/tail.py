@@ -102,9 +102,14 @@ def _rewrite(graph: Any, chain: list[Any]) -> None:
         graph.node.insert(place + offset, each)
     for each in chain[1:]:
         graph.node.remove(each)
+    remove_unread(graph)
+
+
+def remove_unread(graph: Any) -> None:
+    """Remove constants that nobody reads: ONNX Runtime warns of them on every opening."""
     read = {name for each in graph.node for name in each.input}
     for unread in [each for each in graph.initializer if each.name not in read]:
-        graph.initializer.remove(unread)  # ONNX Runtime warns of them on every opening
+        graph.initializer.remove(unread)
 
 
 def only_reader(graph: Any, node: Any) -> Any | None:

@@ -7,13 +7,13 @@ is stopped, and gone on with as soon as it is: the share grows with every traini
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 
-from .combinations import latest_of
+from .combinations import INDEX, latest_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -39,7 +39,8 @@ class Halving(BasePruner):
         rung = next((each for each in self._rungs if _reached(trial, each) == trial.last_step), 0)
         if not rung:
             return False
-        return trial.number not in self._share(self._ranked(study, rung))
+        ranked = _ranked(_trials_of(study), rung, study.direction)
+        return trial.number not in self._share(ranked)
 
     def next_of(self, study: Study, stopped: Collection[int]) -> int | None:
         """The training to go on with, of the highest rung the best; None where there is none.
@@ -47,45 +48,47 @@ class Halving(BasePruner):
         Args:
             stopped: numbers of the trials to choose from, none of which is at work.
         """
-        for rung in reversed(self._rungs):
-            for number in self._share(self._ranked(study, rung)):
-                if number in stopped and self._is_at(study, number, rung):
-                    return number
+        for ranked, here in self._standing(study, stopped):
+            for each in self._share(ranked):
+                if each in here:
+                    return each
         return None
 
     def best_of(self, study: Study, stopped: Collection[int]) -> int | None:
         """Of the highest rung the best, in the share or not."""
-        for rung in reversed(self._rungs):
-            for number in self._ranked(study, rung):
-                if number in stopped:
-                    return number
-        return None
+        standing = self._standing(study, stopped)
+        return next((each for ranked, here in standing for each in ranked if each in here), None)
 
     def hopeful(self, study: Study, stopped: Collection[int], total: int) -> set[int]:
         """Those that the share may reach yet, if all of `total` trainings come to their rung."""
-        return {
-            number
-            for rung in self._rungs
-            for number in self._ranked(study, rung)[: total // self._reduction]
-            if number in stopped and self._is_at(study, number, rung)
-        }
+        most = total // self._reduction
+        standing = self._standing(study, stopped)
+        return {each for ranked, here in standing for each in ranked[:most] if each in here}
 
     def _share(self, ranked: Sequence[int]) -> Sequence[int]:
         return ranked[: len(ranked) // self._reduction]
 
-    def _ranked(self, study: Study, rung: int) -> list[int]:
-        """Numbers of those that got there, the best first; of equal ones the earlier."""
-        sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
-        trials = latest_of(study.get_trials(deepcopy=False)).values()
-        there = [each for each in trials if _reached(each, rung) is not None]
-        there.sort(key=lambda each: (-sign * _best_until(each, rung, sign), each.number))
-        return [each.number for each in there]
+    def _standing(
+        self, study: Study, stopped: Collection[int]
+    ) -> Iterator[tuple[list[int], set[int]]]:
+        """Of each rung, the highest first: who got there, in order, and who was stopped there."""
+        trials, higher = _trials_of(study), set[int]()
+        for rung in reversed(self._rungs):
+            ranked = _ranked(trials, rung, study.direction)
+            yield ranked, {each for each in ranked if each in stopped} - higher
+            higher |= set(ranked)
 
-    def _is_at(self, study: Study, number: int, rung: int) -> bool:
-        """Whether a training got to a rung and to none behind it."""
-        higher = next((each for each in self._rungs if each > rung), None)
-        trial = study.get_trials(deepcopy=False)[number]
-        return higher is None or _reached(trial, higher) is None
+
+def _trials_of(study: Study) -> list[FrozenTrial]:
+    return list(latest_of(study.get_trials(deepcopy=False)).values())
+
+
+def _ranked(trials: Sequence[FrozenTrial], rung: int, direction: StudyDirection) -> list[int]:
+    """Numbers of those that got there, the best first; of equal ones who was asked for earlier."""
+    sign = 1 if direction == StudyDirection.MAXIMIZE else -1
+    there = [each for each in trials if _reached(each, rung) is not None]
+    there.sort(key=lambda each: (-sign * _best_until(each, rung, sign), each.user_attrs[INDEX]))
+    return [each.number for each in there]
 
 
 def _reached(trial: FrozenTrial, rung: int) -> int | None:

@@ -20,7 +20,7 @@ import random
 import socket
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -145,16 +145,16 @@ class Study:
     # --- asking -------------------------------------------------------------------------------
 
     def next(self) -> Combination | None:
-        if self.asked >= self.total and not self._stopped():
+        if self.asked >= self.total and self._to_take_up(own=False) is None:
             return None
         with self._turn():
             self._look()
-            trial = self._taken_up(own=True)
+            trial = self._to_take_up(own=True)
             if trial is None and self.asked < self.total:
-                trial = self._next_given() if self._rules.sampler is None else self._propose()
-            if trial is None:
-                trial = self._taken_up(own=False)
-            return None if trial is None else self._taken(trial)
+                new = self._next_given() if self._rules.sampler is None else self._propose()
+                return None if new is None else self._taken(new)
+            trial = trial or self._to_take_up(own=False)
+            return None if trial is None else self._taken(self._taken_up(trial))
 
     def _look(self) -> None:
         """See what others have asked for meanwhile."""
@@ -166,57 +166,62 @@ class Study:
 
     @property
     def _has_completed(self) -> bool:
-        import optuna
+        return any(t.state.name == "COMPLETE" for t in self._study.get_trials(deepcopy=False))
 
-        states = (optuna.trial.TrialState.COMPLETE,)
-        return bool(self._study.get_trials(deepcopy=False, states=states))
+    def _stopped(self, *, own: bool = False) -> dict[int, FrozenTrial]:
+        """Combinations that were stopped, by the numbers of their trials.
 
-    def _stopped(self) -> dict[int, FrozenTrial]:
-        """By their numbers, those that may be gone on with."""
-        import optuna
-
-        if self._halving is None:
-            return {}
-        pruned = optuna.trial.TrialState.PRUNED
+        Args:
+            own: by this machine alone.
+        """
+        here = socket.gethostname()
         latest = latest_of(self._study.get_trials(deepcopy=False)).values()
-        return {each.number: each for each in latest if each.state == pruned}
+        return {
+            each.number: each
+            for each in latest
+            if each.state.name == "PRUNED"
+            and (not own or each.user_attrs.get(OWNER, here).split()[0] == here)
+        }
 
-    def hopeful(self) -> set[int]:
-        """Indexes of the stopped combinations that may be gone on with yet."""
-        stopped = self._stopped()
-        if self._halving is None or not stopped:
-            return set()
-        if not self._has_completed:
-            return {each.user_attrs[INDEX] for each in stopped.values()}
-        hopeful = self._halving.hopeful(self._study, stopped, self.total)
-        return {stopped[number].user_attrs[INDEX] for number in hopeful}
+    def given_up(self, *, ends: bool, own: bool) -> set[int]:
+        """Indexes of the stopped combinations that are not gone on with.
 
-    def _taken_up(self, *, own: bool) -> FrozenTrial | None:
-        """The stopped one to go on with, as a trial that knows what was reported of it.
+        Args:
+            ends: nothing is gone on with any more.
+            own: those that this machine has stopped alone.
+        """
+        stopped = self._stopped(own=own)
+        if ends or self._halving is None:
+            hopeful: Collection[int] = ()
+        elif self._has_completed:
+            hopeful = self._halving.hopeful(self._study, stopped, self.total)
+        else:  # if the best ones fail, each may be needed
+            hopeful = stopped
+        return {t.user_attrs[INDEX] for number, t in stopped.items() if number not in hopeful}
+
+    def _to_take_up(self, *, own: bool) -> FrozenTrial | None:
+        """The stopped one to go on with, if there is one.
 
         Args:
             own: of this machine alone, where its checkpoints are; else, if nobody is at work and
                 none was trained to its end, the best one, in the share or not.
         """
-        stopped = self._stopped()
-        if own and self.is_shared:
-            here = socket.gethostname()
-            stopped = {n: t for n, t in stopped.items() if t.user_attrs[OWNER].split()[0] == here}
-        if self._halving is None or not stopped:
+        if self._halving is None or not (stopped := self._stopped(own=own)):
             return None
         number = self._halving.next_of(self._study, stopped)
         if number is None and not (own or self._has_completed or self.unfinished()):
             number = self._halving.best_of(self._study, stopped)
-        if number is None:
-            return None
-        trial = stopped[number]
+        return None if number is None else stopped[number]
+
+    def _taken_up(self, stopped: FrozenTrial) -> FrozenTrial:
+        """A trial that goes on with a stopped one, and knows what was reported of it."""
         fresh = {"state": TrialState.WAITING, "reason": "", "tries": 0}
         runs = [
             run | (fresh if run["state"] == TrialState.PRUNED else {})
-            for run in trial.user_attrs[RUNS]
+            for run in stopped.user_attrs[RUNS]
         ]
-        index, values = trial.user_attrs[INDEX], trial.intermediate_values
-        return self._add(trial.params, index, {RUNS: runs}, values)
+        index, values = stopped.user_attrs[INDEX], stopped.intermediate_values
+        return self._add(stopped.params, index, {RUNS: runs}, values)
 
     def _next_given(self) -> FrozenTrial:
         params = next(

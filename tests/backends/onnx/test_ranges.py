@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from guardianflow.backends.onnx.ranges import fit
 
 Range = tuple[float, float]
+HARD_SWISH = {"alpha": 1 / 6, "beta": 0.5}
 
 
 def network(folder: Path, *nodes: onnx.NodeProto) -> Path:
@@ -44,9 +45,12 @@ def fitted(prepared: Path, **measured: Range) -> Mapping[str, Range]:
     return {name: (each["lowest"], each["highest"]) for name, each in done.items()}
 
 
-def activation(operator: str, *readers: str) -> list[onnx.NodeProto]:
+def activation(
+    operator: str, *readers: str, slopes: Mapping[str, float] = HARD_SWISH
+) -> list[onnx.NodeProto]:
+    given = slopes if operator == "HardSigmoid" else {}
     return [
-        helper.make_node(operator, ["x"], ["s"], "s"),
+        helper.make_node(operator, ["x"], ["s"], "s", **given),
         helper.make_node("Mul", ["x", "s"], ["y"], "y"),
         *(helper.make_node(each, ["x"], [each], each) for each in readers),
     ]
@@ -69,9 +73,11 @@ def test_what_an_activation_makes_zero_of_takes_no_levels(
     assert found == {"x": wanted, "s": (0.0, 1.0), "y": (-0.3, 44.9)}
 
 
-def test_where_somebody_else_reads_it_the_range_stays(tmp_path: Path) -> None:
-    prepared = network(tmp_path, *activation("Sigmoid", "Relu"))
-    assert fitted(prepared, x=(-44.6, 44.9))["x"] == (-44.6, 44.9)
+def test_where_it_is_another_function_the_range_stays(tmp_path: Path) -> None:
+    read_by_two = network(tmp_path, *activation("Sigmoid", "Relu"))
+    assert fitted(read_by_two, x=(-44.6, 44.9))["x"] == (-44.6, 44.9)
+    other_slope = network(tmp_path, *activation("HardSigmoid", slopes={"alpha": 0.2}))
+    assert fitted(other_slope, x=(-44.6, 44.9))["x"] == (-44.6, 44.9)
 
 
 def test_what_is_moved_has_one_range_however_often_it_is(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from scripted_pool import Answer, ScriptedPool, crash
 
 from guardianflow.contracts.errors import FailureReason, StageFailedError
+from pipelines.pools.port import EndedStage
 from pipelines.stage.stage import StageRequest
 from pipelines.sweep.engine import Engine
 from pipelines.sweep.search.combinations import Combination, TrialRun, TrialState
@@ -188,6 +189,38 @@ def test_a_trial_that_is_behind_is_stopped_and_gone_on_with_where_it_was(place: 
     assert place.heard.told == ["s-000 goes on after epoch 5: it is among the best"]
     assert place.heard.given_up_runs == ["s-001", "s-002", "s-003"], "each once, the best never"
     assert done[0].runs[0].tries == 1
+
+
+@dataclass
+class CrashingPool(ScriptedPool):
+    """Its second stage crashes while it is stopped, or the sweep is killed before that is known."""
+
+    killed: bool = False
+
+    def next_ended(self, timeout_s: float | None = None) -> EndedStage | None:
+        ended = super().next_ended(timeout_s)
+        if ended is None or not ended.stopped or ended.ticket != 1:
+            return ended
+        if self.killed:
+            raise KeyboardInterrupt
+        return EndedStage(ended.ticket, failure=crash())
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_repeat_is_not_trained_on_alone_when_its_combination_was_pruned(
+    place: Place, killed: bool
+) -> None:
+    place.pruned, place.repeats, place.count = True, 2, 3
+    pool = CrashingPool(lambda params, _: [0.9 - params[RATE]] * 9, places=2, killed=killed)
+    if killed:
+        with pytest.raises(KeyboardInterrupt):
+            place.run(pool)
+        assert place.study().combinations()[0].runs[0].state is TrialState.PRUNED
+        pool = ScriptedPool(pool.script, places=2)
+    done = place.run(pool)
+    assert [str(each.state) for each in done] == ["complete", "pruned", "pruned"]
+    assert {run.epoch for each in done[1:] for run in each.runs} <= {0, 5}
+    assert sorted(place.heard.given_up_runs) == ["s-002", "s-003", "s-004", "s-005"]
 
 
 def test_a_killed_sweep_goes_on_and_what_has_ended_is_not_done_again(place: Place) -> None:

@@ -111,16 +111,23 @@ def test_where_the_best_one_fails_the_next_is_gone_on_with(tmp_path: Path) -> No
     assert found == [(0, 6), (1, 6), (2, 6), (1, 10), (0, 18), (0, 27)]
 
 
-def test_those_are_hopeful_that_the_share_may_reach_yet(tmp_path: Path) -> None:
+def test_those_are_given_up_that_the_share_can_not_reach_any_more(tmp_path: Path) -> None:
     study = opened(tmp_path, 12)
-    hopeful = []
+    given_up = []
     while (combination := study.next()) is not None:
         train(study, combination, 0.9 - 0.1 * combination.index)
-        hopeful.append(study.hopeful())
+        given_up.append(study.given_up(ends=False, own=True))
         if combination.state is TrialState.COMPLETE:
             break
-    assert hopeful[-2] == set(range(9)), "while none has ended well, each may be needed"
-    assert hopeful[-1] == {1, 2, 3}, "four of twelve go on at most"
+    assert given_up[-2] == set(), "while none has ended well, each may be needed"
+    assert given_up[-1] == {4, 5, 6, 7, 8}, "four of twelve go on at most"
+    assert study.given_up(ends=True, own=False) == {1, 2, 3, 4, 5, 6, 7, 8}
+
+
+def test_of_equal_ones_a_third_goes_on_as_well(tmp_path: Path) -> None:
+    """At first many a detector finds nothing: mAP50 is 0 for all."""
+    found = train_all(opened(tmp_path, 9), [0.0] * 9)
+    assert [pair for pair in found if pair[1] > 6] == [(0, 18), (1, 18), (2, 18), (0, 27)]
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
