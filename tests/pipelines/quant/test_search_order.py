@@ -356,6 +356,20 @@ def test_what_changed_activations_lost_may_be_trained_back():
     assert result.best.label.endswith("hardswish in 4 groups trained on")
 
 
+def test_training_on_begins_with_the_groups_that_pass_untrained():
+    network = WithActivations({"a": 0.003, "b": 0.02, "c": 0.002, "d": 0.002, "e": 0.011})
+    network.order = lambda: ActivationOrder("hardswish", tuple("aebcd"))
+    network.regained = 0.012
+    result = network.search(presets=(), distillation=DISTILLATION)
+    trained = [
+        each.recipe.activations.groups
+        for each in result.trials
+        if each.recipe.activations and each.recipe.activations.distillation
+    ]
+    assert trained == [("a", "b", "c", "d", "e"), ("a", "c", "d", "e")]
+    assert result.best.recipe.activations.groups == ("a", "c", "d", "e")
+
+
 def test_training_on_that_failed_once_is_not_tried_again():
     network = WithActivations(dict.fromkeys("abcd", 0.004))
     attempt = network.attempt
