@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,25 @@ class Machines:
 
     folder: Path
     made: Any
+    client_port: int = field(default_factory=lambda: _free_ports(1)[0])
 
     @property
     def address(self) -> str:
         return str(self.made.address)
 
+    @property
+    def client_address(self) -> str:
+        """For who is none of its machines."""
+        return f"ray://127.0.0.1:{self.client_port}"
+
     def add(self, cores: int) -> Any:
         """One more machine; the first one is the head."""
         import ray
 
-        ports, node_id = _free_ports(), ray.NodeID.from_random().hex()
-        first = {} if self.made.head_node else {"include_dashboard": False}
+        ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        node_id = ray.NodeID.from_random().hex()
+        head = {"include_dashboard": False, "ray_client_server_port": self.client_port}
+        first = {} if self.made.head_node else head
         saying = threading.Thread(target=self._say, args=(node_id, ports), daemon=True)
         saying.start()
         return self.made.add_node(
@@ -107,9 +115,9 @@ def ray_cluster(folder: Path, cores: int) -> Iterator[Machines]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _free_ports() -> dict[str, int]:
+def _free_ports(count: int) -> list[int]:
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in PORTS]
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
             each.bind(("", 0))
-        return {name: each.getsockname()[1] for name, each in zip(PORTS, sockets, strict=True)}
+        return [each.getsockname()[1] for each in sockets]

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from pooled_stages import PooledStages
-from ray_clusters import ray_cluster
+from ray_clusters import Machines, ray_cluster
 from workplace import Workplace
 
 from guardianflow.contracts.errors import ConfigurationError, FailureReason
@@ -28,17 +28,24 @@ LONG_S = 240.0
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def cluster() -> Iterator[Machines]:
     pytest.importorskip("ray")
-    with TemporaryDirectory(prefix="ray") as folder, ray_cluster(Path(folder), cores=PLACES):
-        yield
+    with (
+        TemporaryDirectory(prefix="ray") as folder,
+        ray_cluster(Path(folder), cores=PLACES) as machines,
+    ):
+        yield machines
 
 
-@pytest.fixture(params=["local", "ray"])
+@pytest.fixture(params=["local", "ray", "ray://"])
 def pool(request: pytest.FixtureRequest) -> Iterator[StagePool]:
-    if request.param == "ray":
-        request.getfixturevalue("cluster")
-    made = pool_for(request.param, PLACES, LocalExecutor(SilentReporter()))
+    executor = request.param
+    if executor != "local":
+        machines = request.getfixturevalue("cluster")
+        if executor == "ray://":  # as from a machine that is none of the cluster's own
+            pytest.importorskip("grpc", reason="pip install 'ray[client]'")
+            executor = machines.client_address
+    made = pool_for(executor, PLACES, LocalExecutor(SilentReporter()))
     yield made
     made.close()
 
