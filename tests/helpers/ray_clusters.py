@@ -18,8 +18,11 @@ from typing import Any
 
 PATIENCE_S = 200.0
 MEMORY_BYTES = 80 << 20
-PATIENT = {"RAY_health_check_timeout_ms": "60000"}
-"""A machine that answers late is busy; one that is lost refuses at once. Ray gives it 10 s."""
+PATIENT = {
+    "RAY_health_check_timeout_ms": "60000",
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "200",
+}
+"""What answers late is busy, what is lost refuses at once. Ray gives machines 10 s, clients 30."""
 PORTS = (
     "metrics_agent_port",
     "metrics_export_port",

@@ -43,7 +43,8 @@ ON_MACHINES = {
     "RAY_kill_child_processes_on_worker_exit": "0",
 }
 ATTEMPTS = 2
-"""To start a cluster of this machine alone: Ray gives its own processes 15 seconds, no more."""
+"""To start a cluster of this machine alone, or what answers a client on another one: Ray gives its
+own processes 15 and 30 seconds, no more."""
 ANSWERS_IN_S = 10.0
 """For a connection to an address; Ray itself would ask for more than five minutes."""
 
@@ -105,7 +106,7 @@ class Cluster:
         check_answers(named)
         self._shipped = TemporaryDirectory(prefix="guardianflow-project-")
         copy_project(Path(self._shipped.name))
-        attempts = 1 if named else ATTEMPTS
+        attempts = ATTEMPTS if not named or named.startswith(CLIENT) else 1
         try:
             for attempt in range(attempts):
                 try:
@@ -116,7 +117,7 @@ class Cluster:
                         self.ray.shutdown()
                     if attempt + 1 == attempts:
                         raise _unreachable(named, exc) from exc
-                    say(f"Ray did not start ({first_line(exc)}): once more")
+                    say(f"Ray did not answer ({first_line(exc)}): once more")
         except BaseException:
             self._shipped.cleanup()
             raise
