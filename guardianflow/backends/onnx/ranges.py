@@ -7,8 +7,8 @@ SiLU's range begins where its result is a quarter of a level of what it gives, o
 The parts of a concatenation get one range with the whole, and so does what only moves values: they
 are copied then, not computed anew, and not rounded twice.
 
-A yolo11n of 80 classes at 640 px, against float32: scores are 0.059 off instead of 0.081 (root mean
-square), boxes 1.27 px instead of 1.69, and concatenations take a third less time.
+A yolo11n of 80 classes at 640 px, against float32: scores are 0.062 off instead of 0.081 (root mean
+square), boxes 1.25 px instead of 1.69, and concatenations take a third less time.
 """
 
 from __future__ import annotations
