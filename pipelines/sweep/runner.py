@@ -261,7 +261,7 @@ class SweepRunner(Chain):
         )  # fmt: skip
         engine = Engine(
             study, pool, objectives,
-            partial(self._request_of, planner), SweepRuns(weights, board),
+            partial(self.request_of, planner), SweepRuns(weights, board),
             judge_of=self._judge_of(planner),
             needs=needs_of(str(self.scenario.environment.device), pool),
             retries=sweep.retries, fail_fast=sweep.fail_fast, joins=joins,
@@ -273,7 +273,7 @@ class SweepRunner(Chain):
         title = f"{self.scenario.name} {self.scenario.version}"
         return SweepTable(title, parent, objectives, combinations), study
 
-    def _request_of(self, planner: Planner, run: TrialRun) -> StageRequest:
+    def request_of(self, planner: Planner, run: TrialRun) -> StageRequest:
         """The stage of a run; with --force, too, what this sweep has begun is gone on with."""
         request = self.trials.request(planner, run.trial)
         return replace(request, force=False) if run.run_id else request

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
+from detectors_of_a_site import sections
 from ray_clusters import ray_cluster
 from sweeps_at_work import (
     EXPERIMENT,
@@ -29,9 +30,17 @@ from sweeps_at_work import (
 )
 from workplace import Workplace, last_json
 
+from pipelines.console import SilentReporter
+from pipelines.settings import Settings
+from pipelines.stage.executor import LocalExecutor
+from pipelines.stage.plan import Planner, RunOptions
+from pipelines.sweep.runner import SweepRunner
+from pipelines.sweep.search.combinations import TrialRun
 from pipelines.train.unfinished import all_unfinished
+from scenario import build_scenario
 
 pytestmark = pytest.mark.slow
+GIVEN = {"training.learning_rate": 0.001}
 
 
 def steps(workplace: Workplace, run_id: str) -> list[int]:
@@ -347,3 +356,13 @@ def test_an_executor_that_is_none_is_told_before_a_run_is_made(workplace: Workpl
     assert refused.returncode == 2, refused.stderr
     assert "must be one of local, ray, ray://HOST:PORT but got 'rai'" in refused.stderr
     assert workplace.store.find_runs() == []
+
+
+def test_what_a_forced_sweep_has_begun_is_gone_on_with(tmp_path: Path) -> None:
+    """Also with --force: a trial that crashed, or was pruned, is not trained from its beginning."""
+    scenario = build_scenario(sections()).with_sweep({"learning_rate": [0.001, 0.002]})
+    settings, options = Settings(work_dir=tmp_path), RunOptions(force=True)
+    runner = SweepRunner(scenario, options, settings, LocalExecutor(SilentReporter()))
+    planner, (trial,) = Planner(scenario, settings, options, ""), runner.trials.of(0, GIVEN)
+    assert runner.request_of(planner, TrialRun(trial)).force
+    assert not runner.request_of(planner, TrialRun(trial, run_id="abc")).force
