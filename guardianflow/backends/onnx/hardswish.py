@@ -52,15 +52,14 @@ def clip_levels(model: Any) -> int:
             f"{name}/lowest": np.array(middle - reach, np.uint8),
             f"{name}/highest": np.array(min(middle + reach, LEVELS), np.uint8),
             f"{name}/scale": np.array(1 / (2 * reach), np.float32),
-            f"{name}/zero": np.array(middle - reach, np.uint8),
         }
         graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in added.items())
-        lowest, highest, own_scale, own_zero = added
+        lowest, highest, own_scale = added
         clip = helper.make_node(
             "Clip", [levels, lowest, highest], [f"{name}/levels"], f"{name}/Clip"
         )
         graph.node.insert(list(graph.node).index(node), clip)
-        dequantise.input[:] = [clip.output[0], own_scale, own_zero]
+        dequantise.input[:] = [clip.output[0], own_scale, lowest]
         graph.node.remove(node)
         graph.node.remove(quantise)
         done += 1

@@ -8,7 +8,7 @@ The parts of a concatenation get one range with the whole, and so does what only
 are copied then, not computed anew, and not rounded twice.
 
 A yolo11n of 80 classes at 640 px, against float32: scores are 0.062 off instead of 0.081 (root mean
-square), boxes 1.25 px instead of 1.69, and concatenations take a third less time.
+square), boxes 1.25 px instead of 1.69, and concatenations take a quarter less time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .hardswish import is_clip_of_hard_swish
+from .hardswish import LEVELS, REACH, is_clip_of_hard_swish
 
-LEVELS = 255
-HARD_SWISH_FLOOR = -3.0
-"""A HardSwish's range always begins there: `hardswish` needs a level for it."""
 MOVERS = ("Concat", "Split", "MaxPool", "Resize")
 """Operators whose results are values that they were given."""
 
@@ -49,8 +46,10 @@ def fit(prepared: Path, measured: Path, target: Path) -> None:
     for read, operator, given in _activations(graph):
         if read in ranges and given in ranges:
             low, high = ranges[read]
-            floor = HARD_SWISH_FLOOR if operator == "HardSigmoid" else _floor(*ranges[given])
-            ranges[read] = (floor if operator == "HardSigmoid" else max(low, floor), high)
+            if operator == "HardSigmoid":  # whose clip needs a level for its beginning
+                ranges[read] = (-REACH, high)
+            else:
+                ranges[read] = (max(low, _floor(*ranges[given])), high)
     for name, (low, high) in ranges.items():
         whole["data"][name] |= {"lowest": low, "highest": high}
     target.write_text(json.dumps(whole), encoding="utf-8")

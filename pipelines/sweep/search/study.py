@@ -152,7 +152,8 @@ class Study:
             trial = self._to_take_up(own=True)
             if trial is None and self.asked < self.total:
                 new = self._next_given() if self._rules.sampler is None else self._propose()
-                return None if new is None else self._taken(new)
+                if new is not None:
+                    return self._taken(new)
             trial = trial or self._to_take_up(own=False)
             return None if trial is None else self._taken(self._taken_up(trial))
 

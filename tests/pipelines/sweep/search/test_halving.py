@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from pipelines.sweep.search.combinations import INDEX, Combination, TrialState
 from pipelines.sweep.search.objectives import Objective
 from pipelines.sweep.search.storage import StudyPlace
-from pipelines.sweep.search.strategies import distribution_of, pruner_of
+from pipelines.sweep.search.strategies import distribution_of, pruner_of, sampler_of
 from pipelines.sweep.search.study import Rules, Study
 from scenario.designs.trials import Trial, Value
+from scenario.designs.values import ParameterRange
 
 RATE, EPOCHS = "training.learning_rate", 27
 RUNGS = (6, 18)
@@ -23,7 +26,7 @@ def runs_of(index: int, params: Mapping[str, Value]) -> list[Trial]:
     return [Trial(index, f"s-{index:03d}", params)]
 
 
-def opened(work_dir: Path, count: int) -> Study:
+def opened(work_dir: Path, count: int, **more: Any) -> Study:
     values = [0.001 * (1 + place) for place in range(count)]
     place = StudyPlace(work_dir, "sqlite:///runs.db", "abc")
     rules = Rules(
@@ -34,7 +37,7 @@ def opened(work_dir: Path, count: int) -> Study:
         pruner=pruner_of("asha", EPOCHS, 7),
         given=[{RATE: each} for each in values],
     )
-    return Study(place.open(make=True), place.name, rules, runs_of)
+    return Study(place.open(make=True), place.name, replace(rules, **more), runs_of)
 
 
 def train(study: Study, combination: Combination, value: float, fails_at: int = 0) -> int:
@@ -99,6 +102,16 @@ def test_a_killed_sweep_goes_on_with_the_same_training(tmp_path: Path) -> None:
 def test_one_at_least_is_trained_to_its_end(tmp_path: Path) -> None:
     """A third of two is none, and of one at the second rung as well."""
     assert train_all(opened(tmp_path, 2), [0.5, 0.6]) == [(0, 6), (1, 6), (1, 18), (1, 27)]
+
+
+def test_also_where_fewer_can_be_drawn_than_were_asked_for(tmp_path: Path) -> None:
+    """A range on a logarithm is no list: nobody knows that it has three values alone."""
+    space = {RATE: distribution_of(ParameterRange(low=1, high=3, log=True))}
+    sampler = sampler_of("random", 20, 1)
+    study = opened(tmp_path, 20, space=space, sampler=sampler, given=())
+    found = train_all(study, [0.5, 0.6, 0.7])
+    assert sorted(index for index, _ in found if index != 2) == [0, 1]
+    assert found[-1] == (2, EPOCHS)
 
 
 def test_where_the_best_one_fails_the_next_is_gone_on_with(tmp_path: Path) -> None:
