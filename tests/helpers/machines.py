@@ -15,7 +15,7 @@ import pytest
 
 from guardianflow.evaluation.timing import conditions
 from guardianflow.evaluation.timing.conditions import Moment
-from guardianflow.evaluation.timing.process_load import MachineTime, process_tree
+from guardianflow.evaluation.timing.process_load import MachineTime, ProcessTree, process_tree
 
 
 @dataclass
@@ -61,14 +61,21 @@ class Machine:
 
 
 def let_others_take(monkeypatch: pytest.MonkeyPatch, cores: float) -> None:
-    """From now on the system says that others take so many cores, whatever they really do."""
+    """From now on the system says that others take so many cores, whatever they really do.
+
+    Both clocks are read at one moment, as a busy machine may take long between two readings.
+    """
     began = time.perf_counter()
+    read = MachineTime(0.0, 1e9, 0.0)
 
-    def counted() -> MachineTime:
-        others = cores * (time.perf_counter() - began)
-        return MachineTime(process_tree().cpu_s + others, 1e9, 0.0)
+    def own() -> ProcessTree:
+        nonlocal read
+        passed, tree = time.perf_counter() - began, process_tree()
+        read = MachineTime(tree.cpu_s + cores * passed, 1e9, 0.0)
+        return tree
 
-    monkeypatch.setattr(conditions, "own_cores_time", counted)
+    monkeypatch.setattr(conditions, "process_tree", own)
+    monkeypatch.setattr(conditions, "own_cores_time", lambda: read)
 
 
 def was_timed(metrics: Mapping[str, float], *keys: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -385,7 +386,8 @@ def test_a_busy_machine_decides_no_gate_on_times_and_loses_nothing_else(
     absent = ("latency", "fps", "cameras")
     assert not [key for key in run.metrics if any(word in key for word in absent)]
     assert run.metrics["sys.busy"] == 1.0
-    assert run.tags["sys.busy"].startswith("other processes took 1.4")
+    took = re.match(r"other processes took ([\d.]+) of ", run.tags["sys.busy"])
+    assert took and float(took[1]) == pytest.approx(1.4, abs=0.05)
     again = "Run the same command again when the machine is quiet"
     assert any(again in each for each in result.notes)
     kept = json.loads(site.read(result.run_id, "results/latency.json"))
