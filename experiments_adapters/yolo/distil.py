@@ -5,7 +5,8 @@
 
 The original tells what is right, so no labels are read, and pictures without any serve as well:
 
-    loss of a round's steps    head + what every block gives out (squares ÷ the original's spread)
+    loss of a round's steps    head + what every block gives out (squares ÷ the original's spread),
+                               scaled and shifted, channel by channel, to the original's at first
     judge of a round           head alone: class scores (Kullback-Leibler divergence, every anchor)
                                and boxes (likewise, or distance), weighted by the original's scores
 
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments_adapters.ultralytics_isolation import ultralytics_at_work
+from guardianflow.backends.quantisation.confirmation import confirms
 from guardianflow.contracts.errors import NonFiniteLossError, TrainerError
 from guardianflow.contracts.quantisation import Distillation
 from guardianflow.evaluation.images.preprocessing import PADDING_VALUE
@@ -61,10 +63,6 @@ LEAST_SPREAD = 1e-6
 """Added to the spread of a block's output, so that a dead block divides by no 0."""
 SPARE = 0.9
 """Share of the time that is planned for: steps on a shared machine don't take equally long."""
-SURE = 1.645
-"""Standard errors that the gain on held-out images must be above 0: 95 %, one-sided."""
-ENOUGH_GROUPS = 5
-"""Fewer recordings than this have no spread of their own; then images are what is counted."""
 
 
 class GainNotConfirmedError(TrainerError):
@@ -135,21 +133,6 @@ def held_out(groups: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
     return trained, sorted(chosen)
 
 
-def confirms(before: Sequence[float], after: Sequence[float], groups: Sequence[str]) -> bool:
-    """Whether a loss became lower for sure: by one-sided 95 % over recordings, or over images.
-
-    Args:
-        before, after: loss of each held-out image.
-        groups: its recording.
-    """
-    gains = np.asarray(before, np.float64) - np.asarray(after, np.float64)
-    names = sorted(set(groups))
-    if len(names) >= ENOUGH_GROUPS:
-        gains = np.array([gains[np.array(groups) == name].mean() for name in names])
-    error = gains.std(ddof=1) / math.sqrt(len(gains))
-    return bool(gains.mean() > SURE * error and gains.mean() > 0)
-
-
 class _Distilling:
     def __init__(
         self,
@@ -172,9 +155,11 @@ class _Distilling:
         self._listener = listener
         self._changed_picture = _augmentation()
         self._order: list[int] = []
+        self._alike: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def run(self) -> dict[str, str]:
         self._judge(self._judging[:1])  # the first call sets up, which is no part of its time
+        self._alike = self._likened()
         judging_began = time.monotonic()
         before = self._judge(self._judging)
         judging_s = time.monotonic() - judging_began
@@ -269,8 +254,10 @@ class _Distilling:
             wanted = raw_predictions(self._original, images)
         with _blocks(self._network) as here:
             given = raw_predictions(self._network, images)
-        pairs = zip(here, there, strict=True)
-        blocks = [((h - t) ** 2).mean() / (t.var() + LEAST_SPREAD) for h, t in pairs]
+        blocks = [
+            ((scale * h + shift - t) ** 2).mean() / (t.var() + LEAST_SPREAD)
+            for (scale, shift), h, t in zip(self._alike, here, there, strict=True)
+        ]
         head = head_loss(given, wanted, _bins(self._original)).mean()
         loss = torch.stack(blocks).mean() + head
         value = float(loss.detach())
@@ -284,6 +271,21 @@ class _Distilling:
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), LARGEST_GRADIENT)
         optimizer.step()
         return value
+
+    def _likened(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """What makes each block's channels most like the original's: a factor and an addition.
+
+        Layers that were fitted anew give scaled and shifted values, which those behind them undo.
+        """
+        import torch
+
+        few = self._trained[: self._wanted.batch_size]
+        images = torch.stack([_picture(self._images[place]) for place in few]).to(self._device)
+        with torch.no_grad(), _blocks(self._original) as there:
+            raw_predictions(self._original, images)
+        with torch.no_grad(), _blocks(self._network) as here:
+            raw_predictions(self._network, images)
+        return [_line_between(h, t) for h, t in zip(here, there, strict=True)]
 
     def _changed_batch(self) -> torch.Tensor:
         import torch
@@ -361,6 +363,15 @@ def head_loss(
 
 def _bins(network: Any) -> int:
     return int(network.model[-1].reg_max)
+
+
+def _line_between(ours: torch.Tensor, theirs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """By least squares for each channel; both N×C×H×W, the result 1×C×1×1 twice."""
+    keep: dict[str, Any] = {"dim": (0, 2, 3), "keepdim": True}
+    mean, wanted = ours.mean(**keep), theirs.mean(**keep)
+    spread = ours - mean
+    scale = (spread * (theirs - wanted)).sum(**keep) / (spread.square().sum(**keep) + LEAST_SPREAD)
+    return scale, wanted - scale * mean
 
 
 @contextmanager

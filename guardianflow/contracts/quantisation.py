@@ -169,6 +169,8 @@ class NetworkChange:
         measured, norms: how many batch norms were measured anew, of how many.
         images: how many train images they were measured on.
         put_in: how many of the batch norms a fused network was given back.
+        fitted: how many convolutions were fitted to what they gave before; 0 where that was of no
+            use, or not done yet, as in packages of before.
         distilled: how many train images it was trained on afterwards; 0 where it was not.
     """
 
@@ -180,6 +182,7 @@ class NetworkChange:
     norms: int
     images: int
     put_in: int = 0
+    fitted: int = 0
     distilled: int = 0
 
     def as_lineage(self) -> dict[str, str]:
@@ -191,12 +194,12 @@ class NetworkChange:
         """None where nothing was changed."""
         if "activations" not in lineage:
             return None
-        counts = {key: int(lineage[f"activations_{key}"]) for key in _COUNTS}
+        counts = {key: int(lineage.get(f"activations_{key}", 0)) for key in _COUNTS}
         groups = tuple(lineage["activation_groups"].split(", "))
         return cls(lineage["activations"], groups, **counts)
 
 
-_COUNTS = ("changed", "in_all", "measured", "norms", "images", "put_in", "distilled")
+_COUNTS = ("changed", "in_all", "measured", "norms", "images", "put_in", "fitted", "distilled")
 TimePackages = Callable[[Mapping[str, DetectorPackage]], Mapping[str, float]]
 """Times packages by turns on this machine; name → median call, in any unit."""
 Train = Callable[[Any], Mapping[str, str]]

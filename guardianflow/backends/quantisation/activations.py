@@ -7,13 +7,15 @@
 Once convolutions are 8-bit, SiLU is what costs. HardSwish is close to it, but not equal: values
 shift layer by layer, and batch norms, whose statistics are those of the old activations, no longer
 bring them to mean 0 and spread 1. So the statistics are measured anew on images, front to back in
-one pass; weights stay as they were trained. Batch norms in front of the first change keep theirs.
+one pass, and then weights are fitted to what the layers gave before (see reconstruction). What is
+in front of the first change stays as it was.
 
 All SiLU of an Ultralytics network are one and the same module, so each layer is given its own.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from ...contracts.results import DetectorPackage
 from ..exporting import foreign_errors
 from ..weights import checkpoints, ultralytics_models
 from .calibration import CalibrationImages
+from .reconstruction import reconstruct
 
 if TYPE_CHECKING:
     import torch
@@ -140,13 +143,18 @@ def activation_groups(
 
 
 def change_activations(
-    model: torch.nn.Module, change: ActivationChange, images: CalibrationImages, side: int
+    model: torch.nn.Module,
+    change: ActivationChange,
+    images: CalibrationImages,
+    side: int,
+    form: str,
 ) -> NetworkChange:
-    """Change a network where it is: its activations, then its batch norms' statistics.
+    """Change a network where it is: its activations, its batch norms' statistics, its weights.
 
     Args:
         change: whose groups are those of `activation_groups`.
         images: letterboxed images of the train split; up to 96 are used, spread evenly.
+        form: of its output, as DetectorSpec.output says.
 
     Raises:
         ConfigurationError: too few images, or an unknown kind.
@@ -159,6 +167,7 @@ def change_activations(
         )
     chosen = chosen_of(images)
     norms_put_in = put_norms_in(model, chosen)
+    original = copy.deepcopy(model)
     steps, wanted = put_in(model, change, side)
     first = next((index for index, step in enumerate(steps) if step.place in wanted), len(steps))
     norms = [step for step in steps[first:] if not step.values]
@@ -177,6 +186,7 @@ def change_activations(
         norms=sum(not step.values for step in steps),
         images=len(chosen),
         put_in=norms_put_in,
+        fitted=reconstruct(model, original, chosen, form),
     )
 
 

@@ -34,6 +34,7 @@ from . import activations
 from .calibration import CalibrationImages, int8_facts
 from .kept_work import KeptWork
 from .output_error import output_error
+from .reconstruction import SETTINGS
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -207,7 +208,9 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
                 network = activations.open_network(source)
                 side = source.spec.input_size
                 if measured:
-                    activations.change_activations(network, change, images, side)
+                    activations.change_activations(
+                        network, change, images, side, source.spec.output
+                    )
                 else:
                     activations.put_in(network, change, side)
                 activations.save_network(network, place / CHECKPOINT)
@@ -236,7 +239,8 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
 
         def fill(folder: Path) -> None:
             network = activations.open_network(self._source)
-            done, facts = activations.change_activations(network, change, self._images, side), {}
+            form, facts = self._source.spec.output, dict[str, str]()
+            done = activations.change_activations(network, change, self._images, side, form)
             if training is not None and distiller is not None:
                 original = activations.open_network(self._source)
                 images, told = distiller.distil(network, original, training)
@@ -248,7 +252,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
 
         places = [group.places for group in self.activation_groups if group.name in change.groups]
         trained = [asdict(training), distiller.data] if training and distiller else []
-        key = json.dumps([change.kind, places, activations.MOST_IMAGES, *trained])
+        key = json.dumps([change.kind, places, activations.MOST_IMAGES, SETTINGS, *trained])
         folder = self.cached("activations", fill, key, for_every_backend=True)
         with exporting.foreign_errors(f"reading {folder} (remove it to make it anew)"):
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))

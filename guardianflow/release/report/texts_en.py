@@ -335,8 +335,10 @@ ENGLISH = {
     "network_changes": "Changed in the network",
     "network_change": "{variant}: {changed} of the {whole} activations of the trained network were "
     "changed from SiLU to {kind}, which is faster to compute, and its batch norms were measured "
-    "anew on {images} images of the train split.{trained} This network was judged, and it is what "
+    "anew on {images} images of the train split.{more} This network was judged, and it is what "
     "is delivered.",
+    "network_change.fitted": " The weights of {fitted} convolutions were then fitted to give what "
+    "they gave before, and kept because images that were held out of those confirmed the gain.",
     "network_change.trained": " It was then trained on with {images} images of the train split to "
     "answer as the original does, and kept because held-out images confirmed the gain.",
     # --- lineage --------------------------------------------------------------------------------

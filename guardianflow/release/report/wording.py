@@ -170,9 +170,9 @@ class Wording:
         counts = {"changed": change.changed, "whole": change.in_all, "images": change.images}
         distilled = change.distilled
         trained = self.text("network_change.trained", images=distilled) if distilled else ""
-        return self.text(
-            "network_change", variant=variant, kind=change.kind, trained=trained, **counts
-        )
+        fitted = self.text("network_change.fitted", fitted=change.fitted) if change.fitted else ""
+        more = fitted + trained
+        return self.text("network_change", variant=variant, kind=change.kind, more=more, **counts)
 
     def leak(self, note: LeakNote) -> str:
         """What a reader of a split's figures must know; '' where there is nothing."""

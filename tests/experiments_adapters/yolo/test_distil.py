@@ -154,19 +154,6 @@ def test_too_few_images_on_one_side_are_refused(groups: list[str], said: str) ->
         distil.held_out(groups, seed=0)
 
 
-def test_a_gain_counts_by_recordings_where_there_are_enough_of_them() -> None:
-    before = np.ones(60)
-    after = before - np.random.default_rng(0).normal(0.1, 0.1, 60)
-    assert distil.confirms(before, after, names(60))
-    assert not distil.confirms(before, before, names(60))
-    assert not distil.confirms(after, before, names(60))
-    # All of the gain is one recording's of six: by images it looks sure.
-    recordings = [f"gate {place // 10}" for place in range(60)]
-    one = before - np.where(np.arange(60) < 10, 0.5, 0.0)
-    assert distil.confirms(before, one, names(60))
-    assert not distil.confirms(before, one, recordings)
-
-
 @pytest.mark.parametrize("bins", [1, 16])
 def test_the_head_s_loss_is_0_where_both_answer_alike_and_counts_objects_not_anchors(
     bins: int,

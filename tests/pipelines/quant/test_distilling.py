@@ -14,6 +14,7 @@ from contexts import QuantDesk
 
 from experiments_adapters.yolo import distil as training
 from experiments_adapters.yolo.finetune import NoTimeToTrainError
+from guardianflow.backends.quantisation import confirmation
 from guardianflow.backends.weights.packages import package_from_weights
 from guardianflow.contracts.quantisation import Distillation, NetworkChange
 from guardianflow.contracts.recordings.groups import GroupSource, ImageGroups, ImageOrigin
@@ -70,7 +71,7 @@ def test_a_float_format_with_other_activations_is_trained_on_judged_and_delivere
     desk: QuantDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The network is untrained, so that chance decides whether a gain is more than its spread.
-    monkeypatch.setattr(training, "SURE", -1e9)
+    monkeypatch.setattr(confirmation, "SURE", -1e9)
     judged = note_judged(monkeypatch)
     result = desk.run(backend="onnx", precision="fp32", activation="hardswish", distil_minutes=60)
     run = desk.store.get_run(result.run_id)
@@ -96,7 +97,7 @@ def test_a_float_format_with_other_activations_is_trained_on_judged_and_delivere
 def test_where_training_is_not_confirmed_a_float_format_goes_on_without_it(
     desk: QuantDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "SURE", 1e9)
+    monkeypatch.setattr(confirmation, "SURE", 1e9)
     told: list[str] = []
     monkeypatch.setattr(desk.events, "message", told.append)
     result = desk.run(backend="onnx", precision="fp32", activation="hardswish", distil_minutes=60)
@@ -121,7 +122,7 @@ def test_a_try_is_trained_on_in_its_own_run_and_the_result_is_that_network(
 
     monkeypatch.setattr(RecipeSearch, "run", one_try)
     # The network is untrained, so that chance decides whether a gain is more than its spread.
-    monkeypatch.setattr(training, "SURE", -1e9)
+    monkeypatch.setattr(confirmation, "SURE", -1e9)
     judged = note_judged(monkeypatch)
     result = desk.run(
         backend="onnx",
