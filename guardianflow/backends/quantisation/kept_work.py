@@ -170,20 +170,28 @@ class KeptWork(ABC):
         return place
 
     def kept_shares(
-        self, kind: str, measure: Callable[[], Mapping[str, float]], key: str
+        self,
+        kind: str,
+        measure: Callable[[], Mapping[str, float]],
+        key: str,
+        *,
+        for_every_backend: bool = False,
     ) -> Mapping[str, float]:
         """What was measured of each group, from the cache if it is there and whole."""
 
         def fill(place: Path) -> None:
             (place / SHARES).write_text(json.dumps(dict(measure())), encoding="utf-8")
 
-        found = self.cached(kind, fill, key)
+        def kept() -> Path:
+            return self.cached(kind, fill, key, for_every_backend=for_every_backend)
+
+        found = kept()
         try:
             return _read_shares(found / SHARES)
         except (OSError, ValueError) as exc:
             LOGGER.warning("%s is damaged (%s); it is measured anew", found, exc)
         shutil.rmtree(found, ignore_errors=True)
-        return _read_shares(self.cached(kind, fill, key) / SHARES)
+        return _read_shares(kept() / SHARES)
 
     def few_images(self, count: int) -> list[ImageArray]:
         """Calibration images, spread evenly over all."""

@@ -6,6 +6,7 @@ What they keep: see kept_work.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import tempfile
 from abc import ABC, abstractmethod
@@ -34,7 +35,7 @@ from . import activations
 from .calibration import CalibrationImages, int8_facts
 from .kept_work import KeptWork
 from .output_error import output_error
-from .reconstruction import SETTINGS
+from .reconstruction import SETTINGS, answers
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -150,16 +151,21 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
 
         def measure() -> dict[str, float]:
             images, shares = self.few_images(SENSITIVITY_IMAGES), dict[str, float]()
-            reference = _outputs(self._float_package(), images)
+            spec, original = self._source.spec, activations.open_network(self._source)
+            reference = answers(original, images)
             for number, group in enumerate(self.activation_groups, 1):
-                with self._one_changed(ActivationChange((group.name,), kind), self._images) as each:
-                    output = _outputs(each._float_package(), images)
-                shares[group.name] = output_error(reference, output, self._source.spec.output)
+                network, change = copy.deepcopy(original), ActivationChange((group.name,), kind)
+                activations.change_activations(
+                    network, change, self._images, spec.input_size, spec.output
+                )
+                output = answers(network, images)
+                shares[group.name] = output_error(reference, output, spec.output)
                 if progress is not None:
                     progress(number, len(self.activation_groups))
             return shares
 
-        return self.kept_shares("harm", measure, kind)
+        key = json.dumps([kind, activations.MOST_IMAGES, SETTINGS])
+        return self.kept_shares("harm", measure, key, for_every_backend=True)
 
     def activation_gain(self, kind: str, time: TimePackages, timed_on: str) -> Mapping[str, float]:
         """See `contracts.quantisation.RecipeExporter.activation_gain`.
@@ -175,7 +181,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
                 made: dict[str, DetectorPackage] = {}
                 for name in ("", *(group.name for group in self.activation_groups)):
                     change = ActivationChange((name,) if name else (), kind)
-                    with self._one_changed(change, images, measured=False) as each:
+                    with self._one_changed(change, images) as each:
                         made[name] = each._make(brief, Path(scratch) / str(len(made)))
                 times = time(made)
             return {name: 1 - times[name] / times[""] for name in made if name}
@@ -194,25 +200,13 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
         return self._changed[change]
 
     @contextlib.contextmanager
-    def _one_changed(
-        self, change: ActivationChange, images: CalibrationImages, *, measured: bool = True
-    ) -> Iterator[Self]:
-        """The exporter of a changed network that is wanted once: nothing of it is kept.
-
-        Args:
-            measured: whether its batch norms are measured anew, on these images.
-        """
+    def _one_changed(self, change: ActivationChange, images: CalibrationImages) -> Iterator[Self]:
+        """The exporter of a network with other activations and the same numbers, for once."""
         with tempfile.TemporaryDirectory(dir=self.work_dir()) as name:
             place, source = Path(name), self._source
             if change.groups:
                 network = activations.open_network(source)
-                side = source.spec.input_size
-                if measured:
-                    activations.change_activations(
-                        network, change, images, side, source.spec.output
-                    )
-                else:
-                    activations.put_in(network, change, side)
+                activations.put_in(network, change, source.spec.input_size)
                 activations.save_network(network, place / CHECKPOINT)
                 spec = replace(source.spec, weights=CHECKPOINT, files={})
                 source = DetectorPackage.create(place, spec)

@@ -90,8 +90,8 @@ def reconstruct(
     used = _as_many_as_fit([each for i, each in enumerate(images) if i % CONFIRM_EVERY])
     if len(images) < LEAST_IMAGES:
         return 0
-    wanted, before = _answers(original, confirming), copy.deepcopy(network.state_dict())
-    errors = _errors(wanted, _answers(network, confirming), form)
+    wanted, before = answers(original, confirming), copy.deepcopy(network.state_dict())
+    errors = _errors(wanted, answers(network, confirming), form)
     inputs = _as_tensor(used)
     judging = torch.arange(len(used)) % JUDGE_EVERY == 0
     with foreign_errors("fitting layers to what they gave before"), torch.no_grad():
@@ -109,7 +109,7 @@ def reconstruct(
             raise BackendError(
                 f"fitting layers anew left {name} with values that are not finite; nothing was kept"
             )
-    after = _errors(wanted, _answers(network, confirming), form)
+    after = _errors(wanted, answers(network, confirming), form)
     if confirms(errors, after, [str(number) for number in range(len(after))]):
         return len(layers)
     network.load_state_dict(before)
@@ -134,8 +134,8 @@ def _as_tensor(images: Sequence[Any]) -> torch.Tensor:
     return torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
 
 
-def _answers(network: torch.nn.Module, images: Sequence[Any]) -> Any:
-    """Raw outputs, float32, a row for each image."""
+def answers(network: torch.nn.Module, images: Sequence[Any]) -> Any:
+    """Raw outputs of a network, float32, a row for each image; uint8 S×S×3, RGB, letterboxed."""
     import torch
 
     with torch.no_grad(), foreign_errors("running the network"):
