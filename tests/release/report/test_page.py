@@ -111,7 +111,12 @@ def test_a_change_of_activations_is_told_in_a_sentence(form: str, wording: Wordi
     assert wording.text("network_change.trained", images=512) not in text
     trained = replace(change, distilled=512)
     assert "512" in wording.network_change("openvino_int8", trained)
-    assert NetworkChange.from_lineage(trained.as_lineage()) == trained
+    assert wording.text("network_change.fitted", fitted=41) not in text
+    fitted = replace(trained, fitted=41)
+    assert "41" in wording.network_change("openvino_int8", fitted)
+    assert NetworkChange.from_lineage(fitted.as_lineage()) == fitted
+    before = {k: v for k, v in trained.as_lineage().items() if k != "activations_fitted"}
+    assert NetworkChange.from_lineage(before) == trained  # a package of before has no such fact
 
 
 # --- content -------------------------------------------------------------------------------------
