@@ -34,7 +34,7 @@ from ...contracts.quantisation import (
 from ...contracts.results import DetectorPackage
 from ..exporting import foreign_errors
 from ..weights import checkpoints, ultralytics_models
-from .calibration import CalibrationImages
+from .calibration import CalibrationImages, batches
 from .reconstruction import reconstruct
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 PARTS = 8
 MOST_IMAGES = 96
-BATCH = 8
 CLASSES = {"hardswish": "Hardswish", "relu6": "ReLU6"}
 """Our name of an activation → its class in torch.nn."""
 
@@ -244,15 +243,6 @@ def chosen_of(images: CalibrationImages) -> list[Any]:
     return [images.image(round(i)) for i in np.linspace(0, len(images) - 1, count)]
 
 
-def _batches(images: Sequence[Any]) -> Iterator[torch.Tensor]:
-    """Batches of about as many images, so that all count alike in a mean over batches."""
-    import torch
-
-    for part in np.array_split(np.arange(len(images)), -(-len(images) // BATCH)):
-        batch = np.stack([images[index] for index in part]).transpose(0, 3, 1, 2)
-        yield torch.from_numpy(np.ascontiguousarray(batch)).float() / 255
-
-
 def _measure(model: torch.nn.Module, norms: Sequence[Step], images: Sequence[Any]) -> None:
     """Measure the inputs of batch norms; each sees what those before it make of a batch."""
     import torch
@@ -263,7 +253,7 @@ def _measure(model: torch.nn.Module, norms: Sequence[Step], images: Sequence[Any
         step.module.momentum = None  # the plain mean over batches
         step.module.train()
     with torch.no_grad(), foreign_errors("measuring batch norms"):
-        for batch in _batches(images):
+        for batch in batches(images):
             model(batch)
     model.eval()
     for step in norms:
@@ -289,7 +279,7 @@ def put_norms_in(model: torch.nn.Module, images: Sequence[Any]) -> int:
     if not layers:
         return 0
     with _moments(layers) as found, torch.no_grad():
-        for batch in _batches(images):
+        for batch in batches(images):
             model(batch)
     put_in = 0
     for layer, (count, total, squares) in found.items():

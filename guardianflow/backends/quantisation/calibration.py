@@ -13,8 +13,12 @@ from .detection_tail import FLOAT_TAIL_RULE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import torch
 
     from ...contracts.ports import ImageArray
+
+
+BATCH = 8
 
 
 class CalibrationImages:
@@ -61,6 +65,18 @@ class CalibrationImages:
                 f"{image.dtype} of {image.shape}; letterbox it to the detector's input_size"
             )
         return image
+
+
+def batches(images: Sequence[ImageArray]) -> Iterator[torch.Tensor]:
+    """uint8 S×S×3 → float32 N×3×S×S in 0…1, up to 8 at a time.
+
+    All have about as many images, so that each counts alike in a mean over batches.
+    """
+    import torch
+
+    for part in np.array_split(np.arange(len(images)), -(-len(images) // BATCH)):
+        batch = np.stack([images[index] for index in part]).transpose(0, 3, 1, 2)
+        yield torch.from_numpy(np.ascontiguousarray(batch)).float() / 255
 
 
 def network_input(image: ImageArray) -> npt.NDArray[np.float32]:

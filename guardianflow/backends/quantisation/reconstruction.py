@@ -20,7 +20,8 @@ the network answers more like the original on those, for sure, than before.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,15 @@ import numpy as np
 
 from ...contracts.errors import BackendError
 from ..exporting import foreign_errors
-from . import layer_fit
-from .confirmation import confirms
+from . import confirmation, layer_fit
+from .calibration import batches
 from .layer_trace import Layer, layers_of
 from .output_error import output_error
 
 if TYPE_CHECKING:
     import torch
 
+LOGGER = logging.getLogger(__name__)
 MOST_PIXELS = 64 * 640 * 640
 """Of all images together: they pass the changed network at once, which takes about 4 GB."""
 LEAST_IMAGES = 24
@@ -47,7 +49,10 @@ SPOTS = 256
 """Places of each image where a layer's values are looked at."""
 LEAST_SCALE = 1e-6
 SEED = 42
-SETTINGS = (MOST_PIXELS, CONFIRM_EVERY, JUDGE_EVERY, SPOTS, SEED, *layer_fit.SETTINGS)
+SETTINGS = (
+    *(MOST_PIXELS, LEAST_IMAGES, CONFIRM_EVERY, JUDGE_EVERY, SPOTS, LEAST_SCALE, SEED),
+    *(confirmation.SURE, *layer_fit.SETTINGS),
+)
 """What a result hangs on, beside the networks and the images."""
 
 
@@ -86,21 +91,21 @@ def reconstruct(
     """
     import torch
 
+    if len(images) < LEAST_IMAGES:
+        LOGGER.info("weights stay: %d images, fitting needs %d", len(images), LEAST_IMAGES)
+        return 0
     confirming = images[::CONFIRM_EVERY]
     used = _as_many_as_fit([each for i, each in enumerate(images) if i % CONFIRM_EVERY])
-    if len(images) < LEAST_IMAGES:
-        return 0
     wanted, before = answers(original, confirming), copy.deepcopy(network.state_dict())
     errors = _errors(wanted, answers(network, confirming), form)
-    inputs = _as_tensor(used)
     judging = torch.arange(len(used)) % JUDGE_EVERY == 0
     with foreign_errors("fitting layers to what they gave before"), torch.no_grad():
-        layers = _seen(network, original, inputs)
+        layers = _seen(network, original, used)
         hooks = [
             layer.now.convolution.register_forward_hook(_Fit(layer, judging)) for layer in layers
         ]
         try:
-            network(inputs.float() / 255)
+            network(torch.cat(list(batches(used))))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -110,8 +115,12 @@ def reconstruct(
                 f"fitting layers anew left {name} with values that are not finite; nothing was kept"
             )
     after = _errors(wanted, answers(network, confirming), form)
-    if confirms(errors, after, [str(number) for number in range(len(after))]):
+    if confirmation.confirms(errors, after, [str(number) for number in range(len(after))]):
         return len(layers)
+    LOGGER.info(
+        "weights stay: on %d images that took no part the error was %.4f before and %.4f fitted",
+        len(after), np.mean(errors), np.mean(after),
+    )  # fmt: skip
     network.load_state_dict(before)
     return 0
 
@@ -123,15 +132,9 @@ def _errors(wanted: Any, given: Any, form: str) -> list[float]:
 
 def _as_many_as_fit(images: Sequence[Any]) -> list[Any]:
     """As many as memory bears, spread evenly."""
-    side = images[0].shape[0] if images else 1
+    side = images[0].shape[0]
     count = max(1, min(len(images), MOST_PIXELS // (side * side)))
     return [images[round(i)] for i in np.linspace(0, len(images) - 1, count)]
-
-
-def _as_tensor(images: Sequence[Any]) -> torch.Tensor:
-    import torch
-
-    return torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
 
 
 def answers(network: torch.nn.Module, images: Sequence[Any]) -> Any:
@@ -139,20 +142,15 @@ def answers(network: torch.nn.Module, images: Sequence[Any]) -> Any:
     import torch
 
     with torch.no_grad(), foreign_errors("running the network"):
-        given = [network(part) for part in _batches(_as_tensor(images))]
+        given = [network(part) for part in batches(images)]
     return torch.cat([each[0] if isinstance(each, tuple) else each for each in given]).numpy()
 
 
-def _batches(inputs: torch.Tensor) -> Iterator[torch.Tensor]:
-    for part in inputs.split(8):
-        yield part.float() / 255
-
-
 def _seen(
-    network: torch.nn.Module, original: torch.nn.Module, inputs: torch.Tensor
+    network: torch.nn.Module, original: torch.nn.Module, images: Sequence[Any]
 ) -> list[_Layer]:
     """The layers from the first changed activation on, with what the original gave in each."""
-    side = inputs.shape[-1]
+    side = images[0].shape[0]
     classes = tuple(_functions())
     then = {layer.name: layer for layer in layers_of(original, side, classes)}
     found = [
@@ -168,7 +166,7 @@ def _seen(
         for each in found
     ]
     try:
-        for part in _batches(inputs):
+        for part in batches(images):
             original(part)
     finally:
         for hook in hooks:
