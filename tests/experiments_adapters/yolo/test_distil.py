@@ -39,7 +39,7 @@ def networks(architecture: str, folder: Path, images: list[np.ndarray]) -> tuple
     package = package_from_weights(file, folder / "source", input_size=SIDE)
     changed, original = (activations.open_network(package) for _ in range(2))
     given = CalibrationImages(images, SIDE)
-    activations.change_activations(changed, HARDSWISH, given, SIDE)
+    activations.change_activations(changed, HARDSWISH, given, SIDE, package.spec.output)
     return changed, original
 
 
