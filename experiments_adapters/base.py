@@ -37,7 +37,7 @@ class BaseTrainer(ABC):
 
     Args:
         model_config: architecture, input_size (pixels, square), weights_path, num_classes,
-            activation ('silu', 'hardswish', 'relu6'; None: that of the architecture).
+            activation ('silu', 'hardswish', 'relu', 'relu6'; None: that of the architecture).
         training_config: epochs, batch_size, learning_rate, optimizer, scheduler,
             early_stopping (epochs without gain, 0 = off), options (yours, handed on as they are).
         dataset_config: `path` is the absolute path of an Ultralytics data.yaml on this machine.

@@ -103,7 +103,7 @@ class ModelConfig(Section):
     input_size: kind.InputSize = 640
     weights_path: kind.Text | None = None
     num_classes: kind.Positive | None = None
-    activation: Literal["silu", "hardswish", "relu6"] | None = None
+    activation: Literal["silu", "hardswish", "relu", "relu6"] | None = None
 
     @property
     def network(self) -> str:
@@ -261,7 +261,7 @@ class QuantizationParams(Section):
     calibration_method: Literal["entropy", "minmax", "percentile"] = "entropy"
     search: SearchParams | None = None
     qat: QatParams | None = None
-    activation: Literal["hardswish", "relu6"] | None = None
+    activation: Literal["hardswish", "relu", "relu6"] | None = None
     distil_minutes: kind.PositiveNumber | None = None
 
     @property

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from experiments_adapters.yolo.distil import distil as train_on
-from guardianflow.backends.catalogue import open_recipe_exporter
+from guardianflow.backends.catalogue import backend_info, open_recipe_exporter
 from guardianflow.contracts.errors import TrainerError
 from guardianflow.contracts.estimates import Estimate
-from guardianflow.contracts.quantisation import HARDSWISH, Distillation, Distiller, Recipe
+from guardianflow.contracts.quantisation import Distillation, Distiller, Recipe
 from guardianflow.contracts.results import DetectorPackage, LocalDataset
 from guardianflow.detector import Detector
 from guardianflow.evaluation.images.preprocessing import LetterboxedImages
-from guardianflow.evaluation.timing.latency import measure_interleaved
-from pipelines.quant.activation_order import ActivationOrder
+from guardianflow.evaluation.timing.latency import fast_call_ms, measure_interleaved
+from pipelines.quant.activation_order import ActivationOrder, Step, measure_order
 from pipelines.quant.search_order import RecipeSearch
 from pipelines.quant.trial import Trial
 
@@ -74,6 +74,7 @@ class CheaperActivations:
         return Cheaper(plain, trained, told)
 
     def _search(self) -> dict[str, Any]:
+        kinds = backend_info(self.backend).activations
         end = time.monotonic() + self.budget * 60
         base = self.variants.reference().mAP50_95
         with open_recipe_exporter(
@@ -100,11 +101,6 @@ class CheaperActivations:
                 drops = {"mAP50_95": Estimate.exactly(drop)}
                 return Trial(recipe, accepted=drop <= self.limit, drops=drops)
 
-            def order() -> ActivationOrder:
-                harm = exporter.activation_harm(HARDSWISH)
-                gain = exporter.activation_gain(HARDSWISH, self._medians, "benchmark")
-                return ActivationOrder.of(HARDSWISH, harm, gain)
-
             search = RecipeSearch(
                 [],
                 attempt,
@@ -113,30 +109,37 @@ class CheaperActivations:
                 presets=(),
                 objective="size",  # each try is timed with the others, in the end
                 distillation=Distillation(self.minutes) if self.minutes else None,
-                order_activations=order,
+                order_activations=lambda: measure_order(
+                    exporter, kinds, self._fast_calls, {}, print, lambda *_: None
+                ),
             )
             trials = [each for each in search.run().trials if each.recipe is not None]
         tries = [[e.recipe.label, e.reason or round(e.drop, 4)] for e in trials if e.recipe]
-        chosen = self._chosen_of([each.recipe for each in trials if each.recipe and each.accepted])
+        accepted = [each.recipe for each in trials if each.recipe and each.accepted]
+        chosen = self._chosen_of(accepted, search.activation_order)
         return {**search.activation_order.to_table(), "tries": tries, "chosen": chosen}
 
-    def _chosen_of(self, accepted: list[Recipe]) -> list[str]:
-        """Names of the plain and the trained one with the most groups changed; '' for none."""
+    def _chosen_of(self, accepted: list[Recipe], order: ActivationOrder) -> list[str]:
+        """Names of the plain and the trained one that should save the most; '' for none."""
+
+        def saved(recipe: Recipe) -> float:
+            kinds = recipe.activations.kinds if recipe.activations else ()
+            return sum(order.measured[Step(*each)].gain or 0.0 for each in kinds)
 
         def most(*, trained: bool) -> Recipe | None:
             of_kind = [r for r in accepted if _is_trained(r) == trained]
-            return max(of_kind, key=_groups_changed, default=None)
+            return max(of_kind, key=saved, default=None)
 
         plain, trained = most(trained=False), most(trained=True)
         if plain is None:
             raise SystemExit(f"{self.backend}: INT8 loses more than {self.limit} with SiLU already")
-        more = trained is not None and _groups_changed(trained) > _groups_changed(plain)
+        more = trained is not None and saved(trained) > saved(plain)
         return [self._name(plain), self._name(trained) if more and trained else ""]
 
     def _name(self, recipe: Recipe) -> str:
         return f"{self.backend}-{recipe.digest[:12]}"
 
-    def _medians(self, packages: Mapping[str, DetectorPackage]) -> dict[str, float]:
+    def _fast_calls(self, packages: Mapping[str, DetectorPackage]) -> dict[str, float]:
         with contextlib.ExitStack() as stack:
             opened = {n: stack.enter_context(Detector.open(p)) for n, p in packages.items()}
             timed = measure_interleaved(
@@ -144,17 +147,13 @@ class CheaperActivations:
                 self.variants.subject.frames(),
                 batch_size=1,
                 warmup_runs=5,
-                benchmark_runs=60,
+                benchmark_runs=200,
             )
-        return {name: each.latency_p50_ms for name, each in timed.items()}
+        return {name: fast_call_ms(each) for name, each in timed.items()}
 
 
 def _is_trained(recipe: Recipe) -> bool:
     return recipe.activations is not None and recipe.activations.distillation is not None
-
-
-def _groups_changed(recipe: Recipe) -> int:
-    return len(recipe.activations.groups) if recipe.activations else 0
 
 
 def _missing(place: Path) -> DetectorPackage:

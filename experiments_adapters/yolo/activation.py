@@ -11,6 +11,7 @@ from pathlib import Path
 ACTIVATIONS = {
     "silu": "torch.nn.SiLU()",
     "hardswish": "torch.nn.Hardswish()",
+    "relu": "torch.nn.ReLU()",
     "relu6": "torch.nn.ReLU6()",
 }
 """Our name → as a description says it."""

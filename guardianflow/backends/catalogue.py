@@ -25,7 +25,7 @@ from ..contracts.errors import (
     MissingDependencyError,
 )
 from ..contracts.ports import Backend, Session
-from ..contracts.quantisation import ACTIVATIONS, PRESETS
+from ..contracts.quantisation import HARDSWISH, PRESETS, RELU
 from ..contracts.results import DetectorPackage, ExportRequest
 from ..support.suggestions import did_you_mean
 
@@ -69,7 +69,7 @@ OURS = (
         install="pip install onnx onnxruntime onnxslim",
         hardware=("cpu", "cuda"),
         recipe_exporter=(".onnx.recipes", "OnnxRecipeExporter"),
-        activations=ACTIVATIONS,
+        activations=(HARDSWISH, RELU),
         reader=(".weights.weight_files", "read_onnx"),
     ),
     BackendInfo(
@@ -84,7 +84,7 @@ OURS = (
         install="pip install openvino nncf",
         is_device=True,
         recipe_exporter=(".openvino.recipes", "OpenvinoRecipeExporter"),
-        activations=ACTIVATIONS,
+        activations=(HARDSWISH,),
         presets=PRESETS,
         reader=(".weights.weight_files", "read_xml"),
     ),

@@ -40,8 +40,8 @@ class BackendInfo:
         gpu_precisions: those that run on a GPU alone, though the backend runs on the CPU too.
         is_device: whether `environment.device` may name it, which leaves it the choice.
         recipe_exporter: module and class that make int8 packages by recipes; () for none.
-        activations: those of `contracts.quantisation.ACTIVATIONS` that its recipes may have, the
-            one that is fastest on it first; () where they change none.
+        activations: those of `contracts.quantisation.ACTIVATIONS` that a search tries in place of
+            SiLU, the one most like it first; () where its recipes change none.
         presets: those of `contracts.quantisation.PRESETS` that its recipes may have.
         reader: module and function that tell what a file says of itself; () where packages are
             made by its exports alone.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -16,7 +17,8 @@ from .results import DetectorPackage
 
 PRESETS = ("mixed", "performance")
 HARDSWISH = "hardswish"
-ACTIVATIONS = (HARDSWISH, "relu6")
+RELU = "relu"
+ACTIVATIONS = (HARDSWISH, RELU, "relu6")
 """What SiLU can be changed for."""
 LEAST_IMAGES = 16
 """Fewer than these don't tell the mean and spread of a channel: batch norms are not measured."""
@@ -63,20 +65,40 @@ class ActivationChange:
     The batch norms behind them are measured anew on calibration images before anything else.
 
     Args:
-        groups: names of the activation groups that are changed, sorted; one at least.
-        kind: one of ACTIVATIONS.
+        kinds: (name of an activation group, what it is changed for: one of ACTIVATIONS), sorted;
+            one at least.
         distillation: the training after that; None where measuring is all.
     """
 
-    groups: tuple[str, ...]
-    kind: str = HARDSWISH
+    kinds: tuple[tuple[str, str], ...]
     distillation: Distillation | None = None
+
+    @classmethod
+    def of(
+        cls,
+        groups: Iterable[str],
+        kind: str = HARDSWISH,
+        distillation: Distillation | None = None,
+    ) -> ActivationChange:
+        """One kind in all of some groups."""
+        return cls(tuple(sorted((group, kind) for group in groups)), distillation)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(group for group, _ in self.kinds)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What SiLU are changed for, each once."""
+        return tuple(sorted({kind for _, kind in self.kinds}))
 
     @property
     def label(self) -> str:
-        """For people: 'hardswish in 3 groups'."""
-        count = len(self.groups)
-        words = f"{self.kind} in {count} group{'s' if count != 1 else ''}"
+        """For people: 'hardswish in 3 groups and relu in 1'."""
+        counts = Counter(kind for _, kind in self.kinds)
+        told = [f"{kind} in {count}" for kind, count in sorted(counts.items())]
+        told[0] += " groups" if max(counts.values()) > 1 else " group"
+        words = " and ".join(told)
         return words + (" trained on" if self.distillation is not None else "")
 
 
@@ -163,8 +185,7 @@ class NetworkChange:
     """The change of activations that was made in a float network, as its lineage holds it.
 
     Args:
-        kind: one of ACTIVATIONS.
-        groups: names of the activation groups that were changed.
+        kinds: (name of an activation group, what it was changed for), as of ActivationChange.
         changed, in_all: how many SiLU were changed, of how many.
         measured, norms: how many batch norms were measured anew, of how many.
         images: how many train images they were measured on.
@@ -174,8 +195,7 @@ class NetworkChange:
         distilled: how many train images it was trained on afterwards; 0 where it was not.
     """
 
-    kind: str
-    groups: tuple[str, ...]
+    kinds: tuple[tuple[str, str], ...]
     changed: int
     in_all: int
     measured: int
@@ -187,7 +207,17 @@ class NetworkChange:
 
     def as_lineage(self) -> dict[str, str]:
         counts = {f"activations_{key}": str(getattr(self, key)) for key in _COUNTS}
-        return {"activations": self.kind, "activation_groups": ", ".join(self.groups), **counts}
+        return {
+            "activations": ", ".join(self.names),
+            "activation_groups": ", ".join(group for group, _ in self.kinds),
+            "activation_kinds": ", ".join(kind for _, kind in self.kinds),
+            **counts,
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What SiLU were changed for, each once."""
+        return tuple(sorted({kind for _, kind in self.kinds}))
 
     @classmethod
     def from_lineage(cls, lineage: Mapping[str, str]) -> Self | None:
@@ -195,13 +225,16 @@ class NetworkChange:
         if "activations" not in lineage:
             return None
         counts = {key: int(lineage.get(f"activations_{key}", 0)) for key in _COUNTS}
-        groups = tuple(lineage["activation_groups"].split(", "))
-        return cls(lineage["activations"], groups, **counts)
+        groups = lineage["activation_groups"].split(", ")
+        # there was one kind for all, and no list of them, in packages of before
+        told = lineage.get("activation_kinds")
+        kinds = told.split(", ") if told else [lineage["activations"]] * len(groups)
+        return cls(tuple(zip(groups, kinds, strict=True)), **counts)
 
 
 _COUNTS = ("changed", "in_all", "measured", "norms", "images", "put_in", "fitted", "distilled")
 TimePackages = Callable[[Mapping[str, DetectorPackage]], Mapping[str, float]]
-"""Times packages by turns on this machine; name → median call, in any unit."""
+"""Times packages by turns on this machine; name → a call's time, in any unit."""
 Train = Callable[[Any], Mapping[str, str]]
 """Trains a quantised network, a torch.nn.Module, where it is; returns facts for the lineage."""
 

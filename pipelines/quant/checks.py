@@ -38,9 +38,10 @@ def calibration_tags(package: DetectorPackage) -> dict[str, str]:
     keys = (
         "calibration_method_used", "calibration_images", "float_nodes",
         "qat_epochs", "qat_learning_rate", "qat_batch_size", "qat_images", "structure_not_found",
-        "activations", "activation_groups", "activations_changed", "activations_images",
-        "activations_distilled", "distillation_held_out", "distillation_steps",
-        "distillation_loss_before", "distillation_loss_after",
+        "activations", "activation_groups", "activation_kinds", "activations_changed",
+        "activations_images", "activations_distilled",
+        "distillation_held_out", "distillation_steps", "distillation_loss_before",
+        "distillation_loss_after",
     )  # fmt: skip
     lineage = package.spec.lineage
     return {f"quant.{key}": lineage[key] for key in keys if key in lineage}

@@ -80,12 +80,12 @@ def with_other_activations(
     assert kind is not None  # the scenario asks for it
     seed = context.scenario.environment.seed
     with open_exporter(context, given) as exporter:
-        groups = tuple(sorted(group.name for group in exporter.activation_groups))
+        groups = [group.name for group in exporter.activation_groups]
         if not groups:
             context.events.message("the activations stay as they are: the network has no SiLU")
             return given.source
         wanted = Distillation(variant.distil_minutes or Distillation.minutes, seed=seed)
-        change = ActivationChange(groups, kind, wanted)
+        change = ActivationChange.of(groups, kind, wanted)
         try:
             return exporter.changed_source(change, distiller_of(context, given, run_id))
         except TrainerError as exc:

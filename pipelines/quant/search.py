@@ -150,17 +150,18 @@ class VariantSearch:
         return self._timed(
             lambda: measure_order(
                 self._exporter,
-                backend_info(self._given.variant.backend).activations[0],
-                self._medians,
+                backend_info(self._given.variant.backend).activations,
+                self._fast_calls,
                 self._identity,
-                self._context.events,
+                self._context.events.message,
                 partial(self._context.events.progress, note="which activations suffer most"),
             )
         )
 
-    def _medians(self, packages: Mapping[str, DetectorPackage]) -> dict[str, float]:
-        """Median calls of packages, by turns; raises BusyMachineError."""
+    def _fast_calls(self, packages: Mapping[str, DetectorPackage]) -> dict[str, float]:
+        """See `fast_call_ms`; by turns; raises BusyMachineError."""
         from guardianflow.detector import Detector
+        from guardianflow.evaluation.timing.latency import fast_call_ms
 
         device = self._context.scenario.environment.device
         with contextlib.ExitStack() as stack:
@@ -169,7 +170,7 @@ class VariantSearch:
                 for name, package in packages.items()
             }
             timed = time_by_turns(self._context, opened, self._original.images, self._rounds)
-        return {name: each.latency_p50_ms for name, each in timed.items()}
+        return {name: fast_call_ms(each) for name, each in timed.items()}
 
     def _seconds_left(self) -> float:
         """Of the budget, with what measuring one more try takes set aside."""
@@ -242,7 +243,7 @@ class VariantSearch:
             tags["quant.float_groups"] = ", ".join(recipe.float_groups) or "none"
             tags["quant.method"] = recipe.method
             if recipe.activations is not None:
-                tags["quant.activations"] = recipe.activations.kind
+                tags["quant.activations"] = ", ".join(recipe.activations.names)
                 tags["quant.activation_groups"] = ", ".join(recipe.activations.groups)
         began = time.monotonic()
         request = RunRequest(
@@ -376,7 +377,7 @@ class VariantSearch:
             "seconds": round(seconds, 1),
             "overhead_share": round(overhead, 4),
             "sensitivity": dict(ranking),
-            **({"activations": order.to_table()} if order.kind else {}),
+            **({"activations": order.to_table()} if order.measured or order.reason else {}),
             "best": result.best.label if result.best else None,
             "chosen_by": result.chosen_by,
             "tries": [each.to_row() for each in result.trials],

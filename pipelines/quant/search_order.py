@@ -17,18 +17,18 @@ the accepted trial that the objective prefers, or none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 
-from .activation_order import ActivationOrder
+from .activation_order import ActivationOrder, Step
 from .trial import Trial
 
 BEHIND = 5
-"""Groups of activations that are tried one by one behind the one that was too much: what each
-harms in the float network tells little of what it costs in mAP."""
+"""Steps that are tried one by one behind the one that was too much: what each harms in the float
+network tells little of what it costs in mAP."""
 
 
 @dataclass(frozen=True)
@@ -127,34 +127,34 @@ class RecipeSearch:
         if not self.time_left():
             raise _OutOfTime
         self.activation_order = order = self.order_activations()
-        whole = len(order.groups)
+        whole = len(order.steps)
 
-        def changed(groups: Sequence[str], trained: Distillation | None = None) -> Recipe:
-            return replace(fewest, activations=order.change_of(groups, trained))
+        def changed(steps: Collection[Step], trained: Distillation | None = None) -> Recipe:
+            return replace(fewest, activations=order.change_of(steps, trained))
 
         def passes(count: int) -> bool:
-            return self._try(changed(order.groups[:count])).accepted
+            return self._try(changed(order.steps[:count])).accepted
 
         if not whole or passes(whole):
-            return changed(order.groups)
+            return changed(order.steps)
         first = _bisected(0, whole, passes)
-        plain = list(order.groups[:first])
-        for group in order.groups[first + 1 :][:BEHIND]:
-            if self._try(changed([*plain, group])).accepted:
-                plain.append(group)
+        plain = list(order.steps[:first])
+        for step in order.steps[first + 1 :][:BEHIND]:
+            if self._try(changed([*plain, step])).accepted:
+                plain.append(step)
         if self.distillation is None:
             return changed(plain)
-        healed = self._try(changed(order.groups, self.distillation))
+        healed = self._try(changed(order.steps, self.distillation))
         if not healed.is_measured:  # what failed once fails again
             return changed(plain)
         # what passes untrained comes first: training has the least to make up for
-        groups = [*plain, *(each for each in order.groups if each not in plain)]
+        steps = [*plain, *(each for each in order.steps if each not in plain)]
 
         def heals(count: int) -> bool:
-            return self._try(changed(groups[:count], self.distillation)).accepted
+            return self._try(changed(steps[:count], self.distillation)).accepted
 
         count = whole if healed.accepted else _bisected(len(plain), whole, heals)
-        return changed(groups[:count], self.distillation if count > len(plain) else None)
+        return changed(steps[:count], self.distillation if count > len(plain) else None)
 
     def _trained(self) -> bool:
         """Whether a network is accepted after training on, from the best calibration there is."""

@@ -142,7 +142,7 @@ class Trial:
 
     def _activations(self) -> dict[str, Any] | None:
         change = self.recipe.activations if self.recipe else None
-        return None if change is None else {"kind": change.kind, "groups": list(change.groups)}
+        return None if change is None else dict(change.kinds)
 
     def to_row(self) -> dict[str, Any]:
         """A row of results/search.json."""

@@ -364,7 +364,7 @@ def require_activation(package: DetectorPackage, activation: str) -> None:
     if found != (activation,):
         raise TrainerError(
             f"model.activation asks for {activation}, but the trained network has "
-            f"{' and '.join(found) or 'none of silu, hardswish and relu6'}: build it with "
+            f"{' and '.join(found) or 'none of silu, hardswish, relu and relu6'}: build it with "
             "model_config.activation in the trainer, or leave model.activation out"
         )
 

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 INSTALL = "pip install onnx onnxruntime"
-# SiLU is Sigmoid and Mul: left float they would cost a conversion each way at every layer.
-QUANTISED = ("Conv", "MatMul", "Add", "Mul", "Sigmoid", "Concat", "MaxPool", "Split")
+# SiLU is Sigmoid and Mul: left float they would cost a conversion each way at every layer. A Relu
+# or Clip is done by the rounding of the convolution before it, if nothing is rounded between them.
+ACTIVATIONS = ("Sigmoid", "Relu", "Clip")
+QUANTISED = ("Conv", "MatMul", "Add", "Mul", *ACTIVATIONS, "Concat", "MaxPool", "Split")
 DYNAMIC = ("Conv", "MatMul")
 ENTROPY_LEVELS = 256
 """Those of 8 bits. With as many around zero a yolov8n kept 97.4 % of its mAP50-95 and a yolo26n
@@ -213,10 +215,7 @@ def first_layer(graph: recipes.Graph) -> list[str]:
     found = [name for name in convolutions if not graph.operations[name].inputs][:1]
     for name, operation in graph.operations.items():
         reads_first_alone = operation.inputs and set(operation.inputs) <= set(found)
-        if (
-            operation.kind in ("Sigmoid", "HardSigmoid", "Mul", "Clip", "Relu")
-            and reads_first_alone
-        ):
+        if operation.kind in (*ACTIVATIONS, "HardSigmoid", "Mul") and reads_first_alone:
             found.append(name)
     return found
 

@@ -2,6 +2,7 @@
 
     SiLU        x · sigmoid(x)
     HardSwish   x · clip(x / 6 + 1/2, 0, 1)     no exponential: fused into an 8-bit convolution
+    ReLU        max(x, 0)                       for nothing: the convolution's own rounding does it
     ReLU6       clip(x, 0, 6)
 
 Once convolutions are 8-bit, SiLU is what costs. HardSwish is close to it, but not equal: values
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 PARTS = 8
 MOST_IMAGES = 96
-CLASSES = {"hardswish": "Hardswish", "relu6": "ReLU6"}
+CLASSES = {"hardswish": "Hardswish", "relu": "ReLU", "relu6": "ReLU6"}
 """Our name of an activation → its class in torch.nn."""
 
 
@@ -160,10 +161,11 @@ def change_activations(
         BackendError: no batch norm to measure, or a statistic that is not finite.
     """
     require_images(len(images))
-    if change.kind not in CLASSES:
-        raise ConfigurationError(
-            f"an activation must be one of {', '.join(CLASSES)} but is '{change.kind}'"
-        )
+    for _, kind in change.kinds:
+        if kind not in CLASSES:
+            raise ConfigurationError(
+                f"an activation must be one of {', '.join(CLASSES)} but is '{kind}'"
+            )
     chosen = chosen_of(images)
     norms_put_in = put_norms_in(model, chosen)
     original = copy.deepcopy(model)
@@ -177,8 +179,7 @@ def change_activations(
         )
     _measure(model, norms, chosen)
     return NetworkChange(
-        change.kind,
-        change.groups,
+        change.kinds,
         changed=len(wanted),
         in_all=sum(bool(step.values) for step in steps),
         measured=len(norms),
@@ -200,13 +201,18 @@ def put_in(
     import torch
 
     steps = steps_of(model, side)
-    groups = activation_groups(steps)
-    wanted = frozenset(p for each in groups if each.name in change.groups for p in each.places)
+    kinds = dict(change.kinds)
+    wanted = {
+        place: kinds[group.name]
+        for group in activation_groups(steps)
+        if group.name in kinds
+        for place in group.places
+    }
     for step in steps:
         if step.place in wanted:
-            made = getattr(torch.nn, CLASSES[change.kind])(inplace=step.module.inplace)
+            made = getattr(torch.nn, CLASSES[wanted[step.place]])(inplace=step.module.inplace)
             setattr(step.owner, step.name, made)
-    return steps, wanted
+    return steps, frozenset(wanted)
 
 
 def require_finite(model: torch.nn.Module) -> None:

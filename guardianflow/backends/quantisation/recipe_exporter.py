@@ -20,6 +20,7 @@ import numpy as np
 
 from ...contracts.errors import BackendUnavailableError, ConfigurationError
 from ...contracts.quantisation import (
+    ACTIVATIONS,
     PRESETS,
     ActivationChange,
     ActivationGroup,
@@ -83,9 +84,8 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
         if change is None:
             return []
         names = [group.name for group in self.activation_groups]
-        kinds = catalogue.backend_info(self.backend).activations
         return [
-            ("activations.kind", change.kind, kinds),
+            *(("an activation", kind, ACTIVATIONS) for _, kind in change.kinds),
             *(("an activation group", name, names) for name in change.groups),
         ]
 
@@ -154,7 +154,8 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
             spec, original = self._source.spec, activations.open_network(self._source)
             reference = answers(original, images)
             for number, group in enumerate(self.activation_groups, 1):
-                network, change = copy.deepcopy(original), ActivationChange((group.name,), kind)
+                network = copy.deepcopy(original)
+                change = ActivationChange.of((group.name,), kind)
                 activations.change_activations(
                     network, change, self._images, spec.input_size, spec.output
                 )
@@ -180,7 +181,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
             with tempfile.TemporaryDirectory(dir=self.work_dir()) as scratch:
                 made: dict[str, DetectorPackage] = {}
                 for name in ("", *(group.name for group in self.activation_groups)):
-                    change = ActivationChange((name,) if name else (), kind)
+                    change = ActivationChange.of((name,) if name else (), kind)
                     with self._one_changed(change, images) as each:
                         made[name] = each._make(brief, Path(scratch) / str(len(made)))
                 times = time(made)
@@ -204,7 +205,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
         """The exporter of a network with other activations and the same numbers, for once."""
         with tempfile.TemporaryDirectory(dir=self.work_dir()) as name:
             place, source = Path(name), self._source
-            if change.groups:
+            if change.kinds:
                 network = activations.open_network(source)
                 activations.put_in(network, change, source.spec.input_size)
                 activations.save_network(network, place / CHECKPOINT)
@@ -244,9 +245,14 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
             text = json.dumps(done.as_lineage() | facts)
             (folder / FACTS).write_text(text, encoding="utf-8")
 
-        places = [group.places for group in self.activation_groups if group.name in change.groups]
+        kinds = dict(change.kinds)
+        changes = [
+            (kinds[group.name], group.places)
+            for group in self.activation_groups
+            if group.name in kinds
+        ]
         trained = [asdict(training), distiller.data] if training and distiller else []
-        key = json.dumps([change.kind, places, activations.MOST_IMAGES, SETTINGS, *trained])
+        key = json.dumps([changes, activations.MOST_IMAGES, SETTINGS, *trained])
         folder = self.cached("activations", fill, key, for_every_backend=True)
         with exporting.foreign_errors(f"reading {folder} (remove it to make it anew)"):
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))

@@ -180,6 +180,7 @@ def _functions() -> Mapping[type[torch.nn.Module], layer_fit.Activation]:
     return {
         torch.nn.SiLU: torch.nn.functional.silu,
         torch.nn.Hardswish: torch.nn.functional.hardswish,
+        torch.nn.ReLU: torch.nn.functional.relu,
         torch.nn.ReLU6: torch.nn.functional.relu6,
     }
 

@@ -173,9 +173,9 @@ def architecture(model: Any) -> str:
 
 
 def activations_in(model: Any) -> tuple[str, ...]:
-    """Which of 'hardswish', 'relu6' and 'silu' a network has, in this order."""
+    """Which of 'hardswish', 'relu', 'relu6' and 'silu' a network has, in this order."""
     found = {type(module).__name__.lower() for module in model.modules()}
-    return tuple(sorted(found & {"hardswish", "relu6", "silu"}))
+    return tuple(sorted(found & {"hardswish", "relu", "relu6", "silu"}))
 
 
 def _no_checkpoint(seen: checkpoints.Look) -> str:

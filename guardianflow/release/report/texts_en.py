@@ -334,7 +334,7 @@ ENGLISH = {
     "picture.leaks": "Judged images beside those of train that they are twins of",
     "network_changes": "Changed in the network",
     "network_change": "{variant}: {changed} of the {whole} activations of the trained network were "
-    "changed from SiLU to {kind}, which is faster to compute, and its batch norms were measured "
+    "changed from SiLU to {kinds}, which is faster to compute, and its batch norms were measured "
     "anew on {images} images of the train split.{more} This network was judged, and it is what "
     "is delivered.",
     "network_change.fitted": " The weights of {fitted} convolutions were then fitted to give what "

@@ -387,7 +387,7 @@ KOREAN = {
     "picture.leaks": "평가 이미지와, train에 있는 거의 같은 이미지",
     "network_changes": "신경망에서 바뀐 것",
     "network_change": "{variant}: 학습한 신경망의 활성화 함수 {whole}개 중 {changed}개를 SiLU에서 "
-    "더 빠른 {kind}(으)로 바꾸고, train 이미지 {images}장으로 배치 정규화 통계를 다시 "
+    "더 빠른 {kinds}(으)로 바꾸고, train 이미지 {images}장으로 배치 정규화 통계를 다시 "
     "측정했습니다.{more} 평가한 것도, 배포하는 것도 이 신경망입니다.",
     "network_change.fitted": " 이어서 합성곱 {fitted}개의 가중치를 이전과 같은 값을 "
     "내도록 다시 맞췄고, 그 가운데 따로 떼어 둔 이미지에서 개선이 확인되어 채택했습니다.",

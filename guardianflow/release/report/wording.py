@@ -172,7 +172,8 @@ class Wording:
         trained = self.text("network_change.trained", images=distilled) if distilled else ""
         fitted = self.text("network_change.fitted", fitted=change.fitted) if change.fitted else ""
         more = fitted + trained
-        return self.text("network_change", variant=variant, kind=change.kind, more=more, **counts)
+        kinds = ", ".join(change.names)
+        return self.text("network_change", variant=variant, kinds=kinds, more=more, **counts)
 
     def leak(self, note: LeakNote) -> str:
         """What a reader of a split's figures must know; '' where there is nothing."""

@@ -47,7 +47,7 @@ def test_layers_that_share_an_activation_are_changed_one_by_one() -> None:
     network = stacked()
     assert network[2] is network[5]
     assert groups_of(network, 8) == [("2",), ("5",)]
-    change = ActivationChange(("activations 1 of 2",))
+    change = ActivationChange.of(("activations 1 of 2",))
     done = activations.change_activations(network, change, drawn(), SMALL, "grid")
     assert NetworkChange.from_lineage(done.as_lineage()) == done
     assert NetworkChange.from_lineage({}) is None
@@ -60,7 +60,7 @@ def test_batch_norms_behind_the_change_have_the_statistics_of_the_changed_networ
     network = stacked()
     before = network[1].running_mean.clone()
     images = drawn(16)
-    change = ActivationChange(("activations 1 of 2",), "relu6")
+    change = ActivationChange.of(("activations 1 of 2",), "relu6")
     done = activations.change_activations(network, change, images, SMALL, "grid")
     assert (done.measured, done.norms, done.images) == (1, 2, 16)
     assert torch.equal(network[1].running_mean, before)
@@ -80,7 +80,7 @@ def test_batch_norms_behind_the_change_have_the_statistics_of_the_changed_networ
 def test_frozen_parameters_make_no_difference() -> None:
     usual, frozen = stacked(), stacked().requires_grad_(False)
     for network in (usual, frozen):
-        change = ActivationChange(("activations 1 of 2", "activations 2 of 2"))
+        change = ActivationChange.of(("activations 1 of 2", "activations 2 of 2"))
         activations.change_activations(network, change, drawn(), SMALL, "grid")
     assert torch.equal(usual[4].running_var, frozen[4].running_var)
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
@@ -125,13 +125,13 @@ def test_a_fused_network_gets_its_batch_norms_back(package: MakePackage) -> None
     assert put_in == 81
     # Pixels, up to hundreds; processors differ in the order they add in.
     torch.testing.assert_close(after, before, rtol=1e-3, atol=0.1)
-    change = ActivationChange(("activations 8 of 8",))
+    change = ActivationChange.of(("activations 8 of 8",))
     done = activations.change_activations(network, change, images, SIDE, "grid")
     assert (done.changed, done.in_all, done.put_in) == (11, 77, 0)
 
 
 def test_too_few_images_and_a_network_without_batch_norm_are_refused_with_the_reason() -> None:
-    change = ActivationChange(("activations 1 of 2",))
+    change = ActivationChange.of(("activations 1 of 2",))
     with pytest.raises(ConfigurationError, match=r"on 16 train images at least.*there are 15"):
         activations.change_activations(stacked(), change, drawn(15), SMALL, "grid")
     with pytest.raises(BackendError, match="no batch norm behind the activations"):
@@ -142,7 +142,7 @@ def test_a_statistic_that_is_not_finite_is_refused_and_names_its_place() -> None
     network = stacked()
     with torch.no_grad():
         network[3].weight[0] = float("inf")
-    change = ActivationChange(("activations 1 of 2",))
+    change = ActivationChange.of(("activations 1 of 2",))
     with pytest.raises(BackendError, match="the batch norm 4 has a mean or spread"):
         activations.change_activations(network, change, drawn(), SMALL, "grid")
 
@@ -150,7 +150,7 @@ def test_a_statistic_that_is_not_finite_is_refused_and_names_its_place() -> None
 def test_a_saved_network_is_opened_as_it_was(package: MakePackage, tmp_path: Path) -> None:
     source, images = package(), drawn(16, SIDE)
     network = activations.open_network(source)
-    change = ActivationChange(("activations 2 of 8",))
+    change = ActivationChange.of(("activations 2 of 8",))
     activations.change_activations(network, change, images, SIDE, "grid")
     (tmp_path / "made").mkdir()
     activations.save_network(network, tmp_path / "made" / "model.pt")

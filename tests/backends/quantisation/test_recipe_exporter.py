@@ -200,13 +200,21 @@ def test_sensitivity_tells_a_share_for_every_group(
     assert again == shares
 
 
-HARDSWISH = ActivationChange(tuple(f"activations {n} of 8" for n in range(1, 9)))
+GROUPS = tuple(f"activations {n} of 8" for n in range(1, 9))
+HARDSWISH = ActivationChange.of(GROUPS)
+MIXED = ActivationChange(
+    tuple((name, "relu" if number % 2 else "hardswish") for number, name in enumerate(GROUPS))
+)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("backend", "architecture"), [("onnx", "yolo11n"), ("openvino", "yolo26n")]
+    ("backend", "architecture", "change", "label"),
+    [
+        ("onnx", "yolo11n", MIXED, "hardswish in 4 groups and relu in 4"),
+        ("openvino", "yolo26n", HARDSWISH, "hardswish in 8 groups"),
+    ],
 )
 def test_a_recipe_with_other_activations_is_made_of_the_changed_network(
     open_recipe_exporter: OpenExporter,
@@ -214,25 +222,29 @@ def test_a_recipe_with_other_activations_is_made_of_the_changed_network(
     tmp_path: Path,
     backend: str,
     architecture: str,
+    change: ActivationChange,
+    label: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All SiLU gone from the graph, and made once: a second exporter measures nothing."""
     given = list(draw_images(16, seed=2))
-    recipe = Recipe(calibration_method="minmax", activations=HARDSWISH)
+    recipe = Recipe(calibration_method="minmax", activations=change)
     with open_recipe_exporter(backend, architecture, given) as exporter:
         made = exporter.make(recipe, tmp_path / "made")
         plain = exporter.make(MINMAX, tmp_path / "plain")
         kinds = kinds_of(made)
         assert "HardSwish" in kinds or "HSwish" in kinds or "HardSigmoid" in kinds
         assert "Swish" not in kinds
+        assert "Relu" not in kinds, "a convolution's rounding does them"
         assert kinds["Sigmoid"] in (1, 3)  # class scores, together or level by level
         assert "HSwish" not in kinds_of(plain)
     assert not np.allclose(outputs(made, images), outputs(plain, images), atol=1e-3)
-    change = NetworkChange.from_lineage(made.spec.lineage)
-    assert change is not None and change.changed == change.in_all and change.images == 16
+    done = NetworkChange.from_lineage(made.spec.lineage)
+    assert done is not None and done.changed == done.in_all and done.images == 16
+    assert done.kinds == change.kinds
     assert made.spec.lineage["recipe_digest"] == recipe.digest != MINMAX.digest
     assert made.spec.lineage["source_digest"] == plain.spec.lineage["source_digest"]
-    assert made.spec.lineage["recipe_label"] == "minmax mixed, hardswish in 8 groups"
+    assert made.spec.lineage["recipe_label"] == f"minmax mixed, {label}"
     no_calibrating(monkeypatch)
     monkeypatch.setattr(activations, "change_activations", None)
     with open_recipe_exporter(backend, architecture, given) as exporter:
@@ -343,7 +355,7 @@ def test_unknown_activations_and_too_few_images_are_refused(
     open_recipe_exporter: OpenExporter, tmp_path: Path, backend: str
 ) -> None:
     with open_recipe_exporter(backend) as exporter:
-        change = ActivationChange(("activation 1 of 8",), "hardswsh")
+        change = ActivationChange.of(("activation 1 of 8",), "hardswsh")
         with pytest.raises(ConfigurationError) as caught:
             exporter.make(Recipe(activations=change), tmp_path / "made")
         assert len(caught.value.problems) == 2

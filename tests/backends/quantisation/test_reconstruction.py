@@ -58,7 +58,7 @@ def test_a_changed_network_answers_more_like_the_original_on_images_it_never_saw
     for least in (1000, 24):  # first without fitting
         monkeypatch.setattr(reconstruction, "LEAST_IMAGES", least)
         network = copy.deepcopy(original)
-        done = activations.change_activations(network, ActivationChange(ALL), images, SIDE, form)
+        done = activations.change_activations(network, ActivationChange.of(ALL), images, SIDE, form)
         assert (done.fitted > 0) == (least == 24)
         errors.append(output_error(answers(original, unseen), answers(network, unseen), form))
     assert errors[1] < 0.8 * errors[0]
@@ -67,7 +67,7 @@ def test_a_changed_network_answers_more_like_the_original_on_images_it_never_saw
 def test_layers_in_front_of_the_first_change_stay_as_they_were(package: MakePackage) -> None:
     original = settled(package())
     network = copy.deepcopy(original)
-    change = ActivationChange(("activations 8 of 8",))
+    change = ActivationChange.of(("activations 8 of 8",))
     done = activations.change_activations(network, change, drawn(96), SIDE, "grid")
     assert 0 < done.fitted < 40
     before, after = original.state_dict(), network.state_dict()
@@ -81,7 +81,7 @@ def test_without_a_change_and_on_few_images_nothing_is_fitted(package: MakePacka
     images = every(drawn(24))
     assert reconstruct(network, original, images, "grid") == 0
     changed = copy.deepcopy(original)
-    activations.put_in(changed, ActivationChange(ALL), SIDE)
+    activations.put_in(changed, ActivationChange.of(ALL), SIDE)
     assert reconstruct(changed, original, images[:23], "grid") == 0
     for each in (network, changed):
         assert all(map(torch.equal, each.state_dict().values(), original.state_dict().values()))
@@ -92,7 +92,7 @@ def test_what_held_out_images_do_not_confirm_is_taken_back_whole(
 ) -> None:
     original = settled(package())
     network = copy.deepcopy(original)
-    activations.put_in(network, ActivationChange(ALL), SIDE)
+    activations.put_in(network, ActivationChange.of(ALL), SIDE)
     monkeypatch.setattr(reconstruction, "output_error", lambda *_: 0.1)
     assert reconstruct(network, original, every(drawn(24)), "grid") == 0
     assert all(map(torch.equal, network.state_dict().values(), original.state_dict().values()))

@@ -12,6 +12,7 @@ from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.results import SessionInfo
 from guardianflow.evaluation.timing import latency
 from guardianflow.evaluation.timing.latency import (
+    fast_call_ms,
     latency_metrics,
     measure_interleaved,
     measure_latency,
@@ -130,6 +131,12 @@ def test_speedup_is_a_ratio_of_medians_with_its_interval(clock):
     assert gain.low < 43 / 13 < gain.high
     assert gain.high - gain.low < 0.3
     assert speedup(timed["slow"], timed["slow"]) == Estimate(1, 1, 1)
+
+
+def test_a_tenth_of_all_calls_are_faster_than_a_fast_one(clock):
+    detector = TimedDetector(clock, [7, *range(30, 10, -1)])
+    timed = measure_latency(detector, IMAGES, batch_size=1, warmup_runs=1, benchmark_runs=20)
+    assert fast_call_ms(timed) == 3 + 12
 
 
 def test_only_what_took_turns_compares(clock):

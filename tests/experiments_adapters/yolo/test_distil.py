@@ -21,7 +21,7 @@ from guardianflow.contracts.errors import TrainerError
 from guardianflow.contracts.quantisation import ActivationChange, Distillation
 
 SIDE = 64
-HARDSWISH = ActivationChange(tuple(f"activations {n} of 8" for n in range(1, 9)))
+HARDSWISH = ActivationChange.of(tuple(f"activations {n} of 8" for n in range(1, 9)))
 
 
 def names(count: int) -> list[str]:

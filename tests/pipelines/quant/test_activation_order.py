@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardianflow.contracts.errors import BackendError
-from guardianflow.contracts.quantisation import ActivationChange, ActivationGroup
+from guardianflow.contracts.quantisation import ACTIVATIONS, ActivationChange, ActivationGroup
 from guardianflow.evaluation.timing.quiet import BusyMachineError
-from pipelines.quant.activation_order import ActivationOrder, measure_order
+from pipelines.quant.activation_order import ActivationOrder, Measured, Step, measure_order
 
+HARD: Any = partial(Step, kind="hardswish")
+RELU: Any = partial(Step, kind="relu")
 HARM = {"a": 0.2, "b": 0.1, "c": 0.4, "d": 0.3}
 
 
@@ -34,42 +39,77 @@ class Exporter:
         return self.gain
 
 
-class Said:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.lines.append(text)
+def groups_of(order: ActivationOrder) -> str:
+    return "".join(step.group for step in order.steps)
 
 
 def measured(exporter: Exporter, **identity: Any) -> tuple[ActivationOrder, list[str]]:
-    said: Any = Said()
+    said: list[str] = []
     of: Any = exporter
-    order = measure_order(of, "hardswish", lambda _: {}, identity, said, lambda *_: None)
-    return order, said.lines
+    order = measure_order(of, ["hardswish"], lambda _: {}, identity, said.append, lambda *_: None)
+    return order, said
 
 
 def test_the_most_gain_per_harm_comes_first_and_what_saves_nothing_last() -> None:
     gain = {"a": 0.1, "b": 0.04, "c": 0.4, "d": -0.01}
     order, said = measured(Exporter(gain))
-    assert order.groups == ("c", "a", "b", "d")  # 1.0, 0.5, 0.4, none
+    assert groups_of(order) == "cabd"  # 1.0, 0.5, 0.4, none
     assert not said
-    assert order.change_of(order.groups[:2]) == ActivationChange(("a", "c"))
+    assert order.change_of(order.steps[:2]) == ActivationChange.of(("c", "a"))
     assert order.change_of(()) is None
-    assert order.to_table()["groups"]["c"] == {"harm": 0.4, "gain": 0.4}
+    assert order.to_table()["steps"][0] == {
+        **{"group": "c", "kind": "hardswish", "harm": 0.4, "gain": 0.4, "in_order": True},
+    }
 
 
 def test_a_group_that_harms_nothing_is_first_however_little_it_saves() -> None:
-    assert ActivationOrder.of("relu6", {"a": 0.0, "b": 0.1}, {"a": 0.01, "b": 0.5}).groups == (
-        "a",
-        "b",
+    order = ActivationOrder.of({RELU("b"): Measured(0.1, 0.5), RELU("a"): Measured(0.0, 0.01)})
+    assert groups_of(order) == "ab"
+
+
+def test_a_group_goes_on_to_what_saves_still_more_where_that_is_worth_it() -> None:
+    """A later step counts by what it saves beyond the one before it, for the harm beyond that."""
+    order = ActivationOrder.of(
+        {
+            HARD("a"): Measured(0.1, 0.10),  # 1.0
+            RELU("a"): Measured(0.3, 0.14),  # 0.04 for 0.2: 0.2
+            HARD("b"): Measured(0.1, 0.05),  # 0.5, passed over: RELU saves more and harms less
+            RELU("b"): Measured(0.05, 0.06),  # 1.2
+            HARD("c"): Measured(0.1, 0.03),  # 0.3
+            RELU("c"): Measured(0.2, 0.02),  # saves less than what is there
+        }
     )
+    assert order.steps == (RELU("b"), HARD("a"), HARD("c"), RELU("a"))
+    assert order.change_of(order.steps[:3]) == ActivationChange(
+        (("a", "hardswish"), ("b", "relu"), ("c", "hardswish"))
+    )
+    assert order.change_of(order.steps) == order.change_of(order.steps[::-1])
+    assert dict(order.change_of(order.steps).kinds)["a"] == "relu"
+    rows = order.to_table()["steps"]
+    assert [row["in_order"] for row in rows] == [True] * 4 + [False] * 2
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(ACTIVATIONS)).map(lambda e: Step(*e)),
+        st.tuples(st.floats(0, 1), st.floats(-0.1, 0.5)).map(lambda e: Measured(*e)),
+        min_size=1,
+    )
+)
+def test_no_step_of_a_group_comes_before_the_one_that_it_replaces(
+    measured: dict[Step, Measured],
+) -> None:
+    order = ActivationOrder.of(measured)
+    assert {step.group for step in order.steps} == {step.group for step in measured}
+    for group in "abc":
+        gains = [measured[step].gain or 0.0 for step in order.steps if step.group == group]
+        assert gains == sorted(set(gains)), "each saves more than the one before it"
 
 
 def test_on_a_busy_machine_what_harms_least_is_first_and_that_is_told() -> None:
     order, said = measured(Exporter(BusyMachineError(("load 9",))))
-    assert order.groups == ("b", "a", "d", "c")
-    assert order.to_table()["groups"]["a"]["gain"] is None
+    assert groups_of(order) == "badc"
+    assert {row["gain"] for row in order.to_table()["steps"]} == {None}
     assert "that harm least are changed first: what each group saves is not known" in said[0]
     assert order.to_table()["reason"].endswith("the machine was busy: load 9")
 
@@ -86,7 +126,7 @@ def test_where_nothing_can_be_changed_that_is_told_and_nothing_done(
     exporter: Exporter, why: str
 ) -> None:
     order, said = measured(exporter)
-    assert order.groups == () and why in said[0]
+    assert order.steps == () and why in said[0]
     assert order.to_table()["reason"] in why
 
 

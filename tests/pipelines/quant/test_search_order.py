@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.quantisation import Distillation, Recipe, Training
 from guardianflow.contracts.results import RunRecord
-from pipelines.quant.activation_order import ActivationOrder
+from pipelines.quant.activation_order import ActivationOrder, Measured, Step
 from pipelines.quant.search_order import BEHIND, RecipeSearch
 from pipelines.quant.trial import Trial
 from scenario import SearchParams
@@ -277,6 +277,10 @@ def test_a_row_says_nothing_of_what_was_not_measured():
     assert row["drops"]["mAP50_95"] == {"value": 0.004, "low": 0.004, "high": 0.004}
 
 
+def steps_of(names):
+    return tuple(Step(name, "hardswish") for name in names)
+
+
 class WithActivations(Network):
     """Changing activations saves time and costs accuracy beside what quantising does."""
 
@@ -286,8 +290,9 @@ class WithActivations(Network):
 
     def order(self):
         self.asked += 1
-        gain = dict.fromkeys(self.costs, 0.05)
-        return ActivationOrder.of("hardswish", self.costs, gain)
+        return ActivationOrder.of(
+            {Step(name, "hardswish"): Measured(cost, 0.05) for name, cost in self.costs.items()}
+        )
 
     def attempt(self, recipe):
         plain = super().attempt(recipe)
@@ -341,7 +346,7 @@ def test_as_many_activations_are_changed_as_the_limits_allow_in_the_order_of_wor
 
 def test_a_group_that_costs_more_than_it_seemed_to_stands_in_no_other_one_s_way():
     network = WithActivations({"a": 0.003, "b": 0.02, "c": 0.002, "d": 0.002, "e": 0.01})
-    network.order = lambda: ActivationOrder("hardswish", tuple("abcde"))
+    network.order = lambda: ActivationOrder(steps_of("abcde"))
     result = network.search(presets=())
     assert result.best.recipe.activations.groups == ("a", "c", "d")
 
@@ -358,7 +363,7 @@ def test_what_changed_activations_lost_may_be_trained_back():
 
 def test_training_on_begins_with_the_groups_that_pass_untrained():
     network = WithActivations({"a": 0.003, "b": 0.02, "c": 0.002, "d": 0.002, "e": 0.011})
-    network.order = lambda: ActivationOrder("hardswish", tuple("aebcd"))
+    network.order = lambda: ActivationOrder(steps_of("aebcd"))
     network.regained = 0.012
     result = network.search(presets=(), distillation=DISTILLATION)
     trained = [

@@ -113,16 +113,16 @@ def test_a_search_changes_activations_and_the_model_says_so(
     assert changed.tags["quant.activation_groups"].startswith("activations 1 of 3, activations 2")
     found = desk.store.download(result.run_id, "results/search.json", tmp_path / "got")
     table = json.loads(found.read_text(encoding="utf-8"))
-    measured = table["activations"]["groups"]
-    assert set(measured) == {f"activations {n} of 3" for n in range(1, 4)}
-    assert all(each["harm"] > 0 for each in measured.values())
+    measured = table["activations"]["steps"]
+    assert {each["group"] for each in measured} == {f"activations {n} of 3" for n in range(1, 4)}
+    assert all(each["harm"] > 0 for each in measured)
     # All of them are within such limits, so only what is faster of both may have won.
     best = next(each for each in table["tries"] if each["label"] == table["best"])
     file = desk.store.download(result.run_id, "weights/detector.json", tmp_path / "made")
     change = NetworkChange.from_lineage(json.loads(file.read_text(encoding="utf-8"))["lineage"])
     assert (change is not None) == ("activations" in best)
     if change is not None:
-        assert (change.kind, change.changed) == ("hardswish", 77)
+        assert (change.names, change.changed) == (("hardswish",), 77)
         assert desk.store.get_run(result.run_id).tags["quant.activations"] == "hardswish"
 
 

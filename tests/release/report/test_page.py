@@ -94,7 +94,7 @@ def test_nothing_is_written_when_the_content_is_wrong(tmp_path: Path) -> None:
 def test_a_change_of_activations_is_told_in_a_sentence(form: str, wording: Wording) -> None:
     plain = make_report()
     assert wording.text("network_changes") not in render_report(plain, wording.language, form)
-    change = NetworkChange("hardswish", ("activations 1 of 8",), 34, 77, 60, 81, 96)
+    change = NetworkChange((("activations 1 of 8", "hardswish"),), 34, 77, 60, 81, 96)
     spec = DetectorSpec(
         "openvino", "int8", "yolo11n", ("person",), 640, "grid", "model.xml", {},
         lineage=change.as_lineage(),
