@@ -26,18 +26,6 @@ from ...contracts.errors import EvaluationError
 from ...contracts.estimates import MINIMUM_GROUPS
 from .average_precision import Float64
 
-__all__ = [  # what other modules take from here though it is defined elsewhere
-    "MINIMUM_GROUPS",
-    "difference_interval",
-    "effective_groups",
-    "jackknife_error",
-    "most_groups_bound",
-    "ratio_interval",
-    "share_interval",
-    "student_t",
-    "unseen_change",
-]
-
 # Up to so many groups that change a value, the others say too little about how many there are.
 FEW_CHANGES = 10
 # Values that agree may differ by what dividing has rounded away.

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...contracts.errors import EvaluationError
+from ...contracts.estimates import MINIMUM_GROUPS
 from ...contracts.recordings.alarm_results import (
     DAY_S,
     AlarmFigure,
@@ -27,7 +28,6 @@ from ...contracts.recordings.alarm_results import (
 from ...contracts.recordings.groups import EvidenceUnit
 from ..accuracy.average_precision import Float64
 from ..accuracy.few_groups import (
-    MINIMUM_GROUPS,
     effective_groups,
     jackknife_error,
     student_t,

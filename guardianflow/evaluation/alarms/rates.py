@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...contracts.errors import ConfigurationError, EvaluationError
-from ...contracts.estimates import minimum_runs
+from ...contracts.estimates import MINIMUM_GROUPS, minimum_runs
 from ...contracts.recordings.alarm_results import (
     DAY_S,
     ILIDS,
@@ -33,7 +33,7 @@ from ...contracts.recordings.alarm_results import (
 )
 from ...contracts.recordings.groups import EvidenceUnit
 from ..accuracy.average_precision import Float64
-from ..accuracy.few_groups import MINIMUM_GROUPS, ratio_interval
+from ..accuracy.few_groups import ratio_interval
 
 LEAST_WATCHED_S = 60.0
 """Of less footage no rate a day is told."""

@@ -19,13 +19,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...contracts.estimates import MINIMUM_IMAGES, Estimate
+from ...contracts.estimates import MINIMUM_GROUPS, MINIMUM_IMAGES, Estimate
 from ...contracts.recordings.groups import EvidenceUnit
 from ...contracts.recordings.slices import MINIMUM_BOXES
 from ..accuracy.average_precision import Bool, Float64, Int64
 from ..accuracy.few_groups import (
     FEW_CHANGES,
-    MINIMUM_GROUPS,
     ROUNDING,
     difference_interval,
     effective_groups,
