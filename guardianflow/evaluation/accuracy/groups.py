@@ -83,9 +83,11 @@ def group_intervals(
         # Boxes that a kind of group would lose are lost to average precision as well.
         unseen |= {f"ap50.{name}": unseen[f"recall.{name}"] for name in names}
         unseen |= {"mAP50": unseen["recall"]} if "recall" in unseen else {}
-    sizes = _sizes(counts_by_unit(models, left_out_groups, conf_threshold).truth, names)
-    holding = _sizes(counts.truth, names)
-    images = _sizes(counts_by_unit(models, np.arange(len(groups)), conf_threshold).truth, names)
+    sizes = sizes_by_key(counts_by_unit(models, left_out_groups, conf_threshold).truth, names)
+    holding = sizes_by_key(counts.truth, names)
+    images = sizes_by_key(
+        counts_by_unit(models, np.arange(len(groups)), conf_threshold).truth, names
+    )
     rounded = _rounded(names, models[0][0].hits.shape[1])
     interval = share_interval if len(models) == 1 else difference_interval
     estimates = {}
@@ -134,7 +136,7 @@ def _rounded(names: Sequence[str], thresholds: int) -> dict[str, float]:
     return rounded
 
 
-def _sizes(truth: Int64, names: Sequence[str]) -> dict[str, Float64]:
+def sizes_by_key(truth: Int64, names: Sequence[str]) -> dict[str, Float64]:
     """Key → how much of what it is about each unit holds; for a mean, the classes' mean share.
 
     Args:
