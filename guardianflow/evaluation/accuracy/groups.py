@@ -1,6 +1,7 @@
 """Intervals of accuracy with groups of images, such as recordings, as the independent units.
 
     group_ids         a name for each image → a number for each image
+    group_sums        a value for each image → a sum for each group
     group_intervals   every metric's interval, from its values without one group each
 
 few_groups.py has the arithmetic and says where it is from.
@@ -42,6 +43,11 @@ def group_ids(names: Sequence[str]) -> Int64:
     """
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def group_sums(groups: Int64, values: Sequence[float]) -> Float64:
+    """float64, one for each group: the sum of the values of its images, or recordings."""
+    return np.bincount(groups, values).astype(np.float64)
 
 
 def group_intervals(
