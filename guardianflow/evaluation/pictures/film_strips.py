@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from ...contracts.recordings.alarm_results import AlarmOutcome, RecordingOutcome
 from ...contracts.recordings.alarms import AlarmRule, Recording, RecordingDetections
 from ...support.text.shortening import on_one_line, shortened
-from .drawing import BLUE, GREEN, GREY, RED, font_for, require_some
+from .drawing import BLUE, GREEN, GREY, RED, font_for, require_some, save_sheet, write
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
@@ -87,13 +87,12 @@ def film_strips(
     missed = sum(each.missed for each in outcomes)
     false = sum(each.false for each in outcomes)
     said = f"Missed incidents: {missed}. False alarms: {false}. Shown: the worst {len(strips)}"
-    _write(ImageDraw.Draw(sheet), (GAP, GAP), said, HEADING, "black")
+    write(ImageDraw.Draw(sheet), (GAP, GAP), said, HEADING, "black")
     y = HEADING + 3 * GAP
     for row in rows:
         sheet.paste(row, (GAP, y))
         y += row.height + 2 * GAP
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="JPEG", quality=85)  # photos: a fifth of a PNG
+    save_sheet(sheet, path)
     return path
 
 
@@ -174,7 +173,7 @@ def _row(
     )
     draw = ImageDraw.Draw(row)
     said = shortened(on_one_line(f"{strip.recording}: {strip.said}", "?"), LONGEST_CAPTION)
-    _write(draw, (0, 0), said, CAPTION, RED if strip.marked is None else BLUE)
+    write(draw, (0, 0), said, CAPTION, RED if strip.marked is None else BLUE)
     alarm = None
     if strip.marked is not None:
         alarm = int(np.abs(found.times_s - strip.moments[strip.marked]).argmin())
@@ -183,7 +182,7 @@ def _row(
         row.paste(_tile(pictures[frame], frame, found, rule, tile_height), (x, CAPTION + 8))
         when = f"{found.times_s[frame]:.1f} s" + (" ← alarm" if frame == alarm else "")
         colour = BLUE if frame == alarm else GREY
-        _write(draw, (x, tile_height + CAPTION + 10), when, LABEL + 2, colour)
+        write(draw, (x, tile_height + CAPTION + 10), when, LABEL + 2, colour)
         if frame == alarm:
             corner = (x, CAPTION + 8, x + TILE_WIDTH - 1, CAPTION + 7 + tile_height)
             draw.rectangle(corner, outline=BLUE, width=4)
@@ -215,11 +214,5 @@ def _tile(
         if sure:
             width = font_for(label, LABEL).getlength(label) + 4
             draw.rectangle((corner[0], y, corner[0] + width, y + LABEL + 3), classes[name])
-        _write(draw, (corner[0] + 2, y), label, LABEL, "white" if sure else classes[name])
+        write(draw, (corner[0] + 2, y), label, LABEL, "white" if sure else classes[name])
     return tile
-
-
-def _write(
-    draw: ImageDraw.ImageDraw, place: tuple[float, float], said: str, size: int, colour: str
-) -> None:
-    draw.text(place, said, colour, font_for(said, size), "la")
