@@ -49,8 +49,6 @@ def detect_recording(
     detector: ObjectDetector,
     recording: Recording,
     *,
-    least_confidence: float = KEPT_CONFIDENCE,
-    iou: float | None = None,
     batch_size: int = 1,
     progress: Progress | None = None,
 ) -> RecordingDetections:
@@ -60,7 +58,6 @@ def detect_recording(
     those that the detector would give at that threshold.
 
     Args:
-        iou: None takes the deployed one.
         batch_size: pictures in memory at a time.
         progress: called with the seconds done and those of the whole recording.
 
@@ -76,7 +73,7 @@ def detect_recording(
             size = _checked(recording.name, image, size, at_s, times)
             times.append(at_s)
         images = [image for _, image in batch]
-        found.add(detector.predict(images, confidence=least_confidence, iou=iou))
+        found.add(detector.predict(images, confidence=KEPT_CONFIDENCE))
         if progress is not None:
             progress(min(times[-1], recording.duration_s), recording.duration_s)
     if size is None:
@@ -95,7 +92,7 @@ def detect_recording(
         scores=found.joined("scores", (0,), np.float32),
         class_ids=found.joined("class_ids", (0,), np.int64),
         class_names=tuple(detector.class_names),
-        least_confidence=least_confidence,
+        least_confidence=KEPT_CONFIDENCE,
     )
 
 

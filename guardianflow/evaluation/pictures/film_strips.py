@@ -22,7 +22,8 @@ from .drawing import BLUE, GREEN, GREY, RED, font_for, require_some, save_sheet,
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
 
-PICTURES = 5
+PICTURES, STRIPS = 5, 8
+"""In a row, and rows at most."""
 AFTER_START_S = (0.0, 2.5, 5.0, 7.5, 10.0)
 """Of a missed incident: the time in which an alarm would have been a hit."""
 AROUND_ALARM_S = (-4.0, -2.0, 0.0, 2.0, 4.0)
@@ -55,8 +56,6 @@ def film_strips(
     rules: Sequence[AlarmRule],
     outcomes: Sequence[RecordingOutcome],
     path: Path,
-    *,
-    count: int = 8,
 ) -> Path | None:
     """Draw the worst misses and false alarms, by turns: longest missed, surest raised.
 
@@ -65,7 +64,6 @@ def film_strips(
 
     Args:
         detections: by the recording's name.
-        count: strips at most.
         path: .jpg to write.
 
     Returns:
@@ -73,7 +71,7 @@ def film_strips(
     """
     require_some(outcomes, "film strips")
     by_rule = {rule.name: rule for rule in rules}
-    strips = worst_strips(outcomes, detections, by_rule, count)
+    strips = worst_strips(outcomes, detections, by_rule, STRIPS)
     if not strips:
         return None
     pictures = _pictures(recordings, detections, strips)
