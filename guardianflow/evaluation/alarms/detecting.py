@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,18 +189,9 @@ def save_detections(detections: RecordingDetections, path: Path, key: str = "") 
     Args:
         key: that load_detections must be given again.
     """
-    facts = {
-        "format": FORMAT,
-        "key": key,
-        "recording": detections.recording,
-        "camera": detections.camera,
-        "duration_s": detections.duration_s,
-        "width": detections.width,
-        "height": detections.height,
-        "class_names": list(detections.class_names),
-        "least_confidence": detections.least_confidence,
-    }
-    arrays = {name: getattr(detections, name) for name in ARRAYS}
+    values = {each.name: getattr(detections, each.name) for each in fields(detections)}
+    arrays = {name: values.pop(name) for name in ARRAYS}
+    facts = {"format": FORMAT, "key": key, **values}
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as unfinished:
         np.savez_compressed(unfinished, facts=np.array(json.dumps(facts)), **arrays)
