@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 
@@ -175,7 +176,8 @@ def _by_month(rows: Iterable[MetricsRow], scratch: Path) -> tuple[dict[str, Path
     """Each month's rows in a file of lines; how many there are."""
     months: dict[str, Path] = {}
     seen: set[str] = set()
-    for part in _parts(rows, seen):
+    fresh = _unseen(rows, seen)
+    while part := list(islice(fresh, ROWS_AT_ONCE)):
         for month in {month_of(row) for row in part}:
             path = months.setdefault(month, scratch / f"{month}.jsonl")
             with path.open("ab") as file:
@@ -183,16 +185,9 @@ def _by_month(rows: Iterable[MetricsRow], scratch: Path) -> tuple[dict[str, Path
     return months, len(seen)
 
 
-def _parts(rows: Iterable[MetricsRow], seen: set[str]) -> Iterator[list[MetricsRow]]:
-    """The rows of runs that were not seen yet, some thousands at once."""
-    part: list[MetricsRow] = []
+def _unseen(rows: Iterable[MetricsRow], seen: set[str]) -> Iterator[MetricsRow]:
+    """The rows of runs that were not seen yet."""
     for row in rows:
-        if row.run_id in seen:
-            continue
-        seen.add(row.run_id)
-        part.append(row)
-        if len(part) == ROWS_AT_ONCE:
-            yield part
-            part = []
-    if part:
-        yield part
+        if row.run_id not in seen:
+            seen.add(row.run_id)
+            yield row

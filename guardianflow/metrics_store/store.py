@@ -202,19 +202,16 @@ class MetricsStore:
 
         return self._asked(answered)
 
-    def rolled(self, query: str, asked: RowFilter, values: Sequence[Any] = ()) -> Answer:
+    def rolled(self, query: str, asked: RowFilter) -> Answer:
         """Run one SELECT whose table `parts` has aggregates of all rows that are asked for.
 
         As rollups.rolled_sql makes them: several for each group, to be added up.
-
-        Args:
-            values: of marks in `query`.
         """
         from .rollups import parts_sql
 
         def answered(cursor: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Answer:
-            parts, bound = parts_sql(snapshot, asked, self._open().rollups)
-            return _answer(cursor.execute(f"WITH parts AS ({parts}) {query}", [*bound, *values]))
+            parts, values = parts_sql(snapshot, asked, self._open().rollups)
+            return _answer(cursor.execute(f"WITH parts AS ({parts}) {query}", values))
 
         return self._asked(answered)
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...contracts.results import Detections, LabelledImage
-from .matching import IOU_THRESHOLDS, MatchedBoxes, match_boxes
+from .matching import IOU_THRESHOLDS, match_boxes
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -59,7 +59,24 @@ def match_all(
         One ClassMatches per class id.
     """
     matched = match_boxes(predictions, images, thresholds)
-    return _by_class(matched, class_count)
+    found, truth = matched.found, matched.truth  # by class, image and score
+    edges = np.searchsorted(found.class_ids, np.arange(class_count + 1))
+    true_edges = np.searchsorted(truth.class_ids, np.arange(class_count + 1))
+    result: list[ClassMatches] = []
+    for class_id in range(class_count):
+        rows = slice(edges[class_id], edges[class_id + 1])
+        best_first = np.argsort(-found.scores[rows], kind="stable")
+        true_image_ids = truth.image_ids[true_edges[class_id] : true_edges[class_id + 1]]
+        result.append(
+            ClassMatches(
+                scores=found.scores[rows][best_first],
+                hits=matched.given[rows][best_first] >= 0,
+                instances=len(true_image_ids),
+                image_ids=found.image_ids[rows][best_first],
+                true_image_ids=true_image_ids,
+            )
+        )
+    return result
 
 
 def precision_at_recalls(matches: ClassMatches) -> Float64:
@@ -84,26 +101,4 @@ def precision_at_recalls(matches: ClassMatches) -> Float64:
         at = np.searchsorted(recall[:, threshold], RECALL_POINTS, side="left")
         reached = at < len(envelope)
         result[threshold, reached] = envelope[at[reached], threshold]
-    return result
-
-
-def _by_class(matched: MatchedBoxes, class_count: int) -> list[ClassMatches]:
-    """Cut the rows sorted by (class, image, score) into classes and sort each by score."""
-    found, truth = matched.found, matched.truth
-    edges = np.searchsorted(found.class_ids, np.arange(class_count + 1))
-    true_edges = np.searchsorted(truth.class_ids, np.arange(class_count + 1))
-    result: list[ClassMatches] = []
-    for class_id in range(class_count):
-        rows = slice(edges[class_id], edges[class_id + 1])
-        best_first = np.argsort(-found.scores[rows], kind="stable")
-        true_image_ids = truth.image_ids[true_edges[class_id] : true_edges[class_id + 1]]
-        result.append(
-            ClassMatches(
-                scores=found.scores[rows][best_first],
-                hits=matched.given[rows][best_first] >= 0,
-                instances=len(true_image_ids),
-                image_ids=found.image_ids[rows][best_first],
-                true_image_ids=true_image_ids,
-            )
-        )
     return result

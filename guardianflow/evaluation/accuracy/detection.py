@@ -28,6 +28,8 @@ EVALUATOR = "guardianflow-coco/2"
 """2: intervals may be over recordings or cameras; values are those of 1."""
 # More than a sum of millions of changes of F1 is off by, less than any difference worth a name.
 ROUNDING = 1e-9
+IOU = 0.7
+"""Of suppression: Ultralytics' value."""
 _FORMAT = "guardianflow-predictions/1"
 
 
@@ -36,7 +38,6 @@ def collect_predictions(
     images: Sequence[LabelledImage],
     *,
     confidence: float = 0.001,
-    iou: float = 0.7,
     batch_size: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Detections]:
@@ -45,7 +46,7 @@ def collect_predictions(
     Args:
         detector: takes decoded images.
         images: where they are and how large their labels take them to be.
-        confidence, iou: low enough not to cut the precision-recall curve; Ultralytics' values.
+        confidence: low enough not to cut the precision-recall curve; as Ultralytics has it.
         batch_size: images decoded and handed over at a time.
         progress: called with (images done, images in all) after each batch.
 
@@ -70,7 +71,7 @@ def collect_predictions(
                     "by an EXIF tag?); store the image upright and label it so"
                 )
             decoded.append(image)
-        predictions += detector.predict(decoded, confidence=confidence, iou=iou, multi_label=True)
+        predictions += detector.predict(decoded, confidence=confidence, iou=IOU, multi_label=True)
         if progress is not None:
             progress(len(predictions), len(images))
     return predictions

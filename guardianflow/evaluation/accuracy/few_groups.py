@@ -26,18 +26,6 @@ from ...contracts.errors import EvaluationError
 from ...contracts.estimates import MINIMUM_GROUPS
 from .average_precision import Float64
 
-__all__ = [  # what other modules take from here though it is defined elsewhere
-    "MINIMUM_GROUPS",
-    "difference_interval",
-    "effective_groups",
-    "jackknife_error",
-    "most_groups_bound",
-    "ratio_interval",
-    "share_interval",
-    "student_t",
-    "unseen_change",
-]
-
 # Up to so many groups that change a value, the others say too little about how many there are.
 FEW_CHANGES = 10
 # Values that agree may differ by what dividing has rounded away.
@@ -154,7 +142,8 @@ def _normal(confidence: float) -> float:
 def most_groups_bound(seen: int, groups: int, confidence: float) -> float:
     """The largest share of groups of a kind when `seen` of `groups` are of it.
 
-    The upper end of a two-sided interval of `confidence`, exact (Clopper and Pearson, 1934).
+    The upper end of a two-sided interval of `confidence`, exact (Clopper and Pearson, 1934): for
+    0.95 it is 97.5 % sure. For none seen it is 1 − 0.025^(1/n), near 3.7 ÷ n.
     """
     from scipy.special import betaincinv
 

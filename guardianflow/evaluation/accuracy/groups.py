@@ -1,6 +1,7 @@
 """Intervals of accuracy with groups of images, such as recordings, as the independent units.
 
     group_ids         a name for each image → a number for each image
+    group_sums        a value for each image → a sum for each group
     group_intervals   every metric's interval, from its values without one group each
 
 few_groups.py has the arithmetic and says where it is from.
@@ -44,6 +45,11 @@ def group_ids(names: Sequence[str]) -> Int64:
     return np.array([numbers[name] for name in names], dtype=np.int64)
 
 
+def group_sums(groups: Int64, values: Sequence[float]) -> Float64:
+    """float64, one for each group: the sum of the values of its images, or recordings."""
+    return np.bincount(groups, values).astype(np.float64)
+
+
 def group_intervals(
     models: Sequence[Sequence[ClassMatches]],
     names: Sequence[str],
@@ -83,9 +89,11 @@ def group_intervals(
         # Boxes that a kind of group would lose are lost to average precision as well.
         unseen |= {f"ap50.{name}": unseen[f"recall.{name}"] for name in names}
         unseen |= {"mAP50": unseen["recall"]} if "recall" in unseen else {}
-    sizes = _sizes(counts_by_unit(models, left_out_groups, conf_threshold).truth, names)
-    holding = _sizes(counts.truth, names)
-    images = _sizes(counts_by_unit(models, np.arange(len(groups)), conf_threshold).truth, names)
+    sizes = sizes_by_key(counts_by_unit(models, left_out_groups, conf_threshold).truth, names)
+    holding = sizes_by_key(counts.truth, names)
+    images = sizes_by_key(
+        counts_by_unit(models, np.arange(len(groups)), conf_threshold).truth, names
+    )
     rounded = _rounded(names, models[0][0].hits.shape[1])
     interval = share_interval if len(models) == 1 else difference_interval
     estimates = {}
@@ -134,7 +142,7 @@ def _rounded(names: Sequence[str], thresholds: int) -> dict[str, float]:
     return rounded
 
 
-def _sizes(truth: Int64, names: Sequence[str]) -> dict[str, Float64]:
+def sizes_by_key(truth: Int64, names: Sequence[str]) -> dict[str, Float64]:
     """Key → how much of what it is about each unit holds; for a mean, the classes' mean share.
 
     Args:

@@ -169,12 +169,14 @@ def _give_clear(
     return groups[disputed]
 
 
-def assign(overlaps: Float64, thresholds: Float64) -> Int64:
+def assign(overlaps: Float64, thresholds: Float64, preferred: Bool | None = None) -> Int64:
     """Give each detection the free true box it overlaps most, best score first.
 
     Args:
         overlaps: float64, D×G: IoU of detections (best score first) with true boxes.
         thresholds: float64, T ascending; below its threshold an overlap does not count.
+        preferred: bool, G: true boxes that go first: another is given only where none of them is
+            left. None: all are alike.
 
     Returns:
         int64, D×T: index of the true box given to each detection; -1 where it got none.
@@ -190,13 +192,15 @@ def assign(overlaps: Float64, thresholds: Float64) -> Int64:
         return given
     free = np.ones((len(thresholds), overlaps.shape[1]), dtype=bool)
     last = overlaps.shape[1] - 1
+    sides = (True,) if preferred is None else (preferred, ~preferred)
     for detection in np.flatnonzero(near.any(axis=1)):
-        # Among equal overlaps pycocotools takes the last true box: search from the end.
-        candidates = np.where(free, overlaps[detection], -1.0)[:, ::-1]
-        best = last - candidates.argmax(axis=1)
-        enough = candidates.max(axis=1) >= limits
-        given[detection, enough] = best[enough]
-        free[columns[enough], best[enough]] = False
+        for side in sides:
+            # Among equal overlaps pycocotools takes the last true box: search from the end.
+            candidates = np.where(free & side, overlaps[detection], -1.0)[:, ::-1]
+            best = last - candidates.argmax(axis=1)
+            enough = (candidates.max(axis=1) >= limits) & (given[detection] < 0)
+            given[detection, enough] = best[enough]
+            free[columns[enough], best[enough]] = False
     return given
 
 

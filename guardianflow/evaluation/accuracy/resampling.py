@@ -59,9 +59,9 @@ class Draws:
             'recall.{class}'. A mean is over the classes that have truth in the draw.
         """
         drawn = {
-            "mAP50": _mean_of_present(self.ap50),
-            "mAP50_95": _mean_of_present(self.ap),
-            "recall": _mean_of_present(self.recall),
+            "mAP50": mean_of_present(self.ap50),
+            "mAP50_95": mean_of_present(self.ap),
+            "recall": mean_of_present(self.recall),
         }
         for kind, rows in (("ap", self.ap), ("ap50", self.ap50), ("recall", self.recall)):
             drawn |= {f"{kind}.{name}": row for name, row in zip(names, rows, strict=True)}
@@ -296,8 +296,8 @@ def _counted(rows: Int64, columns: Int64, height: int, width: int) -> csr_array[
     return counts.tocsr()  # adds up what stands twice
 
 
-def _mean_of_present(values: Float64) -> Float64:
-    """Mean over classes (first axis) of those with truth; NaN where none has."""
+def mean_of_present(values: Float64) -> Float64:
+    """Mean over classes (first axis) of those with truth, whose value is no NaN; NaN of none."""
     present = np.isfinite(values)
     count = present.sum(axis=0)
     mean = np.full(values.shape[1], np.nan)

@@ -26,7 +26,7 @@ from ...contracts.results import Detections, LabelledImage
 from .average_precision import ClassMatches, Float64, Int64
 from .detection import evaluate_detections, match_judged
 from .few_groups import most_groups_bound
-from .groups import group_intervals
+from .groups import group_intervals, sizes_by_key
 from .rare_changes import counts_by_unit, unseen_recall_changes
 from .resampling import ROUNDING, draw_all
 
@@ -122,15 +122,6 @@ def bootstrap_differences(
         class_names,
         _Asked(conf_threshold, resamples, seed, confidence, groups, progress),
     )
-
-
-def most_images_bound(seen: int, images: int, confidence: float = CONFIDENCE) -> float:
-    """The largest share of images of a kind when `seen` of `images` are of it.
-
-    The upper end of a two-sided interval of `confidence`: for 0.95 it is 97.5 % sure. For none seen
-    it is 1 − 0.025^(1/n), near 3.7 ÷ n.
-    """
-    return most_groups_bound(seen, images, confidence)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,11 +229,11 @@ def image_intervals(
     counts = counts_by_unit(models, np.arange(images), conf_threshold)
     unseen = unseen_recall_changes(names, counts, confidence, minimum=MINIMUM_IMAGES)
     lowest = 0.0 if len(models) == 1 else -1.0
-    holding, estimates = _images_holding(models[0], names), {}
+    sizes, estimates = sizes_by_key(counts.truth, names), {}
     for key, of_draws in drawn.items():
-        if holding[key] >= MINIMUM_IMAGES:
+        if (holding := int(np.count_nonzero(sizes[key]))) >= MINIMUM_IMAGES:
             value, beyond = values[key], unseen.get(key, (0.0, 0.0))
-            low, high = _interval(value, of_draws, holding[key], beyond, confidence)
+            low, high = _interval(value, of_draws, holding, beyond, confidence)
             estimates[key] = Estimate(value, max(lowest, low), min(1.0, high))
     return estimates
 
@@ -250,17 +241,6 @@ def image_intervals(
 def _last_less_first(of_models: Sequence[Value]) -> Value:
     """Of one model its own."""
     return of_models[0] if len(of_models) == 1 else of_models[-1] - of_models[0]
-
-
-def _images_holding(matches: Sequence[ClassMatches], names: Sequence[str]) -> dict[str, int]:
-    """Key → how many images hold a true box of what the key is about."""
-    by_class = [np.unique(m.true_image_ids) for m in matches]
-    holding = dict.fromkeys(
-        ("mAP50", "mAP50_95", "recall"), len(np.unique(np.concatenate(by_class)))
-    )
-    for name, image_ids in zip(names, by_class, strict=True):
-        holding |= dict.fromkeys((f"ap.{name}", f"ap50.{name}", f"recall.{name}"), len(image_ids))
-    return holding
 
 
 def _interval(
@@ -274,7 +254,7 @@ def _interval(
     low, high = expanded_percentile_interval(drawn, images, confidence)
     below, above = unseen
     if high - low < ROUNDING:
-        below = above = most_images_bound(0, images, confidence)
+        below = above = most_groups_bound(0, images, confidence)
     # A draw's rounding, or its bias, must not leave the value outside its own interval.
     return min(low, value - below, value), max(high, value + above, value)
 

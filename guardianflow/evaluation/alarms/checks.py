@@ -12,6 +12,7 @@ from ...contracts.recordings.alarms import AlarmRule, Hold
 from ...support.suggestions import did_you_mean
 
 Point = tuple[float, float]
+WHERE = "alarms.rules"
 MOST_CORNERS = 100
 LEAST_AREA = 1e-6
 """Of the picture: a zone smaller than that holds no pixel of a 1000 × 1000 picture."""
@@ -22,32 +23,31 @@ def check_rules(
     class_names: Sequence[str] | None = None,
     *,
     least_confidence: float = 0.0,
-    where: str = "alarms.rules",
 ) -> None:
     """Refuse rules that can't be meant.
 
     Args:
         class_names: that the model knows; None leaves them unchecked, as before a model is known.
         least_confidence: of the boxes that were kept.
-        where: a problem is told as of `where[2].zone`.
 
     Raises:
-        ScenarioError: all that is wrong: no or twice named rules, unknown classes, zones that are
-            no plain polygon or lie outside the picture, numbers out of range.
+        ScenarioError: all that is wrong, as of `alarms.rules[2].zone`: no or twice named rules,
+            unknown classes, zones that are no plain polygon or lie outside the picture, numbers
+            out of range.
     """
     problems = [
-        Problem(message, f"{where}[{index}].{field}")
+        Problem(message, f"{WHERE}[{index}].{field}")
         for index, rule in enumerate(rules)
         for field, message in _faults(rule, class_names, least_confidence)
     ]
     names = [rule.name for rule in rules]
     problems += [
-        Problem(f"a rule's name must be its own but '{name}' is there twice", f"{where}[{i}].name")
+        Problem(f"a rule's name must be its own but '{name}' is there twice", f"{WHERE}[{i}].name")
         for i, name in enumerate(names)
         if name in names[:i]
     ]
     if not rules:
-        problems.append(Problem("there must be at least one rule", where))
+        problems.append(Problem("there must be at least one rule", WHERE))
     if problems:
         raise ScenarioError(problems)
 

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +49,6 @@ def detect_recording(
     detector: ObjectDetector,
     recording: Recording,
     *,
-    least_confidence: float = KEPT_CONFIDENCE,
-    iou: float | None = None,
     batch_size: int = 1,
     progress: Progress | None = None,
 ) -> RecordingDetections:
@@ -60,7 +58,6 @@ def detect_recording(
     those that the detector would give at that threshold.
 
     Args:
-        iou: None takes the deployed one.
         batch_size: pictures in memory at a time.
         progress: called with the seconds done and those of the whole recording.
 
@@ -76,7 +73,7 @@ def detect_recording(
             size = _checked(recording.name, image, size, at_s, times)
             times.append(at_s)
         images = [image for _, image in batch]
-        found.add(detector.predict(images, confidence=least_confidence, iou=iou))
+        found.add(detector.predict(images, confidence=KEPT_CONFIDENCE))
         if progress is not None:
             progress(min(times[-1], recording.duration_s), recording.duration_s)
     if size is None:
@@ -95,7 +92,7 @@ def detect_recording(
         scores=found.joined("scores", (0,), np.float32),
         class_ids=found.joined("class_ids", (0,), np.int64),
         class_names=tuple(detector.class_names),
-        least_confidence=least_confidence,
+        least_confidence=KEPT_CONFIDENCE,
     )
 
 
@@ -192,18 +189,9 @@ def save_detections(detections: RecordingDetections, path: Path, key: str = "") 
     Args:
         key: that load_detections must be given again.
     """
-    facts = {
-        "format": FORMAT,
-        "key": key,
-        "recording": detections.recording,
-        "camera": detections.camera,
-        "duration_s": detections.duration_s,
-        "width": detections.width,
-        "height": detections.height,
-        "class_names": list(detections.class_names),
-        "least_confidence": detections.least_confidence,
-    }
-    arrays = {name: getattr(detections, name) for name in ARRAYS}
+    values = {each.name: getattr(detections, each.name) for each in fields(detections)}
+    arrays = {name: values.pop(name) for name in ARRAYS}
+    facts = {"format": FORMAT, "key": key, **values}
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as unfinished:
         np.savez_compressed(unfinished, facts=np.array(json.dumps(facts)), **arrays)

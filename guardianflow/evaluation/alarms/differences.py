@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...contracts.errors import EvaluationError
+from ...contracts.estimates import MINIMUM_GROUPS
 from ...contracts.recordings.alarm_results import (
     DAY_S,
     AlarmFigure,
@@ -27,12 +28,12 @@ from ...contracts.recordings.alarm_results import (
 from ...contracts.recordings.groups import EvidenceUnit
 from ..accuracy.average_precision import Float64
 from ..accuracy.few_groups import (
-    MINIMUM_GROUPS,
     effective_groups,
     jackknife_error,
     student_t,
     unseen_change,
 )
+from ..accuracy.groups import group_ids, group_sums
 from .rates import LEAST_WATCHED_S, Interval, check_unit, exact_rate_bounds, unit_name
 
 
@@ -54,19 +55,11 @@ def paired_differences(
     """
     pairs = _pairs(first, second)
     check_unit({each.recording: each.camera for each in first}, unit)
-    names = [unit_name(one, unit) for one, _ in pairs]
-    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    place = [number[name] for name in names]
-
-    def summed(values: Sequence[float]) -> Float64:
-        sums = np.zeros(len(number))
-        np.add.at(sums, place, values)
-        return sums
-
-    missed = summed([other.missed - one.missed for one, other in pairs])
-    false = summed([other.false - one.false for one, other in pairs])
-    incidents = summed([len(one.incidents) for one, _ in pairs])
-    days = summed([one.watched_s / DAY_S for one, _ in pairs])
+    place = group_ids([unit_name(one, unit) for one, _ in pairs])
+    missed = group_sums(place, [other.missed - one.missed for one, other in pairs])
+    false = group_sums(place, [other.false - one.false for one, other in pairs])
+    incidents = group_sums(place, [len(one.incidents) for one, _ in pairs])
+    days = group_sums(place, [one.watched_s / DAY_S for one, _ in pairs])
     return {
         "missed": _difference(missed, incidents, 1.0, NoFigure.NO_INCIDENTS, confidence, 1.0),
         "false_per_camera_day": _difference(

@@ -3,7 +3,6 @@
     alarm_figures(outcomes, …)      all figures, over all rules and of each
     exact_rate_bounds, exact_share_bounds
                                     Garwood's and Clopper and Pearson's
-    camera_days_needed(limit)       the footage that can show a rate to be within a limit
 
 Recordings are the independent units: events of one come together. How much so is told by the spread
 between recordings, and bounds are taken of the counts that they are worth: 12 false alarms, of
@@ -21,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...contracts.errors import ConfigurationError, EvaluationError
-from ...contracts.estimates import minimum_runs
+from ...contracts.estimates import MINIMUM_GROUPS, minimum_runs
 from ...contracts.recordings.alarm_results import (
     DAY_S,
     ILIDS,
@@ -33,7 +32,8 @@ from ...contracts.recordings.alarm_results import (
 )
 from ...contracts.recordings.groups import EvidenceUnit
 from ..accuracy.average_precision import Float64
-from ..accuracy.few_groups import MINIMUM_GROUPS, ratio_interval
+from ..accuracy.few_groups import ratio_interval
+from ..accuracy.groups import group_ids, group_sums
 
 LEAST_WATCHED_S = 60.0
 """Of less footage no rate a day is told."""
@@ -150,14 +150,10 @@ class _Sums:
 
 
 def _sums(outcomes: Sequence[RecordingOutcome], unit: EvidenceUnit) -> _Sums:
-    names = [unit_name(each, unit) for each in outcomes]
-    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    place = [number[name] for name in names]
+    place = group_ids([unit_name(each, unit) for each in outcomes])
 
     def summed(value: Callable[[RecordingOutcome], float]) -> Float64:
-        sums = np.zeros(len(number))
-        np.add.at(sums, place, [value(each) for each in outcomes])
-        return sums
+        return group_sums(place, [value(each) for each in outcomes])
 
     return _Sums(
         hits=summed(lambda each: each.hits),
@@ -282,17 +278,6 @@ def exact_share_bounds(count: int, total: int, confidence: float = 0.95) -> Inte
     low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
     return low, high
-
-
-def camera_days_needed(limit: float, count: int = 0, confidence: float = 0.95) -> float:
-    """Camera-days in which `count` false alarms show that the rate is at most `limit` a day.
-
-    Raises:
-        EvaluationError: the limit is not above 0: no footage can show that.
-    """
-    if not 0 < limit < math.inf:
-        raise EvaluationError(f"the limit must be above 0 false alarms a day but got {limit}")
-    return exact_rate_bounds(count, 1.0, confidence)[1] / limit
 
 
 def percentile(values: Float64, percent: int) -> float:

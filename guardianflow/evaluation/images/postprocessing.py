@@ -32,7 +32,6 @@ def decode(
     letterbox: Letterbox,
     confidence: float,
     iou: float,
-    max_detections: int = MAX_DETECTIONS,
     multi_label: bool = False,
     classes: int | None = None,
 ) -> Detections:
@@ -42,7 +41,7 @@ def decode(
     non-maximum suppression within each class: a box goes when its IoU with a better one of its
     class is above `iou`. 'end_to_end' outputs have none to suppress. A box of negative width or
     height, which heads that regress distances freely can give, encloses nothing: it is kept,
-    without area, as the false alarm that it is.
+    without area, as the false alarm that it is. The best MAX_DETECTIONS are kept.
 
     Args:
         raw_one: float32, (4+classes)×anchors for 'grid' (rows: centre x, centre y, width, height
@@ -51,7 +50,6 @@ def decode(
         output: 'grid' or 'end_to_end'.
         letterbox: how the image was fitted into the network input.
         confidence, iou: thresholds, 0…1.
-        max_detections: the best this many are kept.
         multi_label: a 'grid' box counts for every class above `confidence` (how COCO's mAP is
             usually taken), not only for its best class (how a detector is deployed).
         classes: how many there must be; None takes what the output has.
@@ -70,11 +68,11 @@ def decode(
         if len(scores) > MAX_CANDIDATES:
             best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
             boxes, scores, class_ids = boxes[best], scores[best], class_ids[best]
-        keep = suppress(boxes, scores, class_ids, iou, max_detections)
+        keep = suppress(boxes, scores, class_ids, iou, MAX_DETECTIONS)
     elif output == "end_to_end":
         boxes, scores, class_ids = _read_end_to_end(raw_one, confidence, classes)
         boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2])
-        keep = np.argsort(-scores, kind="stable")[:max_detections]
+        keep = np.argsort(-scores, kind="stable")[:MAX_DETECTIONS]
     else:
         raise EvaluationError(f"output must be 'grid' or 'end_to_end' but is {output!r}")
     return Detections(

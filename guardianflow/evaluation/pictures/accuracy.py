@@ -24,6 +24,7 @@ from .drawing import (
     LONGEST_NAME,
     RED,
     figure_at,
+    figures_beside,
     legend_below,
     legend_beside,
     light_grid,
@@ -196,15 +197,7 @@ def differences_forest(
             size = 8 if key in overall else 5.5
             axes.plot(estimate.value, height, marker=marker, color=colour, ms=size, ls="none")
             figures = f"{estimate.value:+.3f}  [{estimate.low:+.3f}, {estimate.high:+.3f}]"
-            axes.annotate(
-                figures.replace("-", "−"),
-                (1.01, height),
-                xycoords=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=8,
-                color=GREY,
-                annotation_clip=False,
-            )
+            figures_beside(axes, height, figures.replace("-", "−"))
         if overall and classes:
             axes.axhline(len(shown) - len(overall) - 0.5, color=GREY, lw=0.6, ls=":")
         axes.set_yticks(heights, [shortened(_row_name(key)) for key in shown])

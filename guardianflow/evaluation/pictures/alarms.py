@@ -38,12 +38,7 @@ HIT_BAR, MISSED_BAR = "#9FD8C4", "#F2B48A"
 MINUTES_FROM_S, HOURS_FROM_S = 300.0, 7200.0
 
 
-def alarm_timelines(
-    outcomes: Sequence[RecordingOutcome],
-    path: Path,
-    *,
-    title: str = "What was true and what was raised",
-) -> Path:
+def alarm_timelines(outcomes: Sequence[RecordingOutcome], path: Path) -> Path:
     """A line for each recording, and for each of its rules where there are several.
 
     With more than 40 lines those with most misses are shown, then those with most false alarms,
@@ -64,6 +59,7 @@ def alarm_timelines(
             _draw_line(axes, outcome, height, seconds)
         names = [shortened(name, LONGEST_NAME) for name, _ in shown]
         axes.set_yticks(range(len(shown))[::-1], names, fontsize=9 if len(shown) <= 20 else 7)
+        title = "What was true and what was raised"
         if len(shown) < len(lines):
             title += f"\nthe {len(shown)} of {len(lines)} lines with most misses and false alarms"
         axes.set(title=title, ylim=(-0.7, len(shown) - 0.3), xlim=(0, longest_s / seconds * 1.01))
@@ -145,7 +141,6 @@ def alarm_curves(
     *,
     chosen: Sequence[OperatingPoint] = (),
     limit: float | None = None,
-    title: str = "What is missed against what is raised falsely",
 ) -> Path:
     """Missed share over false alarms a camera day: every setting a dot, the best ones a line.
 
@@ -183,7 +178,8 @@ def alarm_curves(
         axes.set_xscale("symlog", linthresh=1.0)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         highest = max(across for places in drawn.values() for across, _ in places)
-        axes.set(title=title, ylim=(-0.03, 1.03), xlim=(-0.1, max(highest, limit or 0, 1) * 1.3))
+        axes.set(ylim=(-0.03, 1.03), xlim=(-0.1, max(highest, limit or 0, 1) * 1.3))
+        axes.set_title("What is missed against what is raised falsely")
         axes.set_xlabel("False alarms a camera day")
         axes.set_ylabel("Share of incidents missed")
         light_grid(axes)

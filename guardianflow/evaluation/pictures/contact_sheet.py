@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from zlib import Z_RLE
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -19,7 +18,7 @@ from ...contracts.results import Detections, LabelledImage
 from ...support.text.shortening import on_one_line
 from ..accuracy.matching import IOU_THRESHOLDS, Bool, assign, iou_matrix, to_xywh
 from ..images.preprocessing import load_image
-from .drawing import BLUE, GREEN, GREY, RED, font_for, require_some
+from .drawing import BLUE, GREEN, GREY, RED, ending, font_for, require_some, save_sheet, write
 
 CROWD = 12
 # In pixels.
@@ -74,13 +73,7 @@ def detections_contact_sheet(
     heading = (
         f"{len(tiles)} of {len(images)} images, most misses first (confidence ≥ {conf_threshold:g})"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A little larger than by the default, in a third of the time: these are photographs.
-    sheet = _sheet(tiles, heading)
-    if path.suffix == ".jpg":
-        sheet.save(path, format="JPEG", quality=85)
-    else:
-        sheet.save(path, format="PNG", compress_type=Z_RLE)
+    save_sheet(_sheet(tiles, heading), path)
     return path
 
 
@@ -132,7 +125,7 @@ def _sheet(tiles: Sequence[Image.Image], heading: str) -> Image.Image:
     heights = [max(tile.height for tile in row) + GAP for row in rows]
     sheet = Image.new("RGB", (width, sum(heights) + 2 * HEADING + 2 * WORDS + 2 * GAP), "white")
     draw = ImageDraw.Draw(sheet)
-    _write(draw, (width / 2, GAP), heading, HEADING, "black")
+    write(draw, (width / 2, GAP), heading, HEADING, "black", at="ma")
     y = 2 * HEADING + GAP
     for row, height in zip(rows, heights, strict=True):
         left = (width - len(rows[0]) * (TILE_WIDTH + GAP) + GAP) // 2
@@ -143,7 +136,7 @@ def _sheet(tiles: Sequence[Image.Image], heading: str) -> Image.Image:
         x = width // 2 + 170 * place
         for dash in range(x - 60, x - 24, DASH + HOLE if dashed else DASH):
             draw.rectangle((dash, y + 8, dash + DASH - 1, y + 8 + LINE - 1), colour)
-        _write(draw, (x - 12, y), said, WORDS, "black", anchor="la")
+        write(draw, (x - 12, y), said, WORDS, "black")
     return sheet
 
 
@@ -155,14 +148,12 @@ def _tile(image: LabelledImage, judged: _Judged, class_names: Sequence[str]) -> 
     _draw_boxes(picture, _boxes(image, judged, class_names), scale)
     tile = Image.new("RGB", (TILE_WIDTH, size[1] + 3 * CAPTION), "white")
     tile.paste(picture, ((TILE_WIDTH - size[0]) // 2, 3 * CAPTION))
-    name = on_one_line(image.path.name, "?")
-    while font_for(name, CAPTION).getlength(name) > TILE_WIDTH:
-        name = f"…{name[2:]}"
+    name = ending(image.path.name, CAPTION, TILE_WIDTH)
     wrong = f"{judged.missed_count} of {len(image.class_ids)} missed, {judged.false_count} false"
     draw = ImageDraw.Draw(tile)
     for line, said in enumerate((name, wrong)):
         colour = RED if judged.missed_count else GREY
-        _write(draw, (TILE_WIDTH / 2, line * 1.3 * CAPTION), said, CAPTION, colour)
+        write(draw, (TILE_WIDTH / 2, line * 1.3 * CAPTION), said, CAPTION, colour, at="ma")
     return tile
 
 
@@ -216,17 +207,4 @@ def _draw_boxes(picture: Image.Image, boxes: Sequence[_Box], scale: float) -> No
             x = max(0, min(left, picture.width - width))
             y = max(0, top - LABEL - 3)
             draw.rectangle((x, y, x + width, y + LABEL + 3), box.colour + "CC")
-            _write(draw, (x + 2, y), box.label, LABEL, "white", anchor="la")
-
-
-def _write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    said: str,
-    size: int,
-    colour: str,
-    *,
-    anchor: str = "ma",
-) -> None:
-    """Write with what stands below `place`: centred, or from there on ('la')."""
-    draw.text(place, said, colour, font_for(said, size), anchor)
+            write(draw, (x + 2, y), box.label, LABEL, "white")

@@ -17,12 +17,13 @@ from PIL import Image, ImageDraw
 from ...contracts.recordings.alarm_results import AlarmOutcome, RecordingOutcome
 from ...contracts.recordings.alarms import AlarmRule, Recording, RecordingDetections
 from ...support.text.shortening import on_one_line, shortened
-from .drawing import BLUE, GREEN, GREY, RED, font_for, require_some
+from .drawing import BLUE, GREEN, GREY, RED, font_for, require_some, save_sheet, write
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
 
-PICTURES = 5
+PICTURES, STRIPS = 5, 8
+"""In a row, and rows at most."""
 AFTER_START_S = (0.0, 2.5, 5.0, 7.5, 10.0)
 """Of a missed incident: the time in which an alarm would have been a hit."""
 AROUND_ALARM_S = (-4.0, -2.0, 0.0, 2.0, 4.0)
@@ -55,8 +56,6 @@ def film_strips(
     rules: Sequence[AlarmRule],
     outcomes: Sequence[RecordingOutcome],
     path: Path,
-    *,
-    count: int = 8,
 ) -> Path | None:
     """Draw the worst misses and false alarms, by turns: longest missed, surest raised.
 
@@ -65,7 +64,6 @@ def film_strips(
 
     Args:
         detections: by the recording's name.
-        count: strips at most.
         path: .jpg to write.
 
     Returns:
@@ -73,7 +71,7 @@ def film_strips(
     """
     require_some(outcomes, "film strips")
     by_rule = {rule.name: rule for rule in rules}
-    strips = worst_strips(outcomes, detections, by_rule, count)
+    strips = worst_strips(outcomes, detections, by_rule, STRIPS)
     if not strips:
         return None
     pictures = _pictures(recordings, detections, strips)
@@ -87,13 +85,12 @@ def film_strips(
     missed = sum(each.missed for each in outcomes)
     false = sum(each.false for each in outcomes)
     said = f"Missed incidents: {missed}. False alarms: {false}. Shown: the worst {len(strips)}"
-    _write(ImageDraw.Draw(sheet), (GAP, GAP), said, HEADING, "black")
+    write(ImageDraw.Draw(sheet), (GAP, GAP), said, HEADING, "black")
     y = HEADING + 3 * GAP
     for row in rows:
         sheet.paste(row, (GAP, y))
         y += row.height + 2 * GAP
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="JPEG", quality=85)  # photos: a fifth of a PNG
+    save_sheet(sheet, path)
     return path
 
 
@@ -174,7 +171,7 @@ def _row(
     )
     draw = ImageDraw.Draw(row)
     said = shortened(on_one_line(f"{strip.recording}: {strip.said}", "?"), LONGEST_CAPTION)
-    _write(draw, (0, 0), said, CAPTION, RED if strip.marked is None else BLUE)
+    write(draw, (0, 0), said, CAPTION, RED if strip.marked is None else BLUE)
     alarm = None
     if strip.marked is not None:
         alarm = int(np.abs(found.times_s - strip.moments[strip.marked]).argmin())
@@ -183,7 +180,7 @@ def _row(
         row.paste(_tile(pictures[frame], frame, found, rule, tile_height), (x, CAPTION + 8))
         when = f"{found.times_s[frame]:.1f} s" + (" ← alarm" if frame == alarm else "")
         colour = BLUE if frame == alarm else GREY
-        _write(draw, (x, tile_height + CAPTION + 10), when, LABEL + 2, colour)
+        write(draw, (x, tile_height + CAPTION + 10), when, LABEL + 2, colour)
         if frame == alarm:
             corner = (x, CAPTION + 8, x + TILE_WIDTH - 1, CAPTION + 7 + tile_height)
             draw.rectangle(corner, outline=BLUE, width=4)
@@ -215,11 +212,5 @@ def _tile(
         if sure:
             width = font_for(label, LABEL).getlength(label) + 4
             draw.rectangle((corner[0], y, corner[0] + width, y + LABEL + 3), classes[name])
-        _write(draw, (corner[0] + 2, y), label, LABEL, "white" if sure else classes[name])
+        write(draw, (corner[0] + 2, y), label, LABEL, "white" if sure else classes[name])
     return tile
-
-
-def _write(
-    draw: ImageDraw.ImageDraw, place: tuple[float, float], said: str, size: int, colour: str
-) -> None:
-    draw.text(place, said, colour, font_for(said, size), "la")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from zlib import Z_RLE
 
 from PIL import Image, ImageDraw
 
-from ...support.text.shortening import on_one_line
 from ..images.preprocessing import load_image
-from .drawing import GREY, font_for, require_some
+from .drawing import GREY, ending, require_some, save_sheet, write
 
 COLUMNS = 2  # pairs in a row
 PICTURE_WIDTH, PICTURE_HEIGHT, GAP = 300, 225, 12
@@ -53,18 +51,19 @@ def pairs_sheet(pairs: Sequence[Pair], heading: str, path: Path) -> Path:
         "white",
     )
     draw = ImageDraw.Draw(sheet)
-    _write(draw, (GAP, GAP), heading, HEADING, "black", sheet.width - 2 * GAP)
+    fitting = ending(heading, HEADING, sheet.width - 2 * GAP)
+    write(draw, (GAP, GAP), fitting, HEADING, "black")
     for place, pair in enumerate(pairs):
         down, right = divmod(place, COLUMNS)
         x, y = GAP + right * (width + 2 * GAP), 2 * HEADING + GAP + down * height
-        _write(draw, (x, y), pair.title, WORDS, "black", width)
+        write(draw, (x, y), ending(pair.title, WORDS, width), WORDS, "black")
         for side, (image, caption) in enumerate(zip(pair.images, pair.captions, strict=True)):
             left = x + side * (PICTURE_WIDTH + GAP)
             _paste(sheet, image, left, y + WORDS + GAP)
             below = y + WORDS + PICTURE_HEIGHT + GAP + 4
-            _write(draw, (left, below), caption, CAPTION, GREY, PICTURE_WIDTH)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="PNG", compress_type=Z_RLE)
+            told = ending(caption, CAPTION, PICTURE_WIDTH)
+            write(draw, (left, below), told, CAPTION, GREY)
+    save_sheet(sheet, path)
     return path
 
 
@@ -78,18 +77,3 @@ def _paste(sheet: Image.Image, image: Path, left: int, top: int) -> None:
     frame = (left, top, left + PICTURE_WIDTH - 1, top + PICTURE_HEIGHT - 1)
     ImageDraw.Draw(sheet).rectangle(frame, "#eef1f4")
     sheet.paste(small, place)
-
-
-def _write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    said: str,
-    size: int,
-    colour: str,
-    width: int,
-) -> None:
-    """On one line; a long one by its end, where names differ."""
-    text = on_one_line(said, "?")
-    while len(text) > 2 and font_for(text, size).getlength(text) > width:
-        text = f"…{text[2:]}"
-    draw.text(place, text, colour, font_for(text, size), "la")

@@ -11,7 +11,17 @@ import numpy as np
 from ...contracts.errors import EvaluationError
 from ...contracts.recordings.slices import SliceScore, SliceTable
 from ...support.text import shortening
-from .drawing import BLUE, GREY, ORANGE, figure_at, legend_below, light_grid, literal, shortened
+from .drawing import (
+    BLUE,
+    GREY,
+    ORANGE,
+    figure_at,
+    figures_beside,
+    legend_below,
+    light_grid,
+    literal,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,15 +55,7 @@ def slices_forest(table: SliceTable, path: Path, *, title: str = "Recall by slic
             worst = _worst_class(score, table.scores)
             if worst is not None:
                 _draw(axes, worst, height - 0.22, ORANGE, "v")
-            axes.annotate(
-                _figures(score, worst, table),
-                (1.01, height),
-                xycoords=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=8,
-                color=GREY,
-                annotation_clip=False,
-            )
+            figures_beside(axes, height, _figures(score, worst, table))
         for before, height in zip(shown[:-1], heights[1:], strict=True):
             after = shown[len(shown) - 1 - int(height)]
             if before.name.dimension != after.name.dimension:

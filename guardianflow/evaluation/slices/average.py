@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...contracts.estimates import Estimate
+from ...contracts.estimates import MINIMUM_GROUPS, Estimate
 from ..accuracy.average_precision import RECALL_POINTS, Bool, Float64, Int64
-from ..accuracy.few_groups import (
-    MINIMUM_GROUPS,
-    effective_groups,
-    jackknife_error,
-    share_interval,
-)
+from ..accuracy.few_groups import effective_groups, jackknife_error, share_interval
 
 MOST_BLOCKS = 20
 """Units are left out in so many blocks at most: twenty tell how much units differ."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..accuracy.matching import Bool, Float64, Int32, Int64, MatchedBoxes
+from ..accuracy.matching import Bool, Int32, MatchedBoxes, assign
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,31 +64,12 @@ def count_in_range(matched: MatchedBoxes, truth_inside: Bool, found_inside: Bool
     if mixed:
         given = given.copy()
         for each in mixed:
-            got = _assign_inside_first(each.overlaps, truth_inside[each.truth], matched.thresholds)
+            got = assign(each.overlaps, matched.thresholds, truth_inside[each.truth])
             given[each.found] = np.where(got >= 0, got + each.truth.start, -1)
     hits: Bool = np.append(truth_inside, False)[given]  # −1, none, is the last
     counted: Bool = hits | ((given < 0) & found_inside[:, None])
     rows: Bool = np.logical_or.reduce(counted, axis=1)
     return Counted(truth_inside, given, hits, counted, rows)
-
-
-def _assign_inside_first(overlaps: Float64, inside: Bool, thresholds: Float64) -> Int64:
-    """As assign, but a true box outside is given only where none inside is left."""
-    given = np.full((len(overlaps), len(thresholds)), -1, dtype=np.int64)
-    limits = np.minimum(thresholds, 1 - 1e-10)
-    free = np.ones((len(thresholds), overlaps.shape[1]), dtype=bool)
-    last, columns = overlaps.shape[1] - 1, np.arange(len(thresholds))
-    for detection in np.flatnonzero((overlaps >= limits[0]).any(axis=1)):
-        open_ = np.ones(len(thresholds), dtype=bool)
-        for side in (inside, ~inside):
-            # Among equal overlaps pycocotools takes the last true box: search from the end.
-            candidates = np.where(free & side, overlaps[detection], -1.0)[:, ::-1]
-            best = last - candidates.argmax(axis=1)
-            enough = open_ & (candidates.max(axis=1) >= limits)
-            given[detection, enough] = best[enough]
-            free[columns[enough], best[enough]] = False
-            open_ &= ~enough
-    return given
 
 
 def _is_mixed(inside: Bool) -> bool:

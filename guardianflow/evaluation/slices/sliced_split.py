@@ -20,6 +20,7 @@ from ...contracts.results import Detections, LabelledImage
 from ..accuracy.average_precision import Bool, Float64, Int64
 from ..accuracy.detection import check_judgeable
 from ..accuracy.matching import MatchedBoxes, match_boxes
+from ..accuracy.resampling import mean_of_present
 from .average import average_precisions, blocks_of, left_out_averages
 from .matching import Counted, count_in_images, count_in_range
 from .units import UnitCounts, unit_counts, unit_counts_of
@@ -175,15 +176,10 @@ class SlicedSplit:
 
 def mean_of(averages: Sequence[Average]) -> Average:
     """The mean over classes, also of what is left without each block."""
-    left_out = np.stack([each.left_out for each in averages])
-    known = np.isfinite(left_out)
-    count = known.sum(axis=0)
-    mean = np.full(left_out.shape[1], np.nan)
-    np.divide(np.where(known, left_out, 0).sum(axis=0), count, out=mean, where=count > 0)
     return Average(
         float(np.mean([each.ap50 for each in averages])),
         float(np.mean([each.ap for each in averages])),
-        mean,
+        mean_of_present(np.stack([each.left_out for each in averages])),
         np.sum([each.sizes for each in averages], axis=0),
     )
 

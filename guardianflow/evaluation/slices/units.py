@@ -19,13 +19,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...contracts.estimates import MINIMUM_IMAGES, Estimate
+from ...contracts.estimates import MINIMUM_GROUPS, MINIMUM_IMAGES, Estimate
 from ...contracts.recordings.groups import EvidenceUnit
 from ...contracts.recordings.slices import MINIMUM_BOXES
 from ..accuracy.average_precision import Bool, Float64, Int64
 from ..accuracy.few_groups import (
     FEW_CHANGES,
-    MINIMUM_GROUPS,
     ROUNDING,
     difference_interval,
     effective_groups,
@@ -80,11 +79,7 @@ def unit_counts(units: Int64, found: Bool) -> UnitCounts:
         units: int64, one for each true box.
         found: bool, one for each true box.
     """
-    known, places = np.unique(units, return_inverse=True)
-    boxes = np.bincount(places, minlength=len(known)).astype(np.float64)
-    return UnitCounts(
-        known, boxes, np.bincount(places, weights=found, minlength=len(known)).astype(np.float64)
-    )
+    return _summed(units, np.ones(len(units)), found)
 
 
 def unit_counts_of(classes: Int64, units: Int64, found: Bool) -> dict[int, UnitCounts]:
@@ -109,13 +104,14 @@ def unit_counts_of(classes: Int64, units: Int64, found: Bool) -> dict[int, UnitC
 
 def together(parts: Sequence[UnitCounts]) -> UnitCounts:
     """The sum of several slices or classes."""
-    units = np.concatenate([part.units for part in parts])
+    arrays = zip(*((part.units, part.boxes, part.found) for part in parts), strict=True)
+    return _summed(*map(np.concatenate, arrays))
+
+
+def _summed(units: Int64, boxes: Float64, found: Float64 | Bool) -> UnitCounts:
     known, places = np.unique(units, return_inverse=True)
-    boxes, found = (
-        np.bincount(places, weights=np.concatenate(values), minlength=len(known))
-        for values in ([part.boxes for part in parts], [part.found for part in parts])
-    )
-    return UnitCounts(known, boxes.astype(np.float64), found.astype(np.float64))
+    sums = (np.bincount(places, values).astype(np.float64) for values in (boxes, found))
+    return UnitCounts(known, *sums)
 
 
 def recall_interval(counts: UnitCounts, unit: EvidenceUnit, confidence: float) -> Estimate | None:

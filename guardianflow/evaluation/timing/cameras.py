@@ -25,7 +25,7 @@ import numpy as np
 from ...contracts.errors import EvaluationError
 from ...contracts.measurements import CameraCapacity, CameraStep, Timing
 from .order_statistics import timing_of
-from .quiet import Rounds
+from .quiet import QuietRounds
 from .throughput import (
     Frame,
     FrameDone,
@@ -55,7 +55,7 @@ def measure_cameras(
     latency_budget_ms: float,
     seed: int = 42,
     progress: Callable[[CameraStep], None] | None = None,
-    rounds: Rounds | None = None,
+    rounds: QuietRounds | None = None,
 ) -> CameraCapacity:
     """Find the largest number of cameras whose frames this device works off in time.
 

@@ -113,25 +113,17 @@ class Watched:
     @classmethod
     def together(cls, stretches: Sequence[Watched]) -> Watched:
         """Several as one, weighed by their lengths; what one does not know, all don't."""
-        seconds = sum(each.seconds for each in stretches)
+        first, seconds = stretches[0], sum(each.seconds for each in stretches)
 
-        def mean(values: Sequence[float | None]) -> float | None:
-            known = [
-                value * each.seconds
-                for value, each in zip(values, stretches, strict=True)
-                if value is not None
-            ]
-            return sum(known) / seconds if len(known) == len(values) else None
+        def mean(name: str) -> float | None:
+            values = [getattr(each, name) for each in stretches]
+            if None in values:
+                return None
+            weighed = zip(values, stretches, strict=True)
+            return float(sum(value * each.seconds for value, each in weighed)) / seconds
 
-        return cls(
-            seconds,
-            stretches[0].cores,
-            stretches[0].load,
-            mean([each.other_cores for each in stretches]),
-            mean([each.stolen_cores for each in stretches]),
-            mean([each.throttled_share for each in stretches]),
-            mean([each.other_gpu_pct for each in stretches]),
-        )
+        means = map(mean, ("other_cores", "stolen_cores", "throttled_share", "other_gpu_pct"))
+        return cls(seconds, first.cores, first.load, *means)
 
     @property
     def allowed_to_others(self) -> float:

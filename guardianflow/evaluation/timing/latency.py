@@ -11,6 +11,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -20,7 +21,7 @@ from ...contracts.measurements import LatencyResult, Timing
 from ...contracts.results import SessionInfo
 from ..images.preprocessing import load_image
 from .order_statistics import timing_of
-from .quiet import ROUND_S, Rounds
+from .quiet import ROUND_S, QuietRounds
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -61,7 +62,7 @@ def measure_latency(
     batch_size: int,
     warmup_runs: int,
     benchmark_runs: int,
-    rounds: Rounds | None = None,
+    rounds: QuietRounds | None = None,
 ) -> LatencyResult:
     """Time one detector at one batch size.
 
@@ -81,13 +82,8 @@ def measure_latency(
         BusyMachineError: the machine was never quiet for long enough.
     """
     _check({"": detector}, images, batch_size, warmup_runs, benchmark_runs)
-    batches = _batches(images, batch_size)
-    for _ in range(warmup_runs):
-        _timed_call(detector, next(batches))
-    calls, wall_ns = _by_rounds(
-        lambda: _timed_call(detector, next(batches)), benchmark_runs, batch_size, rounds
-    )
-    return _result(calls, batch_size, warmup_runs, wall_ns)
+    once = partial(_timed_call, detector)
+    return _measured(once, images, batch_size, warmup_runs, benchmark_runs, rounds)
 
 
 def measure_whole(
@@ -97,7 +93,7 @@ def measure_whole(
     batch_size: int,
     warmup_runs: int,
     benchmark_runs: int,
-    rounds: Rounds | None = None,
+    rounds: QuietRounds | None = None,
 ) -> LatencyResult:
     """Time something that takes decoded images and can't be looked into: it has no stages.
 
@@ -109,17 +105,13 @@ def measure_whole(
         EvaluationError, BusyMachineError: as measure_latency.
     """
     _check({}, images, batch_size, warmup_runs, benchmark_runs)
-    batches = _batches(images, batch_size)
-    for _ in range(warmup_runs):
-        call(next(batches))  # type: ignore[arg-type]
 
-    def once() -> StagedCall:
-        batch, begun = next(batches), time.perf_counter_ns()
+    def once(batch: list[ImageArray] | list[Path]) -> StagedCall:
+        begun = time.perf_counter_ns()
         call(batch)  # type: ignore[arg-type]
         return StagedCall(None, begun, None, None, time.perf_counter_ns())
 
-    calls, wall_ns = _by_rounds(once, benchmark_runs, batch_size, rounds)
-    return _result(calls, batch_size, warmup_runs, wall_ns)
+    return _measured(once, images, batch_size, warmup_runs, benchmark_runs, rounds)
 
 
 def measure_interleaved(
@@ -129,7 +121,7 @@ def measure_interleaved(
     batch_size: int,
     warmup_runs: int,
     benchmark_runs: int,
-    rounds: Rounds | None = None,
+    rounds: QuietRounds | None = None,
 ) -> dict[str, LatencyResult]:
     """Time several detectors by turns, A B A B …, on the same batches.
 
@@ -308,20 +300,28 @@ def _timed_call(
     return staged_call(detector, batch, clock=time.perf_counter_ns, infer=detector.infer)
 
 
-def _by_rounds(
-    once: Callable[[], StagedCall], runs: int, batch_size: int, rounds: Rounds | None
-) -> tuple[list[StagedCall], int]:
-    """So many calls, and the nanoseconds of all; each round begins with one that doesn't count."""
+def _measured(
+    once: Callable[[list[ImageArray] | list[Path]], StagedCall],
+    images: Sequence[ImageArray] | Sequence[Path],
+    batch_size: int,
+    warmup_runs: int,
+    runs: int,
+    rounds: QuietRounds | None,
+) -> LatencyResult:
+    """So many calls after the warm-up; each round begins with one that doesn't count."""
+    batches = _batches(images, batch_size)
+    for _ in range(warmup_runs):
+        once(next(batches))
     calls: list[StagedCall] = []
     medians, wall_ns = [], 0
 
     def one_round() -> tuple[list[StagedCall], int]:
         made: list[StagedCall] = []
         if rounds is not None:
-            once()
+            once(next(batches))
         start = time.perf_counter_ns()
         while len(calls) + len(made) < runs and _goes_on(rounds, start):
-            made.append(once())
+            made.append(once(next(batches)))
         return made, time.perf_counter_ns() - start
 
     while len(calls) < runs:
@@ -331,10 +331,10 @@ def _by_rounds(
         medians.append(_median_ms(made))
     if rounds is not None:
         rounds.require_steady(f"batch size {batch_size}", medians)
-    return calls, wall_ns
+    return _result(calls, batch_size, warmup_runs, wall_ns)
 
 
-def _goes_on(rounds: Rounds | None, start_ns: int) -> bool:
+def _goes_on(rounds: QuietRounds | None, start_ns: int) -> bool:
     """Whether a round is not over yet; without rounds everything is one."""
     return rounds is None or time.perf_counter_ns() - start_ns < ROUND_S * 1e9
 

@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ...contracts.errors import EvaluationError
 from ...contracts.measurements import Conditions, Timing, TimingDoubt
@@ -40,14 +40,6 @@ class BusyMachineError(EvaluationError):
     def __init__(self, doubts: Sequence[TimingDoubt]) -> None:
         super().__init__("; ".join(map(str, doubts)))
         self.doubts = tuple(doubts)
-
-
-class Rounds(Protocol):
-    """Decides which rounds of a measurement count; see QuietRounds."""
-
-    def measure(self, work: Callable[[], T]) -> T: ...
-
-    def require_steady(self, name: str, round_medians_ms: Sequence[float]) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -8,34 +8,27 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from secrets import token_hex
-from typing import ParamSpec, TypeVar
 
 from ...contracts.errors import MetricsStoreError
-from ...support.files import sync_directory, whole_file
+from ...support.files import copy, sync_directory, whole_file
 from ...support.locks import take_lock
 from .port import JOURNAL, ROWS, SEALED, JournalFile
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 APPEND_WAIT_S = 10.0
 
 
-def _translated(method: Callable[P, T]) -> Callable[P, T]:
-    """The method, whose OSErrors say what to do."""
-
-    def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(*args, **kwargs)
-        except (FileNotFoundError, TimeoutError):
-            raise
-        except OSError as exc:
-            raise MetricsStoreError(
-                f"the metrics store can't be used: {exc}. Free it or make room there, or name "
-                "another place in GUARDIANFLOW_METRICS_STORE"
-            ) from exc
-
-    return called
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Methods whose OSErrors say what to do."""
+    try:
+        yield
+    except (FileNotFoundError, TimeoutError):
+        raise
+    except OSError as exc:
+        raise MetricsStoreError(
+            f"the metrics store can't be used: {exc}. Free it or make room there, or name "
+            "another place in GUARDIANFLOW_METRICS_STORE"
+        ) from exc
 
 
 class DirectoryPlace:
@@ -48,7 +41,7 @@ class DirectoryPlace:
     def address(self) -> str:
         return str(self._root)
 
-    @_translated
+    @_translated()
     def append(self, day: date, lines: bytes) -> None:
         folder = self._root / JOURNAL
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +53,7 @@ class DirectoryPlace:
                 f"another process has held {folder / '.lock'} for {APPEND_WAIT_S:.0f} s"
             ) from exc
 
-    @_translated
+    @_translated()
     def journals(self) -> list[JournalFile]:
         found = []
         for path in (self._root / JOURNAL).glob("*.jsonl"):
@@ -79,7 +72,7 @@ class DirectoryPlace:
         # '2026-11-28.a1.sealed.jsonl' was written before '2026-11-28.jsonl', and sorts so.
         return sorted(found)
 
-    @_translated
+    @_translated()
     def seal(self) -> list[JournalFile]:
         folder = self._root / JOURNAL
         if folder.is_dir():
@@ -89,7 +82,7 @@ class DirectoryPlace:
                         _seal(self._root / each.name)
         return [each for each in self.journals() if each.sealed]
 
-    @_translated
+    @_translated()
     def read(self, name: str, start: int = 0) -> bytes:
         try:
             with (self._root / name).open("rb") as file:
@@ -98,30 +91,27 @@ class DirectoryPlace:
         except FileNotFoundError:
             return b""
 
-    @_translated
+    @_translated()
     def put(self, name: str, content: bytes) -> None:
-        with self._whole(name) as path:
-            path.write_bytes(content)
+        self._replace(name, content)
 
-    @_translated
+    @_translated()
     def upload(self, name: str, source: Path) -> None:
-        with self._whole(name) as path, source.open("rb") as given, path.open("wb") as written:
-            while block := given.read(1 << 20):
-                written.write(block)
+        self._replace(name, source)
 
-    @_translated
+    @_translated()
     def local(self, name: str) -> Path:
         path = self._root / name
         if not path.is_file():
             raise FileNotFoundError(path)
         return path
 
-    @_translated
+    @_translated()
     def parquet_files(self) -> list[str]:
         found = (self._root / ROWS).glob("*/*.parquet")
         return sorted(path.relative_to(self._root).as_posix() for path in found)
 
-    @_translated
+    @_translated()
     def delete(self, name: str) -> None:
         (self._root / name).unlink(missing_ok=True)
 
@@ -137,15 +127,12 @@ class DirectoryPlace:
         with lock:
             yield lambda: None  # the system's lock lasts
 
-    @contextmanager
-    def _whole(self, name: str) -> Iterator[Path]:
-        """A file to write, which is on the medium before it gets its name."""
+    def _replace(self, name: str, content: bytes | Path) -> None:
+        """Write a file, which is on the medium before it gets its name."""
         target = self._root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as path:
-            yield path
-            with path.open("rb") as written:
-                os.fsync(written.fileno())
+            for _ in copy(content, path):
+                pass
         sync_directory(target.parent)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from ...contracts.errors import MetricsStoreError
 from ...support.files import whole_file
@@ -22,27 +22,22 @@ from .port import JOURNAL, ROWS, JournalFile
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, S3FileSystem
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 CLAIMS = "claims"
 CLAIM_S = 1800.0
 """A claim that is older belongs to a process that was killed."""
 
 
-def _translated(method: Callable[P, T]) -> Callable[P, T]:
-    def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(*args, **kwargs)
-        except (FileNotFoundError, TimeoutError):
-            raise
-        except OSError as exc:
-            raise MetricsStoreError(
-                f"the metrics store's bucket can't be used: {str(exc)[:300]}. Look at "
-                "MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            ) from exc
-
-    return called
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, TimeoutError):
+        raise
+    except OSError as exc:
+        raise MetricsStoreError(
+            f"the metrics store's bucket can't be used: {str(exc)[:300]}. Look at "
+            "MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        ) from exc
 
 
 class S3Place:
@@ -62,13 +57,12 @@ class S3Place:
     def address(self) -> str:
         return f"s3://{self._root}"
 
-    @_translated
     def append(self, day: date, lines: bytes) -> None:
         # The order of names is that of writing, as far as the writers' clocks agree.
         moment = datetime.now(UTC).strftime("%H%M%S%f")
-        self._write(f"{JOURNAL}/{day.isoformat()}.{moment}-{token_hex(6)}.jsonl", lines)
+        self.put(f"{JOURNAL}/{day.isoformat()}.{moment}-{token_hex(6)}.jsonl", lines)
 
-    @_translated
+    @_translated()
     def journals(self) -> list[JournalFile]:
         found = self._listed(JOURNAL)
         return sorted(JournalFile(self._name(each), each.size, sealed=True) for each in found)
@@ -76,7 +70,7 @@ class S3Place:
     def seal(self) -> list[JournalFile]:
         return self.journals()
 
-    @_translated
+    @_translated()
     def read(self, name: str, start: int = 0) -> bytes:
         try:
             with self._s3.open_input_stream(f"{self._root}/{name}") as stream:
@@ -84,11 +78,12 @@ class S3Place:
         except FileNotFoundError:
             return b""
 
-    @_translated
+    @_translated()
     def put(self, name: str, content: bytes) -> None:
-        self._write(name, content)
+        with self._s3.open_output_stream(f"{self._root}/{name}") as stream:
+            stream.write(content)
 
-    @_translated
+    @_translated()
     def upload(self, name: str, source: Path) -> None:
         with (
             source.open("rb") as given,
@@ -97,7 +92,7 @@ class S3Place:
             while block := given.read(1 << 20):
                 stream.write(block)
 
-    @_translated
+    @_translated()
     def local(self, name: str) -> Path:
         path = self._kept / name
         if not path.is_file():
@@ -111,13 +106,13 @@ class S3Place:
                     written.write(block)
         return path
 
-    @_translated
+    @_translated()
     def parquet_files(self) -> list[str]:
         return sorted(
             name for each in self._listed(ROWS) if (name := self._name(each)).endswith(".parquet")
         )
 
-    @_translated
+    @_translated()
     def delete(self, name: str) -> None:
         (self._kept / name).unlink(missing_ok=True)
         try:
@@ -149,13 +144,9 @@ class S3Place:
         finally:
             self.delete(mine)
 
-    @_translated
+    @_translated()
     def _claims(self) -> dict[str, float]:
         return {self._name(each): each.mtime.timestamp() for each in self._listed(CLAIMS)}
-
-    def _write(self, name: str, content: bytes) -> None:
-        with self._s3.open_output_stream(f"{self._root}/{name}") as stream:
-            stream.write(content)
 
     def _listed(self, folder: str) -> list[FileInfo]:
         from pyarrow.fs import FileSelector, FileType

@@ -9,16 +9,15 @@ from ..columns import Metric
 from ..tables import utc
 from .answers import Aggregate, Reading
 
+FIGURES = ("rows", "mean", "minimum", "maximum")
+
 
 def aggregates_of(metrics: Iterable[Metric], record: Mapping[str, Any]) -> dict[str, Aggregate]:
     """The aggregates in a record; a metric that no run of the group has is left out."""
     return {
         each.name: Aggregate(
-            rows=record[f"{each.name}.rows"],
-            mean=record[f"{each.name}.mean"],
-            minimum=record[f"{each.name}.minimum"],
-            maximum=record[f"{each.name}.maximum"],
             latest=reading_of(record[f"{each.name}.latest"]),
+            **{name: record[f"{each.name}.{name}"] for name in FIGURES},
         )
         for each in metrics
         if record[f"{each.name}.rows"]

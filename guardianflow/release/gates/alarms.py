@@ -17,8 +17,6 @@ from ...contracts.recordings.alarm_results import AlarmFigure, AlarmFigures, NoF
 from ...contracts.releases import (
     ALARM_FALSE,
     ALARM_RECALL,
-    FAIL,
-    PASS,
     UNDECIDED,
     CauseKind,
     GateCause,
@@ -26,6 +24,7 @@ from ...contracts.releases import (
     ReleaseLimits,
 )
 from ..models import ComparedModels
+from .deciding import decided, reach_and_distance
 
 MISSED, FALSE, DELAY = "max_missed_alarms", "max_false_alarms_per_day", "max_alarm_delay_s"
 FIGURES = {MISSED: "missed", FALSE: "false_per_camera_day", DELAY: "delay_p95_s"}
@@ -111,12 +110,10 @@ def _judge(
         cause = _no_interval(figure, sample, confidence)
         return GateVerdict(gate, UNDECIDED, limit, None, cause, stored)
     measured = Estimate(figure.value, figure.low, figure.high)
-    if measured.high <= limit:
-        outcome, cause = PASS, GateCause(CauseKind.KEPT)
-    elif measured.low > limit:
-        outcome, cause = FAIL, GateCause(CauseKind.MISSED)
-    else:
-        outcome, cause = UNDECIDED, _what_decides(measured, limit, sample)
+    outcome, cause = decided(measured, limit, least=False) or (
+        UNDECIDED,
+        _what_decides(measured, limit, sample),
+    )
     return GateVerdict(gate, outcome, limit, measured, cause, stored)
 
 
@@ -133,13 +130,11 @@ def _no_interval(figure: AlarmFigure, sample: _Sample, confidence: float) -> Gat
 
 def _what_decides(measured: Estimate, limit: float, sample: _Sample) -> GateCause:
     """Taking the value seen for the true one, how much more decides it."""
-    value = measured.value
-    reach = value - measured.low if value > limit else measured.high - value
-    distance = abs(value - limit)
+    reach, distance = reach_and_distance(measured, limit)
     if distance <= 0:
         return GateCause(CauseKind.AT_LIMIT)
     # Bounds of nothing seen shrink with the amount itself, others with its root.
-    times = reach / distance if value == 0 else (reach / distance) ** 2
+    times = reach / distance if measured.value == 0 else (reach / distance) ** 2
     more = sample.amount * (times - 1)
     if not 0 < more <= MOST_MORE[sample.kind]:
         return GateCause(CauseKind.AT_LIMIT)

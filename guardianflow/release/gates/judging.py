@@ -22,15 +22,12 @@ from ...contracts.estimates import (
     MINIMUM_IMAGES,
     Estimate,
     minimum_runs,
-    more_groups,
     more_images,
     rounded_up,
 )
 from ...contracts.releases import (
     ALARM_FALSE,
     ALARM_RECALL,
-    FAIL,
-    PASS,
     RECALL,
     UNDECIDED,
     CauseKind,
@@ -41,6 +38,7 @@ from ...contracts.releases import (
 )
 from ..models import ComparedModels, JudgedSplit, ModelMeasurement
 from . import alarms, leaks, slices
+from .deciding import decided, more_that_decides, reach_and_distance
 
 DROP_METRICS = ("mAP50", "mAP50_95", ALARM_RECALL)
 
@@ -180,36 +178,23 @@ def _judge(
     if split is not None and split.unknown_recordings and sampled:
         cause = GateCause(CauseKind.UNKNOWN_RECORDINGS, unit=split.unit)
         return GateVerdict(gate, UNDECIDED, limit, measured, cause, stored)
-    if is_least(gate):
-        kept, missed = measured.low >= limit, measured.high < limit
-    else:
-        kept, missed = measured.high <= limit, measured.low > limit
-    if kept or missed:
-        outcome, kind = (PASS, CauseKind.KEPT) if kept else (FAIL, CauseKind.MISSED)
-        return GateVerdict(gate, outcome, limit, measured, GateCause(kind), stored)
-    cause = _what_decides(measured, limit, by, sample, split)
-    return GateVerdict(gate, UNDECIDED, limit, measured, cause, stored)
+    outcome, cause = decided(measured, limit, least=is_least(gate)) or (
+        UNDECIDED,
+        _what_decides(measured, limit, by, sample, split),
+    )
+    return GateVerdict(gate, outcome, limit, measured, cause, stored)
 
 
 def _what_decides(
     measured: Estimate, limit: float, by: CauseKind, sample: int, split: JudgedSplit | None
 ) -> GateCause:
-    if split is None and by is CauseKind.QUIETER_MACHINE:
+    if split is not None:
+        groups = split.basis.groups if split.basis is not None and split.by_groups else None
+        return more_that_decides(measured, limit, split, split.unit, groups)
+    if by is CauseKind.QUIETER_MACHINE:
         return GateCause(by)
-    value, unit = measured.value, split.unit if split else ""
-    reach = value - measured.low if value > limit else measured.high - value
-    distance = abs(value - limit)
-    if split is not None and split.basis is not None and split.by_groups:
-        groups = more_groups(reach, distance, split.basis.groups)
-        if groups is None:
-            return GateCause(CauseKind.AT_LIMIT, unit=unit)
-        return GateCause(CauseKind.MORE_GROUPS, more=groups, unit=unit)
-    more = more_images(reach, distance, split.images if split else sample)
-    if more is None:
-        return GateCause(CauseKind.AT_LIMIT, unit=unit)
-    if split is None:
-        return GateCause(by, needed=sample + more)
-    return GateCause(CauseKind.MORE_IMAGES, more=more, unit=unit)
+    more = more_images(*reach_and_distance(measured, limit), sample)
+    return GateCause(CauseKind.AT_LIMIT) if more is None else GateCause(by, needed=sample + more)
 
 
 def _lost(key: str, compared: ComparedModels, split: JudgedSplit) -> Estimate | GateCause:

@@ -7,20 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...contracts.estimates import (
-    MINIMUM_GROUPS,
-    MINIMUM_IMAGES,
-    Estimate,
-    more_groups,
-    more_images,
-    rounded_up,
-)
+from ...contracts.estimates import MINIMUM_GROUPS, MINIMUM_IMAGES, Estimate, rounded_up
 from ...contracts.recordings.groups import EvidenceUnit
 from ...contracts.recordings.slices import MINIMUM_BOXES, SliceName, SliceScore, SliceTable
 from ...contracts.releases import (
-    FAIL,
     MIN_RECALL_IN,
-    PASS,
     UNDECIDED,
     CauseKind,
     GateCause,
@@ -28,6 +19,7 @@ from ...contracts.releases import (
     ReleaseLimits,
 )
 from ..models import ComparedModels, JudgedSplit
+from .deciding import decided, more_that_decides
 
 
 def verdicts(
@@ -66,32 +58,13 @@ def _judged(
         return UNDECIDED, None, _too_few(score, unit, split)
     if split.unknown_recordings:
         return UNDECIDED, measured, GateCause(CauseKind.UNKNOWN_RECORDINGS, unit=unit)
-    if measured.low >= least:
-        return PASS, measured, GateCause(CauseKind.KEPT)
-    if measured.high < least:
-        return FAIL, measured, GateCause(CauseKind.MISSED)
-    return UNDECIDED, measured, _what_decides(measured, least, score, unit, split)
-
-
-def _what_decides(
-    measured: Estimate, least: float, score: SliceScore, unit: EvidenceUnit, split: JudgedSplit
-) -> GateCause:
-    """How many more recordings that hold the slice would decide it, or images of the split.
-
-    Of images the slice has its share.
-    """
-    value = measured.value
-    reach = value - measured.low if value > least else measured.high - value
-    distance = abs(value - least)
-    if unit is EvidenceUnit.IMAGE:
-        images = more_images(reach, distance, split.images)
-        if images is not None:
-            return GateCause(CauseKind.MORE_IMAGES, more=images, unit=unit)
-    else:
-        groups = more_groups(reach, distance, score.units)
-        if groups is not None:
-            return GateCause(CauseKind.MORE_GROUPS, more=groups, unit=unit)
-    return GateCause(CauseKind.AT_LIMIT, unit=unit)
+    # Of more images of the split a slice has its share.
+    groups = None if unit is EvidenceUnit.IMAGE else score.units
+    outcome, cause = decided(measured, least, least=True) or (
+        UNDECIDED,
+        more_that_decides(measured, least, split, unit, groups),
+    )
+    return outcome, measured, cause
 
 
 def _too_few(score: SliceScore, unit: EvidenceUnit, split: JudgedSplit) -> GateCause:

@@ -30,11 +30,6 @@ class Turn(NamedTuple):
     quarters: int = 0
     flip: str = ""
 
-    @property
-    def transposes(self) -> bool:
-        """Whether width and height change places."""
-        return self.quarters % 2 == 1
-
     def applied_to(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A picture, H×W×C, made upright."""
         if self == Turn():

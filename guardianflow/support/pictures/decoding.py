@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
 
-_APP1, _EXIF_START = 0xE1, b"\xff\xe1"
+_APP1 = 0xE1
 _SUBFILE, _PHOTOMETRIC, _ORIENTATION, _DNG_VERSION = 254, 262, 274, 50706  # TIFF tags
 _SENSOR_DATA = (32803, 34892)  # colours still to be made
 

@@ -14,13 +14,16 @@ from guardianflow.contracts.errors import EvaluationError
 from guardianflow.contracts.estimates import MINIMUM_GROUPS, Estimate
 from guardianflow.contracts.results import Detections, LabelledImage
 from guardianflow.evaluation.accuracy.detection import evaluate_detections, match_judged
-from guardianflow.evaluation.accuracy.few_groups import jackknife_error, ratio_interval
+from guardianflow.evaluation.accuracy.few_groups import (
+    jackknife_error,
+    most_groups_bound,
+    ratio_interval,
+)
 from guardianflow.evaluation.accuracy.groups import MOST_LEFT_OUT, _bundled, group_ids
 from guardianflow.evaluation.accuracy.resampling import leave_each_out
 from guardianflow.evaluation.accuracy.significance import (
     bootstrap_differences,
     bootstrap_metrics,
-    most_images_bound,
 )
 
 # The benchmarks are no installed package, so their models are read from the file.
@@ -150,7 +153,7 @@ def test_differences_are_paired_by_group_and_turn_round():
     same = bootstrap_differences(split.first, split.first, split.images, CLASSES, groups=groups)
     for each in same.values():
         assert each.value == 0
-        assert each.high == -each.low == pytest.approx(most_images_bound(0, 10))
+        assert each.high == -each.low == pytest.approx(most_groups_bound(0, 10, 0.95))
 
 
 def test_a_class_in_four_groups_has_no_interval():
@@ -165,7 +168,7 @@ def test_groups_that_all_agree_leave_room_for_others():
     sure = [Detections(box, np.array([0.9], np.float32), np.zeros(1, np.int64))] * len(found)
     for each in bootstrap_metrics(sure, images, ["a"], groups=groups).values():
         assert (each.value, each.high) == (1, 1)
-        assert each.low == pytest.approx(1 - most_images_bound(0, 6), abs=1e-9)
+        assert each.low == pytest.approx(1 - most_groups_bound(0, 6, 0.95), abs=1e-9)
 
 
 def test_very_many_groups_are_left_out_in_bundles_of_like_size():

@@ -17,12 +17,12 @@ from guardianflow.contracts.estimates import MINIMUM_IMAGES
 from guardianflow.contracts.results import Detections, LabelledImage
 from guardianflow.evaluation.accuracy.average_precision import match_all, precision_at_recalls
 from guardianflow.evaluation.accuracy.detection import evaluate_detections
+from guardianflow.evaluation.accuracy.few_groups import most_groups_bound
 from guardianflow.evaluation.accuracy.resampling import Curve, _points_reached, draw_weights
 from guardianflow.evaluation.accuracy.significance import (
     bootstrap_differences,
     bootstrap_metrics,
     expanded_percentile_interval,
-    most_images_bound,
 )
 
 # The benchmarks are no installed package, so their models are read from the file.
@@ -220,7 +220,7 @@ def test_a_resample_means_over_the_classes_it_has():
     predictions = [found([BOX], [0.9])] * 30
     mean = bootstrap_metrics(predictions, images, CLASSES, resamples=300)["recall"]
     assert (mean.value, mean.high) == (0.5, 1.0)
-    assert mean.low == pytest.approx(0.5 - most_images_bound(0, 30) / 2)
+    assert mean.low == pytest.approx(0.5 - most_groups_bound(0, 30, 0.95) / 2)
 
 
 def test_no_difference_seen_is_not_certainty():
@@ -244,16 +244,20 @@ def test_few_images_that_differ_do_not_make_it_surer():
     lost = estimates["recall.person"]
     assert lost == estimates["recall"]  # of the one class there is
     assert lost.value == pytest.approx(-3 / 200)
-    assert lost.low == pytest.approx(-most_images_bound(3, 200)) == pytest.approx(-0.0432, abs=1e-4)
-    assert lost.high >= lost.value + most_images_bound(0, 200) - 1e-12
+    assert (
+        lost.low
+        == pytest.approx(-most_groups_bound(3, 200, 0.95))
+        == pytest.approx(-0.0432, abs=1e-4)
+    )
+    assert lost.high >= lost.value + most_groups_bound(0, 200, 0.95) - 1e-12
 
 
 @given(st.integers(0, 60), st.integers(1, 60))
 def test_the_bound_on_unseen_images_is_exact(seen, more):
     images = seen + more
-    bound = most_images_bound(seen, images)
+    bound = most_groups_bound(seen, images, 0.95)
     assert binom.cdf(seen, images, bound) == pytest.approx(0.025, abs=1e-9)
-    assert most_images_bound(images, images) == 1
+    assert most_groups_bound(images, images, 0.95) == 1
 
 
 def test_few_draws_a_wide_interval():

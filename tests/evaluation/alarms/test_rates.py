@@ -22,7 +22,6 @@ from guardianflow.contracts.recordings.groups import EvidenceUnit
 from guardianflow.evaluation.alarms.counting import count_alarms
 from guardianflow.evaluation.alarms.rates import (
     alarm_figures,
-    camera_days_needed,
     exact_rate_bounds,
     exact_share_bounds,
     percentile,
@@ -94,12 +93,6 @@ def test_no_false_alarm_in_ten_days_bounds_the_rate_at_3_69_a_ten_days() -> None
     figure = alarm_figures(quiet)["false_per_camera_day"]
     assert (figure.value, figure.low) == (0.0, 0.0)
     assert figure.high == pytest.approx(3.6889 / 10, abs=1e-4)
-    assert camera_days_needed(0.36889) == pytest.approx(10.0, abs=1e-3)
-    # Of limit 2 a day, with none: 1.84 days; with 5: 5.83 days.
-    assert camera_days_needed(2.0) == pytest.approx(1.844, abs=1e-3)
-    assert camera_days_needed(2.0, count=5) == pytest.approx(5.834, abs=1e-3)
-    with pytest.raises(EvaluationError, match="limit must be above 0"):
-        camera_days_needed(0.0)
 
 
 def test_exact_bounds_are_those_of_the_tables() -> None:
