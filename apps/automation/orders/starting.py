@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,14 +55,14 @@ def keep_plan(ledger: Ledger, order_id: str, plan: Plan) -> None:
         raise AutomationError(f"{folder} can't be written: {exc}") from exc
 
 
-def claim(ledger: Ledger, order_id: str, clock: Callable[[], Moment] = Moment.now) -> bool:
+def claim(ledger: Ledger, order_id: str) -> bool:
     """Take an order for this process; False where it is taken, has ended or is unknown."""
     with ledger.changing() as change:
         order = change.state.orders.get(order_id)
         if order is None or not order.waits:
             return False
         owner = ProcessIdentity.of_this_process().to_json()
-        change.append(Started(at=clock(), order_id=order_id, owner=owner))
+        change.append(Started(at=Moment.now(), order_id=order_id, owner=owner))
         return True
 
 
