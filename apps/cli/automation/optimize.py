@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
+from apps.automation.alerts.models import RuleAlert
 from apps.automation.ledger.moments import Moment
 from apps.automation.ledger.records import Outcome, Resumed
 from apps.automation.ledger.state import Order
 from apps.automation.orders.decisions import Decision, Hold
-from apps.automation.orders.plans import Planner, shown_reading
+from apps.automation.orders.plans import Plan, plan_of, shown_reading
 from apps.automation.orders.starting import Starter, log_file, release_order
 from apps.automation.place import open_board
 from apps.automation.rounds import Automation, Look, watch
+from apps.automation.triggers.schema import Rule
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.support.suggestions import did_you_mean
 from guardianflow.support.terminal import print_answer, print_json, say, write
@@ -140,8 +143,12 @@ def show_log(asked: OptimizeCommand) -> int:
 
 def automation_of(asked: OptimizeCommand, settings: Settings, *, detached: bool) -> Automation:
     board = open_board(settings, rules=asked.rules)
-    planner = Planner(lambda: connect(settings.tracking_uri), settings)
-    return Automation(board, planner, Starter(board.ledger, detached=detached))
+    ports = functools.cache(lambda: connect(settings.tracking_uri))  # where the first plan needs it
+
+    def planned(alert: RuleAlert, rule: Rule) -> Plan:
+        return plan_of(alert, rule, ports(), settings)
+
+    return Automation(board, planned, Starter(board.ledger, detached=detached))
 
 
 def row_of(decision: Decision, look: Look) -> dict[str, Any]:
