@@ -23,6 +23,7 @@ class Figure:
     """One chart.
 
     Args:
+        x, y: titles of the axes.
         label: for those who can't see it.
         limit: of a dashed line across it; None: none.
         marks: (time, word) of vertical lines: releases.
@@ -30,22 +31,15 @@ class Figure:
     """
 
     traces: tuple[Trace, ...]
-    x_title: str
-    y_title: str
+    x: str
+    y: str
     label: str
     limit: float | None = None
     limit_word: str = ""
     marks: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "traces": list(self.traces),
-            "x": self.x_title,
-            "y": self.y_title,
-            "limit": self.limit,
-            "limit_word": self.limit_word,
-            "marks": [list(each) for each in self.marks],
-        }
+        return {name: value for name, value in vars(self).items() if name != "label"}
 
 
 @dataclass(frozen=True)
