@@ -147,10 +147,4 @@ def _claim(board: AlertBoard, notice_id: str) -> NoticeTrail | None:
 
 
 def _next(trail: NoticeTrail, now: Moment, state: NoticeState, why: str = "") -> Notice:
-    return Notice(
-        at=now,
-        notice_id=trail.last.notice_id,
-        channel=trail.last.channel,
-        state=state,
-        why=why,
-    )
+    return trail.last.model_copy(update={"at": now, "state": state, "text": "", "why": why})
