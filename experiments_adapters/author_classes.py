@@ -36,7 +36,6 @@ class AuthorClass:
         may: methods that are called where they are there.
         declares: an attribute of the class that must be there; '' for none.
         summary: for people, what it needs.
-        instead: for people, what is used where it is not given.
     """
 
     name: str
@@ -49,7 +48,6 @@ class AuthorClass:
     may: tuple[Method, ...] = ()
     declares: str = ""
     summary: str = ""
-    instead: str = ""
 
     @property
     def constructor(self) -> str:
@@ -67,7 +65,6 @@ TRAINER = AuthorClass(
         Method("get_best_model_path", returns="str"),
     ),
     summary="A trainer has train() and get_best_model_path()",
-    instead="the built-in YOLO experiment",
 )
 BENCHMARK = AuthorClass(
     name="Benchmark",
@@ -82,7 +79,6 @@ BENCHMARK = AuthorClass(
         Method("close", returns="None"),
     ),
     summary="A benchmark has predict(images) or predict_split(image_paths)",
-    instead="GuardianFlow's own measurement",
 )
 QUANTIZER = AuthorClass(
     name="Quantizer",
@@ -93,7 +89,6 @@ QUANTIZER = AuthorClass(
     methods=(Method("quantize", ("weights", "calibration_images", "out_dir")),),
     declares="makes",
     summary="A quantizer has quantize(weights, calibration_images, out_dir) and says what it makes",
-    instead="GuardianFlow's own exporter",
 )
 AUTHOR_CLASSES = (TRAINER, BENCHMARK, QUANTIZER)
 FILES = tuple(each.file for each in AUTHOR_CLASSES)

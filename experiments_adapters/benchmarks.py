@@ -191,7 +191,7 @@ class RunningBenchmark:
                 f"{len(each_image)}: a list with (boxes_xyxy, scores, class_ids) for each image",
             )
         return [
-            self._detections_of(method, each, place)
+            self._checked(method, place, *self._read(method, each, place, PARTS))
             for each, place in zip(each_image, places, strict=True)
         ]
 
@@ -207,14 +207,10 @@ class RunningBenchmark:
             )
         return found
 
-    def _detections_of(self, method: str, answer: Any, where: str) -> Detections:
-        boxes, scores, class_ids = self._read(method, answer, where, PARTS)
-        return self._checked(method, boxes, scores, class_ids, where)
-
     def _tracked(self, answer: Any, where: str, sequence: TrackingSequence) -> TrackedObjects:
         """One frame's tracks, as far as they lie in the picture."""
         boxes, scores, class_ids, ids = self._read("track", answer, where, TRACK_PARTS)
-        found = self._checked("track", boxes, scores, class_ids, where)
+        found = self._checked("track", where, boxes, scores, class_ids)
         numbers = self._whole("track", "ids", ids, where)
         if len(numbers) != len(found):
             raise self._wrong(
@@ -233,7 +229,7 @@ class RunningBenchmark:
         )
 
     def _checked(
-        self, method: str, boxes: Any, scores: Any, class_ids: Any, where: str
+        self, method: str, where: str, boxes: Any, scores: Any, class_ids: Any
     ) -> Detections:
         box_array = self._numbers(method, "boxes_xyxy", boxes, where)
         score_array = self._numbers(method, "scores", scores, where).reshape(-1)

@@ -152,7 +152,8 @@ def watch(
     while going_on:
         try:
             for order_id in automation.start():
-                tell(f"order {order_id}: {_why(automation, order_id)}")
+                why = automation.board.ledger.read().orders[order_id].decided.why
+                tell(f"order {order_id}: {why}")
             deliver()
             told = ""
         except (GuardianFlowError, OSError) as exc:
@@ -160,7 +161,3 @@ def watch(
                 tell(f"this look failed, the next follows: {problem}")
             told = problem
         going_on = wait()
-
-
-def _why(automation: Automation, order_id: str) -> str:
-    return automation.board.ledger.read().orders[order_id].decided.why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
@@ -58,6 +58,11 @@ class Command:
             help=self.text,
             epilog=f"\b\nExamples:\n{self.epilog}",
         )
+
+
+def group_of(name: str, text: str, commands: Iterable[Command]) -> click.Group:
+    """`guardianflow NAME` with commands of its own."""
+    return click.Group(name, help=text, commands=[each.for_click() for each in commands])
 
 
 class _Command(click.Command):

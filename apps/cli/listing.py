@@ -100,10 +100,14 @@ def when(milliseconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
 
 
-def show_rows(rows: list[Row], as_json: bool, nothing: str) -> int:
-    """Print rows as JSON or as a table; where there are none, what to say then."""
+def show_rows(rows: list[Row], as_json: bool, nothing: str, answer: object = None) -> int:
+    """Print rows as JSON or as a table; where there are none, what to say then.
+
+    Args:
+        answer: for JSON in place of the rows.
+    """
     if as_json:
-        print_json(rows)
+        print_json(rows if answer is None else answer)
     elif rows:
         print_rows(rows)
     else:

@@ -12,14 +12,14 @@ from guardianflow import __version__
 from guardianflow.support.secrets.streams import keeping_secrets
 from pipelines.options import ON_COMMANDS, RUN_SCENARIO, RunCommand
 
-from .alarms.commands import alarms_group
-from .automation.commands import alerts_group, optimize_group
-from .config.commands import config_group
-from .data.commands import data_group
+from .alarms.commands import ALARM_COMMANDS
+from .automation.commands import ALERTS_COMMANDS, OPTIMIZE_COMMANDS
+from .config.commands import CONFIG_COMMANDS
+from .data.commands import DATA_COMMANDS
 from .deployment.commands import DEPLOYMENT_COMMANDS
-from .flags import Command
+from .flags import Command, group_of
 from .legacy_commands import LEGACY_COMMANDS
-from .metrics.commands import DASHBOARD, metrics_group
+from .metrics.commands import DASHBOARD, METRICS_COMMANDS
 from .model_commands import MODEL_COMMANDS
 from .options import (
     CopyCommand,
@@ -30,7 +30,7 @@ from .options import (
     ReportCommand,
 )
 from .sections import SectionedGroup
-from .signing.commands import SIGN, keys_group
+from .signing.commands import KEYS_COMMANDS, SIGN
 from .upkeep.commands import UPKEEP_COMMANDS
 
 EXAMPLES = """\b
@@ -254,13 +254,20 @@ for each in (
     SIGN,
 ):
     cli.add_command(each.for_click())
-cli.add_command(alarms_group())
-cli.add_command(data_group())
-cli.add_command(config_group())
-cli.add_command(metrics_group())
-cli.add_command(alerts_group())
-cli.add_command(optimize_group())
-cli.add_command(keys_group())
+for name, text, commands in (
+    ("alarms", "Alarms of rules over recordings: judge them, tune them.", ALARM_COMMANDS),
+    (
+        "data",
+        "Which recording an image belongs to, splits that don't leak, and what leaks.",
+        DATA_COMMANDS,
+    ),
+    ("config", "See and try the settings of this machine.", CONFIG_COMMANDS),
+    ("metrics", "Figures of all finished runs: the metrics store.", METRICS_COMMANDS),
+    ("alerts", "Where a limit is passed: rules of configs/triggers.yaml.", ALERTS_COMMANDS),
+    ("optimize", "Start what follows from alerts.", OPTIMIZE_COMMANDS),
+    ("keys", "Keys that releases are signed with.", KEYS_COMMANDS),
+):
+    cli.add_command(group_of(name, text, commands))
 
 
 def main() -> None:

@@ -37,9 +37,8 @@ from .pages.files import static_routes
 from .pages.forms import ForeignFormError
 from .pages.promotion import PromotionDoor, PromotionForbiddenError
 from .pages.rendering import render, visitor_of
-from .pages.routes import page_routes
+from .pages.routes import ReadLog, page_routes
 from .pages.sign_in import sign_in_routes
-from .pages.views.automation import ReadLog
 from .replies import Replies
 from .sources import Sources
 from .upkeep import Upkeep

@@ -16,7 +16,6 @@ from pipelines.settings import Settings, load_settings
 from pipelines.wiring import connect
 
 from .access import is_loopback
-from .pages.views.automation import logged_actions
 from .sources import Sources
 from .upkeep import EVERY_S
 
@@ -55,7 +54,7 @@ def serve_dashboard(asked: DashboardCommand) -> int:
         sources,
         token,
         promotion_token=checked_promotion_token(settings, token),
-        read_log=lambda: logged_actions(ledger.read()),
+        read_log=lambda: tuple(reversed(ledger.read().orders.values())),
         upkeep_every_s=EVERY_S,
         tell=say,
     )

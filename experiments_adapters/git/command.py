@@ -122,7 +122,7 @@ def filters_switched_off(directory: Path, *, wait_s: float) -> list[tuple[str, s
         done = run_git(words, directory, wait_s=wait_s)
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise GitFailedError(str(exc)) from exc
-    if done.returncode > 1:  # 1: there are none
+    if done.returncode not in (0, 1):  # 1: there are none; below 0: killed
         raise GitFailedError(done.stderr.strip())
     said = done.stdout.split("\0")
     names = [

@@ -148,7 +148,8 @@ class _EpochReports:
             return
         self._trained = None
         # A batch that overflowed in half precision, whose step was left out, spoils the mean alone.
-        metrics = {n: value for n, value in _losses(engine).items() if math.isfinite(value)}
+        means = {name: float(value) for name, value in (engine.tloss or {}).items()}
+        metrics = {name: value for name, value in means.items() if math.isfinite(value)}
         if self._validated:  # else engine.metrics holds zeros or an earlier epoch's numbers
             for name, value in engine.metrics.items():
                 if name.startswith("metrics/") and name in DETECTION_NAMES:
@@ -163,11 +164,6 @@ def _holds_numbers(model: Any) -> bool:
     """Whether every weight is finite."""
     values = (value for value in model.state_dict().values() if value.is_floating_point())
     return all(bool(value.isfinite().all()) for value in values)
-
-
-def _losses(engine: Any) -> dict[str, float]:
-    """Means of the epoch so far."""
-    return {name: float(value) for name, value in (engine.tloss or {}).items()}
 
 
 @contextmanager

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from dashboards import board_of
 from release_reports import gates, make_report
 
-from apps.dashboard.pages.views.automation import ActionState, LoggedAction
+from apps.automation.ledger.moments import Moment
+from apps.automation.ledger.records import Decided, Ended, Outcome, Started
+from apps.automation.ledger.state import Order
 from apps.dashboard.sources import Sources
 from guardianflow.contracts.releases import (
     CANDIDATE,
@@ -109,44 +112,43 @@ def shown_sources(folder: Path) -> Sources:
     return Sources(metrics, lambda: ports, registry, board_of(folder, metrics))
 
 
-def shown_log() -> Sequence[LoggedAction]:
+def shown_log() -> Sequence[Order]:
     """What an automation may have done."""
     place = Place(customer="동화엔텍", site="busan-plant1", zone="도장", task="fire")
     other = Place(customer="한국철강", site="pohang-plant3", zone="열연", task="ppe")
     why = "mAP50 0.688 < 0.75"
+    failed = {"outcome": Outcome.FAILED, "reason": "the data set is not here"}
     return (
-        LoggedAction(
-            NOW - timedelta(hours=2),
-            ActionState.STARTED,
-            place,
-            "low-map",
-            "sweep",
-            why,
-            "a" * 32,
-            "b" * 32,
-        ),
-        LoggedAction(
-            NOW - timedelta(days=1),
-            ActionState.DONE,
+        _order(timedelta(hours=2), place, "low-map", "sweep", why, "a" * 32),
+        _order(
+            timedelta(days=1),
             other,
             "slow",
             "quantise",
             "latency_ms 41.8 > 30",
             "c" * 32,
-            "d" * 32,
+            {"outcome": Outcome.DONE, "run_id": "d" * 32},
         ),
-        LoggedAction(
-            NOW - timedelta(days=3),
-            ActionState.FAILED,
-            place,
-            "low-map",
-            "sweep",
-            why,
-            "a" * 32,
-            "",
-            "the data set is not here",
-        ),
+        _order(timedelta(days=3), place, "low-map", "sweep", why, "a" * 32, failed),
     )
+
+
+def _order(
+    ago: timedelta,
+    place: Place,
+    rule: str,
+    action: str,
+    why: str,
+    source: str,
+    end: dict[str, Any] | None = None,
+) -> Order:
+    """An order that was started; `end`: how it ended."""
+    at = Moment(wall=(NOW - ago).timestamp(), boot="", ticks=0.0)
+    order = {"at": at, "order_id": "o" * 12}
+    decided = Decided(
+        **order, alert_id="a" * 12, rule=rule, place=place, action=action, run_id=source, why=why
+    )
+    return Order(decided, Started(**order, owner=""), Ended(**order, **end) if end else None)
 
 
 def _rows() -> list[MetricsRow]:

@@ -48,7 +48,7 @@ class RuleAlert(AnswerModel):
     @property
     def where(self) -> str:
         """'donghwa-entec/busan-plant1/welding/ppe'"""
-        return shown_place(self.place)
+        return "/".join("?" if each is None else each for each in self.place.model_dump().values())
 
 
 class AlertList(AnswerModel):
@@ -62,13 +62,6 @@ class AlertList(AnswerModel):
     alerts: tuple[RuleAlert, ...]
     notes: tuple[str, ...]
     judged: frozenset[Place] = Field(default=frozenset(), exclude=True)
-
-
-def shown_place(place: Place) -> str:
-    return "/".join(
-        each if each is not None else "?"
-        for each in (place.customer, place.site, place.zone, place.task)
-    )
 
 
 def alert_id_of(rule: str, place: Place) -> str:

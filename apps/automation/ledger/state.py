@@ -41,6 +41,13 @@ class Order:
         return self.started is None and self.ended is None
 
     @property
+    def stage(self) -> str:
+        """'decided', 'started', or how it ended."""
+        if self.ended is not None:
+            return self.ended.outcome
+        return "started" if self.started else "decided"
+
+    @property
     def counts(self) -> bool:
         """Against cooldown and budget."""
         return self.ended is None or self.ended.outcome not in NEVER_BEGUN

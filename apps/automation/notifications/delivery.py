@@ -47,7 +47,7 @@ def deliver(board: AlertBoard, channels: Sequence[Channel]) -> Delivered:
             continue
         channel = by_name[trail.last.channel]
         state, why = _sent(channel, Message(notice_id, trail.text), trail.tries + 1)
-        _note(board, trail, state, why)
+        board.ledger.append(_next(trail, board.clock(), state, why))
         sent += state is NoticeState.SENT
         if why:
             problems.append(f"{channel.name}: {why}")
@@ -146,15 +146,5 @@ def _claim(board: AlertBoard, notice_id: str) -> NoticeTrail | None:
         return trail
 
 
-def _note(board: AlertBoard, trail: NoticeTrail, state: NoticeState, why: str) -> None:
-    board.ledger.append(_next(trail, board.clock(), state, why))
-
-
 def _next(trail: NoticeTrail, now: Moment, state: NoticeState, why: str = "") -> Notice:
-    return Notice(
-        at=now,
-        notice_id=trail.last.notice_id,
-        channel=trail.last.channel,
-        state=state,
-        why=why,
-    )
+    return trail.last.model_copy(update={"at": now, "state": state, "text": "", "why": why})

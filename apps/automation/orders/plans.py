@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,25 +61,6 @@ class Plan:
             tracking_uri=self.tracking_uri,
             invocation="guardianflow optimize run",
         )
-
-
-@dataclass
-class Planner:
-    """Plans for a store that is opened when the first one is asked for.
-
-    Args:
-        connect: opens MLflow.
-    """
-
-    connect: Callable[[], Ports]
-    settings: Settings
-    _ports: Ports | None = field(default=None, init=False)
-
-    def __call__(self, alert: RuleAlert, rule: Rule) -> Plan:
-        """As plan_of."""
-        if self._ports is None:
-            self._ports = self.connect()
-        return plan_of(alert, rule, self._ports, self.settings)
 
 
 def plan_of(alert: RuleAlert, rule: Rule, ports: Ports, settings: Settings) -> Plan:

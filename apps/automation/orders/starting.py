@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,14 +55,14 @@ def keep_plan(ledger: Ledger, order_id: str, plan: Plan) -> None:
         raise AutomationError(f"{folder} can't be written: {exc}") from exc
 
 
-def claim(ledger: Ledger, order_id: str, clock: Callable[[], Moment] = Moment.now) -> bool:
+def claim(ledger: Ledger, order_id: str) -> bool:
     """Take an order for this process; False where it is taken, has ended or is unknown."""
     with ledger.changing() as change:
         order = change.state.orders.get(order_id)
         if order is None or not order.waits:
             return False
         owner = ProcessIdentity.of_this_process().to_json()
-        change.append(Started(at=clock(), order_id=order_id, owner=owner))
+        change.append(Started(at=Moment.now(), order_id=order_id, owner=owner))
         return True
 
 
@@ -73,11 +72,13 @@ def settle(change: Change, now: Moment) -> None:
         order_id = order.decided.order_id
         if order.waits:
             if change.state.seconds_since(order.decided.at, now) > TAKEN_WITHIN_S:
-                change.append(Ended(at=now, order_id=order_id, outcome=Outcome.EXPIRED,
-                                    reason="no process took it in time"))  # fmt: skip
+                _end(change, order_id, now, Outcome.EXPIRED, "no process took it in time")
         elif is_gone(order):
-            change.append(Ended(at=now, order_id=order_id, outcome=Outcome.LOST,
-                                reason="its process is gone and said nothing"))  # fmt: skip
+            _end(change, order_id, now, Outcome.LOST, "its process is gone and said nothing")
+
+
+def _end(change: Change, order_id: str, now: Moment, outcome: Outcome, reason: str) -> None:
+    change.append(Ended(at=now, order_id=order_id, outcome=outcome, reason=reason))
 
 
 def release_order(change: Change, order: Order) -> None:
@@ -92,14 +93,7 @@ def release_order(change: Change, order: Order) -> None:
         raise ConfigurationError(
             f"order {order.decided.order_id} is at work in process {owner.pid}: end that first"
         )
-    change.append(
-        Ended(
-            at=Moment.now(),
-            order_id=order.decided.order_id,
-            outcome=Outcome.LOST,
-            reason="by a person's word",
-        )
-    )
+    _end(change, order.decided.order_id, Moment.now(), Outcome.LOST, "by a person's word")
 
 
 def is_gone(order: Order) -> bool:
@@ -160,11 +154,5 @@ class Starter:
             started = order.started if order is not None else None
             owner = ProcessIdentity.from_json(started.owner).pid if started else None
             if order is not None and order.in_flight and owner in (None, worker.pid):
-                change.append(
-                    Ended(
-                        at=now,
-                        order_id=order_id,
-                        outcome=Outcome.LOST if owner else Outcome.FAILED,
-                        reason=f"its process ended with {code}; see {log}",
-                    )
-                )
+                outcome = Outcome.LOST if owner else Outcome.FAILED
+                _end(change, order_id, now, outcome, f"its process ended with {code}; see {log}")

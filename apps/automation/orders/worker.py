@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from guardianflow.contracts.errors import GuardianFlowError
@@ -73,27 +74,17 @@ def carry_out(plan: Plan) -> str:
     # The plan's own is without a login that it may hold; a database may lie in this directory.
     plan = replace(plan, tracking_uri=resolve_tracking_uri(settings.tracking_uri))
     with contextlib.chdir(plan.base_dir):
-        runner = create_runner(
-            scenario,
-            options=plan.options(),
-            stage=plan.stage,
-            settings=settings,
-            reporter=make_reporter(),
-        )
-        result = runner.run()
+        runner_of = partial(create_runner, settings=settings)
+        options, reporter = plan.options(), make_reporter()
+        result = runner_of(scenario, options=options, stage=plan.stage, reporter=reporter).run()
         if scenario.release is not None:
             options = RunOptions(
                 tracking_uri=plan.tracking_uri,
                 judged_sources=(judged_run(plan, result),),
                 invocation="guardianflow release",
             )
-            create_runner(
-                scenario.as_single(),
-                options=options,
-                stage=RELEASE,
-                settings=settings,
-                reporter=make_reporter(),
-            ).run()
+            single, reporter = scenario.as_single(), make_reporter()
+            runner_of(single, options=options, stage=RELEASE, reporter=reporter).run()
     return result.run_id
 
 

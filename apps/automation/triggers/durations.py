@@ -22,14 +22,3 @@ def read_duration(value: object) -> timedelta:
     if not timedelta(0) < span <= LONGEST:
         raise ValueError("above 0 and at most 3660d")
     return span
-
-
-def written(span: timedelta) -> str:
-    """'48h': in the largest unit that leaves no rest, from two of it on."""
-    seconds = span.total_seconds()
-    for unit, size in reversed(UNITS.items()):
-        if seconds % size == 0 and (seconds >= 2 * size or size == 1 or unit == "d"):
-            if unit == "d" and seconds < 3 * size:
-                continue
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:g}s"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import click
-
 from pipelines.options import number, option, switch
 
 from ..flags import Command
@@ -86,11 +84,3 @@ Exit codes: 0 chosen; 1 a failure at work; 2 bad input, or no setting keeps the 
         (*SCENARIO, "limit", "rule", "to", "as_json"),
     ),
 )
-
-
-def alarms_group() -> click.Group:
-    """`guardianflow alarms` with its commands."""
-    group = click.Group("alarms", help="Alarms of rules over recordings: judge them, tune them.")
-    for each in ALARM_COMMANDS:
-        group.add_command(each.for_click())
-    return group

@@ -12,10 +12,10 @@ from apps.automation.notifications.delivery import Delivered, deliver
 from apps.automation.place import open_board
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.metrics_store.questions.answers import Certainty
-from guardianflow.support.terminal import print_answer, print_json, say, write
+from guardianflow.support.terminal import print_answer, say
 from pipelines.settings import Settings, load_settings
 
-from ..listing import print_rows
+from ..listing import Row, show_rows
 from .options import AlertsCommand
 
 CERTAINTIES = {
@@ -35,15 +35,12 @@ def show_list(asked: AlertsCommand) -> int:
         if asked.customer in ("", each.place.customer) and asked.task in ("", each.place.task)
     ]
     shown = AlertList(alerts=tuple(kept), notes=found.notes)
-    if asked.as_json:
-        print_json(shown.model_dump(mode="json"))
-        return 0
-    tell_notes(shown)
-    if kept:
-        print_rows([row_of(each) for each in kept])
-    else:
-        write(f"no alert: {board.metrics.address} has no run beyond a threshold")
-    return 0
+    if not asked.as_json:
+        tell_notes(shown)
+    nothing = f"no alert: {board.metrics.address} has no run beyond a threshold"
+    return show_rows(
+        [row_of(each) for each in kept], asked.as_json, nothing, shown.model_dump(mode="json")
+    )
 
 
 def show_ack(asked: AlertsCommand) -> int:
@@ -109,7 +106,7 @@ def person() -> str:
         return "unknown"
 
 
-def row_of(alert: RuleAlert) -> dict[str, str | None]:
+def row_of(alert: RuleAlert) -> Row:
     reading = alert.reading
     interval = (
         f" [{reading.low:.3g} … {reading.high:.3g}]"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from ..flags import Command
 from .options import AlertsCommand, OptimizeCommand
 
@@ -94,21 +92,3 @@ OPTIMIZE_COMMANDS = (
         ("rules", "limit", "as_json"),
     ),
 )
-
-
-def alerts_group() -> click.Group:
-    """`guardianflow alerts` with its commands."""
-    return _group("alerts", "Where a limit is passed: rules of configs/triggers.yaml.",
-                  ALERTS_COMMANDS)  # fmt: skip
-
-
-def optimize_group() -> click.Group:
-    """`guardianflow optimize` with its commands."""
-    return _group("optimize", "Start what follows from alerts.", OPTIMIZE_COMMANDS)
-
-
-def _group(name: str, text: str, commands: tuple[Command, ...]) -> click.Group:
-    group = click.Group(name, help=text)
-    for each in commands:
-        group.add_command(each.for_click())
-    return group

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
+from apps.automation.alerts.models import RuleAlert
 from apps.automation.ledger.moments import Moment
 from apps.automation.ledger.records import Outcome, Resumed
 from apps.automation.ledger.state import Order
 from apps.automation.orders.decisions import Decision, Hold
-from apps.automation.orders.plans import Planner, shown_reading
+from apps.automation.orders.plans import Plan, plan_of, shown_reading
 from apps.automation.orders.starting import Starter, log_file, release_order
 from apps.automation.place import open_board
 from apps.automation.rounds import Automation, Look, watch
+from apps.automation.triggers.schema import Rule
 from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.support.suggestions import did_you_mean
-from guardianflow.support.terminal import print_answer, print_json, say, write
+from guardianflow.support.terminal import print_answer, say
 from pipelines.settings import Settings, load_settings
 from pipelines.wiring import connect
 
-from ..listing import print_rows
+from ..listing import show_rows
 from .alerts import delivering, person, tell_notes
 from .options import OptimizeCommand
 
@@ -41,16 +44,12 @@ HOLDS = {
 def show_check(asked: OptimizeCommand) -> int:
     """Print a row for each alert: what would be done, or why nothing."""
     look = automation_of(asked, load_settings(), detached=False).look()
-    if asked.as_json:
-        print_json({"decisions": [as_dict(e, look) for e in look.decisions],
-                    "notes": list(look.alerts.notes)})  # fmt: skip
-        return 0
-    tell_notes(look.alerts)
-    if look.decisions:
-        print_rows([row_of(each, look) for each in look.decisions])
-    else:
-        write("no alert: nothing would be started")
-    return 0
+    if not asked.as_json:
+        tell_notes(look.alerts)
+    decisions = [as_dict(each, look) for each in look.decisions]
+    answer = {"decisions": decisions, "notes": list(look.alerts.notes)}
+    rows = [row_of(each, look) for each in look.decisions]
+    return show_rows(rows, asked.as_json, "no alert: nothing would be started", answer)
 
 
 def show_run(asked: OptimizeCommand) -> int:
@@ -128,20 +127,18 @@ def show_resume(asked: OptimizeCommand) -> int:
 def show_log(asked: OptimizeCommand) -> int:
     """Print the last orders."""
     ledger = open_board(rules=asked.rules).ledger
-    orders = list(ledger.read().orders.values())[-asked.limit :]
-    if asked.as_json:
-        print_json({"orders": [order_as_dict(each) for each in orders]})
-    elif orders:
-        print_rows([order_as_dict(each) for each in orders])
-    else:
-        write("nothing was decided yet")
-    return 0
+    orders = [order_as_dict(each) for each in ledger.read().orders.values()][-asked.limit :]
+    return show_rows(orders, asked.as_json, "nothing was decided yet", {"orders": orders})
 
 
 def automation_of(asked: OptimizeCommand, settings: Settings, *, detached: bool) -> Automation:
     board = open_board(settings, rules=asked.rules)
-    planner = Planner(lambda: connect(settings.tracking_uri), settings)
-    return Automation(board, planner, Starter(board.ledger, detached=detached))
+    ports = functools.cache(lambda: connect(settings.tracking_uri))  # where the first plan needs it
+
+    def planned(alert: RuleAlert, rule: Rule) -> Plan:
+        return plan_of(alert, rule, ports(), settings)
+
+    return Automation(board, planned, Starter(board.ledger, detached=detached))
 
 
 def row_of(decision: Decision, look: Look) -> dict[str, Any]:

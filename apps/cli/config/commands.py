@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import click
-
 from pipelines.options import switch
 
 from ..flags import Command
@@ -54,11 +52,3 @@ Exit codes: 0 everything can be used; 1 something can't; 2 the settings themselv
 """,
     ),
 )
-
-
-def config_group() -> click.Group:
-    """`guardianflow config` with its commands."""
-    group = click.Group("config", help="See and try the settings of this machine.")
-    for each in CONFIG_COMMANDS:
-        group.add_command(each.for_click())
-    return group

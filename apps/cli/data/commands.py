@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from ..flags import Command
 from .check_options import DataCheckCommand
 from .options import DataGroupsCommand, DataSplitCommand
@@ -66,14 +64,3 @@ Exit codes: 0 written, and what falls short of what was asked is told; 2 bad inp
 """,
     ),
 )
-
-
-def data_group() -> click.Group:
-    """`guardianflow data` with its commands."""
-    group = click.Group(
-        "data",
-        help="Which recording an image belongs to, splits that don't leak, and what leaks.",
-    )
-    for each in DATA_COMMANDS:
-        group.add_command(each.for_click())
-    return group

@@ -220,18 +220,7 @@ def _proposal(shown: _Shown, each: Proposal) -> dict[str, Any]:
         "groups": _rule(each.rule),
         "reasons": [str(reason) for reason in each.reasons],
         "unit": str(unit_of(each.origins)),
-        "contents": [
-            {
-                "name": content.name,
-                "camera": content.camera,
-                "images": content.images,
-                "splits": dict(content.splits),
-                "first": content.first,
-                "last": content.last,
-                "examples": list(content.examples),
-            }
-            for content in shown.contents(each.origins)
-        ],
+        "contents": [vars(content) for content in shown.contents(each.origins)],
     }
 
 

@@ -93,12 +93,14 @@ def print_split(split: GroupedSplit, data_yaml: Path) -> None:
     table.add_column("", overflow="fold")
     for name in split.parts:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("images", *(_cell(len(p.images), split.image_count) for p in _parts(split)))
-    table.add_row(f"{split.unit}s", *(str(len(part.groups)) for part in _parts(split)))
+    table.add_row(
+        "images", *(_cell(len(p.images), split.image_count) for p in split.parts.values())
+    )
+    table.add_row(f"{split.unit}s", *(str(len(part.groups)) for part in split.parts.values()))
     table.add_section()
     shown = sorted(split.shown, key=lambda name: -_distance(split, name))[:MOST_ROWS]
     for name in (name for name in split.shown if name in shown):
-        cells = (_cell(part.shown.get(name, 0), split.shown[name]) for part in _parts(split))
+        cells = (_cell(part.shown.get(name, 0), split.shown[name]) for part in split.parts.values())
         table.add_row(Text(name or "(background)"), *cells)
     console.print(table)
     if left := len(split.shown) - len(shown):
@@ -163,10 +165,6 @@ def _few(split: GroupedSplit, name: str) -> str:
     return f"in {count} {split.unit}{'s' if count > 1 else ' alone'}"
 
 
-def _parts(split: GroupedSplit) -> list[SplitPart]:
-    return list(split.parts.values())
-
-
 def _share(split: GroupedSplit, part: SplitPart, name: str | None) -> float:
     """Share of a class, or of all images, that a part has."""
     if name is None:
@@ -175,7 +173,7 @@ def _share(split: GroupedSplit, part: SplitPart, name: str | None) -> float:
 
 
 def _distance(split: GroupedSplit, name: str) -> float:
-    return max(abs(_share(split, part, name) - part.share) for part in _parts(split))
+    return max(abs(_share(split, part, name) - part.share) for part in split.parts.values())
 
 
 def _cell(count: int, of: int) -> str:

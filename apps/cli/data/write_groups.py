@@ -86,9 +86,7 @@ def _write_line(place: Path, rule: GroupRule | None) -> None:
         )
     line = yaml_line(rule)
     before = place.read_bytes().decode("utf-8-sig")
-    section = re.search(
-        r"^dataset:[ \t]*(?:#.*)?\r?\n(?P<indent>[ \t]+)(?=\S)", before, re.MULTILINE
-    )
+    section = _SECTION.search(before)
     after = before
     if section:
         start = section.start("indent")

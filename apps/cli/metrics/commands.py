@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from ..flags import Command
 from .options import DashboardCommand, MetricsCommand
 
@@ -84,11 +82,3 @@ It answers to this machine alone, unless a token is given.
 """,
     ("host", "port", "token", "experiments", "rules"),
 )
-
-
-def metrics_group() -> click.Group:
-    """`guardianflow metrics` with its commands."""
-    group = click.Group("metrics", help="Figures of all finished runs: the metrics store.")
-    for each in METRICS_COMMANDS:
-        group.add_command(each.for_click())
-    return group

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import click
-
 from pipelines.options import option, switch
 
 from ..flags import Command
@@ -59,11 +57,3 @@ keeps what it has until the new champion is signed.
   guardianflow pull donghwa-entec/busan-plant1/welding/ppe --to /opt/ppe --verify-key plant.pub
 """,
 )
-
-
-def keys_group() -> click.Group:
-    """`guardianflow keys` with its commands."""
-    group = click.Group("keys", help="Keys that releases are signed with.")
-    for each in KEYS_COMMANDS:
-        group.add_command(each.for_click())
-    return group

@@ -84,13 +84,7 @@ def _spool_of(work_dir: str) -> Path:
 
 
 def _as_dict(unsent: Unsent) -> dict[str, object]:
-    return {
-        "points": unsent.points,
-        "files": unsent.files,
-        "registrations": unsent.registrations,
-        "records": unsent.records,
-        "runs": sorted(unsent.runs),
-    }
+    return vars(unsent) | {"runs": sorted(unsent.runs)}
 
 
 def _lines(result: SyncResult, root: Path) -> list[str]:

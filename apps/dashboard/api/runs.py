@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from guardianflow.contracts.results import RunRecord
 from guardianflow.contracts.run_metrics.rows import MetricsRow
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.metrics_store.filters import RowFilter
@@ -44,14 +43,11 @@ def run_routes(sources: Sources, replies: Replies) -> APIRouter:
         """One run, whether it has finished or not."""
         if rows := sources.metrics.query_metrics(RowFilter(run_ids=(run_id,)), limit=1):
             return replies.fresh(request, detail_of(rows[0], RunStatus.FINISHED))
-        return replies.fresh(request, _as_mlflow_has(sources.ports.store.get_run(run_id)))
+        run = sources.ports.store.get_run(run_id)  # as MLflow has it
+        row = row_as_of(run, run.end_time_ms or int(time.time() * 1000))
+        return replies.fresh(request, detail_of(row, run.status, ended=run.end_time_ms is not None))
 
     return routes
-
-
-def _as_mlflow_has(run: RunRecord) -> RunDetail:
-    row = row_as_of(run, run.end_time_ms or int(time.time() * 1000))
-    return detail_of(row, run.status, ended=run.end_time_ms is not None)
 
 
 def detail_of(row: MetricsRow, status: RunStatus, *, ended: bool = True) -> RunDetail:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
+from apps.automation.ledger.state import Order
 from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.metrics_store.filters import RowFilter
 from guardianflow.metrics_store.questions.answers import Place
@@ -24,7 +25,6 @@ from .promotion import PromotionDoor
 from .rendering import query_of, render, visitor_of
 from .sign_in import Fields
 from .views.alerts import acknowledge_alert, alerts_view
-from .views.automation import ReadLog
 from .views.champions import Champions
 from .views.compare import BY, TYPES, compare_view
 from .views.fleet import SORTS, fleet_view
@@ -43,6 +43,8 @@ By = Literal["architecture", "site", "variant"]
 Kind = Literal["infer", "quant", "train"]
 SiteDays = Literal["", "30", "90", "365"]
 Sought = Annotated[str, Query(max_length=200)]
+ReadLog = Callable[[], Sequence[Order]]
+"""What automation did, the newest first. Raises GuardianFlowError: it can't be read."""
 
 
 def page_routes(sources: Sources, door: PromotionDoor, read_log: ReadLog) -> APIRouter:

@@ -195,7 +195,8 @@ class LiveMetrics:
         found = [
             (each, self._root / each.path)
             for each in walk(self._root)
-            if self._is_wanted(each.path) and not _same(each, self._before.get(each.path))
+            if (_is_table(each.path) or self._is_declared(each.path))
+            and not _same(each, self._before.get(each.path))
         ]
         root = self._root.resolve()
         for folder in self._announced():
@@ -230,9 +231,6 @@ class LiveMetrics:
                 path = folder / RESULTS_CSV
                 if path not in self._followers and path.is_file():
                     self._follow(found_file(self._root, path), path)
-
-    def _is_wanted(self, path: str) -> bool:
-        return _is_table(path) or self._is_declared(path)
 
     def _is_declared(self, path: str) -> bool:
         return any(pattern.fullmatch(path) for pattern in self._globs)

@@ -16,7 +16,7 @@ import stat
 import tempfile
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..changes import EVENT_FILE, WEIGHTS, category_of
@@ -92,8 +92,7 @@ def outside_files(
             at = found_file(base, file)
         except OSError:  # it went away meanwhile
             continue
-        path = f"{name}/{at.path}"
-        files.append((FoundFile(path, at.size, at.mtime_ns, at.ctime_ns, at.inode), file))
+        files.append((replace(at, path=f"{name}/{at.path}"), file))
     return OutsideFiles(tuple(files), places)
 
 

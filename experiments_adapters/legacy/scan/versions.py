@@ -74,7 +74,7 @@ def choose(scripts: Sequence[Script]) -> tuple[Script, str, bool]:
         alike = [each for each in ordered if _rank(each) == one]
         return _the_newest(alike, len(ordered))
     rule, said = RULES[decided]
-    marks = _names(best).marks
+    marks = _names(best.path).marks
     why = f"{marks}: {said}" if marks and rule in ("final", "version", "day") else said
     aside = [each.name for each in ordered if _aside(each)]
     if aside and not _aside(best):
@@ -157,7 +157,7 @@ def _aside(script: Script) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _names_of(path: str) -> NameFacts:
+def _names(path: str) -> NameFacts:
     """The marks of a script's name, or of the nearest folder that has some: `exp_v2/train.py`."""
     *folders, name = path.split("/")
     own = read_name(name)
@@ -169,10 +169,6 @@ def _names_of(path: str) -> NameFacts:
     return own
 
 
-def _names(script: Script) -> NameFacts:
-    return _names_of(script.path)
-
-
 def _is_plain(script: Script) -> bool:
     """`train.py` beside `train_aux.py`: the word for what it does, and no more."""
     stem = script.name.rpartition(".")[0]
@@ -180,7 +176,7 @@ def _is_plain(script: Script) -> bool:
 
 
 def _rank(script: Script) -> tuple[object, ...]:
-    facts = _names(script)
+    facts = _names(script.path)
     year = time.gmtime(max(0.0, min(script.modified_s, 4e9))).tm_year
     day = facts.day or (0, 0, 0)
     return (
@@ -198,7 +194,7 @@ def _rank(script: Script) -> tuple[object, ...]:
 
 def _is_sure(rule: str, best: Script, second: Script) -> bool:
     """Whether the names leave no doubt: no other mark speaks for the runner-up."""
-    one, other = _names(best), _names(second)
+    one, other = _names(best.path), _names(second.path)
     if rule in ("put aside", "whole", "recognised"):
         return True
     if rule == "named":

@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 
 from experiments_adapters.failures.loading import loader_deaths_told, loading_in_process
@@ -76,10 +77,7 @@ def train(order: Order, connection: Connection, *, in_process: bool) -> None:
             from experiments_adapters.yolo.ranks.cpu import cpu_trainer
 
             trainer = cpu_trainer()
-        if in_process:
-            with loading_in_process():
-                train_here(order, listener, trainer)
-        else:
+        with loading_in_process() if in_process else nullcontext():
             train_here(order, listener, trainer)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from experiments_adapters.git.command import filters_switched_off, read_git
+from experiments_adapters.git.command import GitFailedError, filters_switched_off, read_git
 from experiments_adapters.legacy.git_state import git_state
 
 IDENTITY = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
@@ -73,6 +74,19 @@ def test_filters_of_a_repository_are_not_run(repository: Path, tmp_path: Path, n
     assert set(git_state(repository)) == {"exp.git_commit"}
     assert not left.exists()
     assert filters_switched_off(repository, wait_s=10)[0] == (f"filter.{name}.clean", "")
+
+
+@pytest.mark.parametrize("end", ["exit 3", "kill -9 $$"])
+def test_where_filters_can_not_be_listed_that_is_an_error_and_not_none(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    program = tmp_path / "programs" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{end}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(GitFailedError):
+        filters_switched_off(repository, wait_s=10)
 
 
 def test_filters_of_the_users_own_stay(

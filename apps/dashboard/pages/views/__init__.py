@@ -7,6 +7,5 @@ site.py         a site: its trend, versions, gates, slices, runs
 compare.py      architectures, sites or variants beside each other
 running.py      runs and sweeps under way
 alerts.py       places beyond a limit, and who has seen it
-automation.py   what a log of automation gives to its page
 charts.py       figures for Plotly, and the small pictures of tiles
 """

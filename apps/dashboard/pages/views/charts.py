@@ -13,6 +13,7 @@ from guardianflow.metrics_store.questions.answers import Reading, TrendPoint
 from ..texts.wording import ZONES, Wording
 
 WIDTH, HEIGHT, EDGE = 240.0, 44.0, 4.0
+LEAST_SPREAD = 0.02
 Trace = dict[str, Any]
 """As https://plotly.com/javascript/reference/ has it."""
 
@@ -22,6 +23,7 @@ class Figure:
     """One chart.
 
     Args:
+        x, y: titles of the axes.
         label: for those who can't see it.
         limit: of a dashed line across it; None: none.
         marks: (time, word) of vertical lines: releases.
@@ -29,22 +31,15 @@ class Figure:
     """
 
     traces: tuple[Trace, ...]
-    x_title: str
-    y_title: str
+    x: str
+    y: str
     label: str
     limit: float | None = None
     limit_word: str = ""
     marks: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "traces": list(self.traces),
-            "x": self.x_title,
-            "y": self.y_title,
-            "limit": self.limit,
-            "limit_word": self.limit_word,
-            "marks": [list(each) for each in self.marks],
-        }
+        return {name: value for name, value in vars(self).items() if name != "label"}
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,7 @@ class Sparkline:
     label: str
 
 
-def sparkline(
-    history: Sequence[Reading], limit: float | None, label: str, least_spread: float = 0.02
-) -> Sparkline | None:
+def sparkline(history: Sequence[Reading], limit: float | None, label: str) -> Sparkline | None:
     """None of fewer than two values."""
     values = [each.value for each in history]
     if len(values) < 2:
@@ -75,7 +68,7 @@ def sparkline(
     near = limit is not None and lowest - 0.1 <= limit <= highest + 0.1
     if limit is not None and near:  # near enough to be seen beside them
         lowest, highest = min(lowest, limit), max(highest, limit)
-    middle, spread = (lowest + highest) / 2, max(highest - lowest, least_spread)
+    middle, spread = (lowest + highest) / 2, max(highest - lowest, LEAST_SPREAD)
 
     def y_of(value: float) -> float:
         share = (value - middle) / spread + 0.5

@@ -32,7 +32,6 @@ class Line:
     cells: tuple[tuple[str, str], ...]
     accuracy: float | None
     latency: float | None
-    rests_on: int
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,6 @@ def _line(name: str, group: Group, wording: Wording) -> Line:
         tuple(_cell(metric, group.metrics.get(metric)) for metric in SHOWN),
         accuracy.mean if accuracy else None,
         latency.mean if latency else None,
-        accuracy.rows if accuracy else 0,
     )
 
 

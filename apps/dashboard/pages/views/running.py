@@ -10,7 +10,6 @@ from datetime import datetime
 from guardianflow.contracts.results import RunRecord
 from guardianflow.contracts.run_metrics.rows import MetricsRow
 from guardianflow.contracts.run_status import RunStatus
-from guardianflow.metrics_store.questions.answers import Place
 from guardianflow.metrics_store.run_rows import row_as_of
 from guardianflow.release.report.figures import number
 from guardianflow.run_tracking.upkeep.ownership import (
@@ -23,6 +22,7 @@ from guardianflow.run_tracking.upkeep.ownership import (
 from ...sources import Sources
 from ..texts.wording import Wording
 from .charts import Figure, curve_figure
+from .site import place_of
 
 MOST_RUNS, MOST_CURVES, MOST_TRIALS = 200, 12, 1000
 CURVE_KEY = "det.mAP50"
@@ -117,10 +117,9 @@ def _run(
     trials: Sequence[RunRecord] = ()
     if with_curve:
         trials = store.find_runs(tags={PARENT_FILTER: run.run_id}, limit=MOST_TRIALS)
-    place = Place(customer=row.customer, site=row.site, zone=row.zone, task=row.task)
     return RunView(
         row=row,
-        title=wording.place(place),
+        title=wording.place(place_of(row)),
         started=row.started,
         lasted_s=lasted,
         progress=_progress(sources, run, curve, lasted) if with_curve else NO_PROGRESS,

@@ -159,7 +159,7 @@ def site_view(
     )
 
 
-def place_of(row: MetricsRow) -> Place:
+def place_of(row: MetricsRow | TrendPoint) -> Place:
     return Place(customer=row.customer, site=row.site, zone=row.zone, task=row.task)
 
 
@@ -172,7 +172,7 @@ def _figure(
     wording: Wording,
 ) -> Figure | None:
     points = sources.questions.trend(metric, asked, limit=MOST_POINTS).points
-    mine = [each for each in points if _is_of(each, place)]
+    mine = [each for each in points if place_of(each) == place]
     first = mine[0].timestamp if mine else datetime.max.replace(tzinfo=UTC)
     marks = [
         (when, f"v{entry.after[CHAMPION]}")
@@ -183,12 +183,6 @@ def _figure(
     ]
     title = wording.text(f"metric.{metric}")
     return trend_figure(mine, wording, title=title, limit=sources.limit(metric, place), marks=marks)
-
-
-def _is_of(point: TrendPoint, place: Place) -> bool:
-    return (point.customer, point.site, point.zone, point.task) == (
-        *(place.customer, place.site, place.zone, place.task),
-    )
 
 
 def _figures(row: MetricsRow) -> tuple[tuple[str, str], ...]:

@@ -39,14 +39,9 @@ class GitDates:
 
 def _repository_around(directory: Path) -> str | None:
     """The nearest directory that holds a `.git`."""
-    place = os.path.realpath(directory)
-    while True:
-        if os.path.lexists(os.path.join(place, ".git")):  # noqa: PTH118 - once for each directory
-            return place
-        above = os.path.dirname(place)  # noqa: PTH120
-        if above == place:
-            return None
-        place = above
+    real = Path(os.path.realpath(directory))
+    around = (each for each in (real, *real.parents) if os.path.lexists(each / ".git"))
+    return next(map(str, around), None)
 
 
 def _dates_of(repository: Path) -> dict[str, float]:
