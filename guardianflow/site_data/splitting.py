@@ -133,13 +133,7 @@ def split_data_set(
     return DataSplit(str(made), made=True, images=names)
 
 
-def read_whole(
-    reference: str,
-    *,
-    cache_dir: Path,
-    base_dir: Path | None = None,
-    class_names: Sequence[str] = (),
-) -> WholeSet:
+def read_whole(reference: str, *, cache_dir: Path, base_dir: Path | None = None) -> WholeSet:
     """All images of a set, whatever split they are in, with their labels.
 
     Args:
@@ -155,7 +149,7 @@ def read_whole(
         place = _place_of(reference, base_dir)
     data_yaml = _data_yaml_of(place)
     if data_yaml is None:
-        content = {"names": _class_names(place, class_names)}
+        content = {"names": _class_names(place, ())}
         return WholeSet(_layout_of(content, place, _whole_folder(place), cache_dir))
     known = read_layout(data_yaml)  # what is wrong with it is found again below
     entries = [str(entry) for split in known.images for entry in known.entries[split]]
