@@ -27,6 +27,7 @@ from .run_records import (
     BaseStore,
     checked_end_status,
     filter_text,
+    finite_points,
     run_record,
     text_batches,
 )
@@ -71,11 +72,7 @@ class MlflowStore(BaseStore):
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         from mlflow.entities import Metric
 
-        entries = [
-            Metric(key, value, point.time_ms, point.step)
-            for point in points
-            for key, value in names.finite_metrics({point.key: point.value}).items()
-        ]
+        entries = [Metric(p.key, p.value, p.time_ms, p.step) for p in finite_points(points)]
         for start in range(0, len(entries), METRICS_A_CALL):
             self._log(run_id, metrics=entries[start : start + METRICS_A_CALL])
 
