@@ -250,7 +250,9 @@ def orphans_in(folder: Path, matched: MatchedLabels) -> Orphans:
         f"{place}{os.sep}{name}"
         for place, names in walk_once(labels)
         for name in names
-        if name.lower().endswith(LABEL_SUFFIX) and not _is_no_label(name)
+        if name.lower().endswith(LABEL_SUFFIX)
+        and name.lower() not in _NOT_LABELS
+        and not name.lower().startswith("readme")
     ]
     alone = [Path(path) for path in sorted(found) if path not in matched.known]
     claimed = {_read_alike(path): path for path in map(Path, matched.known)} if alone else {}
@@ -262,10 +264,6 @@ def orphans_in(folder: Path, matched: MatchedLabels) -> Orphans:
         elif _differ(first, path):
             matched.problems.add(f"another label of the same image is {first}; keep one", path)
     return Orphans(tuple(orphans), len(found))
-
-
-def _is_no_label(name: str) -> bool:
-    return name.lower() in _NOT_LABELS or name.lower().startswith("readme")
 
 
 def _read_alike(path: Path) -> str:
