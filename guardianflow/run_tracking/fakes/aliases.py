@@ -13,6 +13,7 @@ from ...contracts.errors import SourceError
 from ...contracts.results import RegisteredModel
 from .. import references
 from ..names import display_name, model_tag, registered_name
+from ..overview.lines import aliases_of
 
 
 class Registry(Protocol):
@@ -89,12 +90,7 @@ class InMemoryAliasStore:
         """Every version of every model, the oldest first, with its aliases."""
         with self._lock:
             return [
-                replace(
-                    each,
-                    aliases=tuple(
-                        sorted(a for a, v in self._aliases[each.name].items() if v == each.version)
-                    ),
-                )
+                replace(each, aliases=aliases_of(each.version, self._aliases[each.name]))
                 for each in self.records.values()
             ]
 
