@@ -32,8 +32,6 @@ class InMemoryAliasStore:
         records: name and version → version; its aliases are not kept there.
     """
 
-    tracking_uri = "memory:"
-
     def __init__(self, registry: Registry | None = None) -> None:
         if registry is not None:
             self.__dict__ = registry.models.__dict__
