@@ -19,9 +19,7 @@ def cleaned(source: Path) -> AbstractContextManager[Path]:
     """
 
     def of_package(path: Path) -> bool:
-        folders = [path.parent]
-        while folders[-1] != source and source in folders[-1].parents:
-            folders.append(folders[-1].parent)
+        folders = [each for each in path.parents if each.is_relative_to(source)] or [path.parent]
         return any((folder / SPEC_FILE).is_file() for folder in folders)
 
     return without_secrets(source, logger.warning, of_package)
