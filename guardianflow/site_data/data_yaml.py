@@ -22,10 +22,10 @@ from .image_places import (
     ListReader,
     absolute,
     images_in,
+    is_one_line,
     slash_hint,
-    unlistable,
 )
-from .label_places import MatchedLabels, match_labels, orphans_in, tops_of
+from .label_places import MANY_ORPHANS, MatchedLabels, match_labels, orphans_in, tops_of
 from .labels import label_path_of
 
 SPLITS = ("train", "val", "test")
@@ -312,7 +312,7 @@ def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
 def _keep_found(split: str, found: FoundImages, layout: Layout) -> None:
     """Keep the images of a split, and what is to be said of them."""
     layout.images[split] = tuple(sorted(found.times, key=lambda path: path.parts))
-    if odd := unlistable(list(layout.images[split])):
+    if odd := [path for path in layout.images[split] if not is_one_line(str(path))]:
         shown = ", ".join(ascii(str(path)) for path in odd[:SHOWN_NAMES])
         layout.problems.add(
             f"'{split}': {len(odd)} images have names that are not UTF-8 or hold the end of a "
@@ -373,15 +373,14 @@ def _match_labels(layout: Layout, skip: Sequence[Path]) -> None:
 
 def _report_orphans(folder: Path, layout: Layout) -> None:
     """A label without its image: the image was lost or not fetched, or weeded out on purpose."""
-    orphans = orphans_in(folder, layout.labels)
-    if not orphans.labels:
-        return
-    if not orphans.are_many:
-        numbers = {"orphans": len(orphans.labels), "labels": orphans.count}
-        layout.warn(DataWarningKind.ORPHAN_LABELS, "", numbers, orphans.labels)
+    orphans, count = orphans_in(folder, layout.labels)
+    if len(orphans) <= MANY_ORPHANS * count:
+        if orphans:
+            numbers = {"orphans": len(orphans), "labels": count}
+            layout.warn(DataWarningKind.ORPHAN_LABELS, "", numbers, orphans)
         return
     labels = label_path_of(folder / "x.jpg").parent
-    for label in orphans.labels:
+    for label in orphans:
         inside = label.relative_to(labels) if label.is_relative_to(labels) else Path(label.name)
         image = folder / inside.with_suffix(".*")
         layout.lacks(image, f"has no image: expected {image}", str(label))

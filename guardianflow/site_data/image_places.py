@@ -145,12 +145,8 @@ def slash_hint(text: str) -> str:
     return "; write / instead of \\, also on Windows" if "\\" in text else ""
 
 
-def unlistable(images: list[Path]) -> list[Path]:
-    """Those whose names no list can hold: bytes that are not UTF-8, or the end of a line."""
-    return [path for path in images if not _is_one_line(str(path))]
-
-
-def _is_one_line(text: str) -> bool:
+def is_one_line(text: str) -> bool:
+    """Whether a list can hold it: neither bytes that are not UTF-8, nor the end of a line."""
     if text.isascii() and text.isprintable():
         return True
     try:
