@@ -84,10 +84,9 @@ class Sender:
             raise answer
         return answer
 
-    def wait(self, seq: int, patience_s: float) -> bool:
-        """Wait until an entry is sent, a try fails, or patience ends; whether it is sent."""
+    def wait(self, seq: int, patience_s: float) -> None:
+        """Wait until an entry is sent, a try fails, or patience ends."""
         self._wait(lambda: self._journal.is_sent(seq), patience_s)
-        return self._journal.is_sent(seq)
 
     def catch_up(self, patience_s: float) -> bool:
         """Wait until all that can be sent is, of dead processes too; whether it is.
