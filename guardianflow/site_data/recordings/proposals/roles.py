@@ -261,14 +261,12 @@ class _Shape:
             reasons.append(Reason.CLIP)
         if any(self.kinds[i] is Kind.DAY for i in span):
             reasons.append(Reason.START)
-        if not reasons or (recording and reasons == [Reason.CAMERA] and self._plain(span)):
+        plain = not any(self.kinds[i] in (Kind.DAY, Kind.TIME, Kind.EPOCH) for i in span)
+        if not reasons or (recording and reasons == [Reason.CAMERA] and plain):
             reasons += [Reason.RUNS] if any(self._is_id(i) for i in span) else [Reason.WORDS]
         return Scheme(
             camera, recording, frame, None, tuple(reasons), needs_neighbours=Reason.WORDS in reasons
         )
-
-    def _plain(self, span: range) -> bool:
-        return not any(self.kinds[i] in (Kind.DAY, Kind.TIME, Kind.EPOCH) for i in span)
 
     def _is_id(self, index: int) -> bool:
         """A number that varies and is no year."""
