@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...contracts.backends import BackendRuntime
 from ...contracts.errors import GuardianFlowError, SourceError, TrackingError
 from ...contracts.ports import AliasStore, DetectorRegistry
-from ...contracts.results import RunRequest
+from ...contracts.results import RegisteredModel, RunRequest
 from ...contracts.run_status import RunStatus
 from ...support.large_libraries import importing
 from ...support.undo import UndoSteps, undo_on_failure
@@ -224,5 +224,23 @@ class LazyAliasStore:
     def __init__(self, reach: Callable[[], Server]) -> None:
         self._reach = reach
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reach().aliases, name)
+    def versions(self, name: str) -> Sequence[RegisteredModel]:
+        return self._reach().aliases.versions(name)
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        return self._reach().aliases.aliases(name)
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        self._reach().aliases.set_alias(name, alias, version)
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        self._reach().aliases.delete_alias(name, alias)
+
+    def model_tags(self, name: str) -> Mapping[str, str]:
+        return self._reach().aliases.model_tags(name)
+
+    def set_model_tag(self, name: str, key: str, value: str) -> None:
+        self._reach().aliases.set_model_tag(name, key, value)
+
+    def delete_model_tag(self, name: str, key: str) -> None:
+        self._reach().aliases.delete_model_tag(name, key)
