@@ -38,10 +38,6 @@ class MlflowAliasStore:
     ) -> None:
         self._connection = connection or Connection(tracking_uri)
 
-    @property
-    def tracking_uri(self) -> str:
-        return self._connection.tracking_uri
-
     def versions(self, name: str) -> list[RegisteredModel]:
         model = self._model(name)
         aliases = _texts(model.aliases)

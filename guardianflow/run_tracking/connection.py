@@ -30,6 +30,7 @@ from .upkeep.journal_mode import WriteAheadLog, is_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -188,6 +189,12 @@ class Connection:
             token = page.token
             if not token:
                 return
+
+    def files_at(self, place: str) -> ArtifactRepository:
+        """What reaches the files at an artifact's place; nothing is asked of it yet."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(place, tracking_uri=self.tracking_uri)
 
     def _open(self, patience_s: float) -> MlflowClient:
         # Another program that uses mlflow without our lock (its own UI, say) may be creating the

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,14 @@ from .run_records import (
     BaseStore,
     checked_end_status,
     filter_text,
+    finite_points,
     run_record,
     text_batches,
 )
 from .upkeep.ownership import owner_of_request, owner_tags
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Experiment, Metric, Run
 
 METRICS_A_CALL = 1000
 PAGE = 500
@@ -71,11 +72,7 @@ class MlflowStore(BaseStore):
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         from mlflow.entities import Metric
 
-        entries = [
-            Metric(key, value, point.time_ms, point.step)
-            for point in points
-            for key, value in names.finite_metrics({point.key: point.value}).items()
-        ]
+        entries = [Metric(p.key, p.value, p.time_ms, p.step) for p in finite_points(points)]
         for start in range(0, len(entries), METRICS_A_CALL):
             self._log(run_id, metrics=entries[start : start + METRICS_A_CALL])
 
@@ -125,12 +122,8 @@ class MlflowStore(BaseStore):
 
     def remove_files(self, run_id: str, folder: str) -> None:
         """As pipelines.wiring.Store's; a file that is gone already is no error."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
         run, place = self._run(run_id), names.artifact_path(folder)
-        repository = get_artifact_repository(
-            run.info.artifact_uri, tracking_uri=self.connection.tracking_uri
-        )
+        repository = self.connection.files_at(run.info.artifact_uri)
         doing = f"remove '{folder}' of run {run.info.run_id}"
         if self.connection.call(doing, repository.list_artifacts, place):
             self.connection.call(doing, repository.delete_artifacts, place)
@@ -149,43 +142,34 @@ class MlflowStore(BaseStore):
         status: RunStatus | None = None,
         limit: int = 100,
     ) -> list[RunRecord]:
-        experiments = {
-            experiment.experiment_id: experiment.name
-            for experiment in self._experiments()
-            if experiment_name in (None, experiment.name)
-        }
+        known = self._names()
+        experiments = {i: name for i, name in known.items() if experiment_name in (None, name)}
         wanted = names.stored_values(tags, names.TAG_LIMIT)
         found = (
             run_record(run, experiments[run.info.experiment_id])
-            for run in self._search(list(experiments), filter_text(wanted, status))
+            for run in self._search(experiments, filter_text(wanted, status))
             # The server's comparison may ignore case, and some values can't be quoted for it.
             if all(run.data.tags.get(key) == value for key, value in wanted.items())
         )
         return list(islice(found, limit))
 
     def finished_runs(self, ended_since_ms: int | None = None) -> Iterator[RunRecord]:
-        experiments = {each.experiment_id: each.name for each in self._experiments()}
+        experiments = self._names()
         wanted = filter_text({}, RunStatus.FINISHED)
         if ended_since_ms is not None:
             wanted += f" and attributes.end_time >= {ended_since_ms}"
-        for run in self._search(list(experiments), wanted):
+        for run in self._search(experiments, wanted):
             yield run_record(run, experiments[run.info.experiment_id])
 
     def logged_steps(self, run_id: str, key: str) -> frozenset[int]:
-        run_id = str(self._run(run_id).info.run_id)
-        client = self.connection.doing(f"read metric '{key}' of run {run_id}")
-        history = client.get_metric_history(run_id, names.legal_key(key))
-        return frozenset(int(point.step) for point in history)
+        return frozenset(int(point.step) for point in self._history(run_id, key))
 
     def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
-        run_id = str(self._run(run_id).info.run_id)
-        client = self.connection.doing(f"read metric '{key}' of run {run_id}")
-        history = client.get_metric_history(run_id, names.legal_key(key))
-        in_order = sorted(history, key=lambda point: point.timestamp)
+        in_order = sorted(self._history(run_id, key), key=lambda point: point.timestamp)
         return sorted({int(point.step): float(point.value) for point in in_order}.items())
 
     def list_experiments(self) -> list[str]:
-        return sorted(experiment.name for experiment in self._experiments())
+        return sorted(self._names().values())
 
     def download(self, run_id: str, path: str, destination: Path) -> Path:
         run_id = str(self._run(run_id).info.run_id)
@@ -202,9 +186,15 @@ class MlflowStore(BaseStore):
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _experiments(self) -> list[Experiment]:
-        """Every experiment that has not been deleted."""
-        return list(self.connection.pages("list experiments", self._client.search_experiments))
+    def _history(self, run_id: str, key: str) -> list[Metric]:
+        run_id = str(self._run(run_id).info.run_id)
+        client = self.connection.doing(f"read metric '{key}' of run {run_id}")
+        return list(client.get_metric_history(run_id, names.legal_key(key)))
+
+    def _names(self) -> dict[str, str]:
+        """Id → name of every experiment that has not been deleted."""
+        every = self.connection.pages("list experiments", self._client.search_experiments)
+        return {each.experiment_id: each.name for each in every}
 
     def _experiment_id(self, name: str) -> str:
         """The id of the experiment, made when there is none.
@@ -251,12 +241,22 @@ class MlflowStore(BaseStore):
         # Who and from which source and commit, as mlflow's own runs say it.
         # With its owner: killed before its other tags are written, it can be told to be gone.
         made = {**resolve_tags({}), **owner_of_request(request)}
-        tags = names.stored_values(made, names.TAG_LIMIT)
+        return self._make_run(request, experiment_id, names.stored_values(made, names.TAG_LIMIT))
+
+    def _make_run(
+        self,
+        request: RunRequest,
+        experiment_id: str,
+        tags: Mapping[str, str],
+        started_ms: int | None = None,
+    ) -> str:
+        """A run of the request's name and parent; None: it starts now."""
         if request.parent_run_id is not None:
-            tags[PARENT_TAG] = request.parent_run_id
+            tags = {**tags, PARENT_TAG: request.parent_run_id}
         client = self.connection.doing(f"make a run in experiment '{request.experiment_name}'")
         name = names.stored_text(request.run_name, names.TAG_LIMIT)
-        return str(client.create_run(experiment_id, tags=tags, run_name=name).info.run_id)
+        made = client.create_run(experiment_id, start_time=started_ms, tags=tags, run_name=name)
+        return str(made.info.run_id)
 
     def _upload(self, run_id: str, source: Path, place: str, doing: str) -> None:
         client = self.connection.doing(doing)
@@ -274,8 +274,7 @@ class MlflowStore(BaseStore):
 
     def of_client(self, client_id: str) -> list[str]:
         """The runs that were made for a client id, the oldest first."""
-        experiments = [experiment.experiment_id for experiment in self._experiments()]
-        found = list(self._search(experiments, filter_text({CLIENT_TAG: client_id}, None)))
+        found = list(self._search(self._names(), filter_text({CLIENT_TAG: client_id}, None)))
         return [str(run.info.run_id) for run in reversed(found)]
 
     def _run(self, run_id: str) -> Run:
@@ -303,18 +302,17 @@ class MlflowStore(BaseStore):
         return run
 
     def _unknown_run(self, run_id: str) -> str:
-        experiments = [experiment.experiment_id for experiment in self._experiments()]
-        runs = islice(self._search(experiments, ""), IDS_FOR_NEAREST)
+        runs = islice(self._search(self._names(), ""), IDS_FOR_NEAREST)
         near = nearest(run_id, (str(run.info.run_id) for run in runs))
         hint = f"; nearest: {', '.join(near)}" if near else ". `guardianflow list runs` shows all"
         return f"there is no run '{run_id}' in {self.connection.shown_uri}{hint}"
 
-    def _search(self, experiment_ids: list[str], filter_text: str) -> Iterator[Run]:
-        if experiment_ids:
+    def _search(self, experiment_ids: Iterable[str], filter_text: str) -> Iterator[Run]:
+        if wanted := list(experiment_ids):
             yield from self.connection.pages(
                 "search runs",
                 self._client.search_runs,
-                experiment_ids=experiment_ids,
+                experiment_ids=wanted,
                 filter_string=filter_text,
                 max_results=PAGE,
                 order_by=["attributes.start_time DESC"],

@@ -7,13 +7,12 @@ agree about what is written. Every parameter and tag goes through `stored_text` 
 from __future__ import annotations
 
 import hashlib
-import math
 import posixpath
 import re
 import unicodedata
 from collections.abc import Mapping
 
-from ..contracts.errors import SourceError, TrackingError
+from ..contracts.errors import SourceError
 from ..support.secrets.redaction import redact_text, redact_value
 
 KEY_LIMIT = 250
@@ -56,25 +55,6 @@ def _is_legal(name: str) -> bool:
 def _is_path_stable(name: str) -> bool:
     # MLflow refuses keys that a file system would read as another one ('a//b', './a', '..').
     return posixpath.normpath(name) == name and name != "." and not name.startswith(("..", "/"))
-
-
-def finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Legal keys and finite values; a NaN or infinity is left out.
-
-    Raises:
-        TrackingError: a value is not a number.
-    """
-    kept: dict[str, float] = {}
-    for name, value in metrics.items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError) as exc:
-            raise TrackingError(
-                f"metric '{name}' must be a number but got {value!r:.80}; log texts as tags"
-            ) from exc
-        if math.isfinite(number):
-            kept[legal_key(name)] = number
-    return kept
 
 
 def stored_values(values: Mapping[str, object] | None, limit: int) -> dict[str, str]:

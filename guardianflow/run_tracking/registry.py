@@ -397,11 +397,8 @@ class MlflowRegistry(DetectorRegistry):
 
 def remove_logged(connection: Connection, logged: LoggedModel) -> None:
     """Remove a logged model: its files first, so that none are left that nothing names."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    place, uri = logged.artifact_location, connection.tracking_uri
-    repository = get_artifact_repository(place, tracking_uri=uri)
-    connection.call("remove the model's files", repository.delete_artifacts)
+    files = connection.files_at(logged.artifact_location)
+    connection.call("remove the model's files", files.delete_artifacts)
     connection.doing(f"delete model {logged.model_id}").delete_logged_model(logged.model_id)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from .launcher import (
     tags_to_clean,
     warn_of_written_secrets,
 )
-from .names import artifact_path, display_name
+from .names import artifact_path, display_name, legal_key
 from .upkeep.ownership import with_owner
 from .uploads import cleaned
 
@@ -67,6 +68,17 @@ class CommonStore(RunTracker, RunReader, RunHistory, ABC):
         now_ms = int(time.time() * 1000)
         points = [MetricPoint(key, value, step or 0, now_ms) for key, value in metrics.items()]
         self.log_points(run_id, points)
+
+    @abstractmethod
+    def _upload(self, run_id: str, source: Path, place: str, doing: str) -> None:
+        """Upload a file or a directory's content that was cleaned; `doing` is for messages."""
+
+    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
+        place = artifact_path(folder)
+        if not source.exists():
+            raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
+        with cleaned(source) as clean:
+            self._upload(run_id, clean, place, f"upload {source} to run {run_id}")
 
     def fail_running(self, parent_run_id: str, status: RunStatus = RunStatus.FAILED) -> list[str]:
         """End every RUNNING run below a parent, at any depth; returns their ids.
@@ -140,17 +152,6 @@ class BaseStore(CommonStore):
             self.annotate(run_id, tags={LAUNCHER_TAG: launcher.run_id})
             self._link(launcher, run_id, request, experiment_id)
         return run_id
-
-    @abstractmethod
-    def _upload(self, run_id: str, source: Path, place: str, doing: str) -> None:
-        """Upload a file or a directory's content that was cleaned; `doing` is for messages."""
-
-    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
-        place = artifact_path(folder)
-        if not source.exists():
-            raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
-        with cleaned(source) as clean:
-            self._upload(run_id, clean, place, f"upload {source} to run {run_id}")
 
     def settle(self, patience_s: float = 10.0) -> str:  # noqa: ARG002
         return ""  # whatever was written is there
@@ -268,6 +269,24 @@ def filter_text(tags: Mapping[str, str], status: RunStatus | None) -> str:
     if status is not None:
         conditions.append(f"attributes.status = '{checked_status(status)}'")
     return " and ".join(conditions)
+
+
+def finite_points(points: Iterable[MetricPoint]) -> Iterator[MetricPoint]:
+    """The points under legal keys; a NaN or infinity is left out.
+
+    Raises:
+        TrackingError: a value is not a number.
+    """
+    for point in points:
+        try:
+            value = float(point.value)
+        except (TypeError, ValueError) as exc:
+            raise TrackingError(
+                f"metric '{point.key}' must be a number but got {point.value!r:.80}; log texts as "
+                "tags"
+            ) from exc
+        if math.isfinite(value):
+            yield MetricPoint(legal_key(point.key), value, point.step, point.time_ms)
 
 
 def text_batches(values: Mapping[str, str]) -> Iterator[Sequence[tuple[str, str]]]:

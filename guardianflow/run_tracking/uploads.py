@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ..contracts.results import SPEC_FILE
@@ -13,25 +12,19 @@ from ..support.secrets.files import without_secrets
 logger = logging.getLogger(__name__)
 
 
-@contextmanager
-def cleaned(source: Path) -> Iterator[Path]:
+def cleaned(source: Path) -> AbstractContextManager[Path]:
     """The file or directory to upload: `source`, or a copy of the same name without secrets.
 
     The files of a detector package go as they are: their hashes stand in its description.
     """
 
     def of_package(path: Path) -> bool:
-        folders = [path.parent]
-        while folders[-1] != source and source in folders[-1].parents:
-            folders.append(folders[-1].parent)
+        folders = [each for each in path.parents if each.is_relative_to(source)] or [path.parent]
         return any((folder / SPEC_FILE).is_file() for folder in folders)
 
-    with without_secrets(source, logger.warning, of_package) as clean:
-        yield clean
+    return without_secrets(source, logger.warning, of_package)
 
 
-@contextmanager
-def cleaned_model(files: Path) -> Iterator[Path]:
+def cleaned_model(files: Path) -> AbstractContextManager[Path]:
     """A logged model's files: its code and its package are named by their hashes."""
-    with without_secrets(files, logger.warning, lambda path: path.name != "MLmodel") as clean:
-        yield clean
+    return without_secrets(files, logger.warning, lambda path: path.name != "MLmodel")

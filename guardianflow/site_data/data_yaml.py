@@ -18,14 +18,13 @@ from ..support.text.shortening import shortened
 from ..support.text.spelling import nfc, spelled_on_disk
 from .image_places import (
     SHOWN_NAMES,
-    FoundImages,
-    ListReader,
     absolute,
     images_in,
+    images_listed,
+    is_one_line,
     slash_hint,
-    unlistable,
 )
-from .label_places import MatchedLabels, match_labels, orphans_in, tops_of
+from .label_places import MANY_ORPHANS, MatchedLabels, match_labels, orphans_in, tops_of
 from .labels import label_path_of
 
 SPLITS = ("train", "val", "test")
@@ -280,39 +279,40 @@ def _read_split(split: str, given: Any, where: str, layout: Layout) -> None:
     paths = [(text, layout.usable(text, where)) for text in texts]
     entries = [(text, _entry(path, layout.root)) for text, path in paths if path is not None]
     layout.entries[split] = [entry for _, entry in entries]
-    found = FoundImages()
-    reader = ListReader(layout.root, layout.usable, layout.lacks, layout.problems)
+    times: Counter[Path] = Counter()  # image → how often it is named
+    links: list[Path] = []  # to directories that were read already
     are_there = False
     for text, entry in entries:
         if entry == Path(entry.anchor):
             are_there = True
             layout.problems.add(f"'{split}' is {entry}, the whole disk: name a directory", where)
         elif entry.is_dir():
-            found.times.update(images_in(entry, found.links))
+            times.update(images_in(entry, links))
         elif entry.is_file() and entry.suffix.lower() == ".txt":
             are_there = True
-            found.times.update(reader.images_of(entry))
+            told = layout.usable, layout.lacks, layout.problems
+            times.update(images_listed(entry, layout.root, *told))
         elif entry.is_file():
             are_there = True
             layout.problems.add(f"'{split}': {entry} must be a directory or a .txt listing", where)
         else:
             message = f"'{split}': there is no directory or listing {entry}{slash_hint(text)}"
             layout.lacks(entry, message, where)
-    if split == "test" and not found.times and not are_there and len(paths) == len(entries):
+    if split == "test" and not times and not are_there and len(paths) == len(entries):
         # Exporters name it whether they write it or not; whoever judges on it is told so then.
         del layout.problems[problems:]
         layout.warn(DataWarningKind.SPLIT_ABSENT, split, {}, layout.entries[split])
         return
-    _keep_found(split, found, layout)
-    if not found.times and len(layout.missing) == lacking:
+    _keep_found(split, times, links, layout)
+    if not times and len(layout.missing) == lacking:
         shown = ", ".join(map(str, layout.entries[split]))
         layout.problems.add(f"'{split}' has no images in {shown}", where)
 
 
-def _keep_found(split: str, found: FoundImages, layout: Layout) -> None:
+def _keep_found(split: str, times: Counter[Path], links: list[Path], layout: Layout) -> None:
     """Keep the images of a split, and what is to be said of them."""
-    layout.images[split] = tuple(sorted(found.times, key=lambda path: path.parts))
-    if odd := unlistable(list(layout.images[split])):
+    layout.images[split] = tuple(sorted(times, key=lambda path: path.parts))
+    if odd := [path for path in layout.images[split] if not is_one_line(str(path))]:
         shown = ", ".join(ascii(str(path)) for path in odd[:SHOWN_NAMES])
         layout.problems.add(
             f"'{split}': {len(odd)} images have names that are not UTF-8 or hold the end of a "
@@ -322,16 +322,15 @@ def _keep_found(split: str, found: FoundImages, layout: Layout) -> None:
         )
         kept = set(layout.images[split]) - set(odd)
         layout.images[split] = tuple(path for path in layout.images[split] if path in kept)
-    repeated = {path: times for path, times in found.times.items() if times > 1}
+    repeated = {path: number for path, number in times.items() if number > 1}
     if repeated:
         repeats = sum(repeated.values()) - len(repeated)
         numbers = {"repeats": repeats, "images": len(layout.images[split])}
         layout.warn(DataWarningKind.REPEATED_LINES, split, numbers, sorted(repeated))
         if split == "train":
             layout.times = repeated
-    if found.links:
-        links = {"links": len(found.links)}
-        layout.warn(DataWarningKind.LINKED_AGAIN, split, links, found.links)
+    if links:
+        layout.warn(DataWarningKind.LINKED_AGAIN, split, {"links": len(links)}, links)
 
 
 def _entry(given: Path, root: Path) -> Path:
@@ -373,15 +372,14 @@ def _match_labels(layout: Layout, skip: Sequence[Path]) -> None:
 
 def _report_orphans(folder: Path, layout: Layout) -> None:
     """A label without its image: the image was lost or not fetched, or weeded out on purpose."""
-    orphans = orphans_in(folder, layout.labels)
-    if not orphans.labels:
-        return
-    if not orphans.are_many:
-        numbers = {"orphans": len(orphans.labels), "labels": orphans.count}
-        layout.warn(DataWarningKind.ORPHAN_LABELS, "", numbers, orphans.labels)
+    orphans, count = orphans_in(folder, layout.labels)
+    if len(orphans) <= MANY_ORPHANS * count:
+        if orphans:
+            numbers = {"orphans": len(orphans), "labels": count}
+            layout.warn(DataWarningKind.ORPHAN_LABELS, "", numbers, orphans)
         return
     labels = label_path_of(folder / "x.jpg").parent
-    for label in orphans.labels:
+    for label in orphans:
         inside = label.relative_to(labels) if label.is_relative_to(labels) else Path(label.name)
         image = folder / inside.with_suffix(".*")
         layout.lacks(image, f"has no image: expected {image}", str(label))

@@ -6,6 +6,7 @@ set is never mistaken for another one; it is written beside its final place and 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from ..contracts.errors import DatasetError
@@ -13,7 +14,7 @@ from ..contracts.given import given_url
 from ..support.suggestions import did_you_mean
 from .drawn.cctv import CctvOptions
 from .drawn.incidents import IncidentOptions
-from .drawn.options import Drawing, read_options
+from .drawn.options import Drawing, Options, read_options
 from .drawn.ppe import PpeOptions
 from .once import make_once
 
@@ -28,7 +29,7 @@ def parse_demo(reference: str) -> tuple[str, Drawing]:
     Raises:
         DatasetError: an unknown demo, unknown options or values out of range, all at once.
     """
-    return _parse(reference, DATA_SETS, RECORDINGS, "data set")
+    return parse_named(reference, DATA_SETS, "data set", RECORDINGS)
 
 
 def demo_data_set(reference: str, cache_dir: Path) -> Path:
@@ -55,7 +56,7 @@ def demo_recordings(reference: str, cache_dir: Path) -> Path:
     Raises:
         DatasetError: as `parse_demo`.
     """
-    return _drawn(*_parse(reference, RECORDINGS, DATA_SETS, "recording"), cache_dir)
+    return _drawn(*parse_named(reference, RECORDINGS, "recording", DATA_SETS), cache_dir)
 
 
 def _drawn(name: str, options: Drawing, cache_dir: Path) -> Path:
@@ -65,9 +66,23 @@ def _drawn(name: str, options: Drawing, cache_dir: Path) -> Path:
     return home
 
 
-def _parse(
-    reference: str, demos: dict[str, type[Drawing]], others: dict[str, type[Drawing]], what: str
-) -> tuple[str, Drawing]:
+def parse_named(
+    reference: str,
+    demos: Mapping[str, type[Options]],
+    what: str,
+    others: Mapping[str, type[Options]] | None = None,
+) -> tuple[str, Options]:
+    """The name and the options of one of some demos.
+
+    Args:
+        demos: name → its options.
+        what: the demos are, for messages.
+        others: demos of another kind, which may have been meant.
+
+    Raises:
+        DatasetError: an unknown demo, unknown options or values out of range, all at once.
+    """
+    others = others or {}
     parts = given_url(reference)
     name = (parts.netloc + parts.path).strip("/")
     problems: list[str] = []
@@ -83,7 +98,7 @@ def _parse(
     return name, options
 
 
-def _hint(name: str, demos: dict[str, type[Drawing]], others: dict[str, type[Drawing]]) -> str:
+def _hint(name: str, demos: Iterable[str], others: Collection[str]) -> str:
     if name not in others:
         return did_you_mean(name, demos)
     where = "alarms.recordings.path" if name in RECORDINGS else "dataset.path"

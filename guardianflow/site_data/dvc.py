@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +55,14 @@ def tracking(paths: Iterable[Path]) -> list[TrackedOutput]:
     Raises:
         DatasetError: a .dvc file there is not YAML.
     """
-    found: dict[Path, TrackedOutput] = {}
-    read: dict[Path, list[TrackedOutput]] = {}
-    for path in paths:
-        for folder in _folders_above(path):
-            if folder not in read:
-                read[folder] = [
-                    output
-                    for file in sorted(folder.glob("*.dvc"))
-                    if file.is_file()
-                    for output in _outputs(file)
-                ]
-            for output in read[folder]:
-                if output.path == path or output.path in path.parents:
-                    found[output.path] = output
+    outputs_in = cache(_outputs_in)
+    found = {
+        output.path: output
+        for path in paths
+        for folder in _folders_above(path)
+        for output in outputs_in(folder)
+        if output.path == path or output.path in path.parents
+    }
     return [found[path] for path in sorted(found)]
 
 
@@ -76,6 +71,11 @@ def _folders_above(path: Path) -> Iterator[Path]:
         yield folder
         if (folder / ".dvc").is_dir() or (folder / ".git").exists():
             return
+
+
+def _outputs_in(folder: Path) -> list[TrackedOutput]:
+    files = [file for file in sorted(folder.glob("*.dvc")) if file.is_file()]
+    return [output for file in files for output in _outputs(file)]
 
 
 def _outputs(file: Path) -> list[TrackedOutput]:

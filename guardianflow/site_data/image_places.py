@@ -6,9 +6,7 @@ A directory is read once, whatever links lead to it: by device and number, as na
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..contracts.errors import Problems
@@ -20,19 +18,6 @@ IMAGE_SUFFIXES = frozenset(
      ".tiff", ".webp")
 )  # fmt: skip
 SHOWN_NAMES = 3
-
-
-@dataclass
-class FoundImages:
-    """The images of a split as they are found.
-
-    Args:
-        times: image → how often it is named.
-        links: to directories that were read already.
-    """
-
-    times: Counter[Path] = field(default_factory=Counter)
-    links: list[Path] = field(default_factory=list)
 
 
 def walk_once(
@@ -99,9 +84,14 @@ def images_in(folder: Path, links: list[Path]) -> Iterator[Path]:
                 yield Path(place, name)
 
 
-@dataclass(frozen=True)
-class ListReader:
-    """Reads lists of images.
+def images_listed(
+    listing: Path,
+    root: Path,
+    usable: Callable[[str, str], Path | None],
+    lacks: Callable[[Path, str, str], None],
+    problems: Problems,
+) -> Iterator[Path]:
+    """The images that a list names, as often as it names them.
 
     Args:
         root: of the data set.
@@ -109,35 +99,27 @@ class ListReader:
         lacks: (path, message, where): an image that is not there.
         problems: everything else that is wrong.
     """
-
-    root: Path
-    usable: Callable[[str, str], Path | None]
-    lacks: Callable[[Path, str, str], None]
-    problems: Problems
-
-    def images_of(self, listing: Path) -> Iterator[Path]:
-        """The images that a list names, as often as it names them."""
-        try:
-            lines = decode_utf8(listing.read_bytes(), listing.name).splitlines()
-        except (OSError, NotUtf8Error) as exc:
-            self.problems.add(str(exc), listing)
-            return
-        for number, line in enumerate(lines, start=1):
-            text = line.strip().lstrip("\ufeff")  # lists put together keep their marks inside
-            where = f"{listing}:{number}"
-            if not text or self.usable(text, where) is None:
-                continue
-            # Beside the listing, as './x.jpg' means; else below the root; else as Ultralytics reads
-            # any other relative path: from the working directory.
-            candidates = [absolute(base / text) for base in (listing.parent, self.root, Path())]
-            spelled = (spelled_on_disk(path) for path in candidates)
-            image = next((path for path in spelled if path.is_file()), None)
-            if image is None:
-                self.lacks(candidates[0], f"image {text} is missing{slash_hint(text)}", where)
-            elif image.suffix.lower() not in IMAGE_SUFFIXES:
-                self.problems.add(f"{text} is not an image by its suffix", where)
-            else:
-                yield image
+    try:
+        lines = decode_utf8(listing.read_bytes(), listing.name).splitlines()
+    except (OSError, NotUtf8Error) as exc:
+        problems.add(str(exc), listing)
+        return
+    for number, line in enumerate(lines, start=1):
+        text = line.strip().lstrip("\ufeff")  # lists put together keep their marks inside
+        where = f"{listing}:{number}"
+        if not text or usable(text, where) is None:
+            continue
+        # Beside the listing, as './x.jpg' means; else below the root; else as Ultralytics reads
+        # any other relative path: from the working directory.
+        candidates = [absolute(base / text) for base in (listing.parent, root, Path())]
+        spelled = (spelled_on_disk(path) for path in candidates)
+        image = next((path for path in spelled if path.is_file()), None)
+        if image is None:
+            lacks(candidates[0], f"image {text} is missing{slash_hint(text)}", where)
+        elif image.suffix.lower() not in IMAGE_SUFFIXES:
+            problems.add(f"{text} is not an image by its suffix", where)
+        else:
+            yield image
 
 
 def slash_hint(text: str) -> str:
@@ -145,12 +127,8 @@ def slash_hint(text: str) -> str:
     return "; write / instead of \\, also on Windows" if "\\" in text else ""
 
 
-def unlistable(images: list[Path]) -> list[Path]:
-    """Those whose names no list can hold: bytes that are not UTF-8, or the end of a line."""
-    return [path for path in images if not _is_one_line(str(path))]
-
-
-def _is_one_line(text: str) -> bool:
+def is_one_line(text: str) -> bool:
+    """Whether a list can hold it: neither bytes that are not UTF-8, nor the end of a line."""
     if text.isascii() and text.isprintable():
         return True
     try:

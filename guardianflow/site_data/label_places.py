@@ -23,7 +23,9 @@ from .labels import label_path_of
 
 LABEL_SUFFIX = ".txt"
 FOREIGN_SUFFIXES = (".xml", ".json")  # Pascal VOC, labelme
-MANY_ORPHANS = 0.02  # share of a folder's labels
+MANY_ORPHANS = 0.02
+"""Share of a folder's labels without their image. A few are usual in published sets; more mean that
+images were lost or not fetched."""
 MOST_ENTRIES = 1_000_000
 """Files looked through for labels in other places: some seconds."""
 SHOWN_LABELS = 3
@@ -220,37 +222,21 @@ def _tell_elsewhere(
 # --- labels without images ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Orphans:
-    """Labels of a folder whose image is not there.
-
-    Args:
-        labels: the files.
-        count: of all labels in the folder.
-    """
-
-    labels: tuple[Path, ...]
-    count: int
-
-    @property
-    def are_many(self) -> bool:
-        """A few are usual in published sets; more mean that images were lost or not fetched."""
-        return len(self.labels) > MANY_ORPHANS * self.count
-
-
-def orphans_in(folder: Path, matched: MatchedLabels) -> Orphans:
-    """The labels of the images in a folder that belong to none of them.
+def orphans_in(folder: Path, matched: MatchedLabels) -> tuple[list[Path], int]:
+    """The labels of a folder whose image is not there, and how many labels it has in all.
 
     A second label of an image, under another spelling and with another content, is a problem.
     """
     labels = spelled_on_disk(label_path_of(folder / "x.jpg").parent)
     if labels == folder or not labels.is_dir():
-        return Orphans((), 0)
+        return [], 0
     found = [
         f"{place}{os.sep}{name}"
         for place, names in walk_once(labels)
         for name in names
-        if name.lower().endswith(LABEL_SUFFIX) and not _is_no_label(name)
+        if name.lower().endswith(LABEL_SUFFIX)
+        and name.lower() not in _NOT_LABELS
+        and not name.lower().startswith("readme")
     ]
     alone = [Path(path) for path in sorted(found) if path not in matched.known]
     claimed = {_read_alike(path): path for path in map(Path, matched.known)} if alone else {}
@@ -261,11 +247,7 @@ def orphans_in(folder: Path, matched: MatchedLabels) -> Orphans:
             orphans.append(path)
         elif _differ(first, path):
             matched.problems.add(f"another label of the same image is {first}; keep one", path)
-    return Orphans(tuple(orphans), len(found))
-
-
-def _is_no_label(name: str) -> bool:
-    return name.lower() in _NOT_LABELS or name.lower().startswith("readme")
+    return orphans, len(found)
 
 
 def _read_alike(path: Path) -> str:

@@ -79,7 +79,9 @@ def write_resolved(
 
     def write(folder: Path) -> None:
         for image, link in links.items():
-            _place(folder / link.relative_to(home), image)
+            place = folder / link.relative_to(home)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(image)
             label = folder / label_path_of(link).relative_to(home)
             label.parent.mkdir(parents=True, exist_ok=True)
             label.write_bytes(rewritten[image])
@@ -107,8 +109,3 @@ def _links(home: Path, images: Mapping[Path, bytes]) -> dict[Path, Path]:
         return {}
     top = os.path.commonpath([str(image.parent) for image in images])
     return {image: home / "images" / image.relative_to(top) for image in images}
-
-
-def _place(link: Path, image: Path) -> None:
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,5 @@ def _share_out(shuffled: Sequence[Path], classes: Mapping[Path, set[int]], size:
             if image not in chosen:
                 chosen[image] = None
                 have += 1
-    for image in shuffled:
-        if len(chosen) == size:
-            break
-        chosen[image] = None
-    return list(chosen)
+    others = (image for image in dict.fromkeys(shuffled) if image not in chosen)
+    return [*chosen, *islice(others, size - len(chosen))]

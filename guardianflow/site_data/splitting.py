@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,10 +99,7 @@ def split_data_set(
             left without images.
     """
     cache_dir = absolute(cache_dir)
-    if reference.startswith(SCHEME):
-        place = demo_data_set(reference, cache_dir)
-    else:
-        place = _place_of(reference, base_dir)
+    place = _place_of(reference, base_dir, cache_dir)
     data_yaml = _data_yaml_of(place)
     content: dict[str, Any]
     entries: Any
@@ -133,13 +131,7 @@ def split_data_set(
     return DataSplit(str(made), made=True, images=names)
 
 
-def read_whole(
-    reference: str,
-    *,
-    cache_dir: Path,
-    base_dir: Path | None = None,
-    class_names: Sequence[str] = (),
-) -> WholeSet:
+def read_whole(reference: str, *, cache_dir: Path, base_dir: Path | None = None) -> WholeSet:
     """All images of a set, whatever split they are in, with their labels.
 
     Args:
@@ -149,13 +141,10 @@ def read_whole(
         DatasetError: nothing is there, or it can't be read.
     """
     cache_dir = absolute(cache_dir)
-    if reference.startswith(SCHEME):
-        place = demo_data_set(reference, cache_dir)
-    else:
-        place = _place_of(reference, base_dir)
+    place = _place_of(reference, base_dir, cache_dir)
     data_yaml = _data_yaml_of(place)
     if data_yaml is None:
-        content = {"names": _class_names(place, class_names)}
+        content = {"names": _class_names(place, ())}
         return WholeSet(_layout_of(content, place, _whole_folder(place), cache_dir))
     known = read_layout(data_yaml)  # what is wrong with it is found again below
     entries = [str(entry) for split in known.images for entry in known.entries[split]]
@@ -182,10 +171,7 @@ def deal(
     order = [order[i] for i in np.random.default_rng(seed).permutation(len(order))]
     left = {image: classes[image] or frozenset({BACKGROUND}) for image in order}
     wanted = {split: share for split, share in shares.items() if share > 0}
-    counts: dict[int, int] = {}
-    for shown in left.values():
-        for each in shown:
-            counts[each] = counts.get(each, 0) + 1
+    counts = Counter(each for shown in left.values() for each in shown)
     lacks = {s: {c: share * n for c, n in counts.items()} for s, share in wanted.items()}
     room = {split: share * len(order) for split, share in wanted.items()}
     dealt: dict[str, list[Path]] = {split: [] for split in wanted}
@@ -205,7 +191,9 @@ def deal(
 # --- finding ------------------------------------------------------------------------------------
 
 
-def _place_of(reference: str, base_dir: Path | None) -> Path:
+def _place_of(reference: str, base_dir: Path | None, cache_dir: Path) -> Path:
+    if reference.startswith(SCHEME):
+        return demo_data_set(reference, cache_dir)
     bases = [Path()] if base_dir is None else [base_dir, Path()]
     place = first_there(reference, bases, Path.exists)
     if not place.exists() and (outputs := dvc.tracking([place])):
@@ -267,10 +255,10 @@ def _check_shares(layout: Layout, shares: Mapping[str, float]) -> None:
 
 def _whole_folder(place: Path) -> str:
     """A directory without data.yaml, all of whose images belong together."""
-    inside = [place, *(each for each in (place / "images",) if each.is_dir())]
     apart = [
         each
-        for folder in inside
+        for folder in (place, place / "images")
+        if folder.is_dir()
         for each in sorted(folder.iterdir())
         if each.is_dir() and each.name.lower() in _SPLIT_FOLDERS
     ]
@@ -312,7 +300,7 @@ def _layout_of(content: Mapping[str, Any], root: Path, entries: Any, cache_dir: 
     text = json.dumps(whole, ensure_ascii=False, indent=1, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     home = cache_dir / "whole" / digest
-    make_once(home, lambda folder: _write_text(folder / "data.yaml", text))
+    make_once(home, lambda folder: write_text(folder / "data.yaml", text))
     layout = read_layout(home / "data.yaml")
     if layout.missing and (outputs := dvc.tracking([root, *layout.missing])):
         dvc.pull(outputs, layout.missing)
@@ -357,12 +345,12 @@ def _write(
 
     def write(folder: Path) -> None:
         for split, listing in lists.items():
-            _write_text(folder / f"{split}.txt", listing)
-        _write_text(folder / f"{slug}.yaml", text)
+            write_text(folder / f"{split}.txt", listing)
+        write_text(folder / f"{slug}.yaml", text)
 
     make_once(home, write)
     return home / f"{slug}.yaml"
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")

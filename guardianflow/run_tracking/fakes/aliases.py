@@ -13,6 +13,7 @@ from ...contracts.errors import SourceError
 from ...contracts.results import RegisteredModel
 from .. import references
 from ..names import display_name, model_tag, registered_name
+from ..overview.lines import aliases_of
 
 
 class Registry(Protocol):
@@ -30,8 +31,6 @@ class InMemoryAliasStore:
     Attributes:
         records: name and version → version; its aliases are not kept there.
     """
-
-    tracking_uri = "memory:"
 
     def __init__(self, registry: Registry | None = None) -> None:
         if registry is not None:
@@ -89,12 +88,7 @@ class InMemoryAliasStore:
         """Every version of every model, the oldest first, with its aliases."""
         with self._lock:
             return [
-                replace(
-                    each,
-                    aliases=tuple(
-                        sorted(a for a, v in self._aliases[each.name].items() if v == each.version)
-                    ),
-                )
+                replace(each, aliases=aliases_of(each.version, self._aliases[each.name]))
                 for each in self.records.values()
             ]
 

@@ -21,7 +21,14 @@ from ...contracts.run_status import RunStatus
 from ...support.suggestions import nearest
 from .. import data_inputs, names, references
 from ..identity import DIGEST_TAG, verified
-from ..run_records import END_TAGS, PARENT_TAG, BaseStore, checked_end_status, checked_status
+from ..run_records import (
+    END_TAGS,
+    PARENT_TAG,
+    BaseStore,
+    checked_end_status,
+    checked_status,
+    finite_points,
+)
 from ..upkeep.ownership import owner_of_request, owner_tags
 from .aliases import InMemoryAliasStore
 
@@ -75,9 +82,8 @@ class InMemoryStore(BaseStore):
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         with self._lock:
             run = self._written(run_id)
-            for point in points:
-                for key, value in names.finite_metrics({point.key: point.value}).items():
-                    run.metrics.setdefault(key, []).append((point.step, value))
+            for point in finite_points(points):
+                run.metrics.setdefault(point.key, []).append((point.step, point.value))
 
     def annotate(
         self,

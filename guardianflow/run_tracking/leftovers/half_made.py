@@ -161,21 +161,19 @@ class HalfMadeModels:
             now = doing(f"read model '{aside}'").get_registered_model(aside)
         except ResourceMissingError:
             return False
-        filled = {each.name for each in self._versions_of(aside)}
-        if not self._is_empty(now, filled):
-            if aside == name:
-                return False
-            back = f"give model '{name}' its name back"
-            doing(back).rename_registered_model(aside, name)
+        versions = self._pages(
+            f"list versions of '{aside}'",
+            "search_model_versions",
+            filter_string=f"name = '{aside}'",
+        )
+        if not self._is_empty(now, {each.name for each in versions}):
+            if aside != name:
+                back = f"give model '{name}' its name back"
+                doing(back).rename_registered_model(aside, name)
             return False
         with suppress(ResourceMissingError):
             doing(f"delete model '{name}'").delete_registered_model(aside)
         return True
-
-    def _versions_of(self, name: str) -> Iterator[Any]:
-        return self._pages(
-            f"list versions of '{name}'", "search_model_versions", filter_string=f"name = '{name}'"
-        )
 
     def _pages(self, doing: str, search: str, **arguments: Any) -> Iterator[Any]:
         found = getattr(self._connection.client, search)

@@ -124,8 +124,7 @@ def finite(metrics: Iterable[tuple[str, float]], wanted: Sequence[str]) -> dict[
 
 
 def in_order(lines: Iterable[ExperimentLine]) -> list[ExperimentLine]:
-    by_name = sorted(lines, key=lambda line: line.name)
-    return sorted(by_name, key=lambda line: -(line.last_ms or 0))
+    return sorted(lines, key=lambda line: (-(line.last_ms or 0), line.name))
 
 
 def aliases_of(version: str, aliases: Mapping[str, str]) -> tuple[str, ...]:

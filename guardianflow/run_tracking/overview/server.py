@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .lines import (
@@ -48,30 +49,16 @@ class ServerOverview:
 
     def runs(self, customer: str, limit: int, metrics: Sequence[str]) -> list[RunLine]:
         names = self._experiment_names(customer)
-        found: list[RunLine] = []
-        for run in self._newest_runs(list(names), min(limit, RUNS_A_PAGE)):
-            if len(found) >= limit:
-                break
-            info, data = run["info"], run.get("data", {})
-            values = [(each["key"], float(each["value"])) for each in data.get("metrics", [])]
-            found.append(
-                RunLine(
-                    run_id=info["run_id"],
-                    experiment=names[info["experiment_id"]],
-                    name=info.get("run_name", ""),
-                    status=info["status"],
-                    started_ms=int(info.get("start_time", 0)),
-                    metrics=finite(values, metrics),
-                )
-            )
-        return found
+        asked = _runs_asked(list(names), min(limit, RUNS_A_PAGE))
+        found = self._pages("POST", "runs/search", "runs", asked) if names and limit > 0 else ()
+        return [_run_line(run, names, metrics) for run in islice(found, max(limit, 0))]
 
     def experiments(self, customer: str, limit: int) -> list[ExperimentLine]:
         """Asked again and again for the newest runs of those that have not shown one yet."""
         names = self._experiment_names(customer)
         left, last = dict(names), dict.fromkeys(names, 0)
         while left and limit > len(names) - len(left):
-            page = self._post("runs/search", _runs_asked(list(left), min(limit, 50)))
+            page = self._answer("POST", "runs/search", _runs_asked(list(left), min(limit, 50)))
             runs = page.get("runs", [])
             if not runs:
                 break
@@ -85,22 +72,17 @@ class ServerOverview:
     def versions(self, customer: str, limit: int) -> list[VersionLine]:
         aliases = {each["name"]: _aliases(each) for each in self._models()}
         asked = {"max_results": NAMES_A_PAGE, "order_by": "creation_timestamp DESC"}
-        found: list[VersionLine] = []
-        for each in self._pages("model-versions/search", "model_versions", asked):
-            if len(found) >= limit:
-                break
-            name, number = each["name"], str(each["version"])
-            if name in aliases and is_asked(name, "", customer):
-                marks = aliases_of(number, aliases[name])
-                run_id = each.get("run_id") or None
-                created = int(each["creation_timestamp"])
-                found.append(VersionLine(name, number, marks, run_id, created))
-        return found
+        lines = (
+            _version_line(each, aliases[each["name"]])
+            for each in self._pages("GET", "model-versions/search", "model_versions", asked)
+            if each["name"] in aliases and is_asked(each["name"], "", customer)
+        )
+        return list(islice(lines, max(limit, 0)))
 
     def models(self, pattern: str, customer: str) -> list[ModelLine]:
         created: dict[str, list[int]] = {}
         asked = {"max_results": VERSIONS_A_PAGE}
-        for each in self._pages("model-versions/search", "model_versions", asked):
+        for each in self._pages("GET", "model-versions/search", "model_versions", asked):
             created.setdefault(each["name"], []).append(int(each["creation_timestamp"]))
         lines = [
             ModelLine(
@@ -119,47 +101,30 @@ class ServerOverview:
 
     def _experiment_names(self, customer: str) -> dict[str, str]:
         """Id → name of every experiment of the customer's."""
-        names: dict[str, str] = {}
         asked: Item = {"max_results": NAMES_A_PAGE}
-        while True:
-            page = self._post("experiments/search", asked)
-            names |= {each["experiment_id"]: each["name"] for each in page.get("experiments", [])}
-            if not page.get("next_page_token"):
-                break
-            asked["page_token"] = page["next_page_token"]
-        return {number: name for number, name in names.items() if belongs(name, customer)}
-
-    def _newest_runs(self, experiment_ids: list[str], a_page: int) -> Iterator[Item]:
-        asked = _runs_asked(experiment_ids, a_page)
-        while experiment_ids and a_page > 0:
-            page = self._post("runs/search", asked)
-            yield from page.get("runs", [])
-            if not page.get("next_page_token"):
-                return
-            asked["page_token"] = page["next_page_token"]
+        every = self._pages("POST", "experiments/search", "experiments", asked)
+        return {e["experiment_id"]: e["name"] for e in every if belongs(e["name"], customer)}
 
     def _models(self) -> Iterator[Item]:
         # mlflow's own client leaves prompts out in these words.
         asked = {"max_results": NAMES_A_PAGE, "filter": "tag.`mlflow.prompt.is_prompt` != 'true'"}
-        return self._pages("registered-models/search", "registered_models", asked)
+        return self._pages("GET", "registered-models/search", "registered_models", asked)
 
-    def _pages(self, path: str, key: str, asked: Item) -> Iterator[Item]:
+    def _pages(self, method: str, path: str, key: str, asked: Item) -> Iterator[Item]:
         while True:
-            page = self._answer("GET", path, params=asked)
+            page = self._answer(method, path, asked)
             yield from page.get(key, [])
             if not page.get("next_page_token"):
                 return
             asked = {**asked, "page_token": page["next_page_token"]}
 
-    def _post(self, path: str, asked: Item) -> Item:
-        return self._answer("POST", path, json=asked)
-
-    def _answer(self, method: str, path: str, **asked: Any) -> Item:
+    def _answer(self, method: str, path: str, asked: Item) -> Item:
         from requests.exceptions import RequestException
 
+        given: Item = {"params" if method == "GET" else "json": asked}
         try:
             reply = self._session().request(
-                method, f"{self._api}/{path}", timeout=TIMEOUT_S, allow_redirects=False, **asked
+                method, f"{self._api}/{path}", timeout=TIMEOUT_S, allow_redirects=False, **given
             )
             found = reply.json() if reply.status_code == 200 else None
         except (RequestException, OSError, ValueError) as exc:
@@ -184,6 +149,25 @@ class ServerOverview:
 
 def _runs_asked(experiment_ids: list[str], most: int) -> Item:
     return {"experiment_ids": experiment_ids, "max_results": most, "order_by": NEWEST_FIRST}
+
+
+def _run_line(run: Item, names: dict[str, str], metrics: Sequence[str]) -> RunLine:
+    info, data = run["info"], run.get("data", {})
+    values = [(each["key"], float(each["value"])) for each in data.get("metrics", [])]
+    return RunLine(
+        run_id=info["run_id"],
+        experiment=names[info["experiment_id"]],
+        name=info.get("run_name", ""),
+        status=info["status"],
+        started_ms=int(info.get("start_time", 0)),
+        metrics=finite(values, metrics),
+    )
+
+
+def _version_line(version: Item, aliases: dict[str, str]) -> VersionLine:
+    number, run_id = str(version["version"]), version.get("run_id") or None
+    marks, created = aliases_of(number, aliases), int(version["creation_timestamp"])
+    return VersionLine(version["name"], number, marks, run_id, created)
 
 
 def _aliases(model: Item) -> dict[str, str]:

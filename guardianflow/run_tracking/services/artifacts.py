@@ -17,7 +17,7 @@ EXPERIMENT = "guardianflow-config-check"
 FILE = "sample.bin"
 
 
-def round_trip_artifacts(tracking_uri: str | None, sample: Sample | None = None) -> Answer:
+def round_trip_artifacts(tracking_uri: str | None) -> Answer:
     """Log a file to a run made for it, download it, compare; then remove the file and the run.
 
     The experiment stays, with runs that are marked as deleted: MLflow removes those only by
@@ -29,7 +29,7 @@ def round_trip_artifacts(tracking_uri: str | None, sample: Sample | None = None)
     Raises:
         TrackingError: the store can't be opened.
     """
-    sample = sample or Sample()
+    sample = Sample()
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     store = MlflowStore(tracking_uri)
     run_id = store.start_run(RunRequest(EXPERIMENT, "round-trip"))
@@ -49,11 +49,9 @@ def round_trip_artifacts(tracking_uri: str | None, sample: Sample | None = None)
 
 
 def _remove(store: MlflowStore, run_id: str, place: str) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     with suppress(GuardianFlowError):  # what went wrong before matters more
         store.end_run(run_id, RunStatus.FINISHED)
         if place:
-            repository = get_artifact_repository(place, tracking_uri=store.tracking_uri)
-            store.connection.call("remove the sample", repository.delete_artifacts)
+            files = store.connection.files_at(place)
+            store.connection.call("remove the sample", files.delete_artifacts)
         store.connection.doing("delete the run of the check").delete_run(run_id)

@@ -33,7 +33,7 @@ def bucket_of(location: str) -> str:
     return parts.netloc if parts.scheme == "s3" else ""
 
 
-def ask_s3(endpoint: str | None, bucket: str = "", sample: Sample | None = None) -> Answer:
+def ask_s3(endpoint: str | None, bucket: str = "") -> Answer:
     """Reach the server with our key; where a bucket is named, send bytes there and back.
 
     Args:
@@ -41,7 +41,6 @@ def ask_s3(endpoint: str | None, bucket: str = "", sample: Sample | None = None)
         bucket: '' asks for the list of buckets alone.
     """
     prepare_environment()
-    sample = sample or Sample()
     shown = shown_address(endpoint or "s3")
     try:
         import boto3
@@ -65,7 +64,7 @@ def ask_s3(endpoint: str | None, bucket: str = "", sample: Sample | None = None)
         if not bucket:
             names = [each["Name"] for each in client.list_buckets().get("Buckets", [])]
             return Answer(shown, detail=", ".join(names[:10]))
-        return Answer(shown, _round_trip(client, bucket, sample), f"s3://{bucket}")
+        return Answer(shown, _round_trip(client, bucket), f"s3://{bucket}")
     except NoCredentialsError as exc:
         return Answer(shown, Cause.KEY, str(exc))
     except ClientError as exc:
@@ -77,14 +76,13 @@ def ask_s3(endpoint: str | None, bucket: str = "", sample: Sample | None = None)
         return Answer(shown, Cause.UNREACHABLE, redact_text(str(exc))[:300])
 
 
-def _round_trip(client: Any, bucket: str, sample: Sample) -> Cause | None:
+def _round_trip(client: Any, bucket: str) -> Cause | None:
     """A small object in one request, and one in several parts; removed again."""
     from io import BytesIO
 
     folder = f"{FOLDER}/{uuid.uuid4().hex}"
-    for size in (min(1000, sample.size), sample.size):
-        part = Sample(size)
-        key = f"{folder}/{size}"
+    for part in (Sample(1000), Sample()):
+        key = f"{folder}/{part.size}"
         client.upload_fileobj(BytesIO(part.content), bucket, key)
         try:
             returned = BytesIO()

@@ -6,15 +6,13 @@ the client id as a tag.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...support.secrets.files import PRIVATE_FILE
 from ..run_records import LOCAL_PREFIX
-from .journals.records import complete_lines, decode, encode
+from .journals.records import append_record, complete_lines, decode
 
 _LOCAL_ID = re.compile(rf"\b{LOCAL_PREFIX}([0-9a-f]{{32}})\b")
 
@@ -33,11 +31,7 @@ class RunIds:
         if self._known.get(client_id) == run_id:
             return
         self._known[client_id] = run_id
-        number = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
-        try:
-            os.write(number, b"\n" + encode({"client": client_id, "run": run_id}))
-        finally:
-            os.close(number)
+        append_record(self._file, {"client": client_id, "run": run_id})
 
     def of_client(self, client_id: str) -> str | None:
         """The run id; None where the store has given none yet, as far as this machine knows."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
 from ...contracts.errors import TrackingError
 from ...contracts.results import RunRecord
 from ...contracts.run_status import RunStatus
+from ...support.child_processes import join
 from .. import names
 from ..run_records import checked_status
 from .access import READ_WAIT_S, SpoolAccess
@@ -141,22 +142,15 @@ def _within(patience_s: float, work: Callable[[], T]) -> T:
         TimeoutError: there is none in time.
         whatever the work raises.
     """
-    answers: list[T] = []
-    failures: list[BaseException] = []
+    answer: Future[T] = Future()
 
     def carry_out() -> None:
         try:
-            answers.append(work())
+            answer.set_result(work())
         except BaseException as exc:
-            failures.append(exc)
+            answer.set_exception(exc)
 
     thread = threading.Thread(target=carry_out, name="spool-read", daemon=True)
     thread.start()
-    deadline = time.monotonic() + patience_s
-    while thread.is_alive() and time.monotonic() < deadline:
-        thread.join(0.2)  # and again: a signal must be answered
-    if failures:
-        raise failures[0]
-    if not answers:
-        raise TimeoutError
-    return answers[0]
+    join(thread, patience_s)  # a signal is answered meanwhile
+    return answer.result(timeout=0)

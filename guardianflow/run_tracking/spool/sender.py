@@ -19,7 +19,7 @@ from .delivery import Delivery
 from .ids import RunIds
 from .journals.entries import Entry
 from .journals.journal import Journal, Tell
-from .journals.left import send_left
+from .journals.left import journals_of, taken
 from .journals.own_journal import OwnJournal
 from .server import Server
 
@@ -84,10 +84,9 @@ class Sender:
             raise answer
         return answer
 
-    def wait(self, seq: int, patience_s: float) -> bool:
-        """Wait until an entry is sent, a try fails, or patience ends; whether it is sent."""
+    def wait(self, seq: int, patience_s: float) -> None:
+        """Wait until an entry is sent, a try fails, or patience ends."""
         self._wait(lambda: self._journal.is_sent(seq), patience_s)
-        return self._journal.is_sent(seq)
 
     def catch_up(self, patience_s: float) -> bool:
         """Wait until all that can be sent is, of dead processes too; whether it is.
@@ -179,14 +178,16 @@ class Sender:
             self._journal.prune()
 
     def _send_left(self, go_on: Callable[[], bool]) -> None:
-        send_left(
-            self._root,
-            self._server.shown_uri,
-            self._server.workspace,
-            lambda journal: self._delivery.send(journal, go_on),
-            self._tell,
-            self._journal.folder,
-        )
+        """Every journal for our workspace whose writer is gone, the oldest first."""
+        store, workspace = self._server.shown_uri, self._server.workspace
+        for journal in journals_of(self._root, self._tell, store, workspace):
+            if journal.folder == self._journal.folder:
+                continue
+            with taken(journal) as free:
+                if free:
+                    self._delivery.send(journal, go_on)
+                    if next(journal.entries(), None) is None:
+                        journal.remove()
         self._others_at = time.monotonic()
 
     def _notify(self, _records: int) -> None:

@@ -17,7 +17,6 @@ from ...contracts.results import RegisteredModel, RunRequest
 from ...contracts.run_status import RunStatus
 from ...support.large_libraries import importing
 from ...support.undo import UndoSteps, undo_on_failure
-from .. import names
 from ..alias_store import MlflowAliasStore
 from ..connection import (
     Connection,
@@ -28,7 +27,7 @@ from ..connection import (
 )
 from ..mlflow_store import MlflowStore
 from ..registry import MlflowRegistry, remove_logged
-from ..run_records import CLIENT_TAG, PARENT_TAG
+from ..run_records import CLIENT_TAG
 from ..services.workspaces import own_workspace
 from .journals.entries import Start
 
@@ -74,14 +73,7 @@ class ServerStore(MlflowStore):
         if known := self.of_client(start.client_id):
             return known[0]
         tags = {**start.context, CLIENT_TAG: start.client_id}
-        if request.parent_run_id is not None:
-            tags[PARENT_TAG] = request.parent_run_id
-        client = self.connection.doing(f"make a run in experiment '{request.experiment_name}'")
-        name = names.stored_text(request.run_name, names.TAG_LIMIT)
-        made = client.create_run(
-            experiment_id, start_time=start.started_ms, tags=tags, run_name=name
-        )
-        return str(made.info.run_id)
+        return self._make_run(request, experiment_id, tags, start.started_ms)
 
     def remove_twins(self, client_id: str, kept: str) -> None:
         """Delete what a call made that was answered too late, so that another one was made."""

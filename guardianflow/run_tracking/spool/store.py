@@ -21,9 +21,8 @@ from ...contracts.results import DataInput, MetricPoint, RegisteredModel, RunReq
 from ...contracts.run_status import RunStatus
 from .. import data_inputs, names
 from ..launcher import claim_launcher_run
-from ..run_records import LOCAL_PREFIX, checked_end_status
+from ..run_records import LOCAL_PREFIX, checked_end_status, finite_points
 from ..upkeep.ownership import owner_tags, with_owner
-from ..uploads import cleaned
 from .access import AWAY_WAIT_S
 from .copies import keep
 from .journals.entries import (
@@ -88,13 +87,8 @@ class SpooledStore(ReadingSpool):
         return run_id
 
     def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
-        kept = [
-            MetricPoint(key, value, point.step, point.time_ms)
-            for point in points
-            for key, value in names.finite_metrics({point.key: point.value}).items()
-        ]
-        if kept:
-            self._append(run_id, Points(tuple(kept)))
+        if kept := tuple(finite_points(points)):
+            self._append(run_id, Points(kept))
 
     def annotate(
         self,
@@ -118,12 +112,8 @@ class SpooledStore(ReadingSpool):
     def log_data(self, run_id: str, data: DataInput) -> None:
         self._append(run_id, Data(data_inputs.stored(data)))
 
-    def log_files(self, run_id: str, source: Path, folder: str = "") -> None:
-        place = names.artifact_path(folder)
-        if not source.exists():
-            raise TrackingError(f"{source} must be a file or directory to upload: it is missing")
-        with cleaned(source) as clean:
-            self._append(run_id, Files(place, self.keep_copies(clean)))
+    def _upload(self, run_id: str, source: Path, place: str, doing: str) -> None:  # noqa: ARG002
+        self._append(run_id, Files(place, self.keep_copies(source)))
 
     def keep_copies(self, source: Path) -> KeptFiles:
         """Copy files into the journal.

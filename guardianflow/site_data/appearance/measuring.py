@@ -59,7 +59,9 @@ class Appearance(NamedTuple):
     @property
     def light(self) -> str:
         """'day', 'dim' or 'night'."""
-        if self.colour < GREY_BELOW and self._is_infrared:
+        spot = self.border < SPOT_BELOW and self.border < SPOT_SHARE * self.middle
+        is_infrared = spot or self.border < INFRARED_BELOW
+        if self.colour < GREY_BELOW and is_infrared:
             return NIGHT
         return NIGHT if self.median < NIGHT_BELOW else DIM if self.median < DIM_BELOW else DAY
 
@@ -69,11 +71,6 @@ class Appearance(NamedTuple):
         if self.edges < BLURRED_BELOW:
             return BLURRED
         return SOFT if self.edges < SOFT_BELOW else SHARP
-
-    @property
-    def _is_infrared(self) -> bool:
-        spot = self.border < SPOT_BELOW and self.border < SPOT_SHARE * self.middle
-        return spot or self.border < INFRARED_BELOW
 
 
 def measure(image: ImageArray) -> Appearance:

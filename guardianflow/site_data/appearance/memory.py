@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +13,7 @@ from ...contracts.errors import DatasetError
 from ...contracts.results import LabelledImage
 from ...support.pictures.decoding import decode
 from ...support.pictures.kinds import PictureError
-from ...support.sealed_files import read_sealed, write_sealed
-from ..memory.file_state import FileState
-from ..progress import tracked
+from ..memory.images import FactMemory
 from .measuring import LONGEST_SIDE, Appearance, measure
 
 cv2: Any
@@ -44,38 +39,17 @@ def appearances(images: Sequence[LabelledImage], cache_dir: Path) -> list[Appear
         DatasetError: images that can't be read; all of them at once.
         MissingDependencyError: OpenCV is not installed.
     """
-    file = _file_of(images, cache_dir)
-    known = _remembered(file)
-    found: dict[Path, Appearance] = {}
-    new: dict[Path, tuple[LabelledImage, FileState]] = {}
-    wrong: list[str] = []
-    began = time.time_ns()
-    for image in images:
-        try:
-            state = FileState.of(image.path)
-        except OSError as exc:
-            wrong.append(f"image {image.path} can't be read: {exc.strerror or exc}")
-            continue
-        kept = known.get(str(image.path))
-        if kept is not None and kept[0] == state:
-            found[image.path] = kept[1]
-        else:
-            new[image.path] = image, state
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        measured = pool.map(_measured, [image for image, _ in new.values()])
-        told = tracked(measured, "measuring light and blur", len(new))
-        for (path, (_, state)), answer in zip(new.items(), told, strict=True):
-            if isinstance(answer, str):
-                wrong.append(answer)
-                continue
-            found[path] = answer
-            if state.is_settled(began):
-                known[str(path)] = state, answer
+    by_path = {image.path: image for image in images}
+    memory = FactMemory(
+        _file_of(images, cache_dir),
+        _FORMAT,
+        lambda kept: Appearance(*map(float, kept)),
+        lambda path: _measured(by_path[path]),
+        "measuring light and blur",
+    )
+    found, wrong = memory.look_at(list(by_path))
     if wrong:
-        raise DatasetError(wrong)
-    if new:
-        of_split = {str(path): known[str(path)] for path in found if str(path) in known}
-        write_sealed(file, {"format": _FORMAT, "images": of_split})
+        raise DatasetError([f"image {path} {message}" for path, message in wrong.items()])
     return [found[image.path] for image in images]
 
 
@@ -86,25 +60,12 @@ def _file_of(images: Sequence[LabelledImage], cache_dir: Path) -> Path:
     return cache_dir / "appearance" / f"{key[:16]}.json"
 
 
-def _remembered(file: Path) -> dict[str, tuple[FileState, Appearance]]:
-    kept = read_sealed(file)
-    try:
-        if not kept or kept["format"] != _FORMAT:
-            return {}
-        return {
-            path: (FileState(*map(int, state)), Appearance(*map(float, values)))
-            for path, (state, values) in kept["images"].items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}  # nobody but us writes a seal: of another release
-
-
 def _measured(image: LabelledImage) -> Appearance | str:
     """Measure one file; a text says what is wrong with it."""
     try:
         return measure(_reduced(image))
     except (OSError, PictureError) as exc:
-        return f"image {image.path} can't be read: {exc}"
+        return f"can't be read: {exc}"
 
 
 def _reduced(image: LabelledImage) -> ImageArray:

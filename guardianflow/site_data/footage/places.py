@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...contracts.errors import DatasetError, Problem, Problems
@@ -110,10 +110,7 @@ def _with_cameras(
     found: list[Place], camera_pattern: str | None, problems: Problems
 ) -> list[Place]:
     if camera_pattern is None:
-        return [
-            Place(each.name, each.path, each.is_video, each.name.rpartition("/")[0])
-            for each in found
-        ]
+        return [replace(each, camera=each.name.rpartition("/")[0]) for each in found]
     try:
         pattern = re.compile(camera_pattern)
     except re.error as exc:
@@ -125,10 +122,10 @@ def _with_cameras(
     cameras = []
     for each in found:
         matched = pattern.search(each.name)
-        if matched is None or not matched[CAMERA]:
+        if matched and matched[CAMERA]:
+            cameras.append(replace(each, camera=nfc(matched[CAMERA])))
+        else:
             problems.add(
                 f"'{each.name}' does not match the pattern of cameras '{camera_pattern}'", each.path
             )
-            continue
-        cameras.append(Place(each.name, each.path, each.is_video, nfc(matched[CAMERA])))
     return cameras

@@ -108,11 +108,8 @@ def read_truth(
 
 
 def _files(truth: Path, problems: Problems) -> list[Path]:
-    if truth.is_file():
-        found = [truth]
-    else:
-        found = sorted(p for p in truth.iterdir() if p.is_file() and not p.name.startswith("."))
-        found = [path for path in found if path.suffix.lower() in READERS]
+    inside = [truth] if truth.is_file() else sorted(truth.iterdir())
+    found = [p for p in inside if p == truth or (p.is_file() and not p.name.startswith("."))]
     known = [path for path in found if path.suffix.lower() in READERS]
     if not known:
         kinds = "a CSV, CVAT's .xml or VIRAT's .events.txt"
@@ -176,10 +173,9 @@ def _recording(
     for name in (told.recording, _without_suffix(told.recording)):
         # A tool's path may begin anywhere ('/data/cam1/gate.mp4'), but must end in the whole name.
         parts = name.split("/")
-        tails = ["/".join(parts[i:]) for i in range(len(parts))]
-        for tail in tails:
-            if tail in clocks:
-                return tail
+        tails = ("/".join(parts[i:]) for i in range(len(parts)))
+        if (tail := next((each for each in tails if each in clocks), None)) is not None:
+            return tail
         if len(parts) == 1 and names.get(name) is not None:
             return names[name]
     if _without_suffix(told.recording) in names:

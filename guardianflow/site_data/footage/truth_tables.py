@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...contracts.errors import Problems
 from ...support.suggestions import did_you_mean
-from ...support.text.encodings import NotUtf8Error, decode_utf8
+from ...support.text.encodings import NotUtf8Error, decode_table, decode_utf8
 from ...support.text.spelling import nfc
 from .moments import seconds_of
 
@@ -103,17 +103,10 @@ def _interval(
 def _text_of(file: Path, problems: Problems) -> str | None:
     try:
         content = file.read_bytes()
+        decode = decode_utf8 if b"\0" in content else decode_table  # zero bytes are UTF-16's
+        return decode(content, file.name)
     except OSError as exc:
         problems.add(f"can't be read: {exc.strerror or exc}", file)
-        return None
-    try:
-        return decode_utf8(content, file.name)
     except NotUtf8Error as exc:
-        refusal = str(exc)
-    try:
-        if b"\0" not in content:  # else it is UTF-16
-            return content.decode("cp949")
-    except UnicodeDecodeError:
-        pass
-    problems.add(refusal, file)
+        problems.add(str(exc), file)
     return None

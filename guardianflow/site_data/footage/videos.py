@@ -141,9 +141,11 @@ def _scanned(path: Path, problems: Problems) -> VideoFacts | None:
     finally:
         capture.release()
     seconds = np.asarray(stamps, dtype=np.float64) / 1000
+    advancing = np.ones(len(seconds), dtype=bool)  # later than every frame before it
+    advancing[1:] = seconds[1:] > np.maximum.accumulate(seconds)[:-1]
     height, width = first.shape[:2]
     return VideoFacts(
-        times_s=seconds[advancing(seconds)] - seconds[0],
+        times_s=seconds[advancing] - seconds[0],
         decoded=len(stamps),
         told=int(told) if 0 < told < 1e12 else 0,
         told_fps=float(told_fps) if 0 < told_fps < 1e6 else 0.0,
@@ -151,13 +153,6 @@ def _scanned(path: Path, problems: Problems) -> VideoFacts | None:
         height=height,
         sha256=sha256_of(path),
     )
-
-
-def advancing(seconds: Float64Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """bool, one per frame: whether the clock is later than at every frame before it."""
-    ahead = np.ones(len(seconds), dtype=bool)
-    ahead[1:] = seconds[1:] > np.maximum.accumulate(seconds)[:-1]
-    return ahead
 
 
 def _check(path: Path, facts: VideoFacts, problems: Problems) -> None:

@@ -1,7 +1,7 @@
 """What is remembered of files between runs, so that nothing unchanged is read again.
 
     file_state.py   size, times and number of a file: whether it can have changed
-    images.py       hash and size of each image, by the state of its file
+    images.py       facts of each image, hash and size above all, by the state of its file
     manifests.py    the files of the last sets, to tell what has changed
     known_sets.py   a checked data set, by the state of all its files
 

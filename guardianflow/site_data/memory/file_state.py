@@ -29,10 +29,7 @@ class FileState(NamedTuple):
     @classmethod
     def of(cls, path: Path | str) -> FileState:
         """Raises OSError: it is not there, or closed to us."""
-        return cls.from_stat(os.stat(path))  # noqa: PTH116 - fast
-
-    @classmethod
-    def from_stat(cls, found: os.stat_result) -> FileState:
+        found = os.stat(path)  # noqa: PTH116 - fast
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
     def is_settled(self, read_at_ns: int) -> bool:

@@ -1,4 +1,4 @@
-"""The hash and size of each image, remembered by the state of its file.
+"""Facts of each image, its hash and size above all, remembered by the state of its file.
 
 A large set is read through once and then only looked at.
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...support.sealed_files import read_sealed, write_sealed
 from ..progress import tracked
 from .file_state import FileState
 
+Facts = TypeVar("Facts")
 _FORMAT = 3  # of the memory file; 3: damage and orientation are told by what is decoded
 
 
@@ -28,7 +30,7 @@ class ImageFacts(NamedTuple):
     height: int
 
 
-class ImageMemory:
+class FactMemory(Generic[Facts]):
     """Facts of image files, kept in one JSON file between runs.
 
     Two processes may use one memory: each replaces the file whole, and what the other one learnt
@@ -36,28 +38,39 @@ class ImageMemory:
 
     Args:
         file: where it is kept; need not exist.
+        form: of the file, and of how facts are found: those of another form are found anew.
+        facts_of: makes facts of what was kept as JSON.
+        examine: finds the facts of one file; a text says what is wrong with it.
+        doing: what a bar says meanwhile.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._known: dict[str, tuple[FileState, ImageFacts]] = {}
-        try:
+    def __init__(
+        self,
+        file: Path,
+        form: int,
+        facts_of: Callable[[Sequence[Any]], Facts],
+        examine: Callable[[Path], Facts | str],
+        doing: str,
+    ) -> None:
+        self.file, self._form = file, form
+        self._find, self._doing = examine, doing
+        self._known: dict[str, tuple[FileState, Facts]] = {}
+        # Nobody but us writes a seal: what can't be understood is of another release.
+        with suppress(ValueError, KeyError, TypeError, AttributeError, IndexError):
             kept = read_sealed(file) or {}
-            if kept.get("format") == _FORMAT:
+            if kept.get("format") == form:
                 self._known = {
-                    path: (FileState(*map(int, state)), ImageFacts(str(facts[0]), *facts[1:]))
+                    path: (FileState(*map(int, state)), facts_of(facts))
                     for path, (state, facts) in kept["images"].items()
                 }
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            self._known = {}  # nobody but us writes a seal: of another release
 
-    def look_at(self, images: Sequence[Path]) -> tuple[dict[Path, ImageFacts], dict[Path, str]]:
+    def look_at(self, images: Sequence[Path]) -> tuple[dict[Path, Facts], dict[Path, str]]:
         """Facts of every image, read where they are not remembered.
 
         Returns:
             Facts by path, and what is wrong by path: unreadable, damaged or cut short.
         """
-        facts: dict[Path, ImageFacts] = {}
+        facts: dict[Path, Facts] = {}
         wrong: dict[Path, str] = {}
         new: dict[Path, FileState] = {}
         began = time.time_ns()
@@ -65,7 +78,7 @@ class ImageMemory:
             try:
                 state = FileState.of(path)
             except OSError as exc:
-                wrong[path] = f"can't be read: {exc.strerror}"
+                wrong[path] = f"can't be read: {exc.strerror or exc}"
                 continue
             known = self._known.get(str(path))
             if known is not None and known[0] == state:
@@ -73,8 +86,8 @@ class ImageMemory:
             else:
                 new[path] = state
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            read = pool.map(_examine, new)
-            for path, found in zip(new, tracked(read, "reading images", len(new)), strict=True):
+            read = pool.map(self._find, new)
+            for path, found in zip(new, tracked(read, self._doing, len(new)), strict=True):
                 if isinstance(found, str):
                     wrong[path] = found
                     continue
@@ -90,8 +103,19 @@ class ImageMemory:
         """Replace the file; what is no longer part of the set is forgotten."""
         paths = [path for path in map(str, current) if path in self._known]
         write_sealed(
-            self.file, {"format": _FORMAT, "images": {path: self._known[path] for path in paths}}
+            self.file, {"format": self._form, "images": {path: self._known[path] for path in paths}}
         )
+
+
+class ImageMemory(FactMemory[ImageFacts]):
+    """The hash and size of image files, which are looked at closely once."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, _FORMAT, _facts_of, _examine, "reading images")
+
+
+def _facts_of(kept: Sequence[Any]) -> ImageFacts:
+    return ImageFacts(str(kept[0]), *kept[1:])
 
 
 def _examine(path: Path) -> ImageFacts | str:

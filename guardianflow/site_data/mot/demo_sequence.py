@@ -22,12 +22,9 @@ from demo_scenes.canvas import Camera
 from demo_scenes.outfits import Outfit, random_outfit, walking
 from demo_scenes.scene import Scene, SeenObject, Worker, random_scene, render
 
-from ...contracts.errors import DatasetError
-from ...contracts.given import given_url
-from ...support.suggestions import did_you_mean
-from ..demo import SCHEME
+from ..demo import SCHEME, parse_named
 from ..drawn.generator import generator_hash, save_jpeg
-from ..drawn.options import numbered, read_options
+from ..drawn.options import numbered
 from ..drawn.ppe import VERSION, scene_seed
 from ..once import make_once
 from ..progress import tracked
@@ -78,26 +75,6 @@ class SequenceOptions:
     seed: int = numbered(7, 0, 2**31 - 1)
 
 
-def parse_sequence(reference: str) -> tuple[str, SequenceOptions]:
-    """'demo://crowd?frames=30' → name and options.
-
-    Raises:
-        DatasetError: an unknown sequence, unknown options or values out of range, all at once.
-    """
-    parts = given_url(reference)
-    name = (parts.netloc + parts.path).strip("/")
-    problems: list[str] = []
-    if name not in SEQUENCES:
-        problems.append(
-            f"there is no demo sequence '{name}'; known: "
-            f"{', '.join(SCHEME + known for known in SEQUENCES)}{did_you_mean(name, SEQUENCES)}"
-        )
-    options = read_options(SequenceOptions, parts.query, reference, problems)
-    if problems or options is None:
-        raise DatasetError(problems)
-    return name, options
-
-
 def demo_sequence(reference: str, cache_dir: Path) -> Path:
     """Draw a sequence, or find it drawn already.
 
@@ -108,9 +85,10 @@ def demo_sequence(reference: str, cache_dir: Path) -> Path:
         The sequence's directory, under cache_dir / 'demo'; it is called demo-crossing, demo-crowd.
 
     Raises:
-        DatasetError: as `parse_sequence`.
+        DatasetError: an unknown sequence, unknown options or values out of range, all at once.
     """
-    name, asked = parse_sequence(reference)
+    demos = dict.fromkeys(SEQUENCES, SequenceOptions)
+    name, asked = parse_named(reference, demos, "sequence")
     drawing = generator_hash(Path(__file__))
     numbers = f"f{asked.frames}-r{asked.frame_rate}-s{asked.size}-seed{asked.seed}"
     home = cache_dir / "demo" / f"mot-v{VERSION}-{drawing}-{numbers}" / f"demo-{name}"

@@ -6,7 +6,6 @@ without it, or with -1 there, is about the only class that the ground truth coun
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from ...contracts.errors import DatasetError, Problems
 from ...contracts.sequences import UNNAMED_CLASS, TrackingSequence, TrackRows
 from ...support.files import whole_file
 from ...support.suggestions import did_you_mean
+from ...support.text.spelling import nfc
 from ..image_places import absolute
 from .sequences import find_sequences, read_sequence, states_its_length
 from .track_rows import CLASS, SHOWN_PROBLEMS, TrackTable, read_table
@@ -103,9 +103,9 @@ def _result_files(folder: Path, names: Sequence[str], problems: Problems) -> Map
         problems.add("there is no such directory of result files", folder)
         return {}
     # The same Hangul name may be composed in two ways.
-    known = {unicodedata.normalize("NFC", name): name for name in names}
+    known = {nfc(name): name for name in names}
     files = {
-        known.get(unicodedata.normalize("NFC", path.stem), path.stem): path
+        known.get(nfc(path.stem), path.stem): path
         for path in sorted(folder.iterdir())
         if path.suffix == SUFFIX and path.is_file() and not path.name.startswith(".")
     }

@@ -31,9 +31,7 @@ from ..resolved import original_of
 from .moments import number_of, seconds_of
 from .names import names_below
 from .patterns import CAMERA, DATE, FRAME, KNOWN, RECORDING, TIME, check_pattern, match_names
-from .table import qualified, read_table
-
-SHOWN = 5
+from .table import qualified, read_table, some
 
 
 def groups_of(
@@ -126,11 +124,11 @@ def origins_by_pattern(names: Mapping[Path, str], pattern: str) -> dict[Path, Im
         except ValueError as exc:
             odd.append(f"{name} ({exc})")
     if len(without) == len(names):
-        problems.add(f"matches none of {len(names)} names; they are like {_few(without)}", where)
+        problems.add(f"matches none of {len(names)} names; they are like {some(without)}", where)
     elif without:
-        problems.add(f"does not match {len(without)} of {len(names)} names: {_few(without)}", where)
+        problems.add(f"does not match {len(without)} of {len(names)} names: {some(without)}", where)
     if odd:
-        problems.add(f"finds no number or time in {len(odd)} names: {_few(odd)}", where)
+        problems.add(f"finds no number or time in {len(odd)} names: {some(odd)}", where)
     if not problems:
         _refuse_useless(origins, where, problems)
     if problems:
@@ -160,11 +158,11 @@ def _by_folder(names: Mapping[Path, str]) -> dict[Path, ImageOrigin]:
     if len(loose) == len(names):
         problems.add(
             f"all {len(names)} images lie directly in the folders of their splits, like "
-            f"{_few(loose)}; give a pattern or a CSV; guardianflow data groups may propose one",
+            f"{some(loose)}; give a pattern or a CSV; guardianflow data groups may propose one",
             where,
         )
     elif loose:
-        problems.add(f"{len(loose)} of {len(names)} images lie in no folder: {_few(loose)}", where)
+        problems.add(f"{len(loose)} of {len(names)} images lie in no folder: {some(loose)}", where)
     else:
         _refuse_useless(origins, where, problems)
     if problems:
@@ -220,8 +218,3 @@ def _fingerprint(names: Mapping[Path, str], origins: Mapping[Path, ImageOrigin])
         for path, each in origins.items()
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"

@@ -23,7 +23,7 @@ from ...support.files import whole_directory
 from ...support.text.spelling import nfc
 from ..data_yaml import SPLITS, Layout
 from ..labels import read_labels
-from ..splitting import Dealer, WholeSet, read_whole
+from ..splitting import Dealer, WholeSet, read_whole, write_text
 from .dealing import Int64, deal_groups
 from .groups import groups_of
 from .table import write_table
@@ -229,8 +229,8 @@ def write_split(split: GroupedSplit, destination: Path) -> Path:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with whole_directory(destination) as folder:
             for name, part in split.parts.items():
-                _write(folder / f"{name}.txt", "".join(f"{path}\n" for path in part.images))
-            _write(folder / "data.yaml", _data_yaml(split, destination))
+                write_text(folder / f"{name}.txt", "".join(f"{path}\n" for path in part.images))
+            write_text(folder / "data.yaml", _data_yaml(split, destination))
             write_table(folder / "groups.csv", _origins_by_name(split))
     except OSError as exc:
         raise ConfigurationError(f"{destination} can't be written: {exc.strerror}") from exc
@@ -253,7 +253,3 @@ def _origins_by_name(split: GroupedSplit) -> dict[str, Any]:
         nfc(path.relative_to(root).as_posix()) if path.is_relative_to(root) else str(path): origin
         for path, origin in origins.items()
     }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +56,7 @@ def contents_of(
     for name, paths in sorted(inside.items()):
         paths.sort(key=lambda p: (origins[p].moment or 0.0, names[p]))
         moments = [m for p in paths if (m := origins[p].moment) is not None]
-        counts: dict[str, int] = {}
-        for path in paths:
-            if path in where:
-                counts[where[path]] = counts.get(where[path], 0) + 1
+        counts = Counter(where[path] for path in paths if path in where)
         found.append(
             GroupContent(
                 name,

@@ -91,12 +91,17 @@ def read_table(file: Path, names: Mapping[Path, str], root: Path) -> dict[Path, 
         problems.add(f"{len(unknown)} rows in all name no image of the data set", file)
     lacking = [name for path, name in names.items() if path not in origins]
     if rows and lacking and not (problems and len(lacking) == len(names)):
-        shown = ", ".join(lacking[:SHOWN])
-        more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
-        problems.add(f"{len(lacking)} of {len(names)} images have no row: {shown}{more}", file)
+        shown = some(lacking)
+        problems.add(f"{len(lacking)} of {len(names)} images have no row: {shown}", file)
     if problems:
         raise DatasetError(problems)
     return origins
+
+
+def some(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def write_table(file: Path, origins: Mapping[str, ImageOrigin]) -> None:

@@ -82,22 +82,15 @@ def find_leaks(
         leaks += (_of_its_own(each, dataset.groups) for each in found)
         if dataset.groups is not None:
             leaks += _by_groups((split, among), splits[split], splits[among], dataset.groups)
+    every = [path for name in dict.fromkeys(split for split, _ in pairs) for path in splits[name]]
+    rows = [row_of[path] for path in every if path in row_of]
     return DataLeaks(
         tuple(_counted(pair, splits[pair[0]], leaks) for pair in pairs),
         tuple(leaks),
-        plain=_plain(thumbnails, [row_of[p] for p in _once(splits, pairs) if p in row_of]),
+        plain=sum(View.of(thumbnails.pictures[row]).is_plain for row in rows),
         unread=len(thumbnails.unread),
         by_groups=dataset.groups is not None,
     )
-
-
-def _once(splits: Mapping[str, Sequence[Path]], pairs: Sequence[tuple[str, str]]) -> list[Path]:
-    """Every judged image."""
-    return [path for split in dict.fromkeys(split for split, _ in pairs) for path in splits[split]]
-
-
-def _plain(thumbnails: Thumbnails, rows: Sequence[int]) -> int:
-    return sum(View.of(thumbnails.pictures[row]).is_plain for row in rows)
 
 
 def _counted(pair: tuple[str, str], images: Sequence[Path], leaks: Sequence[Leak]) -> SplitLeaks:

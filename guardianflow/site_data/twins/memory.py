@@ -62,14 +62,11 @@ class ThumbnailMemory:
         top = os.path.commonpath([str(path.parent) for path in images]) if images else ""
         key = hashlib.sha256(top.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self._folder, self._key = cache_dir / FOLDER, key
+        self._file = self._folder / f"{key}.json"
         self._states: dict[str, tuple[FileState, int]] = {}
         self._pixels: npt.NDArray[np.uint8] = np.zeros((0, SIDE, SIDE), np.uint8)
         with suppress(ValueError, KeyError, TypeError, OSError, IndexError, AttributeError):
             self._recall()
-
-    @property
-    def _file(self) -> Path:
-        return self._folder / f"{self._key}.json"
 
     def _recall(self) -> None:
         kept = read_sealed(self._file)
@@ -97,7 +94,9 @@ class ThumbnailMemory:
                 states[path] = FileState.of(path)
             except OSError as exc:
                 unread[path] = f"can't be read: {exc.strerror}"
-        new = [path for path, state in states.items() if self._row_of(path, state) is None]
+        known = {path: self._states.get(str(path)) for path in states}
+        rows = {path: each[1] for path, each in known.items() if each and each[0] == states[path]}
+        new = [path for path in states if path not in rows]
         read: dict[Path, Thumbnail] = {}
         began = time.time_ns()
         try:
@@ -113,15 +112,8 @@ class ThumbnailMemory:
         paths = tuple(path for path in images if path not in unread)
         pictures = np.empty((len(paths), SIDE, SIDE), np.uint8)
         for row, path in enumerate(paths):
-            pictures[row] = read[path] if path in read else self._pixels[self._known(path)]
+            pictures[row] = read[path] if path in read else self._pixels[rows[path]]
         return Thumbnails(paths, pictures, tuple(states[path].size for path in paths), unread)
-
-    def _row_of(self, path: Path, state: FileState) -> int | None:
-        known = self._states.get(str(path))
-        return known[1] if known is not None and known[0] == state else None
-
-    def _known(self, path: Path) -> int:
-        return self._states[str(path)][1]
 
     def _save(self, learnt: Mapping[Path, tuple[FileState, Thumbnail]]) -> None:
         """Replace the files; what is no longer there is forgotten."""
@@ -160,17 +152,13 @@ def _read(
     """By threads; who interrupts waits for what has begun, no more."""
     done = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for some in _batches(paths):
+        for start in range(0, len(paths), AT_ONCE):
+            some = paths[start : start + AT_ONCE]
             for path, found in zip(some, pool.map(_examine, some), strict=True):
                 yield path, found
                 done += 1
                 if progress is not None and (done % TOLD_EVERY == 0 or done == len(paths)):
                     progress(done, len(paths))
-
-
-def _batches(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    for start in range(0, len(paths), AT_ONCE):
-        yield paths[start : start + AT_ONCE]
 
 
 def _examine(path: Path) -> Thumbnail | str:

@@ -148,7 +148,11 @@ def _find(
         _compared(View.of(picture), rows, learnt, Match())
         for picture, rows in zip(judged, candidates, strict=True)
     ]
-    left = [i for i, match in enumerate(found) if _may_be_moved(match)]
+    left = [
+        i
+        for i, match in enumerate(found)
+        if not match.is_twin and match.compared.agreement < SURE_SCENE
+    ]
     if left:
         posed = described(judged[left], BROAD, POSES)
         near = nearest(posed, learnt.broad, POSED_CANDIDATES, BROAD.least, pool)
@@ -163,10 +167,6 @@ def _find(
     return found
 
 
-def _may_be_moved(match: Match) -> bool:
-    return not match.is_twin and match.compared.agreement < SURE_SCENE
-
-
 def _compared(
     view: View, rows: Sequence[int], learnt: Learnt, best: Match, pose: Pose | None = None
 ) -> Match:
@@ -175,7 +175,8 @@ def _compared(
         return best
     posed = view if pose is None else view.posed(pose)[0]
     mine = _even(coarse(posed.grey))
-    different = [_peak(mine - learnt.even(row)) for row in rows]
+    apart = (np.abs(mine - learnt.even(row)) for row in rows)
+    different = [float(cv2.blur(each, (3, 3)).max()) for each in apart]
     for place in np.argsort(different, kind="stable")[:COMPARED]:
         row = int(rows[place])
         best = best.or_better(row, compare(view, learnt.view(row), pose))
@@ -188,10 +189,6 @@ def _even(small: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """A picture as `coarse` gives it, in one contrast."""
     even: npt.NDArray[np.float32] = small / np.float32(level_of(small).spread + 1e-6)
     return even
-
-
-def _peak(difference: npt.NDArray[np.float32]) -> float:
-    return float(cv2.blur(np.abs(difference), (3, 3)).max())
 
 
 def _moved(

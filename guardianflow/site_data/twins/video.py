@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...contracts.recordings.leaks import Likeness
 from .comparison import View, compare
-from .memory import Progress, ThumbnailMemory
+from .memory import ThumbnailMemory
 
 VIDEO_SHARE = 0.2
 """Of images near-equal to a neighbour, from which on a split is taken for frames of videos."""
@@ -16,16 +16,13 @@ VIDEO_SHARE = 0.2
 _DIGITS = re.compile(r"(\d+)")
 
 
-def looks_like_video(
-    images: Sequence[Path], cache_dir: Path, progress: Progress | None = None
-) -> float:
+def looks_like_video(images: Sequence[Path], cache_dir: Path) -> float:
     """The share of images that show the scene of the one before or after them by name, 0…1.
 
     Args:
         cache_dir: of data sets, where thumbnails are remembered.
-        progress: told how many images are read.
     """
-    seen = ThumbnailMemory(cache_dir, images).look_at(images, progress)
+    seen = ThumbnailMemory(cache_dir, images).look_at(images)
     order = sorted(range(len(seen.paths)), key=lambda row: by_name(seen.paths[row]))
     if len(order) < 2:
         return 0.0

@@ -11,7 +11,6 @@ files/PLACE/      copies of files, until the store has them
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from typing import Any
 from ....support.secrets.files import PRIVATE_FILE, make_private_folder
 from .entries import Entry, Files, KeptFiles, Points, Register
 from .numbers import NumberSet
-from .records import complete_lines, decode, encode
+from .records import append_record, complete_lines, decode
 
 FORMAT = 1
 DAMAGED_FOLDER = "damaged"
@@ -199,14 +198,7 @@ class Journal:
 
     def _append_line(self, name: str, record: Mapping[str, Any]) -> None:
         with suppress(OSError):  # a full disk: the mark holds while this process lives
-            number = os.open(
-                self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE
-            )
-            try:
-                # A new line first: whoever wrote here before may have died within one.
-                os.write(number, b"\n" + encode(record))
-            finally:
-                os.close(number)
+            append_record(self.folder / name, record)
 
     def _read_sent(self) -> None:
         for _, line in complete_lines(self.folder / "sent.log"):

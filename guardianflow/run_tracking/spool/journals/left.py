@@ -1,8 +1,8 @@
-"""Journals that processes have left: found, taken by one sender at a time, and sent."""
+"""Journals that processes have left: found, and taken by one sender at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,30 +35,3 @@ def taken(journal: Journal) -> Iterator[bool]:
         return
     with lock:
         yield (journal.folder / DESCRIPTION).exists() and journal.about.get("format") == FORMAT
-
-
-def send_left(
-    root: Path,
-    store: str,
-    workspace: str,
-    send: Callable[[Journal], None],
-    tell: Tell,
-    own: Path | None = None,
-) -> None:
-    """Send every journal of a workspace whose writer is gone, the oldest first.
-
-    Args:
-        send: sends one.
-        own: the folder of the caller's.
-
-    Raises:
-        whatever `send` raises.
-    """
-    for journal in journals_of(root, tell, store, workspace):
-        if journal.folder == own:
-            continue
-        with taken(journal) as free:
-            if free:
-                send(journal)
-                if next(journal.entries(), None) is None:
-                    journal.remove()

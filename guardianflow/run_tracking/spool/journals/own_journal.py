@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 from ....support.files import sync_directory
@@ -31,15 +31,6 @@ SEGMENT_BYTES = 8 << 20
 KEPT_IN_MEMORY = 10_000
 
 
-@dataclass
-class _Overflow:
-    """Records that the disk has no room for."""
-
-    entries: list[Entry] = field(default_factory=list)
-    told: bool = False
-    lost_points: int = 0
-
-
 class OwnJournal(Journal):
     """The journal of this process, which is written to while it is sent.
 
@@ -47,6 +38,9 @@ class OwnJournal(Journal):
         root: WORK_DIR/spool.
         store: the store's address, without secrets.
         workspace: of that store.
+
+    Attributes:
+        lost_points: given up, as neither the disk nor memory had room.
 
     Raises:
         OSError: it can't be made.
@@ -67,7 +61,9 @@ class OwnJournal(Journal):
         _write_whole(folder / DESCRIPTION, json.dumps(about, indent=2))
         super().__init__(folder, tell)
         self._writing = threading.Lock()
-        self._overflow = _Overflow()
+        self._in_memory: list[Entry] = []  # records that the disk has no room for
+        self._told_full = False
+        self.lost_points = 0
         self._last = 0
         self._segment = -1
         self._written = 0
@@ -75,10 +71,6 @@ class OwnJournal(Journal):
         self._closed = False
         self._committer = threading.Thread(target=self._keep_committing, daemon=True)
         self._committer.start()
-
-    @property
-    def lost_points(self) -> int:
-        return self._overflow.lost_points
 
     def append(self, run: str, what: What, numbered: Callable[[int], None] | None = None) -> int:
         """Add a record; returns its number.
@@ -91,12 +83,12 @@ class OwnJournal(Journal):
             seq = self._last
             if numbered is not None:
                 numbered(seq)
-            self._overflow.entries.append(Entry(seq, run, what))
+            self._in_memory.append(Entry(seq, run, what))
             try:
-                while self._overflow.entries:
-                    self._write(encode(self._overflow.entries[0].to_dict()))
-                    self._overflow.entries.pop(0)
-                self._overflow.told = False
+                while self._in_memory:
+                    self._write(encode(self._in_memory[0].to_dict()))
+                    self._in_memory.pop(0)
+                self._told_full = False
             except OSError as exc:
                 self._keep_in_memory(exc)
         self._dirty.set()
@@ -111,15 +103,14 @@ class OwnJournal(Journal):
     def entries(self, *, sent_too: bool = False) -> Iterator[Entry]:
         yield from super().entries(sent_too=sent_too)
         with self._writing:
-            waiting = list(self._overflow.entries)
+            waiting = list(self._in_memory)
         yield from (entry for entry in waiting if not self.is_sent(entry.seq))
 
     def mark_sent(self, entries: Sequence[Entry]) -> None:
         super().mark_sent(entries)
-        if self._overflow.entries:
+        if self._in_memory:
             with self._writing:
-                kept = [each for each in self._overflow.entries if not self.is_sent(each.seq)]
-                self._overflow.entries = kept
+                self._in_memory = [each for each in self._in_memory if not self.is_sent(each.seq)]
 
     def close(self, *, remove: bool) -> None:
         """Stop writing. The lock is given free: what is left is for others to send."""
@@ -153,7 +144,7 @@ class OwnJournal(Journal):
         self._written += done
 
     def _open_segment(self) -> None:
-        first = self._overflow.entries[0].seq
+        first = self._in_memory[0].seq
         path = self.folder / f"{first:08d}.log"
         opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
         if self._segment >= 0:
@@ -165,17 +156,16 @@ class OwnJournal(Journal):
 
     def _keep_in_memory(self, exc: OSError) -> None:
         """The disk is full. Only points are given up, the youngest: a run's end must not be."""
-        kept = self._overflow
-        if not kept.told:
-            kept.told = True
+        if not self._told_full:
+            self._told_full = True
             self._tell(
                 f"the journal {self.folder} can't be written: {exc}. What is logged waits in "
                 f"memory, up to {KEPT_IN_MEMORY} records. Make room, or it may be lost"
             )
-        newest = kept.entries[-1]
-        if len(kept.entries) > KEPT_IN_MEMORY and isinstance(newest.what, Points):
-            kept.lost_points += len(newest.what.points)
-            kept.entries.pop()
+        newest = self._in_memory[-1]
+        if len(self._in_memory) > KEPT_IN_MEMORY and isinstance(newest.what, Points):
+            self.lost_points += len(newest.what.points)
+            self._in_memory.pop()
             self._sent.add(newest.seq)
 
     def _keep_committing(self) -> None:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from ....support.secrets.files import PRIVATE_FILE
 
 DIGEST_BYTES = 8
 _DIGEST_LENGTH = 2 * DIGEST_BYTES
@@ -31,6 +34,16 @@ def decode(line: bytes) -> dict[str, Any] | None:
         return None
     record: dict[str, Any] = json.loads(text)
     return record
+
+
+def append_record(path: Path, value: Mapping[str, Any]) -> None:
+    """Add a record to a file that nobody else may read. Raises OSError: it can't be written."""
+    number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
+    try:
+        # A new line first: whoever wrote here before may have died within one.
+        os.write(number, b"\n" + encode(value))
+    finally:
+        os.close(number)
 
 
 def complete_lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:

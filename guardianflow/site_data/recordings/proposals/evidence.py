@@ -100,11 +100,8 @@ def read_times(images: Sequence[Path]) -> Mapping[Path, tuple[str, float]]:
     probed = [_taken(path) for path in images[::step]]
     if sum(each is not None for each in probed) < TIMED * len(probed):
         return {}
-    found = {}
-    for path in tracked(images, "reading times of images", len(images)):
-        if (taken := _taken(path)) is not None:
-            found[path] = taken
-    return found
+    looked = tracked(images, "reading times of images", len(images))
+    return {path: taken for path in looked if (taken := _taken(path)) is not None}
 
 
 def _taken(path: Path) -> tuple[str, float] | None:

@@ -23,23 +23,15 @@ def pattern_of(
         names: fields of the same kinds.
         uploaded: an annotation service put letters of its own before some of them.
     """
-    needed = [scheme.frame, scheme.time]
-    needed += [span[1] for span in (scheme.camera, scheme.recording) if span]
-    last = max(index for index in needed if index is not None)
-    opens: dict[int, str] = {}
-    closes: set[int] = set()
-    for name, span in ((CAMERA, scheme.camera), (RECORDING, scheme.recording)):
-        if span:
-            opens[span[0]] = name
-            closes.add(span[1])
+    spans = {CAMERA: scheme.camera, RECORDING: scheme.recording}
     for name, index in ((FRAME, scheme.frame), (TIME, scheme.time)):
-        if index is not None:
-            opens[index] = name
-            closes.add(index)
+        spans[name] = None if index is None else (index, index)
+    opens = {span[0]: name for name, span in spans.items() if span}
+    closes = {span[1] for span in spans.values() if span}
     parts = ["^"]
     slashes = [i for i, field in enumerate(names[0]) if field.text == "/"]
     file_at = slashes[-1] + 1 if slashes else 0
-    for index in range(last + 1):
+    for index in range(max(closes) + 1):
         if index == file_at and uploaded:
             parts.append(_UPLOADED)
         if index in opens:

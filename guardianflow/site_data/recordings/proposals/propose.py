@@ -83,7 +83,7 @@ def propose(
     kept = [each for each in found if _borne_out(each, neighbours, ordered)]
     proposals = [each.proposal for each in kept]
     if not any(Reason.GAPS in each.reasons for each in proposals):
-        proposals += _by_gaps(times(ordered), len(names), {Reason.GAPS})
+        proposals += _by_gaps(times(ordered), len(names))
     if not proposals:
         proposals += _by_chains(ordered, neighbours)
     return Findings(tuple(_distinct(proposals)), neighbours)
@@ -181,12 +181,10 @@ def _own_times(
 
 
 def _gaps_alone(timed: Mapping[Path, tuple[str, float]], count: int) -> list[NameProposal]:
-    return [NameProposal(each, False, True) for each in _by_gaps(timed, count, {Reason.GAPS})]
+    return [NameProposal(each, False, True) for each in _by_gaps(timed, count)]
 
 
-def _by_gaps(
-    timed: Mapping[Path, tuple[str, float]], count: int, reasons: Collection[Reason]
-) -> list[Proposal]:
+def _by_gaps(timed: Mapping[Path, tuple[str, float]], count: int) -> list[Proposal]:
     """Recordings between gaps in the times of each camera, where every image has a time."""
     if len(timed) < count or not count:
         return []
@@ -202,7 +200,7 @@ def _by_gaps(
             name = qualified(camera, f"{number:04d}")
             origins[path] = ImageOrigin(camera, name, timed[path][1])
         recordings += number
-    return _useful(origins, recordings, reasons)
+    return _useful(origins, recordings, Reason.GAPS)
 
 
 def _by_chains(ordered: Sequence[Path], neighbours: Neighbours) -> list[Proposal]:
@@ -217,15 +215,13 @@ def _by_chains(ordered: Sequence[Path], neighbours: Neighbours) -> list[Proposal
         origins[path] = ImageOrigin("", f"chain-{len(sizes):04d}", float(sizes[-1]))
     if sizes.count(1) > MOST_LOOSE * len(ordered):
         return []
-    return _useful(origins, len(sizes), {Reason.NEIGHBOURS})
+    return _useful(origins, len(sizes), Reason.NEIGHBOURS)
 
 
-def _useful(
-    origins: Mapping[Path, ImageOrigin], groups: int, reasons: Collection[Reason]
-) -> list[Proposal]:
+def _useful(origins: Mapping[Path, ImageOrigin], groups: int, reason: Reason) -> list[Proposal]:
     if groups < 2 or len(origins) < LEAST_IMAGES * groups:
         return []
-    return [Proposal(None, origins, tuple(reasons))]
+    return [Proposal(None, origins, (reason,))]
 
 
 def _borne_out(each: NameProposal, neighbours: Neighbours, ordered: Sequence[Path]) -> bool:

@@ -103,10 +103,7 @@ def scheme_of(names: Sequence[tuple[Field, ...]], classes: Collection[str]) -> S
         classes: of the data set, whose names are those of no camera.
     """
     shape = _Shape(names, classes)
-    for scheme in shape.candidates():
-        if _holds(scheme, names, shape):
-            return scheme
-    return None
+    return next((each for each in shape.candidates() if _holds(each, names, shape)), None)
 
 
 class _Shape:
@@ -264,14 +261,12 @@ class _Shape:
             reasons.append(Reason.CLIP)
         if any(self.kinds[i] is Kind.DAY for i in span):
             reasons.append(Reason.START)
-        if not reasons or (recording and reasons == [Reason.CAMERA] and self._plain(span)):
+        plain = not any(self.kinds[i] in (Kind.DAY, Kind.TIME, Kind.EPOCH) for i in span)
+        if not reasons or (recording and reasons == [Reason.CAMERA] and plain):
             reasons += [Reason.RUNS] if any(self._is_id(i) for i in span) else [Reason.WORDS]
         return Scheme(
             camera, recording, frame, None, tuple(reasons), needs_neighbours=Reason.WORDS in reasons
         )
-
-    def _plain(self, span: range) -> bool:
-        return not any(self.kinds[i] in (Kind.DAY, Kind.TIME, Kind.EPOCH) for i in span)
 
     def _is_id(self, index: int) -> bool:
         """A number that varies and is no year."""
@@ -308,13 +303,10 @@ class _Shape:
 
     def is_no_place(self, span: tuple[int, int]) -> bool:
         """Whether the words of a span are classes, splits or batches of annotation."""
-        for i in range(max(0, span[0] - 2), span[1] + 1):  # its word may stand before a number
-            if self.kinds[i] is not Kind.WORD:
-                continue
-            for word in self.words[i]:
-                if word in self.classes or word in BATCH_WORDS or is_split_name(word):
-                    return True
-        return False
+        places = range(max(0, span[0] - 2), span[1] + 1)  # its word may stand before a number
+        words = (word for i in places if self.kinds[i] is Kind.WORD for word in self.words[i])
+        none = self.classes | BATCH_WORDS
+        return any(word in none or is_split_name(word) for word in words)
 
 
 def _parts(name: str) -> list[str]:
