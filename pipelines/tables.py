@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from guardianflow.contracts.backends import ORIGINAL
 from guardianflow.contracts.data_warnings import DataWarning
@@ -140,16 +140,19 @@ class VariantRow:
     worst_boxes: int | None = None
 
 
+Row = TypeVar("Row", bound=VariantRow)
+
+
 def _counted(counts: set[int], unit: str) -> str:
     told = " or ".join(map(str, sorted(counts)))
     return f"{told} {unit}{'' if counts == {1} else 's'}".strip()
 
 
-def row_of(result: StageResult) -> VariantRow:
+def row_of(result: StageResult, kind: type[Row]) -> Row:
     """The row of a result, as far as every result goes; nothing measured is in it yet."""
     model = result.model
     unit, groups = evidence_in(result.metrics)
-    return VariantRow(
+    return kind(
         variant=result.variant,
         status=result.status,
         reason=result.reason,

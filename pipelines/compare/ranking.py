@@ -17,7 +17,7 @@ from guardianflow.contracts.run_status import RunStatus
 
 from ..side_by_side.figures import RankedBy, SideBySide, Value
 from ..stage.kinds import SIDE_BY_SIDE
-from ..tables import is_wide
+from ..tables import is_wide, row_of
 from .ranked_table import RankedRow, Standing
 
 RECORDED = "recorded"
@@ -97,21 +97,9 @@ def is_measured(result: StageResult) -> bool:
 
 def bare_row(each: StageResult) -> RankedRow:
     """The row of a result, as far as it goes before anything is measured."""
-    model = each.model
-    unit, groups = evidence_in(each.metrics)
-    return RankedRow(
-        variant=each.variant,
-        status=each.status,
-        reason=each.reason,
-        run_id=each.run_id,
-        reused=each.reused and each.stage != RECORDED,
-        registered_name=(model.display_name or model.name) if model else "",
-        registered_version=model.version if model else "",
-        device=each.device,
-        recorded=each.stage == RECORDED,
-        interval_unit=unit,
-        interval_groups=groups,
-    )
+    recorded = each.stage == RECORDED
+    reused = each.reused and not recorded
+    return replace(row_of(each, RankedRow), reused=reused, recorded=recorded, spread_wide=False)
 
 
 def _with_figures(row: RankedRow, seen: SideBySide, place: int, by: RankedBy) -> RankedRow:

@@ -134,7 +134,7 @@ def common_split(scenario: Scenario) -> str:
 
 
 def _row(result: StageResult, limits: ComparisonConfig) -> VariantRow:
-    row = row_of(result)
+    row = row_of(result, VariantRow)
     if result.status != RunStatus.FINISHED:
         return row
     got = result.metrics

@@ -109,7 +109,7 @@ def _row(made: StageResult, judged: Mapping[str, StageResult]) -> VariantRow:
     now = infer.metrics
     is_variant = made.stage == "quant"
     speedup, latency = "comparison.speedup_ratio", "bench.bs1.latency_p50"
-    row = row_of(made).with_alarms(now)
+    row = row_of(made, VariantRow).with_alarms(now)
     unit, groups = evidence_in(now)
     return replace(
         with_worst_slice(row, infer),
