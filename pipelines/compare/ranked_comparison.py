@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from guardianflow.contracts.errors import (
-    ComparisonFailedError,
-    ScenarioError,
-)
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario, Trial, comparison_trials
@@ -28,7 +25,7 @@ from .pooled import pooled_rows
 from .ranked_report import write_ranked
 from .ranked_table import RankedTable
 from .ranking import measured_rows, models_of, ranked, reference_of, values_by_run
-from .several import several_at_once
+from .several import raise_failures, several_at_once
 
 
 class RankedComparison(Chain):
@@ -49,19 +46,15 @@ class RankedComparison(Chain):
         parent = planner.parent_run_id or ""
         results = self.stages(planner, run)
         table = self.tabulate(parent, results)
-        tags = {f"reused.{row.variant}": row.run_id for row in table.rows if row.reused}
-        tags |= {
+        tags = {
             "sweep.total_runs": str(len(models_of(results))),
             "comparison.metric": self.by.metric,
         }
-        if table.best:
-            tags |= {
-                "comparison.best_run_id": table.best.run_id,
-                "comparison.best_value": table.best.variant,
-                "best.run_id": table.best.run_id,
-            }
-        metrics = self.report(ports, table, write_ranked, tags)
-        raise_failures(results, table)
+        metrics = self.report(ports, table, write_ranked, table.tags | tags)
+        lost = any(
+            each.stage == SIDE_BY_SIDE and each.status == RunStatus.FAILED for each in results
+        )
+        raise_failures(results, table, str(len(models_of(results)) + lost))
         return results, metrics
 
     def run(
@@ -160,17 +153,3 @@ def tabulate_models(scenario: Scenario, run_id: str, results: Sequence[StageResu
 def label_of(trial: Trial) -> str:
     """'yolo11s', of further trainings with another seed 'yolo11s r2'."""
     return f"{trial.value} r{trial.repeat + 1}" if trial.repeat else trial.value
-
-
-def raise_failures(results: Sequence[StageResult], table: RankedTable) -> None:
-    """Raises ComparisonFailedError when something failed, naming each."""
-    failed = [each for each in results if each.status == RunStatus.FAILED]
-    if failed:
-        told = "".join(
-            f"\n  - {each.variant or each.stage}: {each.reason}"
-            + (f" (run {each.run_id})" if each.run_id else "")
-            for each in failed
-        )
-        count = len(models_of(results)) + any(each.stage == SIDE_BY_SIDE for each in failed)
-        reason = f"{len(failed)} of {count} failed:{told}"
-        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from guardianflow.contracts.errors import StageFailedError
+from guardianflow.contracts.errors import ComparisonFailedError, StageFailedError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 
@@ -16,8 +16,10 @@ from ..chain import Run
 from ..pools.make import is_local, needs_of, pool_for
 from ..pools.port import StagePool
 from ..stage.executor import LocalExecutor
+from ..stage.kinds import COMPARE
 from ..stage.plan import RunOptions
 from ..stage.stage import StageRequest
+from ..tables import VariantTable
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,20 @@ def failed(request: StageRequest, exc: StageFailedError | None, told: str = "") 
     """The result of a stage that ended early."""
     run_id = (exc.run_id if exc else "") or ""
     return request.result(run_id, RunStatus.FAILED, reason=exc.reason if exc else told)
+
+
+def raise_failures(results: Sequence[StageResult], table: VariantTable, of: str) -> None:
+    """Raises ComparisonFailedError when something failed, naming each.
+
+    Args:
+        of: how many there are, and of what: '3 variants'.
+    """
+    failed = [each for each in results if each.status == RunStatus.FAILED]
+    if failed:
+        told = "".join(
+            f"\n  - {each.variant or each.stage}: {each.reason}"
+            + (f" (run {each.run_id})" if each.run_id else "")
+            for each in failed
+        )
+        reason = f"{len(failed)} of {of} failed:{told}"
+        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)
