@@ -11,10 +11,10 @@ dash for people, an empty cell in CSV, null in JSON, and no metric.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from guardianflow.contracts.backends import ORIGINAL
 from guardianflow.contracts.data_warnings import DataWarning
@@ -25,7 +25,10 @@ from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.text.csv_files import write_csv
 from guardianflow.support.text.markdown import markdown_text, table_head, table_row
 
-from .data_notices import warning_texts
+from .data_notices import warning_texts, warnings_of
+
+if TYPE_CHECKING:
+    from scenario import Scenario
 
 Bounds = tuple[float, float]
 BOUNDS = {
@@ -328,6 +331,17 @@ class VariantTable:
             low, high = values.pop(key) or (None, None)
             values |= {f"{name}_low": low, f"{name}_high": high}
         return values
+
+
+def origin_of(scenario: Scenario, run_id: str, results: Iterable[StageResult]) -> dict[str, Any]:
+    """The values of a VariantTable that say what it is of, whatever its kind."""
+    return {
+        "scenario": scenario.name,
+        "version": scenario.version,
+        "experiment_name": scenario.get_experiment_name(),
+        "run_id": run_id,
+        "data_warnings": warnings_of(results),
+    }
 
 
 @dataclass(frozen=True)

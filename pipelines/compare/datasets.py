@@ -15,12 +15,12 @@ from guardianflow.contracts.results import StageResult
 from scenario import Scenario, Trial, comparison_trials, scenario_of
 
 from ..chain import Run, check_all
-from ..data_notices import warnings_of
 from ..settings import BUILTIN_EXPERIMENT
 from ..side_by_side.stage import scenario_for
 from ..stage.kinds import INFER
 from ..stage.plan import Planner, find_source
 from ..stage.stage import StageRequest
+from ..tables import origin_of
 from .ranked_comparison import RankedComparison, ranked_by, section_of
 from .ranked_table import SiteTable
 from .ranking import ranked, reference_of, site_rows
@@ -80,15 +80,11 @@ def tabulate_sites(scenario: Scenario, run_id: str, results: Sequence[StageResul
     ]
     rows = ranked(site_rows(results, by), by, reference=home[0] if home else "")
     return SiteTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         rows=tuple(rows),
         split=scenario.dataset.split or "test, or val where there is none",
         variable=section.variable,
         metric=by.metric,
         reference=reference_of(rows),
         remarks=tuple(f"{each.variant}: {note}" for each in results for note in each.notes),
-        data_warnings=warnings_of(results),
     )

@@ -15,11 +15,11 @@ from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario, Trial, comparison_trials
 
 from ..chain import Chain, Run, Work
-from ..data_notices import warnings_of
 from ..design_result import DesignResult, design_result, with_choices
 from ..side_by_side.figures import RankedBy
 from ..stage.kinds import COMPARE, SIDE_BY_SIDE
 from ..stage.plan import Planner
+from ..tables import origin_of
 from ..wiring import Ports
 from .pooled import pooled_rows
 from .ranked_report import write_ranked
@@ -135,10 +135,7 @@ def tabulate_models(scenario: Scenario, run_id: str, results: Sequence[StageResu
         rows = ranked(measured_rows(results, by), by)
     said = [note for each in results for note in each.notes]
     return RankedTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         rows=tuple(rows),
         split=scenario.dataset.split or "test, or val where there is none",
         variable=section.variable,
@@ -146,7 +143,6 @@ def tabulate_models(scenario: Scenario, run_id: str, results: Sequence[StageResu
         reference=reference_of(rows),
         pairs=max(1, sum(row.delta is not None and not row.recorded for row in rows)),
         remarks=tuple(dict.fromkeys(said)),
-        data_warnings=warnings_of(results),
     )
 
 

@@ -19,9 +19,8 @@ from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario
 
-from ..data_notices import warnings_of
 from ..stage.plan import ORIGINAL
-from ..tables import BestTable, VariantRow, bounds_of, row_of, with_worst_slice
+from ..tables import BestTable, VariantRow, bounds_of, origin_of, row_of, with_worst_slice
 
 DROP, DROP50 = "comparison.accuracy_drop_mAP50_95", "comparison.accuracy_drop_mAP50"
 SPEEDUP = "comparison.speedup_ratio"
@@ -96,15 +95,11 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
         best = max(allowed, key=lambda row: (row.speedup_ratio or 0.0, -(row.drop_mAP50_95 or 0.0)))
         rows[rows.index(best)] = replace(best, best=True)
     return ComparisonTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         split=common_split(scenario),
         max_drop_mAP50=limits.max_drop_mAP50,
         max_drop_mAP50_95=limits.max_drop_mAP50_95,
         rows=tuple(rows),
-        data_warnings=warnings_of(results),
     )
 
 
