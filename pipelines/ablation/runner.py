@@ -105,8 +105,7 @@ class AblationRunner(Chain):
         self.check()
         assert self.scenario.ablation is not None
         if metric_key or parallel is not None:
-            section = with_choices(self.scenario.ablation, metric_key, parallel)
-            changed = self.scenario.model_copy(update={"ablation": section})
+            changed = with_choices(self.scenario, self.scenario.ablation, metric_key, parallel)
             return replace(self, scenario=changed).run(connect)
         done, trials = super().run(connect), self._trials()
         by, values = judged_by(self.scenario.ablation), values_by_run(done.stages)

@@ -71,8 +71,7 @@ class RankedComparison(Chain):
             parallel: runs at once, instead of the scenario's comparison.parallel.
         """
         if metric_key or parallel is not None:
-            section = with_choices(self.section, metric_key, parallel)
-            changed = self.scenario.model_copy(update={"comparison": section})
+            changed = with_choices(self.scenario, self.section, metric_key, parallel)
             return replace(self, scenario=changed).run(connect)
         done = super().run(connect)
         table = self.tabulate(done.run_id, done.stages)

@@ -29,7 +29,7 @@ from guardianflow.support.secrets.redaction import redact_value
 from scenario.trial_making.changes import to_check, told
 
 from ..chain import Chain, Run, Work, check_all
-from ..design_result import DesignResult
+from ..design_result import DesignResult, with_choices
 from ..pools.make import check_executor, needs_of, pool_for
 from ..pools.port import StagePool
 from ..stage.kinds import MAKERS, SWEEP, TRAIN
@@ -125,7 +125,7 @@ class SweepRunner(Chain):
             StageFailedError: every trial fails, or none reports the metric; says how to go on.
         """
         if metric_key or parallel is not None:
-            changed = self.trials.changed(metric_key, parallel).scenario
+            changed = with_choices(self.scenario, self.trials.sweep, metric_key, parallel)
             return replace(self, scenario=changed).run(connect)
         if self.options.resume and self.options.join:
             raise ScenarioError("--resume ends a sweep and --join only helps with one: give one")
