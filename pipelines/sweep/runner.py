@@ -160,7 +160,9 @@ class SweepRunner(Chain):
             ) as parent:
                 below = replace(planner, parent_run_id=parent)
                 with closing(pool):  # the trials end before their parent does
-                    table, models, notes = self._sweep(ports, below, pool)
+                    table, study = self._search(ports, below, pool)
+                    with closing(study):
+                        models, notes = self._conclude(ports, table, study)
                 own = {"guardianflow.fingerprint": self._design_digest()}
                 ports.store.annotate(parent, tags=own)
         return self._result_of(table, run_name, models, notes)
@@ -233,14 +235,6 @@ class SweepRunner(Chain):
         )
         return Study(place.open(make=make), place.name, rules, trials.of, place.turn)
 
-    def _sweep(
-        self, ports: Ports, planner: Planner, pool: StagePool
-    ) -> tuple[SweepTable, tuple[RegisteredModel, ...], tuple[str, ...]]:
-        """Every trial; then what the parent run says of them."""
-        table, study = self._search(ports, planner, pool)
-        with closing(study):
-            return self._conclude(ports, table, study)
-
     def _search(
         self, ports: Ports, planner: Planner, pool: StagePool, *, joins: bool = False
     ) -> tuple[SweepTable, Study]:
@@ -293,7 +287,7 @@ class SweepRunner(Chain):
 
     def _conclude(
         self, ports: Ports, table: SweepTable, study: Study
-    ) -> tuple[SweepTable, tuple[RegisteredModel, ...], tuple[str, ...]]:
+    ) -> tuple[tuple[RegisteredModel, ...], tuple[str, ...]]:
         """Table, pictures and the best model; what fails of the pictures is told, no more."""
         store, parent = ports.store, table.run_id
         if table.best is None:
@@ -309,7 +303,7 @@ class SweepRunner(Chain):
         models = self._register(ports, table, notes)
         for note in notes:
             self.executor.tell(note)
-        return table, models, tuple(notes)
+        return models, tuple(notes)
 
     def _register(
         self, ports: Ports, table: SweepTable, notes: list[str]
