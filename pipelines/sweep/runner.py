@@ -39,13 +39,13 @@ from ..stage.plan import Planner
 from ..stage.stage import StageRequest, fingerprint_of
 from ..train.resumption import differences
 from ..wiring import Ports, connect_to_work
-from .engine import Engine
+from .engine import Engine, SweepRuns
 from .kept_weights import KeptWeights
 from .registration import register_run
 from .report.board import Board, LineBoard, LiveBoard
 from .report.pictures import write_pictures
 from .report.table import SweepTable
-from .search.combinations import Combination, TrialRun, TrialState
+from .search.combinations import TrialRun
 from .search.storage import StudyPlace, alone
 from .search.strategies import distribution_of, pruner_of, sampler_of
 from .search.study import Rules, Study
@@ -343,31 +343,3 @@ class SweepRunner(Chain):
             total_runs=int(table.metrics["sweep.total"]),
             trials=table.trials,
         )
-
-
-@dataclass(frozen=True)
-class SweepRuns:
-    """Tells the store and the people what an engine does; see engine.Watcher."""
-
-    weights: KeptWeights
-    board: Board
-
-    def ended(self, run: TrialRun) -> None:
-        if run.state is not TrialState.PRUNED:  # it may be gone on with
-            self.weights.note(run)
-        self.board.ended(run)
-
-    def given_up(self, run: TrialRun) -> None:
-        self.weights.note(run)
-
-    def replaced(self, run_id: str, run: TrialRun) -> None:
-        self.weights.note_replaced(run_id, run)
-
-    def concluded(self, combinations: Sequence[Combination]) -> None:
-        self.weights.keep_best(combinations)
-
-    def moved(self, combinations: Sequence[Combination], total: int) -> None:
-        self.board.moved(combinations, total)
-
-    def tell(self, text: str) -> None:
-        self.board.tell(text)
