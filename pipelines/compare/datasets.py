@@ -24,23 +24,17 @@ from ..tables import origin_of
 from .ranked_comparison import RankedComparison, ranked_by, section_of
 from .ranked_table import SiteTable
 from .ranking import ranked, reference_of, site_rows
-from .several import attempt_all
+from .several import attempt_all, tags_of
 
 
 class DatasetComparison(RankedComparison):
     """One infer stage a data set, all by our own evaluator."""
 
-    def check(self) -> None:
-        comparison_trials(self.scenario)
-
-    def kinds(self) -> tuple[str, ...]:
-        return ()
-
     def run_checks(self, planner: Planner) -> None:
         check_all(self.executor, {each.run_name: each for each in self.requests(planner)})
 
     def requests(self, planner: Planner) -> list[StageRequest]:
-        return [self._infer(planner, each) for each in comparison_trials(self.scenario)]
+        return [self._infer(planner, each) for each in self.trials()]
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
         return attempt_all(self.requests(planner), run)
@@ -58,7 +52,7 @@ class DatasetComparison(RankedComparison):
             trial.value,
             run_name=trial.name,
             code_path=BUILTIN_EXPERIMENT,  # an author's Benchmark might judge by other rules
-            tags=self.tags_of(trial),
+            tags=tags_of(trial),
         )
 
 

@@ -6,8 +6,8 @@ a run without a model                 ──► its recorded values, marked as s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from guardianflow.contracts.errors import Problem, SourceError
@@ -15,7 +15,7 @@ from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.results import RegisteredModel, RunRecord, StageResult
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.run_records import WAITING_TAG
-from scenario import Trial, comparison_trials
+from scenario import Trial
 
 from ..chain import Chain, Run
 from ..side_by_side.contenders import Contender, side_by_side
@@ -72,19 +72,13 @@ class ExistingComparison(RankedComparison):
 
     _looked: _Looked = field(default_factory=_Looked, init=False, repr=False, compare=False)
 
-    def check(self) -> None:
-        comparison_trials(self.scenario)
-
-    def kinds(self) -> tuple[str, ...]:
-        return ()
-
     def look(self, ports: Ports) -> None:
         self._looked.ports = ports
-        self._looked.found = found_in(ports, comparison_trials(self.scenario), self.by)
+        self._looked.found = found_in(ports, self.trials(), self.by)
 
     def requests(self, planner: Planner) -> list[StageRequest]:
         """As named: whether their models are there is not known before the store is read."""
-        trials = comparison_trials(self.scenario)
+        trials = self.trials()
         named = [Existing(each.value, reference_of_trial(each)) for each in trials]
         return [self._beside(planner, self._looked.found or named)]
 
@@ -92,8 +86,10 @@ class ExistingComparison(RankedComparison):
         if any(each.source for each in self._looked.found):
             super().run_checks(planner)
 
-    def several(self, run: Run) -> AbstractContextManager[Run]:
-        return Chain.several(self, run)  # one stage at most: a pool has nothing to do
+    @contextmanager
+    def several(self, run: Run) -> Iterator[Run]:
+        with Chain.several(self, run) as alone:  # one stage at most: a pool has nothing to do
+            yield alone
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
         found = self._looked.found

@@ -5,17 +5,15 @@ stages ──► results ──► tabulate ──► RankedTable ──► repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Sequence
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario, Trial, comparison_trials
 
-from ..chain import Chain, Run, Work
-from ..design_result import DesignResult, design_result, with_choices
+from ..chain import Run, Work
+from ..design_result import DesignResult, design_result
 from ..side_by_side.figures import RankedBy
 from ..stage.kinds import COMPARE, SIDE_BY_SIDE
 from ..stage.plan import Planner
@@ -25,10 +23,10 @@ from .pooled import pooled_rows
 from .ranked_report import write_ranked
 from .ranked_table import RankedTable
 from .ranking import measured_rows, models_of, ranked, reference_of, values_by_run
-from .several import raise_failures, several_at_once
+from .several import SeveralRuns, raise_failures
 
 
-class RankedComparison(Chain):
+class RankedComparison(SeveralRuns):
     """One row a model or data set; a failure ends its row and is told when all is done."""
 
     KIND = COMPARE
@@ -57,25 +55,15 @@ class RankedComparison(Chain):
         raise_failures(results, table, str(len(models_of(results)) + lost))
         return results, metrics
 
-    def run(
-        self,
-        connect: Callable[[str | None], Ports] | None = None,
-        *,
-        metric_key: str = "",
-        parallel: int | None = None,
-    ) -> DesignResult:
-        """As Chain.run.
+    def trials(self) -> list[Trial]:
+        return comparison_trials(self.scenario)
 
-        Args:
-            metric_key: what ranks, instead of the scenario's comparison.metric.
-            parallel: runs at once, instead of the scenario's comparison.parallel.
-        """
-        if metric_key or parallel is not None:
-            changed = with_choices(self.scenario, self.section, metric_key, parallel)
-            return replace(self, scenario=changed).run(connect)
-        done = super().run(connect)
+    def kinds(self) -> tuple[str, ...]:
+        return ()
+
+    def result_of(self, done: StageResult) -> DesignResult:
         table = self.tabulate(done.run_id, done.stages)
-        best, trials = table.best, comparison_trials(self.scenario)
+        best, trials = table.best, self.trials()
         named = (each.changes for each in trials if best and each.value == best.variant)
         values = {row.run_id: row.value for row in table.rows if row.value is not None}
         return design_result(
@@ -88,10 +76,6 @@ class RankedComparison(Chain):
             best_params=next(named, {}),
         )
 
-    def several(self, run: Run) -> AbstractContextManager[Run]:
-        device, parallel = self.scenario.environment.device, self.section.parallel
-        return several_at_once(run, self.options, parallel, self.executor, device)
-
     def tabulate(self, run_id: str, results: Sequence[StageResult]) -> RankedTable:
         return tabulate_models(self.scenario, run_id, results)
 
@@ -101,14 +85,6 @@ class RankedComparison(Chain):
             "exp.type": COMPARE,
             "exp.design": "comparison",
             "comparison.type": self.section.variable,
-        }
-
-    def tags_of(self, trial: Trial) -> dict[str, str]:
-        """Of a child run: its place in the comparison."""
-        return {
-            "comparison.variable": trial.variable,
-            "comparison.value": trial.value,
-            "sweep.index": str(trial.index),
         }
 
 
