@@ -199,12 +199,10 @@ def _judged_model(ports: Ports, run: RunRecord) -> str:
     source = run.tags.get("source.run_id", "")
     if not source or run.tags.get("guardianflow.stage") != "infer":
         return ""
-    try:
-        made_by = ports.store.get_run(source)
-    except SourceError:
+    made_by = ports.run_if_there(source)
+    if made_by is None or made_by.status != RunStatus.FINISHED:
         return ""
-    usable = made_by.status == RunStatus.FINISHED and has_model(ports.registry, made_by)
-    return f"{RUN_REFERENCE}{source}" if usable else ""
+    return f"{RUN_REFERENCE}{source}" if has_model(ports.registry, made_by) else ""
 
 
 def judged_values(run: RunRecord) -> dict[str, float]:
@@ -223,10 +221,5 @@ def judged_values(run: RunRecord) -> dict[str, float]:
 def _of_version(ports: Ports, reference: str) -> Existing:
     model = ports.registry.describe(reference)
     label = f"{model.display_name or model.name} v{model.version}"
-    run = None
-    if model.run_id:
-        try:
-            run = ports.store.get_run(model.run_id)
-        except SourceError:
-            run = None  # deleted; the version has its files all the same
+    run = ports.run_if_there(model.run_id)  # where it was deleted, the version has its files
     return Existing(label, f"{MODEL_REFERENCE}{model.name}/{model.version}", run, model)

@@ -45,10 +45,7 @@ class Curve:
 
     def values(self) -> dict[str, float]:
         """The last value of each metric."""
-        values: dict[str, float] = {}
-        for report in self._journal.reports:
-            values |= report.metrics
-        return values
+        return dict(pair for each in self._journal.reports for pair in each.metrics.items())
 
     def catch_up(self) -> int:
         """Log what the journal has and the store lacks; how many points that were.

@@ -84,9 +84,6 @@ class EpochJournal:
         if is_new:
             sync_directory(self._path.parent)
 
-    def holds(self, report: Report) -> bool:
-        return report in self.reports
-
     @property
     def last_epoch(self) -> int:
         """0 where none was reported."""
