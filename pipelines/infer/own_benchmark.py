@@ -128,7 +128,8 @@ def require_trackable(code: ExperimentCode, sequences: Sequence[TrackingSequence
 
 def tracker_of(code: ExperimentCode | None) -> str:
     """The tracker that is the author's own; '' for the scenario's."""
-    return code.label if code is not None and hasattr(code.loaded_class, "track") else ""
+    is_own = code is not None and hasattr(code.loaded_class, "track")
+    return f"{code.label}" if is_own and code is not None else ""
 
 
 def measure_by_benchmark(context: StageContext, given: Judged, run_id: str) -> StageOutcome:
