@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
+from scenario import Scenario
 from scenario.designs.metrics import metric_key
-from scenario.designs.sections import AblationConfig, ComparisonConfig
+from scenario.designs.sections import SECTIONS, AblationConfig, ComparisonConfig, SweepConfig
 from scenario.designs.trials import Trial, Value
 
 from .stage.kinds import SWEEP
-
-Section = TypeVar("Section", ComparisonConfig, AblationConfig)
 
 
 @dataclass(frozen=True)
@@ -128,16 +127,24 @@ def design_result(
     )
 
 
-def with_choices(section: Section, metric: str, parallel: int | None) -> Section:
-    """A section of a comparison or an ablation with another metric, or more runs at once.
+def with_choices(
+    scenario: Scenario,
+    section: SweepConfig | ComparisonConfig | AblationConfig,
+    metric: str,
+    parallel: int | None,
+) -> Scenario:
+    """A scenario whose sweep, comparison or ablation has another metric, or more runs at once.
 
     Raises:
-        ScenarioError: there is no such metric, or fewer than one at once.
+        ScenarioError: there is no such metric.
     """
     changes: dict[str, Any] = {} if parallel is None else {"parallel": parallel}
     if metric:
         try:
-            changes |= {"metric": metric_key(metric), "direction": None}
+            key = metric_key(metric)
         except ValueError as exc:
             raise ScenarioError(str(exc)) from exc
-    return section.model_copy(update=changes)
+        several = isinstance(section, SweepConfig)  # a sweep may have several
+        changes |= {"metric": (key,) if several else key, "direction": None}
+    name = next(name for name, kind in SECTIONS.items() if isinstance(section, kind))
+    return scenario.model_copy(update={name: section.model_copy(update=changes)})

@@ -24,7 +24,7 @@ from guardianflow.support.secrets.redaction import shown_address
 from .settings import Settings
 from .stage.leftovers.dead_runs import Fate, RunningRun, end_gone, running_runs
 from .stage.leftovers.folders import DAY_S, left_folders
-from .train.unfinished import Abandoned, abandoned
+from .train.unfinished import abandoned
 from .wiring import Ports, Store
 
 FRESH_S = 300.0
@@ -190,25 +190,18 @@ def _leftovers(settings: Settings, ports: Ports) -> Iterator[Leftover]:
         yield Leftover(half.half, half.name, age_s, half.remove, half.run_id)
     for folder in left_folders(settings.work_dir):
         yield Leftover(folder.kind, str(folder.path), folder.still_s, folder.remove)
-    yield from _over_trainings(settings, ports.store)
+    yield from _over_trainings(settings, ports)
 
 
-def _over_trainings(settings: Settings, store: Store) -> Iterator[Leftover]:
+def _over_trainings(settings: Settings, ports: Ports) -> Iterator[Leftover]:
     """Trainings that nobody can go on with: their run is FINISHED or deleted."""
+    here = with_workspace(shown_address(ports.store.tracking_uri))
     for each in abandoned(settings.work_dir):
-        if (
-            each.run_id
-            and each.store == with_workspace(shown_address(store.tracking_uri))
-            and _is_over(store, each)
-        ):
+        if not each.run_id or each.store != here:
+            continue
+        run = ports.run_if_there(each.run_id)
+        if run is None or run.status == RunStatus.FINISHED:
             yield Leftover("training", str(each.place.folder), DAY_S, each.remove, each.run_id)
-
-
-def _is_over(store: Store, training: Abandoned) -> bool:
-    try:
-        return store.get_run(training.run_id).status == RunStatus.FINISHED
-    except SourceError:
-        return True
 
 
 def _taken_away(each: Leftover) -> Leftover | None:

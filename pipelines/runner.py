@@ -52,12 +52,10 @@ class StageRunner:
         """What would become of the stage, and why; nothing is run."""
         ports = connect(self.planner.options.tracking_uri)
         explainer = Explainer(ports, self.planner.settings)
-        (request,) = replace(self, planner=self._planner_of(ports)).planned()
+        planner = replace(self.planner, tracking_uri=ports.store.tracking_uri)
+        (request,) = replace(self, planner=planner).planned()
         explainer(request)
         return explainer.told
-
-    def _planner_of(self, ports: Ports) -> Planner:
-        return replace(self.planner, tracking_uri=ports.store.tracking_uri)
 
     def run(self) -> StageResult:
         """Raises StageFailedError: the stage failed; its run is FAILED, its log is named."""

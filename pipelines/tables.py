@@ -11,10 +11,10 @@ dash for people, an empty cell in CSV, null in JSON, and no metric.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from guardianflow.contracts.backends import ORIGINAL
 from guardianflow.contracts.data_warnings import DataWarning
@@ -25,7 +25,10 @@ from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.text.csv_files import write_csv
 from guardianflow.support.text.markdown import markdown_text, table_head, table_row
 
-from .data_notices import warning_texts
+from .data_notices import warning_texts, warnings_of
+
+if TYPE_CHECKING:
+    from scenario import Scenario
 
 Bounds = tuple[float, float]
 BOUNDS = {
@@ -140,16 +143,19 @@ class VariantRow:
     worst_boxes: int | None = None
 
 
+Row = TypeVar("Row", bound=VariantRow)
+
+
 def _counted(counts: set[int], unit: str) -> str:
     told = " or ".join(map(str, sorted(counts)))
     return f"{told} {unit}{'' if counts == {1} else 's'}".strip()
 
 
-def row_of(result: StageResult) -> VariantRow:
+def row_of(result: StageResult, kind: type[Row]) -> Row:
     """The row of a result, as far as every result goes; nothing measured is in it yet."""
     model = result.model
     unit, groups = evidence_in(result.metrics)
-    return VariantRow(
+    return kind(
         variant=result.variant,
         status=result.status,
         reason=result.reason,
@@ -325,6 +331,53 @@ class VariantTable:
             low, high = values.pop(key) or (None, None)
             values |= {f"{name}_low": low, f"{name}_high": high}
         return values
+
+
+def origin_of(scenario: Scenario, run_id: str, results: Iterable[StageResult]) -> dict[str, Any]:
+    """The values of a VariantTable that say what it is of, whatever its kind."""
+    return {
+        "scenario": scenario.name,
+        "version": scenario.version,
+        "experiment_name": scenario.get_experiment_name(),
+        "run_id": run_id,
+        "data_warnings": warnings_of(results),
+    }
+
+
+@dataclass(frozen=True)
+class BestTable(VariantTable):
+    """A table of which one row may be the best."""
+
+    @property
+    def best(self) -> VariantRow | None:
+        return next((row for row in self.rows if row.best), None)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """`best.…` of the best one too."""
+        return super().metrics | (self.metrics_of(self.best, "best.") if self.best else {})
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Of the parent run: what was reused, and which one is the best."""
+        tags = {f"reused.{row.variant}": row.run_id for row in self.rows if row.reused}
+        if self.best:
+            tags |= {
+                "comparison.best_run_id": self.best.run_id,
+                "comparison.best_value": self.best.variant,
+                "best.run_id": self.best.run_id,
+            }
+        return tags
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; the best one's label and run by name as well."""
+        plain = super().to_dict()
+        rows = plain.pop("rows")  # they come after the limits they are held against
+        return plain | {
+            "rows": rows,
+            "best": self.best.variant if self.best else None,
+            "best_run_id": self.best.run_id if self.best else None,
+        }
 
 
 # --- one row as text ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from guardianflow.contracts.errors import SourceError
 from guardianflow.contracts.ports import (
     AliasStore,
     DetectorRegistry,
@@ -13,6 +14,7 @@ from guardianflow.contracts.ports import (
     RunReader,
     RunTracker,
 )
+from guardianflow.contracts.results import RunRecord
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.overview.lines import Overview
 
@@ -47,6 +49,13 @@ class Ports:
     store: Store
     registry: DetectorRegistry
     aliases: AliasStore
+
+    def run_if_there(self, run_id: str | None) -> RunRecord | None:
+        """A run; None where none is named, or the store has none of that id any more."""
+        try:
+            return self.store.get_run(run_id) if run_id else None
+        except SourceError:
+            return None
 
     def overview(self) -> Overview:
         """What gives lists of the same store."""

@@ -11,7 +11,7 @@ each was trained with several seeds, the spread between pairs is in the interval
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import ClassVar, cast
@@ -21,12 +21,10 @@ from guardianflow.contracts.run_status import RunStatus
 from scenario import AblationConfig, Scenario, Trial, ablation_trials
 
 from ..compare.ranked_table import STANDINGS, Standing
-from ..compare.ranking import standing_of
-from ..data_notices import warnings_of
+from ..compare.ranking import beside_of, models_of, standing_of
 from ..side_by_side.figures import RankedBy, SideBySide, Value
 from ..side_by_side.seeds import CONFIDENCE, over_seeds
-from ..stage.kinds import SIDE_BY_SIDE
-from ..tables import Bounds, VariantRow, VariantTable, interval_text, number
+from ..tables import Bounds, VariantRow, VariantTable, interval_text, number, origin_of
 from .settings import Change, changes_among
 
 EFFECT = "<effect>"
@@ -149,9 +147,8 @@ def deltas_of(
     ablation: AblationConfig, trials: Sequence[Trial], results: Sequence[StageResult]
 ) -> list[tuple[Change, Value | None]]:
     """Every change, and what was measured between its two trials; None where one failed."""
-    beside = next((each for each in results if each.stage == SIDE_BY_SIDE), None)
-    measured = beside is not None and beside.status == RunStatus.FINISHED
-    seen = SideBySide.read(beside.metrics) if beside and measured else None
+    beside = beside_of(results)
+    seen = SideBySide.read(beside.metrics) if beside else None
     usable = usable_places(results)
     found: list[tuple[Change, Value | None]] = []
     for change in changes_among(ablation, trials):
@@ -165,8 +162,8 @@ def deltas_of(
 
 def usable_places(results: Sequence[StageResult]) -> list[int]:
     """Places of the trials that ended well, in the order that they stand side by side in."""
-    made = [each for each in results if each.stage != SIDE_BY_SIDE]
-    return [place for place, each in enumerate(made) if each.status != RunStatus.FAILED]
+    made = enumerate(models_of(results))
+    return [place for place, each in made if each.status != RunStatus.FAILED]
 
 
 def _mean_of(deltas: Sequence[Value]) -> Value:
@@ -194,11 +191,8 @@ def _row(
     if min(values) < 0 < max(values) and standing in (Standing.BETTER, Standing.WORSE):
         standing = Standing.UNDECIDED  # what turns with the seed, or the others, is no effect
     several = len(deltas) > 1
-    return EffectRow(
-        change.label,
-        component=change.component,
-        value=change.value,
-        base=change.base,
+    return replace(
+        row,
         effect=pooled.value,
         effect_bounds=pooled.bounds,
         standing=standing,
@@ -212,15 +206,11 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
     """The table of an ablation's results."""
     assert scenario.ablation is not None
     by, trials = judged_by(scenario.ablation), ablation_trials(scenario)
-    beside = next((each for each in results if each.stage == SIDE_BY_SIDE), None)
-    measured = beside is not None and beside.status == RunStatus.FINISHED
-    seen = SideBySide.read(beside.metrics) if beside and measured else None
+    beside = beside_of(results)
+    seen = SideBySide.read(beside.metrics) if beside else None
     first = seen.models[0].ranked if seen and 0 in usable_places(results) else None
     return EffectTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         rows=tuple(effects_of(scenario.ablation, trials, results, by)),
         metric=by.metric,
         maximize=by.maximize,
@@ -228,7 +218,6 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
         repeats=scenario.ablation.repeats,
         failed=tuple(each.variant for each in results if each.status == RunStatus.FAILED),
         remarks=tuple(dict.fromkeys(note for each in results for note in each.notes)),
-        data_warnings=warnings_of(results),
     )
 
 

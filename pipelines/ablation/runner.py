@@ -6,21 +6,19 @@ scenario.ablation ──► ablation-baseline, ablation-augmentation_false …, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
 from guardianflow.contracts.errors import ComparisonFailedError, Problem, ScenarioError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
-from scenario import Scenario, Trial, ablation_trials, scenario_of
+from scenario import AblationConfig, Scenario, Trial, ablation_trials, scenario_of
 from scenario.trial_making.changes import to_check
 
-from ..chain import Chain, Run, Work, check_all
+from ..chain import Run, Work, check_all
 from ..compare.ranking import values_by_run
-from ..compare.several import attempt, attempt_all, several_at_once
-from ..design_result import DesignResult, design_result, with_choices
+from ..compare.several import SeveralRuns, attempt, attempt_all, tags_of
+from ..design_result import DesignResult, design_result
 from ..side_by_side.contenders import Contender, side_by_side
 from ..side_by_side.stage import scenario_for
 from ..stage.kinds import ABLATION, QUANT, TRAIN
@@ -31,17 +29,12 @@ from .effects import judged_by, tabulate, write_effects
 from .settings import changes_among, label_of
 
 
-class AblationRunner(Chain):
+class AblationRunner(SeveralRuns):
     """Trainings, or quantisations of one model, that differ in single components."""
 
     KIND = ABLATION
     NAMED = ABLATION
     SHARED_CODE = True
-
-    def check(self) -> None:
-        if self.scenario.ablation is None:
-            raise ScenarioError(f"scenario '{self.scenario.name}' has no ablation section")
-        self._trials()
 
     def kinds(self) -> tuple[str, ...]:
         return (self._stage,)
@@ -50,20 +43,26 @@ class AblationRunner(Chain):
     def _stage(self) -> str:
         return QUANT if self.scenario.experiment_type == QUANT else TRAIN
 
-    def _trials(self) -> list[Trial]:
+    @property
+    def section(self) -> AblationConfig:
+        if self.scenario.ablation is None:
+            raise ScenarioError(f"scenario '{self.scenario.name}' has no ablation section")
+        return self.scenario.ablation
+
+    def trials(self) -> list[Trial]:
         return ablation_trials(self.scenario)
 
     def run_checks(self, planner: Planner) -> None:
-        trials = to_check(self._trials())
+        trials = to_check(self.trials())
         check_all(self.executor, {each.name: self._make(planner, each) for each in trials})
 
     def requests(self, planner: Planner) -> list[StageRequest]:
-        trials = self._trials()
+        trials = self.trials()
         pending = {place: f"<{label_of(each)}>" for place, each in enumerate(trials)}
         return [*(self._make(planner, each) for each in trials), self._beside(planner, pending)]
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
-        made = attempt_all([self._make(planner, each) for each in self._trials()], run)
+        made = attempt_all([self._make(planner, each) for each in self.trials()], run)
         usable = {
             place: each.run_id for place, each in enumerate(made) if each.status != RunStatus.FAILED
         }
@@ -75,7 +74,7 @@ class AblationRunner(Chain):
         results = self.stages(planner, run)
         table = tabulate(self.scenario, planner.parent_run_id or "", results)
         tags = {f"reused.{each.variant}": each.run_id for each in results if each.reused}
-        tags |= {"sweep.total_runs": str(len(self._trials())), "ablation.metric": table.metric}
+        tags |= {"sweep.total_runs": str(len(self.trials())), "ablation.metric": table.metric}
         metrics = self.report(ports, table, write_effects, tags)
         failed = [each for each in results if each.status == RunStatus.FAILED]
         if failed:
@@ -84,32 +83,9 @@ class AblationRunner(Chain):
             raise ComparisonFailedError(ABLATION, reason, table, run_id=table.run_id)
         return results, metrics
 
-    def several(self, run: Run) -> AbstractContextManager[Run]:
-        assert self.scenario.ablation is not None
-        device, parallel = self.scenario.environment.device, self.scenario.ablation.parallel
-        return several_at_once(run, self.options, parallel, self.executor, device)
-
-    def run(
-        self,
-        connect: Callable[[str | None], Ports] | None = None,
-        *,
-        metric_key: str = "",
-        parallel: int | None = None,
-    ) -> DesignResult:
-        """As Chain.run.
-
-        Args:
-            metric_key: what tells an effect, instead of the scenario's ablation.metric.
-            parallel: runs at once, instead of the scenario's ablation.parallel.
-        """
-        self.check()
-        assert self.scenario.ablation is not None
-        if metric_key or parallel is not None:
-            section = with_choices(self.scenario.ablation, metric_key, parallel)
-            changed = self.scenario.model_copy(update={"ablation": section})
-            return replace(self, scenario=changed).run(connect)
-        done, trials = super().run(connect), self._trials()
-        by, values = judged_by(self.scenario.ablation), values_by_run(done.stages)
+    def result_of(self, done: StageResult) -> DesignResult:
+        trials = self.trials()
+        by, values = judged_by(self.section), values_by_run(done.stages)
         known = [
             (by.best_first(values[stage.run_id]), place)
             for place, stage in enumerate(done.stages[: len(trials)])
@@ -138,11 +114,7 @@ class AblationRunner(Chain):
         values = {
             "run_name": trial.name,
             "register": False,
-            "tags": {
-                "comparison.variable": trial.variable,
-                "comparison.value": trial.value,
-                "sweep.index": str(trial.index),
-            },
+            "tags": tags_of(trial),
         }
         make = alone.train if self._stage == TRAIN else partial(self._quant, alone, scenario)
         made = make(**values)
@@ -166,12 +138,10 @@ class AblationRunner(Chain):
 
     def _beside(self, planner: Planner, run_ids: dict[int, str]) -> StageRequest:
         """All that ended well, each held against those that differ in one component alone."""
-        ablation = self.scenario.ablation
-        assert ablation is not None
-        trials, places = self._trials(), list(run_ids)
+        trials, places = self.trials(), list(run_ids)
         changes = [
             (places.index(each.changed), places.index(each.kept))
-            for each in changes_among(ablation, trials)
+            for each in changes_among(self.section, trials)
             if each.changed in run_ids and each.kept in run_ids
         ]
         contenders = [
@@ -183,4 +153,4 @@ class AblationRunner(Chain):
             for number, place in enumerate(places)
         ]
         alone = replace(planner, scenario=scenario_for(self.scenario))
-        return side_by_side(alone, contenders, judged_by(ablation))
+        return side_by_side(alone, contenders, judged_by(self.section))

@@ -13,20 +13,3 @@ pooled.py             the same of architectures that were trained several times
 ranked_table.py       the table in rows and words
 ranked_report.py      its files and pictures
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .kinds import runner_of, table_of
-
-__all__ = ["runner_of", "table_of"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use: a table needs no runner."""
-    if name in __all__:
-        return getattr(import_module(".kinds", __name__), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
-from scenario import Trial, comparison_trials, scenario_of
+from scenario import Trial, scenario_of
 from scenario.trial_making.changes import to_check
 
 from ..chain import Run, check_all
@@ -21,7 +21,7 @@ from ..stage.kinds import TRAIN
 from ..stage.plan import Planner
 from ..stage.stage import StageRequest
 from .ranked_comparison import RankedComparison, label_of
-from .several import attempt, attempt_all
+from .several import attempt, attempt_all, tags_of
 
 
 class ArchitectureComparison(RankedComparison):
@@ -29,24 +29,21 @@ class ArchitectureComparison(RankedComparison):
 
     SHARED_CODE = True
 
-    def check(self) -> None:
-        comparison_trials(self.scenario)
-
     def kinds(self) -> tuple[str, ...]:
         return (TRAIN,)
 
     def run_checks(self, planner: Planner) -> None:
-        trials = to_check(self._trials())
+        trials = to_check(self.trials())
         check_all(self.executor, {each.name: self._train(planner, each) for each in trials})
 
     def requests(self, planner: Planner) -> list[StageRequest]:
-        trials = self._trials()
+        trials = self.trials()
         contenders = [self._contender(each, f"<{label_of(each)}>") for each in trials]
         trainings = [self._train(planner, each) for each in trials]
         return [*trainings, self._beside(planner, contenders)]
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
-        trials = self._trials()
+        trials = self.trials()
         made = attempt_all([self._train(planner, each) for each in trials], run)
         usable = [
             self._contender(trial, each.run_id)
@@ -57,14 +54,11 @@ class ArchitectureComparison(RankedComparison):
             return made
         return [*made, attempt(self._beside(planner, usable), run)]
 
-    def _trials(self) -> list[Trial]:
-        return comparison_trials(self.scenario)
-
     def _train(self, planner: Planner, trial: Trial) -> StageRequest:
         label = label_of(trial)
         alone = replace(planner, scenario=scenario_of(self.scenario, trial))
         request = alone.train(
-            run_name=trial.name, register=False, variant_name=label, tags=self.tags_of(trial)
+            run_name=trial.name, register=False, variant_name=label, tags=tags_of(trial)
         )
         return replace(request, title=f"train {label}")
 

@@ -8,16 +8,13 @@ python -m pipelines.compare --scenario S --source-run-id ID [--quant-variants JS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from guardianflow.backends.catalogue import device_for
 from guardianflow.contracts.errors import (
     BackendUnavailableError,
-    ComparisonFailedError,
     ScenarioError,
-    StageFailedError,
 )
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
@@ -30,7 +27,8 @@ from ..stage.kinds import COMPARE, QUANT
 from ..stage.plan import ORIGINAL, Planner, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
-from .table import ComparisonTable, common_split, tabulate, write_table
+from .several import attempt, raise_failures
+from .table import common_split, tabulate, write_table
 
 
 class Comparison(Chain):
@@ -61,15 +59,8 @@ class Comparison(Chain):
         ports.store.annotate(parent, tags={**total, **skipped})
         results = self.stages(planner, run)
         table = tabulate(self.scenario, parent, results)
-        tags = {f"reused.{row.variant}": row.run_id for row in table.rows if row.reused}
-        if table.best:
-            tags |= {
-                "comparison.best_run_id": table.best.run_id,
-                "comparison.best_value": table.best.variant,
-                "best.run_id": table.best.run_id,
-            }
-        metrics = self.report(ports, table, write_table, tags)
-        raise_failures(results, table)
+        metrics = self.report(ports, table, write_table, table.tags)
+        raise_failures(results, table, f"{len(results)} variants")
         return results, metrics
 
     @cached_property
@@ -144,10 +135,7 @@ class Comparison(Chain):
         """One variant; its failure is a result, so that it does not end the others."""
         if reason := self._skipped.get(request.variant_name):
             return request.result("", RunStatus.SKIPPED, reason=reason)
-        try:
-            return run(request)
-        except StageFailedError as exc:
-            return request.result(exc.run_id or "", RunStatus.FAILED, reason=exc.reason)
+        return attempt(request, run)
 
     def tags(self) -> dict[str, str]:
         return {
@@ -155,16 +143,3 @@ class Comparison(Chain):
             "exp.design": "comparison",
             "comparison.type": "quantization",
         }
-
-
-def raise_failures(results: Sequence[StageResult], table: ComparisonTable) -> None:
-    """Raises ComparisonFailedError when a variant failed, naming each."""
-    failed = [result for result in results if result.status == RunStatus.FAILED]
-    if failed:
-        told = "".join(
-            f"\n  - {each.variant}: {each.reason}"
-            + (f" (run {each.run_id})" if each.run_id else "")
-            for each in failed
-        )
-        reason = f"{len(failed)} of {len(results)} variants failed:{told}"
-        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)

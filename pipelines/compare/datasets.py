@@ -15,32 +15,26 @@ from guardianflow.contracts.results import StageResult
 from scenario import Scenario, Trial, comparison_trials, scenario_of
 
 from ..chain import Run, check_all
-from ..data_notices import warnings_of
 from ..settings import BUILTIN_EXPERIMENT
 from ..side_by_side.stage import scenario_for
 from ..stage.kinds import INFER
 from ..stage.plan import Planner, find_source
 from ..stage.stage import StageRequest
+from ..tables import origin_of
 from .ranked_comparison import RankedComparison, ranked_by, section_of
 from .ranked_table import SiteTable
 from .ranking import ranked, reference_of, site_rows
-from .several import attempt_all
+from .several import attempt_all, tags_of
 
 
 class DatasetComparison(RankedComparison):
     """One infer stage a data set, all by our own evaluator."""
 
-    def check(self) -> None:
-        comparison_trials(self.scenario)
-
-    def kinds(self) -> tuple[str, ...]:
-        return ()
-
     def run_checks(self, planner: Planner) -> None:
         check_all(self.executor, {each.run_name: each for each in self.requests(planner)})
 
     def requests(self, planner: Planner) -> list[StageRequest]:
-        return [self._infer(planner, each) for each in comparison_trials(self.scenario)]
+        return [self._infer(planner, each) for each in self.trials()]
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
         return attempt_all(self.requests(planner), run)
@@ -58,7 +52,7 @@ class DatasetComparison(RankedComparison):
             trial.value,
             run_name=trial.name,
             code_path=BUILTIN_EXPERIMENT,  # an author's Benchmark might judge by other rules
-            tags=self.tags_of(trial),
+            tags=tags_of(trial),
         )
 
 
@@ -80,15 +74,11 @@ def tabulate_sites(scenario: Scenario, run_id: str, results: Sequence[StageResul
     ]
     rows = ranked(site_rows(results, by), by, reference=home[0] if home else "")
     return SiteTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         rows=tuple(rows),
         split=scenario.dataset.split or "test, or val where there is none",
         variable=section.variable,
         metric=by.metric,
         reference=reference_of(rows),
         remarks=tuple(f"{each.variant}: {note}" for each in results for note in each.notes),
-        data_warnings=warnings_of(results),
     )

@@ -6,8 +6,8 @@ a run without a model                 ──► its recorded values, marked as s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from guardianflow.contracts.errors import Problem, SourceError
@@ -15,7 +15,7 @@ from guardianflow.contracts.ports import DetectorRegistry
 from guardianflow.contracts.results import RegisteredModel, RunRecord, StageResult
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.run_tracking.run_records import WAITING_TAG
-from scenario import Trial, comparison_trials
+from scenario import Trial
 
 from ..chain import Chain, Run
 from ..side_by_side.contenders import Contender, side_by_side
@@ -72,19 +72,13 @@ class ExistingComparison(RankedComparison):
 
     _looked: _Looked = field(default_factory=_Looked, init=False, repr=False, compare=False)
 
-    def check(self) -> None:
-        comparison_trials(self.scenario)
-
-    def kinds(self) -> tuple[str, ...]:
-        return ()
-
     def look(self, ports: Ports) -> None:
         self._looked.ports = ports
-        self._looked.found = found_in(ports, comparison_trials(self.scenario), self.by)
+        self._looked.found = found_in(ports, self.trials(), self.by)
 
     def requests(self, planner: Planner) -> list[StageRequest]:
         """As named: whether their models are there is not known before the store is read."""
-        trials = comparison_trials(self.scenario)
+        trials = self.trials()
         named = [Existing(each.value, reference_of_trial(each)) for each in trials]
         return [self._beside(planner, self._looked.found or named)]
 
@@ -92,8 +86,10 @@ class ExistingComparison(RankedComparison):
         if any(each.source for each in self._looked.found):
             super().run_checks(planner)
 
-    def several(self, run: Run) -> AbstractContextManager[Run]:
-        return Chain.several(self, run)  # one stage at most: a pool has nothing to do
+    @contextmanager
+    def several(self, run: Run) -> Iterator[Run]:
+        with Chain.several(self, run) as alone:  # one stage at most: a pool has nothing to do
+            yield alone
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
         found = self._looked.found
@@ -203,12 +199,10 @@ def _judged_model(ports: Ports, run: RunRecord) -> str:
     source = run.tags.get("source.run_id", "")
     if not source or run.tags.get("guardianflow.stage") != "infer":
         return ""
-    try:
-        made_by = ports.store.get_run(source)
-    except SourceError:
+    made_by = ports.run_if_there(source)
+    if made_by is None or made_by.status != RunStatus.FINISHED:
         return ""
-    usable = made_by.status == RunStatus.FINISHED and has_model(ports.registry, made_by)
-    return f"{RUN_REFERENCE}{source}" if usable else ""
+    return f"{RUN_REFERENCE}{source}" if has_model(ports.registry, made_by) else ""
 
 
 def judged_values(run: RunRecord) -> dict[str, float]:
@@ -227,10 +221,5 @@ def judged_values(run: RunRecord) -> dict[str, float]:
 def _of_version(ports: Ports, reference: str) -> Existing:
     model = ports.registry.describe(reference)
     label = f"{model.display_name or model.name} v{model.version}"
-    run = None
-    if model.run_id:
-        try:
-            run = ports.store.get_run(model.run_id)
-        except SourceError:
-            run = None  # deleted; the version has its files all the same
+    run = ports.run_if_there(model.run_id)  # where it was deleted, the version has its files
     return Existing(label, f"{MODEL_REFERENCE}{model.name}/{model.version}", run, model)

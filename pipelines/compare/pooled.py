@@ -11,15 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 
 from ..side_by_side.figures import ModelFigures, RankedBy, SideBySide, Value
 from ..side_by_side.seeds import CONFIDENCE, over_seeds
-from ..tables import Bounds, is_wide
+from ..tables import is_wide
 from .ranked_table import RankedRow, Standing
-from .ranking import bare_row, beside_of, is_measured, models_of, standing_of
+from .ranking import (
+    bare_row,
+    beside_of,
+    is_measured,
+    models_of,
+    with_difference,
+    with_values,
+)
 
 Places = Sequence[int]
 """Of models in a measurement."""
@@ -88,26 +94,18 @@ def _row_of(name: str, trained: Sequence[StageResult]) -> RankedRow:
 
 
 def _with_figures(row: RankedRow, mine: Sequence[ModelFigures]) -> RankedRow:
-    value, bounds = _pooled(mine, lambda each: each.ranked)
-    precise, precise_bounds = _pooled(mine, lambda each: each.accuracy.get("mAP50_95"))
-    recall, recall_bounds = _pooled(mine, lambda each: each.accuracy.get("recall"))
-    latency, latency_bounds = _pooled(mine, lambda each: each.latency_p50_ms)
     sizes = [each.size_mb for each in mine if each.size_mb is not None]
     learnt = [each.learnt for each in mine if each.learnt is not None]
     values = [each.ranked.value for each in mine if each.ranked is not None]
     return replace(
-        row,
-        value=value,
-        value_bounds=bounds,
+        with_values(
+            row,
+            _pooled(mine, lambda each: each.ranked),
+            lambda key: _pooled(mine, lambda each: each.accuracy.get(key)),
+            _pooled(mine, lambda each: each.latency_p50_ms),
+        ),
         lowest=min(values, default=None),
         highest=max(values, default=None),
-        mAP50=_pooled(mine, lambda each: each.accuracy.get("mAP50"))[0],
-        mAP50_95=precise,
-        mAP50_95_bounds=precise_bounds,
-        recall=recall,
-        recall_bounds=recall_bounds,
-        latency_p50_ms=latency,
-        latency_bounds=latency_bounds,
         size_mb=fmean(sizes) if sizes else None,
         learnt=max(learnt, default=None),
     )
@@ -115,11 +113,10 @@ def _with_figures(row: RankedRow, mine: Sequence[ModelFigures]) -> RankedRow:
 
 def _pooled(
     mine: Sequence[ModelFigures], value_of: Callable[[ModelFigures], Value | None]
-) -> tuple[float | None, Bounds | None]:
-    """Mean and bounds; nothing where a training lacks the value."""
+) -> Value | None:
+    """The mean with its bounds; nothing where a training lacks the value."""
     values = [value for each in mine if (value := value_of(each)) is not None]
-    pooled = over_seeds(values) if len(values) == len(mine) else None
-    return (None, None) if pooled is None else (pooled.value, pooled.bounds)
+    return over_seeds(values) if len(values) == len(mine) else None
 
 
 def _against(
@@ -129,18 +126,4 @@ def _against(
     deltas = [each for place in mine for each in seen.models[place].deltas.values()]
     gains = [each for place in mine for each in seen.models[place].speedups.values()]
     delta, gain = over_seeds(deltas, confidence), over_seeds(gains, confidence)
-    if delta is None:
-        return row
-    certain = standing_of(delta.estimate, by)
-    if by.is_time and gain is not None and gain.estimate is not None:
-        longer = gain.estimate
-        more = Estimate(longer.value - 1, longer.low - 1, longer.high - 1)
-        certain = standing_of(more, RankedBy(by.metric, maximize=True))
-    return replace(
-        row,
-        delta=delta.value,
-        delta_bounds=delta.bounds,
-        standing=certain,
-        speedup_ratio=None if gain is None else gain.value,
-        speedup_bounds=None if gain is None else gain.bounds,
-    )
+    return with_difference(row, delta, gain, by)

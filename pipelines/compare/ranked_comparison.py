@@ -5,33 +5,28 @@ stages ──► results ──► tabulate ──► RankedTable ──► repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Sequence
 
-from guardianflow.contracts.errors import (
-    ComparisonFailedError,
-    ScenarioError,
-)
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario, Trial, comparison_trials
 
-from ..chain import Chain, Run, Work
-from ..data_notices import warnings_of
-from ..design_result import DesignResult, design_result, with_choices
+from ..chain import Run, Work
+from ..design_result import DesignResult, design_result
 from ..side_by_side.figures import RankedBy
 from ..stage.kinds import COMPARE, SIDE_BY_SIDE
 from ..stage.plan import Planner
+from ..tables import origin_of
 from ..wiring import Ports
 from .pooled import pooled_rows
 from .ranked_report import write_ranked
 from .ranked_table import RankedTable
 from .ranking import measured_rows, models_of, ranked, reference_of, values_by_run
-from .several import several_at_once
+from .several import SeveralRuns, raise_failures
 
 
-class RankedComparison(Chain):
+class RankedComparison(SeveralRuns):
     """One row a model or data set; a failure ends its row and is told when all is done."""
 
     KIND = COMPARE
@@ -49,41 +44,26 @@ class RankedComparison(Chain):
         parent = planner.parent_run_id or ""
         results = self.stages(planner, run)
         table = self.tabulate(parent, results)
-        tags = {f"reused.{row.variant}": row.run_id for row in table.rows if row.reused}
-        tags |= {
+        tags = {
             "sweep.total_runs": str(len(models_of(results))),
             "comparison.metric": self.by.metric,
         }
-        if table.best:
-            tags |= {
-                "comparison.best_run_id": table.best.run_id,
-                "comparison.best_value": table.best.variant,
-                "best.run_id": table.best.run_id,
-            }
-        metrics = self.report(ports, table, write_ranked, tags)
-        raise_failures(results, table)
+        metrics = self.report(ports, table, write_ranked, table.tags | tags)
+        lost = any(
+            each.stage == SIDE_BY_SIDE and each.status == RunStatus.FAILED for each in results
+        )
+        raise_failures(results, table, str(len(models_of(results)) + lost))
         return results, metrics
 
-    def run(
-        self,
-        connect: Callable[[str | None], Ports] | None = None,
-        *,
-        metric_key: str = "",
-        parallel: int | None = None,
-    ) -> DesignResult:
-        """As Chain.run.
+    def trials(self) -> list[Trial]:
+        return comparison_trials(self.scenario)
 
-        Args:
-            metric_key: what ranks, instead of the scenario's comparison.metric.
-            parallel: runs at once, instead of the scenario's comparison.parallel.
-        """
-        if metric_key or parallel is not None:
-            section = with_choices(self.section, metric_key, parallel)
-            changed = self.scenario.model_copy(update={"comparison": section})
-            return replace(self, scenario=changed).run(connect)
-        done = super().run(connect)
+    def kinds(self) -> tuple[str, ...]:
+        return ()
+
+    def result_of(self, done: StageResult) -> DesignResult:
         table = self.tabulate(done.run_id, done.stages)
-        best, trials = table.best, comparison_trials(self.scenario)
+        best, trials = table.best, self.trials()
         named = (each.changes for each in trials if best and each.value == best.variant)
         values = {row.run_id: row.value for row in table.rows if row.value is not None}
         return design_result(
@@ -96,10 +76,6 @@ class RankedComparison(Chain):
             best_params=next(named, {}),
         )
 
-    def several(self, run: Run) -> AbstractContextManager[Run]:
-        device, parallel = self.scenario.environment.device, self.section.parallel
-        return several_at_once(run, self.options, parallel, self.executor, device)
-
     def tabulate(self, run_id: str, results: Sequence[StageResult]) -> RankedTable:
         return tabulate_models(self.scenario, run_id, results)
 
@@ -109,14 +85,6 @@ class RankedComparison(Chain):
             "exp.type": COMPARE,
             "exp.design": "comparison",
             "comparison.type": self.section.variable,
-        }
-
-    def tags_of(self, trial: Trial) -> dict[str, str]:
-        """Of a child run: its place in the comparison."""
-        return {
-            "comparison.variable": trial.variable,
-            "comparison.value": trial.value,
-            "sweep.index": str(trial.index),
         }
 
 
@@ -142,10 +110,7 @@ def tabulate_models(scenario: Scenario, run_id: str, results: Sequence[StageResu
         rows = ranked(measured_rows(results, by), by)
     said = [note for each in results for note in each.notes]
     return RankedTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         rows=tuple(rows),
         split=scenario.dataset.split or "test, or val where there is none",
         variable=section.variable,
@@ -153,24 +118,9 @@ def tabulate_models(scenario: Scenario, run_id: str, results: Sequence[StageResu
         reference=reference_of(rows),
         pairs=max(1, sum(row.delta is not None and not row.recorded for row in rows)),
         remarks=tuple(dict.fromkeys(said)),
-        data_warnings=warnings_of(results),
     )
 
 
 def label_of(trial: Trial) -> str:
     """'yolo11s', of further trainings with another seed 'yolo11s r2'."""
     return f"{trial.value} r{trial.repeat + 1}" if trial.repeat else trial.value
-
-
-def raise_failures(results: Sequence[StageResult], table: RankedTable) -> None:
-    """Raises ComparisonFailedError when something failed, naming each."""
-    failed = [each for each in results if each.status == RunStatus.FAILED]
-    if failed:
-        told = "".join(
-            f"\n  - {each.variant or each.stage}: {each.reason}"
-            + (f" (run {each.run_id})" if each.run_id else "")
-            for each in failed
-        )
-        count = len(models_of(results)) + any(each.stage == SIDE_BY_SIDE for each in failed)
-        reason = f"{len(failed)} of {count} failed:{told}"
-        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)

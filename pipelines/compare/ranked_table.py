@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from guardianflow.contracts.run_status import RunStatus
 
 from ..tables import (
     BOUNDS,
     CELLS,
+    BestTable,
     Bounds,
     VariantRow,
-    VariantTable,
     interval_text,
     number,
 )
@@ -92,7 +92,7 @@ class RankedRow(VariantRow):
 
 
 @dataclass(frozen=True)
-class RankedTable(VariantTable):
+class RankedTable(BestTable):
     """Models on the same images, the best first.
 
     Args:
@@ -144,11 +144,6 @@ class RankedTable(VariantTable):
     def best(self) -> RankedRow | None:
         """The first of those that were measured on the same images; None where none was."""
         return next((row for row in self.rows if row.best), None)
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """`best.…` of the best one too."""
-        return super().metrics | (self.metrics_of(self.best, "best.") if self.best else {})
 
     @property
     def shown_metric(self) -> str:
@@ -222,16 +217,6 @@ class RankedTable(VariantTable):
             fastest = min(timed, key=lambda row: row.latency_p50_ms or 0.0)
             said += f" The fastest of these: {fastest.variant}."
         return [said]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able; the best one's label and run by name as well."""
-        plain = super().to_dict()
-        rows = plain.pop("rows")
-        return plain | {
-            "rows": rows,
-            "best": self.best.variant if self.best else None,
-            "best_run_id": self.best.run_id if self.best else None,
-        }
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ data sets  each stage 'infer' has its own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from guardianflow.contracts.estimates import Estimate, difference_of_independent
@@ -15,9 +15,9 @@ from guardianflow.contracts.recordings.evidence import evidence_in
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 
-from ..side_by_side.figures import ModelFigures, RankedBy, SideBySide, Value
+from ..side_by_side.figures import RankedBy, SideBySide, Value
 from ..stage.kinds import SIDE_BY_SIDE
-from ..tables import is_wide
+from ..tables import is_wide, row_of
 from .ranked_table import RankedRow, Standing
 
 RECORDED = "recorded"
@@ -97,49 +97,52 @@ def is_measured(result: StageResult) -> bool:
 
 def bare_row(each: StageResult) -> RankedRow:
     """The row of a result, as far as it goes before anything is measured."""
-    model = each.model
-    unit, groups = evidence_in(each.metrics)
-    return RankedRow(
-        variant=each.variant,
-        status=each.status,
-        reason=each.reason,
-        run_id=each.run_id,
-        reused=each.reused and each.stage != RECORDED,
-        registered_name=(model.display_name or model.name) if model else "",
-        registered_version=model.version if model else "",
-        device=each.device,
-        recorded=each.stage == RECORDED,
-        interval_unit=unit,
-        interval_groups=groups,
-    )
+    recorded = each.stage == RECORDED
+    reused = each.reused and not recorded
+    return replace(row_of(each, RankedRow), reused=reused, recorded=recorded, spread_wide=False)
 
 
 def _with_figures(row: RankedRow, seen: SideBySide, place: int, by: RankedBy) -> RankedRow:
     figures = seen.models[place]
-    ranked, recall = figures.ranked, figures.accuracy.get("recall")
-    precise, latency = figures.accuracy.get("mAP50_95"), figures.latency_p50_ms
-    row = replace(
+    latency = figures.latency_p50_ms
+    row = with_values(row, figures.ranked, figures.accuracy.get, latency)
+    row = replace(row, size_mb=figures.size_mb, learnt=figures.learnt)
+    if place == seen.reference:
+        return replace(row, standing=Standing.REFERENCE, speedup_ratio=1.0 if latency else None)
+    home = seen.reference
+    return with_difference(row, figures.deltas.get(home), figures.speedups.get(home), by)
+
+
+def with_values(
+    row: RankedRow,
+    ranked: Value | None,
+    accuracy: Callable[[str], Value | None],
+    latency: Value | None = None,
+) -> RankedRow:
+    """The row with what was measured of its model; `accuracy` gives the value of a key."""
+    precise, recall = accuracy("mAP50_95"), accuracy("recall")
+    return replace(
         row,
         value=_value(ranked),
         value_bounds=_bounds(ranked),
-        mAP50=_value(figures.accuracy.get("mAP50")),
+        mAP50=_value(accuracy("mAP50")),
         mAP50_95=_value(precise),
         mAP50_95_bounds=_bounds(precise),
         recall=_value(recall),
         recall_bounds=_bounds(recall),
         latency_p50_ms=_value(latency),
         latency_bounds=_bounds(latency),
-        size_mb=figures.size_mb,
-        learnt=figures.learnt,
     )
-    if place == seen.reference:
-        return replace(row, standing=Standing.REFERENCE, speedup_ratio=1.0 if latency else None)
-    return _against(row, figures, seen.reference, by)
 
 
-def _against(row: RankedRow, figures: ModelFigures, reference: int, by: RankedBy) -> RankedRow:
-    """The row with what the stage found between it and the reference."""
-    delta, gain = figures.deltas.get(reference), figures.speedups.get(reference)
+def with_difference(
+    row: RankedRow, delta: Value | None, gain: Value | None, by: RankedBy
+) -> RankedRow:
+    """The row with what lies between it and the reference.
+
+    Args:
+        gain: the time of the reference ÷ that of the row.
+    """
     if delta is None:
         return row
     certain = standing_of(delta.estimate, by)
@@ -159,17 +162,8 @@ def _against(row: RankedRow, figures: ModelFigures, reference: int, by: RankedBy
 
 def _with_recorded(row: RankedRow, each: StageResult, by: RankedBy) -> RankedRow:
     got = each.metrics
-    ranked, recall = Value.read(got, by.metric), Value.read(got, "det.recall")
-    precise = Value.read(got, "det.mAP50_95")
     return replace(
-        row,
-        value=_value(ranked),
-        value_bounds=_bounds(ranked),
-        mAP50=got.get("det.mAP50"),
-        mAP50_95=_value(precise),
-        mAP50_95_bounds=_bounds(precise),
-        recall=_value(recall),
-        recall_bounds=_bounds(recall),
+        with_values(row, Value.read(got, by.metric), lambda key: Value.read(got, f"det.{key}")),
         size_mb=got.get("sys.model_size_mb"),
         standing=Standing.NONE if got.get(COMPARABLE) else Standing.OTHER_IMAGES,
     )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from guardianflow.contracts.errors import StageFailedError
+from guardianflow.contracts.errors import ComparisonFailedError, StageFailedError
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
+from scenario import AblationConfig, ComparisonConfig, Trial
 
-from ..chain import Run
+from ..chain import Chain, Run
+from ..design_result import DesignResult, with_choices
 from ..pools.make import is_local, needs_of, pool_for
 from ..pools.port import StagePool
 from ..stage.executor import LocalExecutor
-from ..stage.plan import RunOptions
+from ..stage.kinds import COMPARE
 from ..stage.stage import StageRequest
+from ..tables import VariantTable
+from ..wiring import Ports
 
 
 @dataclass(frozen=True)
@@ -62,24 +66,65 @@ class PooledRun:
             self.executor.event(title, event)
 
 
-@contextmanager
-def several_at_once(
-    run: Run, options: RunOptions, parallel: int | None, executor: LocalExecutor, device: str
-) -> Iterator[Run]:
-    """`run`, by a pool where several are asked for at once, or other machines.
+class SeveralRuns(Chain):
+    """A chain whose stages may be carried out several at once: a comparison or an ablation."""
 
-    Args:
-        parallel: of the scenario; what the command says goes before it.
-    """
-    places = options.parallel or parallel
-    if is_local(options.executor) and (places or 1) == 1:
-        yield run
-        return
-    pool = pool_for(options.executor, places, executor)
-    try:
-        yield PooledRun(run, pool, executor, device)
-    finally:
-        pool.close()
+    @property
+    def section(self) -> ComparisonConfig | AblationConfig:
+        raise NotImplementedError
+
+    def trials(self) -> list[Trial]:
+        """Raises ScenarioError: names each that contradicts the scenario."""
+        raise NotImplementedError
+
+    def result_of(self, done: StageResult) -> DesignResult:
+        raise NotImplementedError
+
+    def check(self) -> None:
+        _ = self.section  # which raises where there is none
+        self.trials()
+
+    def run(
+        self,
+        connect: Callable[[str | None], Ports] | None = None,
+        *,
+        metric_key: str = "",
+        parallel: int | None = None,
+    ) -> DesignResult:
+        """As Chain.run.
+
+        Args:
+            metric_key: what ranks or tells an effect, instead of the metric of the section.
+            parallel: runs at once, instead of the section's.
+        """
+        if metric_key or parallel is not None:
+            self.check()
+            changed = with_choices(self.scenario, self.section, metric_key, parallel)
+            return replace(self, scenario=changed).run(connect)
+        return self.result_of(super().run(connect))
+
+    @contextmanager
+    def several(self, run: Run) -> Iterator[Run]:
+        """`run`, by a pool where several are asked for at once, or other machines."""
+        executor = self.options.executor
+        places = self.options.parallel or self.section.parallel
+        if is_local(executor) and (places or 1) == 1:
+            yield run
+            return
+        pool = pool_for(executor, places, self.executor)
+        try:
+            yield PooledRun(run, pool, self.executor, self.scenario.environment.device)
+        finally:
+            pool.close()
+
+
+def tags_of(trial: Trial) -> dict[str, str]:
+    """Of a child run: its place in the design."""
+    return {
+        "comparison.variable": trial.variable,
+        "comparison.value": trial.value,
+        "sweep.index": str(trial.index),
+    }
 
 
 def attempt(request: StageRequest, run: Run) -> StageResult:
@@ -101,3 +146,20 @@ def failed(request: StageRequest, exc: StageFailedError | None, told: str = "") 
     """The result of a stage that ended early."""
     run_id = (exc.run_id if exc else "") or ""
     return request.result(run_id, RunStatus.FAILED, reason=exc.reason if exc else told)
+
+
+def raise_failures(results: Sequence[StageResult], table: VariantTable, of: str) -> None:
+    """Raises ComparisonFailedError when something failed, naming each.
+
+    Args:
+        of: how many there are, and of what: '3 variants'.
+    """
+    failed = [each for each in results if each.status == RunStatus.FAILED]
+    if failed:
+        told = "".join(
+            f"\n  - {each.variant or each.stage}: {each.reason}"
+            + (f" (run {each.run_id})" if each.run_id else "")
+            for each in failed
+        )
+        reason = f"{len(failed)} of {of} failed:{told}"
+        raise ComparisonFailedError(COMPARE, reason, table, run_id=table.run_id)

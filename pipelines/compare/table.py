@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from guardianflow.contracts.estimates import Estimate
 from guardianflow.contracts.measurements import is_busy
@@ -20,17 +19,24 @@ from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario
 
-from ..data_notices import warnings_of
 from ..stage.plan import ORIGINAL
-from ..tables import VariantRow, VariantTable, bounds_of, row_of, with_worst_slice
+from ..tables import BestTable, VariantRow, bounds_of, origin_of, row_of, with_worst_slice
 
 DROP, DROP50 = "comparison.accuracy_drop_mAP50_95", "comparison.accuracy_drop_mAP50"
 SPEEDUP = "comparison.speedup_ratio"
 
 
 @dataclass(frozen=True)
-class ComparisonTable(VariantTable):
-    """Args: split: what all were judged on. rows: in the order asked for."""
+class ComparisonTable(BestTable):
+    """The best is the fastest of those that lost no more than the limits.
+
+    None is where none is within them, and where one of them could not be timed because the machine
+    was busy.
+
+    Args:
+        split: what all were judged on.
+        rows: in the order asked for.
+    """
 
     COLUMNS = (
         "variant", "mAP50", "mAP50-95", "Δ mAP50-95", "speed-up", "MB", "within limits",
@@ -54,19 +60,6 @@ class ComparisonTable(VariantTable):
     def title(self) -> str:
         return f"{super().title}: comparison of variants"
 
-    @property
-    def best(self) -> VariantRow | None:
-        """The fastest of those that lost no more than the limits.
-
-        None where none is, and where one of them could not be timed because the machine was busy.
-        """
-        return next((row for row in self.rows if row.best), None)
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """`best.…` of the best one too."""
-        return super().metrics | (self.metrics_of(self.best, "best.") if self.best else {})
-
     def notes(self) -> list[str]:
         said = [
             f"Accuracy: one evaluator on the same images ({self.split}). Δ: variant − original. "
@@ -86,16 +79,6 @@ class ComparisonTable(VariantTable):
             said.append("No variant that was measured is within the limits: there is no best one.")
         return said + super().notes()
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able; the best one's variant and run by name as well."""
-        plain = super().to_dict()
-        rows = plain.pop("rows")  # they come after the limits they are held against
-        return plain | {
-            "rows": rows,
-            "best": self.best.variant if self.best else None,
-            "best_run_id": self.best.run_id if self.best else None,
-        }
-
 
 def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -> ComparisonTable:
     """Set the results of a comparison's stages beside each other.
@@ -112,15 +95,11 @@ def tabulate(scenario: Scenario, run_id: str, results: Sequence[StageResult]) ->
         best = max(allowed, key=lambda row: (row.speedup_ratio or 0.0, -(row.drop_mAP50_95 or 0.0)))
         rows[rows.index(best)] = replace(best, best=True)
     return ComparisonTable(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         split=common_split(scenario),
         max_drop_mAP50=limits.max_drop_mAP50,
         max_drop_mAP50_95=limits.max_drop_mAP50_95,
         rows=tuple(rows),
-        data_warnings=warnings_of(results),
     )
 
 
@@ -134,7 +113,7 @@ def common_split(scenario: Scenario) -> str:
 
 
 def _row(result: StageResult, limits: ComparisonConfig) -> VariantRow:
-    row = row_of(result)
+    row = row_of(result, VariantRow)
     if result.status != RunStatus.FINISHED:
         return row
     got = result.metrics

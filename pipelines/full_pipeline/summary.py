@@ -20,9 +20,16 @@ from guardianflow.release.explanation import as_dict
 from guardianflow.support.text.markdown import markdown_text
 from scenario import Scenario
 
-from ..data_notices import warnings_of
 from ..release.text import decision_lines
-from ..tables import VariantRow, VariantTable, bounds_of, is_wide, row_of, with_worst_slice
+from ..tables import (
+    VariantRow,
+    VariantTable,
+    bounds_of,
+    is_wide,
+    origin_of,
+    row_of,
+    with_worst_slice,
+)
 
 NOTE = (
     "Accuracy: one evaluator on the same images. Latency: one image, decoded frame to boxes. "
@@ -92,12 +99,8 @@ def summarise(scenario: Scenario, run_id: str, results: Sequence[StageResult]) -
     made = [r for r in results if r.stage in ("train", "quant")]
     judged = {r.variant: r for r in results if r.stage == "infer"}
     return Summary(
-        scenario=scenario.name,
-        version=scenario.version,
-        experiment_name=scenario.get_experiment_name(),
-        run_id=run_id,
+        **origin_of(scenario, run_id, results),
         rows=tuple(_row(result, judged) for result in made),
-        data_warnings=warnings_of(results),
         release=next((r.decision for r in results if r.decision), None),
         found_by=next((r.author for r in results if r.stage == "infer" and r.author), ""),
         made_by={r.variant: r.author for r in results if r.stage == "quant" and r.author},
@@ -109,7 +112,7 @@ def _row(made: StageResult, judged: Mapping[str, StageResult]) -> VariantRow:
     now = infer.metrics
     is_variant = made.stage == "quant"
     speedup, latency = "comparison.speedup_ratio", "bench.bs1.latency_p50"
-    row = row_of(made).with_alarms(now)
+    row = row_of(made, VariantRow).with_alarms(now)
     unit, groups = evidence_in(now)
     return replace(
         with_worst_slice(row, infer),

@@ -19,11 +19,10 @@ from guardianflow.contracts.detector_package import DetectorPackage
 from guardianflow.contracts.errors import (
     ConfigurationError,
     GuardianFlowError,
-    SourceError,
     TrackingError,
 )
 from guardianflow.contracts.releases import CANDIDATE, EVIDENCE_TAG
-from guardianflow.contracts.results import RegisteredModel, RunRecord, RunRequest
+from guardianflow.contracts.results import RegisteredModel, RunRequest
 from guardianflow.contracts.run_status import RunStatus
 from guardianflow.support.secrets.redaction import shown_address
 
@@ -125,7 +124,7 @@ def _tags(model: RegisteredModel, origin: str) -> dict[str, str]:
 
 def _run_request(model: RegisteredModel, origin: str, ports: Ports) -> RunRequest:
     """The run there, with the lineage of the one here."""
-    run = _run(model, ports)
+    run = ports.run_if_there(model.run_id)  # it may have been deleted
     parts = model.display_name.split("/")
     experiment = run.experiment_name if run else "/".join(parts[:-1]) or model.display_name
     tags = {
@@ -136,14 +135,6 @@ def _run_request(model: RegisteredModel, origin: str, ports: Ports) -> RunReques
     tags |= {FROM_TAG: origin, "copied.run_id": model.run_id or "", "copied.by": local_person()}
     name = run.run_name if run else parts[-1]
     return RunRequest(experiment, f"copy-{name}", tags, dict(run.params) if run else {})
-
-
-def _run(model: RegisteredModel, ports: Ports) -> RunRecord | None:
-    """The run that registered it; None where it was deleted."""
-    try:
-        return ports.store.get_run(model.run_id) if model.run_id else None
-    except SourceError:
-        return None
 
 
 def _report(model: RegisteredModel, ports: Ports, scratch: Path, say: Say) -> Path | None:

@@ -289,10 +289,8 @@ def _lineage(model: RegisteredModel, spec: DetectorSpec, ports: Ports) -> dict[s
         if not run_id:
             continue
         found[f"{role}_id"] = run_id
-        try:
-            tags = ports.store.get_run(run_id).tags
-        except SourceError:
-            continue
+        run = ports.run_if_there(run_id)
+        tags = run.tags if run else {}
         found |= {f"{role}.{tag}": tags[tag] for tag in LINEAGE_TAGS if tags.get(tag)}
     return found
 

@@ -28,7 +28,7 @@ from ..stage.stage import (
     make_stage,
 )
 from ..wiring import Ports
-from .lookup import Look, ReuseLookup
+from .lookup import HeldEvents, ReuseLookup
 
 PENDING = "runs:/<"
 """Before the title of a stage: its run does not exist yet."""
@@ -119,9 +119,9 @@ class Explainer:
             return StageExplanation(title, State.FOLLOWS, reason=after), None
         if (found := self._lookup.find(request)) is not None:
             return StageExplanation(title, State.REUSED, found.run_id), found
-        with Look(self._lookup, request) as look:
+        with self._lookup.looking(request, HeldEvents()) as context:
             try:
-                identity = make_stage(look.context).identify()
+                identity = make_stage(context).identify()
             except UndecidedError as exc:
                 return StageExplanation(title, State.UNKNOWN, reason=str(exc)), None
         return self._compare(request, identity), None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..settings import Settings
 from ..stage.events import EventSink
 from ..stage.execution.finished_runs import finished_twin
 from ..stage.leftovers.logs import bring_logs
-from ..stage.stage import StageContext, StageIdentity, StageRequest, identity_of, make_stage
+from ..stage.stage import StageContext, StageRequest, identity_of, make_stage
 from ..wiring import Ports
 
 # A stage's process has a log for what is odd about data; here the notice of it is enough.
@@ -46,11 +47,12 @@ class ReuseLookup:
         """The finished run that stands in for a stage; None where it must be run, or tell."""
         if request.force or request.resume or request.check_only:
             return None
-        with Look(self, request) as look:
-            identity = look.identity
-            found = finished_twin(identity, look.context) if identity else None
+        events = HeldEvents()
+        with self.looking(request, events) as context:
+            identity = identity_of(make_stage(context))
+            found = finished_twin(identity, context) if identity else None
             if found is not None:
-                for event in look.events.held:
+                for event in events.held:
                     self._tell(request.title, event)
         if found is not None and is_busy(found.metrics):
             # The machine was waited for once; it is busy for the command's other stages, too.
@@ -72,21 +74,23 @@ class ReuseLookup:
         """Look at the data anew: a stage has worked meanwhile, which may have taken days."""
         self._datasets.clear()
 
-    def context(self, request: StageRequest, events: EventSink, scratch: Path) -> StageContext:
-        """What a stage may use to identify itself."""
+    @contextmanager
+    def looking(self, request: StageRequest, events: EventSink) -> Iterator[StageContext]:
+        """What a stage may use to identify itself; its scratch directory is gone afterwards."""
         text = request.scenario_yaml
         if text not in self._scenarios:
             self._scenarios[text] = parse_scenario(text, "scenario.yaml")
         settings = self._settings.model_copy(update={"work_dir": Path(request.work_dir)})
-        return StageContext(
-            request,
-            self._scenarios[text],
-            settings,
-            self._ports,
-            events,
-            scratch,
-            datasets=self._datasets,
-        )
+        with tempfile.TemporaryDirectory(prefix="guardianflow-look-") as scratch:
+            yield StageContext(
+                request,
+                self._scenarios[text],
+                settings,
+                self._ports,
+                events,
+                Path(scratch),
+                datasets=self._datasets,
+            )
 
 
 class HeldEvents(EventSink):
@@ -98,27 +102,3 @@ class HeldEvents(EventSink):
 
     def emit(self, kind: str, **values: Any) -> None:
         self.held.append({"kind": kind, **values})
-
-
-class Look:
-    """One stage, looked at within `with`: its scratch directory is gone afterwards."""
-
-    def __init__(self, lookup: ReuseLookup, request: StageRequest) -> None:
-        self.events = HeldEvents()
-        self._lookup, self._request = lookup, request
-        self._folder = tempfile.TemporaryDirectory(prefix="guardianflow-look-")
-
-    def __enter__(self) -> Look:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-    @cached_property
-    def context(self) -> StageContext:
-        return self._lookup.context(self._request, self.events, Path(self._folder.name))
-
-    @cached_property
-    def identity(self) -> StageIdentity | None:
-        """None where only the stage's process can tell."""
-        return identity_of(make_stage(self.context))

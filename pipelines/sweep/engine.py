@@ -15,7 +15,7 @@ import queue
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from guardianflow.contracts.errors import StageFailedError
 from guardianflow.contracts.results import StageResult
@@ -24,6 +24,8 @@ from ..pools.port import EndedStage, Needs, StagePool
 from ..stage.kinds import SWEEP
 from ..stage.stage import StageRequest
 from .failures import ENDS_ALL, FIRST_FAILURES, is_done_elsewhere, is_tried_again
+from .kept_weights import KeptWeights
+from .report.board import Board
 from .search.combinations import Combination, TrialRun, TrialState
 from .search.objectives import Objective, missing_problem
 from .search.storage import BEAT_S
@@ -36,32 +38,38 @@ ELSEWHERE_S = 10.0
 RequestOf = Callable[[TrialRun], StageRequest]
 
 
-class Watcher(Protocol):
-    """Told how a sweep goes; see runner.SweepRuns."""
+@dataclass(frozen=True)
+class SweepRuns:
+    """Tells the store and the people how a sweep goes."""
+
+    weights: KeptWeights
+    board: Board
 
     def ended(self, run: TrialRun) -> None:
         """A run has ended; one that was pruned may be gone on with."""
-        ...
+        if run.state is not TrialState.PRUNED:
+            self.weights.note(run)
+        self.board.ended(run)
 
     def given_up(self, run: TrialRun) -> None:
         """A run that was pruned is not gone on with."""
-        ...
+        self.weights.note(run)
 
     def replaced(self, run_id: str, run: TrialRun) -> None:
         """A crashed run has another one in its place."""
-        ...
+        self.weights.note_replaced(run_id, run)
 
     def concluded(self, combinations: Sequence[Combination]) -> None:
         """All runs of one more combination have ended, and the study knows."""
-        ...
+        self.weights.keep_best(combinations)
 
     def moved(self, combinations: Sequence[Combination], total: int) -> None:
         """Something may look different now; called several times a second."""
-        ...
+        self.board.moved(combinations, total)
 
     def tell(self, text: str) -> None:
         """A line for people."""
-        ...
+        self.board.tell(text)
 
 
 @dataclass(eq=False)
@@ -98,7 +106,7 @@ class Engine:
         pool: StagePool,
         objectives: Sequence[Objective],
         request_of: RequestOf,
-        watcher: Watcher,
+        watcher: SweepRuns,
         *,
         judge_of: RequestOf | None = None,
         needs: Needs | None = None,

@@ -20,8 +20,8 @@ from ..stage.inputs.sources import (
 from ..stage.stage import FINGERPRINT_TAG
 from ..train.unfinished import all_unfinished
 from ..wiring import Store
-from .search.combinations import Combination, TrialRun, TrialState, ranked
-from .search.objectives import Objective, is_dominated
+from .search.combinations import Combination, TrialRun, TrialState, front_of, ranked
+from .search.objectives import Objective
 
 STATE_TAG, REASON_TAG, TRIES_TAG = "sweep.state", "sweep.reason", "sweep.tries"
 REPLACED_TAG = "sweep.replaced_by"
@@ -91,9 +91,7 @@ class KeptWeights:
     def best_of(self, complete: Sequence[Combination]) -> list[Combination]:
         """The combinations whose weights are kept, the best first."""
         if len(self._objectives) > 1:
-            values = [each.values for each in complete]
-            return [each for each in complete
-                    if not is_dominated(each.values, values, self._objectives)]  # fmt: skip
+            return front_of(complete, self._objectives)
         return ranked(complete, self._objectives[0])[: self._most]
 
     def _is_ours(self, run_id: str) -> bool:

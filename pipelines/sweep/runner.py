@@ -29,7 +29,7 @@ from guardianflow.support.secrets.redaction import redact_value
 from scenario.trial_making.changes import to_check, told
 
 from ..chain import Chain, Run, Work, check_all
-from ..design_result import DesignResult
+from ..design_result import DesignResult, with_choices
 from ..pools.make import check_executor, needs_of, pool_for
 from ..pools.port import StagePool
 from ..stage.kinds import MAKERS, SWEEP, TRAIN
@@ -39,13 +39,13 @@ from ..stage.plan import Planner
 from ..stage.stage import StageRequest, fingerprint_of
 from ..train.resumption import differences
 from ..wiring import Ports, connect_to_work
-from .engine import Engine
+from .engine import Engine, SweepRuns
 from .kept_weights import KeptWeights
 from .registration import register_run
 from .report.board import Board, LineBoard, LiveBoard
 from .report.pictures import write_pictures
 from .report.table import SweepTable
-from .search.combinations import Combination, TrialRun, TrialState
+from .search.combinations import TrialRun
 from .search.storage import StudyPlace, alone
 from .search.strategies import distribution_of, pruner_of, sampler_of
 from .search.study import Rules, Study
@@ -125,7 +125,7 @@ class SweepRunner(Chain):
             StageFailedError: every trial fails, or none reports the metric; says how to go on.
         """
         if metric_key or parallel is not None:
-            changed = self.trials.changed(metric_key, parallel).scenario
+            changed = with_choices(self.scenario, self.trials.sweep, metric_key, parallel)
             return replace(self, scenario=changed).run(connect)
         if self.options.resume and self.options.join:
             raise ScenarioError("--resume ends a sweep and --join only helps with one: give one")
@@ -160,7 +160,9 @@ class SweepRunner(Chain):
             ) as parent:
                 below = replace(planner, parent_run_id=parent)
                 with closing(pool):  # the trials end before their parent does
-                    table, models, notes = self._sweep(ports, below, pool)
+                    table, study = self._search(ports, below, pool)
+                    with closing(study):
+                        models, notes = self._conclude(ports, table, study)
                 own = {"guardianflow.fingerprint": self._design_digest()}
                 ports.store.annotate(parent, tags=own)
         return self._result_of(table, run_name, models, notes)
@@ -233,14 +235,6 @@ class SweepRunner(Chain):
         )
         return Study(place.open(make=make), place.name, rules, trials.of, place.turn)
 
-    def _sweep(
-        self, ports: Ports, planner: Planner, pool: StagePool
-    ) -> tuple[SweepTable, tuple[RegisteredModel, ...], tuple[str, ...]]:
-        """Every trial; then what the parent run says of them."""
-        table, study = self._search(ports, planner, pool)
-        with closing(study):
-            return self._conclude(ports, table, study)
-
     def _search(
         self, ports: Ports, planner: Planner, pool: StagePool, *, joins: bool = False
     ) -> tuple[SweepTable, Study]:
@@ -293,7 +287,7 @@ class SweepRunner(Chain):
 
     def _conclude(
         self, ports: Ports, table: SweepTable, study: Study
-    ) -> tuple[SweepTable, tuple[RegisteredModel, ...], tuple[str, ...]]:
+    ) -> tuple[tuple[RegisteredModel, ...], tuple[str, ...]]:
         """Table, pictures and the best model; what fails of the pictures is told, no more."""
         store, parent = ports.store, table.run_id
         if table.best is None:
@@ -309,7 +303,7 @@ class SweepRunner(Chain):
         models = self._register(ports, table, notes)
         for note in notes:
             self.executor.tell(note)
-        return table, models, tuple(notes)
+        return models, tuple(notes)
 
     def _register(
         self, ports: Ports, table: SweepTable, notes: list[str]
@@ -349,31 +343,3 @@ class SweepRunner(Chain):
             total_runs=int(table.metrics["sweep.total"]),
             trials=table.trials,
         )
-
-
-@dataclass(frozen=True)
-class SweepRuns:
-    """Tells the store and the people what an engine does; see engine.Watcher."""
-
-    weights: KeptWeights
-    board: Board
-
-    def ended(self, run: TrialRun) -> None:
-        if run.state is not TrialState.PRUNED:  # it may be gone on with
-            self.weights.note(run)
-        self.board.ended(run)
-
-    def given_up(self, run: TrialRun) -> None:
-        self.weights.note(run)
-
-    def replaced(self, run_id: str, run: TrialRun) -> None:
-        self.weights.note_replaced(run_id, run)
-
-    def concluded(self, combinations: Sequence[Combination]) -> None:
-        self.weights.keep_best(combinations)
-
-    def moved(self, combinations: Sequence[Combination], total: int) -> None:
-        self.board.moved(combinations, total)
-
-    def tell(self, text: str) -> None:
-        self.board.tell(text)

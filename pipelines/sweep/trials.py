@@ -9,7 +9,6 @@ from typing import Any
 
 from guardianflow.contracts.errors import ScenarioError
 from scenario import Scenario
-from scenario.designs.metrics import metric_key
 from scenario.designs.sections import SweepConfig
 from scenario.designs.trials import Trial, Value
 from scenario.designs.values import ParameterRange
@@ -129,18 +128,3 @@ class Trials:
                 "leave one, or compare them with `guardianflow compare`"
             )
         return variants[0]
-
-    def changed(self, metric: str, parallel: int | None) -> Trials:
-        """These with another metric, or more at a time.
-
-        Raises:
-            ScenarioError: there is no such metric.
-        """
-        changes: dict[str, Any] = {} if parallel is None else {"parallel": parallel}
-        if metric:
-            try:
-                changes |= {"metric": (metric_key(metric),), "direction": None}
-            except ValueError as exc:
-                raise ScenarioError(str(exc)) from exc
-        sweep = self.sweep.model_copy(update=changes)
-        return Trials(self.scenario.model_copy(update={"sweep": sweep}))

@@ -6,21 +6,11 @@ that goes on logs again what the store lacks of the journal, and nothing that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
-from guardianflow.contracts.results import MetricPoint
-
-from .epoch_journal import EpochJournal, Report, keys_of
-
-
-class CurveStore(Protocol):
-    """Of a store, what a curve asks for."""
-
-    def log_points(self, run_id: str, points: Sequence[MetricPoint]) -> None: ...
-
-    def logged_steps(self, run_id: str, key: str) -> frozenset[int]: ...
+from ..wiring import Store
+from .epoch_journal import EpochJournal, Report
 
 
 class Curve:
@@ -36,7 +26,7 @@ class Curve:
 
     def __init__(
         self,
-        store: CurveStore,
+        store: Store,
         run_id: str,
         journal: EpochJournal,
         *,
@@ -55,10 +45,7 @@ class Curve:
 
     def values(self) -> dict[str, float]:
         """The last value of each metric."""
-        values: dict[str, float] = {}
-        for report in self._journal.reports:
-            values |= report.metrics
-        return values
+        return dict(pair for each in self._journal.reports for pair in each.metrics.items())
 
     def catch_up(self) -> int:
         """Log what the journal has and the store lacks; how many points that were.
@@ -67,7 +54,8 @@ class Curve:
             TrackingError: the store refuses.
         """
         reports = self._journal.reports
-        there = {key: self._store.logged_steps(self._run_id, key) for key in keys_of(reports)}
+        keys = dict.fromkeys(key for each in reports for key in each.metrics)
+        there = {key: self._store.logged_steps(self._run_id, key) for key in keys}
         points = [
             point
             for report in reports

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,6 @@ class Report:
     def to_line(self) -> str:
         values = asdict(self)
         return json.dumps({"report": values, "sha256": _digest(values)}, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Report:
-        return cls(**{**values, "metrics": dict(values["metrics"])})
 
 
 class EpochJournal:
@@ -88,9 +84,6 @@ class EpochJournal:
         if is_new:
             sync_directory(self._path.parent)
 
-    def holds(self, report: Report) -> bool:
-        return report in self.reports
-
     @property
     def last_epoch(self) -> int:
         """0 where none was reported."""
@@ -99,11 +92,6 @@ class EpochJournal:
     def _rewrite(self) -> None:
         text = "".join(each.to_line() for each in self.reports)
         replace_file(self._path.parent, self._path.name, text, f".{self._path.name}.")
-
-
-def keys_of(reports: Sequence[Report]) -> list[str]:
-    """Every metric of the reports, once, in the order in which they came."""
-    return list(dict.fromkeys(key for each in reports for key in each.metrics))
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -116,7 +104,7 @@ def read_report(line: str) -> Report | None:
     try:
         entry = json.loads(line)
         if entry["sha256"] == _digest(entry["report"]):
-            return Report.from_values(entry["report"])
+            return Report(**entry["report"])
     except (ValueError, TypeError, KeyError):
         pass
     return None

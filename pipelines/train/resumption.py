@@ -155,7 +155,7 @@ class TrainOpening:
         curve = Curve(
             self._context.ports.store, run_id, self._journal, went_on=went_on, tell=self._tell
         )
-        if self._snapshot and not self._journal.holds(self._snapshot.report):
+        if self._snapshot and self._snapshot.report not in self._journal.reports:
             curve.write(self._snapshot.report)  # trained and copied, but not reported any more
         if went_on:
             curve.catch_up()
@@ -221,10 +221,7 @@ class TrainOpening:
             return next(
                 iter(store.find_runs(experiment_name=state.experiment_name, tags=tags)), None
             )
-        try:
-            return store.get_run(state.run_id)
-        except SourceError:
-            return None
+        return self._context.ports.run_if_there(state.run_id)
 
     def _refusal(self, wanted: str) -> str:
         if self._not:

@@ -33,7 +33,7 @@ from ..stage.leftovers.dead_runs import end_dead_runs
 from ..stage.leftovers.folders import mark_owner
 from ..stage.tracked_run import Extra, end_run, tracked_run
 from ..wiring import Ports
-from .artifacts import ArtifactKeeper
+from .artifacts import keep_artifacts
 from .live_upload import LiveUpload
 from .outcome import OF_ITS_END, WrapOutcome
 from .plan import WrapPlan
@@ -224,13 +224,10 @@ class _WrappedRun:
     def _keep(
         self, run_id: str, before: Snapshot, result: ScriptResult, live: LiveSummary
     ) -> tuple[tuple[str, ...], RegisteredModel | None]:
-        keeper = ArtifactKeeper(
-            self._ports.store, run_id, self._plan.experiment.artifacts, self._note
-        )
         outside = outside_files(self._root, self._record, live.announced, before.taken_ns)
         rules = self._plan.experiment.artifacts
         changes = find_changes(self._root, before, rules, outside.files)
-        artifacts = keeper.keep(changes, self._scratch)
+        artifacts = keep_artifacts(self._ports.store, run_id, changes, self._scratch, self._note)
         self._tell_outside(outside, changes)
         model = None
         if self._plan.registers and result.exit_code == 0:
@@ -239,7 +236,7 @@ class _WrappedRun:
             )
             self._note(told)
             self._warn_of_others(live, weights if model else None)
-        return tuple(artifacts), model
+        return artifacts, model
 
     def _tell_outside(self, outside: OutsideFiles, changes: Changes) -> None:
         if not outside.files:

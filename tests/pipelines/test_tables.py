@@ -30,7 +30,7 @@ def test_a_row_takes_what_every_result_says() -> None:
     result = StageResult(
         "quant", "r1", "FINISHED", "e", "n", doubts, (model,), "onnx_int8", reused=True
     )
-    row = row_of(result)
+    row = row_of(result, VariantRow)
     assert (row.variant, row.run_id, row.reused) == ("onnx_int8", "r1", True)
     assert row.spread_wide
     assert CELLS["registered as"](row) == "a/b/ppe v3"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from guardianflow.support.terminal import make_console
 
@@ -26,20 +26,6 @@ COLOURS = {
     TrialState.FAILED: "red",
 }
 Tell = Callable[[str], None]
-
-
-class Board(Protocol):
-    """What a sweep shows while it works."""
-
-    def moved(self, combinations: Sequence[Combination], total: int) -> None:
-        """Something may look different; called several times a second."""
-        ...
-
-    def ended(self, run: TrialRun) -> None: ...
-
-    def tell(self, text: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class LineBoard:
@@ -112,6 +98,10 @@ class LiveBoard:
                 shown_time(run.seconds) if run.seconds else "",
             )
         return table
+
+
+Board = LineBoard | LiveBoard
+"""Told how a sweep goes: `moved` several times a second, `ended` of each run."""
 
 
 def shown_runs(combinations: Sequence[Combination]) -> list[tuple[Combination, TrialRun]]:

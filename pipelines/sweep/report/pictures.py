@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,17 +63,12 @@ def _importance(study: Study, table: SweepTable) -> tuple[Mapping[str, float], s
         return {}, "the importance of parameters takes two trials that differ and ended well"
     try:
         with _without_advice():
-            found = optuna.importance.get_param_importances(study, target=_target(0))
+            found = optuna.importance.get_param_importances(
+                study, target=lambda trial: float(trial.values[0])
+            )
     except (RuntimeError, ValueError) as exc:
         return {}, f"the importance of parameters could not be told: {exc}"
     return (found, "") if any(found.values()) else ({}, "no parameter made a difference")
-
-
-def _target(objective: int) -> Callable[[Any], float]:
-    def value_of(trial: Any) -> float:
-        return float(trial.values[objective])
-
-    return value_of
 
 
 def _write_files(table: SweepTable, importance: Mapping[str, float], folder: Path) -> None:

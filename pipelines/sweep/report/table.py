@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from guardianflow.contracts.estimates import Estimate
 from guardianflow.support.text.csv_files import write_csv
 from guardianflow.support.text.markdown import table_head, table_row
 
 from ...design_result import DesignTrial
-from ..search.combinations import Combination, TrialState, ranked
-from ..search.objectives import Objective, is_dominated
+from ..search.combinations import Combination, TrialState, front_of, ranked
+from ..search.objectives import Objective
 
 SHOWN = 20
 """Combinations in sweep.md; the others are in the CSV."""
@@ -47,18 +46,11 @@ class SweepTable:
         return next(iter(self.ranked), None)
 
     @property
-    def best_estimate(self) -> Estimate | None:
-        """Of the best by the first objective, over its seeds."""
-        return self.best.estimate() if self.best else None
-
-    @property
     def front(self) -> list[Combination]:
         """Those that no other beats in every objective; [] where there is one objective."""
         if len(self.objectives) == 1:
             return []
-        values = [each.values for each in self.ranked]
-        return [each for each in self.ranked
-                if not is_dominated(each.values, values, self.objectives)]  # fmt: skip
+        return front_of(self.ranked, self.objectives)
 
     @property
     def trials(self) -> tuple[DesignTrial, ...]:
@@ -101,8 +93,8 @@ class SweepTable:
         if self.best is not None:
             named = zip(self.objectives, self.best.values, strict=True)
             metrics |= {f"best.{each.name}": value for each, value in named}
-        if (estimate := self.best_estimate) is not None:
-            metrics |= estimate.as_metrics(f"best.{self.objectives[0].name}")
+            if (estimate := self.best.estimate()) is not None:
+                metrics |= estimate.as_metrics(f"best.{self.objectives[0].name}")
         return metrics
 
     @property

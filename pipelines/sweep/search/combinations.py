@@ -12,7 +12,7 @@ from guardianflow.contracts.estimates import Estimate
 from scenario.designs.trials import Trial, Value
 
 from ...side_by_side.seeds import half_width
-from .objectives import Objective
+from .objectives import Objective, is_dominated
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -100,12 +100,12 @@ class Combination:
             return ()
         return tuple(fmean(of_one) for of_one in zip(*(r.values for r in self.runs), strict=True))
 
-    def estimate(self, objective: int = 0, confidence: float = 0.95) -> Estimate | None:
+    def estimate(self, objective: int = 0) -> Estimate | None:
         """The mean over the seeds with its interval (Student's t); None with fewer than two."""
         numbers = [run.values[objective] for run in self.runs if run.values]
         if len(numbers) < 2 or not self.values:
             return None
-        half, mean = half_width(numbers, confidence), fmean(numbers)
+        half, mean = half_width(numbers), fmean(numbers)
         return Estimate(mean, mean - half, mean + half)
 
     def best_run(self, objective: Objective) -> TrialRun:
@@ -128,3 +128,9 @@ def ranked(combinations: Sequence[Combination], objective: Objective) -> list[Co
     sign = -1 if objective.direction == "maximize" else 1
     complete = [each for each in combinations if each.values]
     return sorted(complete, key=lambda each: (sign * each.values[0], each.index))
+
+
+def front_of(complete: Sequence[Combination], objectives: Sequence[Objective]) -> list[Combination]:
+    """Those of the ones that ended well that no other beats in every objective."""
+    values = [each.values for each in complete]
+    return [each for each in complete if not is_dominated(each.values, values, objectives)]

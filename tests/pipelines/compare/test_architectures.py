@@ -13,7 +13,7 @@ from workplace import Workplace
 from guardianflow.contracts.errors import ComparisonFailedError
 from guardianflow.contracts.results import StageResult
 from pipelines.chain import Chain
-from pipelines.compare import runner_of, table_of
+from pipelines.compare.kinds import runner_of, table_of
 from pipelines.compare.ranked_table import RankedTable, Standing
 from pipelines.console import SilentReporter
 from pipelines.design_result import DesignResult

@@ -11,7 +11,7 @@ from inprocess import InProcessExecutor
 
 from guardianflow.contracts.errors import ScenarioError
 from guardianflow.contracts.results import StageResult
-from pipelines.compare import runner_of, table_of
+from pipelines.compare.kinds import runner_of, table_of
 from pipelines.compare.ranked_table import SiteTable, Standing
 from pipelines.stage.executor import LocalExecutor
 from pipelines.stage.plan import RunOptions

@@ -13,7 +13,7 @@ from inprocess import InProcessExecutor
 from guardianflow.contracts.errors import SourceError, StageFailedError
 from guardianflow.contracts.results import RunRequest, StageResult
 from guardianflow.contracts.run_status import RunStatus
-from pipelines.compare import runner_of, table_of
+from pipelines.compare.kinds import runner_of, table_of
 from pipelines.compare.ranked_table import RankedRow, RankedTable, Standing
 from pipelines.stage.executor import LocalExecutor
 from pipelines.stage.plan import RunOptions
