@@ -5,7 +5,8 @@ Measured ranges reach as far below zero as above, so half of the 256 levels woul
 SiLU's range begins where its result is a quarter of a level of what it gives, or less.
 
 The parts of a concatenation get one range with the whole, and so does what only moves values: they
-are copied then, not computed anew, and not rounded twice.
+are copied then, not computed anew, and not rounded twice. What a ReLU gives has one with its like
+alone: the range itself is what cuts off below 0.
 
 A yolo11n of 80 classes at 640 px, against float32: scores are 0.062 off instead of 0.081 (root mean
 square), boxes 1.25 px instead of 1.69, and concatenations take a quarter less time.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from .hardswish import LEVELS, REACH, is_clip_of_hard_swish
 
 MOVERS = ("Concat", "Split", "MaxPool", "Resize")
 """Operators whose results are values that they were given."""
+LIMITERS = ("Relu", "Clip")
+"""Operators that the range of their result does: where it began below 0, nothing would."""
 
 
 def fit(prepared: Path, measured: Path, target: Path) -> None:
@@ -81,16 +84,26 @@ def _activations(graph: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _moved_together(graph: Any) -> list[set[str]]:
-    """Tensors that have values of one another."""
+    """Tensors that have values of one another, and what limits them, if anything does, alike."""
     sets: dict[str, set[str]] = {}
+    limits = {node.output[0]: node.op_type for node in graph.node if node.op_type in LIMITERS}
+
+    def join(names: Iterable[str]) -> None:
+        joined = set[str]().union(*(sets.get(name, {name}) for name in names))
+        sets.update(dict.fromkeys(joined, joined))
+
+    def limit_of(name: str) -> str:
+        return next((limits[each] for each in sets.get(name, {name}) if each in limits), "")
+
     for node in graph.node:
         if node.op_type not in MOVERS:
             continue
-        inputs = node.input if node.op_type == "Concat" else node.input[:1]
-        joined = {*inputs, *node.output}
-        for name in list(joined):
-            joined |= sets.get(name, set())
-        sets |= dict.fromkeys(joined, joined)
+        if node.op_type != "Concat":
+            join([node.input[0], *node.output])
+        elif len({limit_of(name) for name in node.input}) == 1:
+            join([*node.input, *node.output])
+        else:
+            join([*(name for name in node.input if not limit_of(name)), *node.output])
     return [set(names) for names in {frozenset(each) for each in sets.values()}]
 
 
