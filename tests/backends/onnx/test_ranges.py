@@ -102,3 +102,26 @@ def test_what_is_moved_has_one_range_however_often_it_is(tmp_path: Path) -> None
     together = {"x", "a", "b", "c", "other", "whole", "larger"}
     assert {found[name] for name in together} == {(-3.0, 9.0)}
     assert found["apart"] == (-7, 70) and found["y"] == (-9, 79) and found["scales"] == (1, 2)
+
+
+@pytest.mark.parametrize("limit", ["Relu", "Clip"])
+def test_what_a_relu_gives_has_no_range_below_zero_for_the_range_does_its_work(
+    tmp_path: Path, limit: str
+) -> None:
+    """Beside what a SiLU gives it keeps its own; beside its like it is moved as anything else."""
+    prepared = network(
+        tmp_path,
+        helper.make_node(limit, ["x"], ["a"], "first"),
+        helper.make_node(limit, ["u"], ["b"], "second"),
+        helper.make_node("Split", ["a"], ["c", "d"], "split"),
+        helper.make_node("Concat", ["d", "b"], ["alike"], "alike", axis=1),
+        helper.make_node("Concat", ["c", "silu", "more"], ["mixed"], "mixed", axis=1),
+        helper.make_node("Add", ["alike", "mixed"], ["y"], "add"),
+    )
+    found = fitted(
+        prepared, x=(-7, 2), u=(-7, 5), a=(0, 2), b=(0, 5), c=(0, 2), d=(0, 1), alike=(0, 5),
+        silu=(-0.3, 4), more=(-1, 3), mixed=(-1, 4), y=(-1, 9),
+    )  # fmt: skip
+    assert {found[name] for name in ("a", "b", "c", "d", "alike")} == {(0, 5)}
+    assert {found[name] for name in ("silu", "more", "mixed")} == {(-1, 4)}
+    assert found["x"] == (-7, 2) and found["u"] == (-7, 5)

@@ -16,6 +16,7 @@ from guardianflow.backends import catalogue, interchange
 from guardianflow.backends.onnx import quantisation as onnx_quantisation
 from guardianflow.backends.openvino import quantisation as openvino_quantisation
 from guardianflow.backends.quantisation import activations
+from guardianflow.backends.quantisation.output_error import output_error
 from guardianflow.contracts.errors import (
     BackendError,
     BackendUnavailableError,
@@ -232,6 +233,7 @@ def test_a_recipe_with_other_activations_is_made_of_the_changed_network(
     with open_recipe_exporter(backend, architecture, given) as exporter:
         made = exporter.make(recipe, tmp_path / "made")
         plain = exporter.make(MINMAX, tmp_path / "plain")
+        changed = outputs(exporter.changed_source(change), images)
         kinds = kinds_of(made)
         assert "HardSwish" in kinds or "HSwish" in kinds or "HardSigmoid" in kinds
         assert "Swish" not in kinds
@@ -239,6 +241,9 @@ def test_a_recipe_with_other_activations_is_made_of_the_changed_network(
         assert kinds["Sigmoid"] in (1, 3)  # class scores, together or level by level
         assert "HSwish" not in kinds_of(plain)
     assert not np.allclose(outputs(made, images), outputs(plain, images), atol=1e-3)
+    errors = [output_error(changed, outputs(each, images), "grid") for each in (made, plain)]
+    print("ERR", errors)
+    assert errors[0] < 0.5 * errors[1]
     done = NetworkChange.from_lineage(made.spec.lineage)
     assert done is not None and done.changed == done.in_all and done.images == 16
     assert done.kinds == change.kinds
