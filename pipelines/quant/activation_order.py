@@ -43,74 +43,61 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class ActivationOrder:
-    """Steps from a network as it was trained to the cheapest one, the most gain per harm first.
-
-    A group may have several: for what is most like SiLU first, then for what is faster still. What
-    a later one is worth is what it saves more than the one before it, by what it harms more.
+    """What a search changes, the most gain per harm first.
 
     Args:
-        steps: () where there is nothing to change.
-        measured: step → what it brings; those too that are in no order, as another one of the
-            group saves more and harms less. Where nothing was timed, the step that harms least is
-            first, and each group has the first of its kinds alone.
+        steps: each group, changed for the kind most like SiLU; () where there is nothing to change.
+        further: groups changed for another kind, which saves more than the first one; by what it
+            saves and harms beyond that.
+        measured: step → what it brings; those too that are in neither. Where nothing was timed,
+            the group that harms least is first, and nothing is further.
         reason: why there is nothing to change, or no gain is known; '' otherwise.
     """
 
     steps: tuple[Step, ...] = ()
+    further: tuple[Step, ...] = ()
     measured: Mapping[Step, Measured] = field(default_factory=dict)
     reason: str = ""
 
     @classmethod
-    def of(cls, measured: Mapping[Step, Measured], reason: str = "") -> ActivationOrder:
-        groups = dict.fromkeys(step.group for step in measured)
-        worth = {step: rank for group in groups for step, rank in _worth(group, measured).items()}
-        return cls(tuple(sorted(worth, key=worth.__getitem__)), dict(measured), reason)
+    def of(cls, kind: str, measured: Mapping[Step, Measured], reason: str = "") -> ActivationOrder:
+        """Args: kind: the one most like SiLU, measured of every group."""
+
+        def beyond(step: Step) -> Measured:
+            first, each = measured[Step(step.group, kind)], measured[step]
+            if first.gain is None or each.gain is None:
+                return Measured(each.harm - first.harm, None)
+            return Measured(each.harm - first.harm, each.gain - first.gain)
+
+        steps = [step for step in measured if step.kind == kind]
+        others = {step: beyond(step) for step in measured if step.kind != kind}
+        further = [step for step, each in others.items() if each.gain is not None and each.gain > 0]
+        return cls(
+            tuple(sorted(steps, key=lambda step: _rank(measured[step]))),
+            tuple(sorted(further, key=lambda step: _rank(others[step]))),
+            dict(measured),
+            reason,
+        )
 
     def change_of(
         self, steps: Collection[Step], trained: Distillation | None = None
     ) -> ActivationChange | None:
         """The change that some of the steps make, trained on or not; None for none."""
-        # of several of one group the last one in the order counts
-        kinds = dict(step for step in self.steps if step in steps)
+        # what goes further counts, wherever it stands among the steps given
+        kinds = dict(step for step in (*self.steps, *self.further) if step in steps)
         return ActivationChange(tuple(sorted(kinds.items())), trained) if kinds else None
 
     def to_table(self) -> dict[str, Any]:
         """For results/search.json."""
-        in_order = [*self.steps, *(each for each in self.measured if each not in self.steps)]
-        rows = [
-            {**step._asdict(), **self.measured[step]._asdict(), "in_order": step in self.steps}
-            for step in in_order
-        ]
+        in_order = dict.fromkeys([*self.steps, *self.further, *self.measured])
+        rows = [{**step._asdict(), **self.measured[step]._asdict()} for step in in_order]
         return {**({"reason": self.reason} if self.reason else {}), "steps": rows}
 
 
-def _worth(group: str, measured: Mapping[Step, Measured]) -> dict[Step, tuple[float, float]]:
-    """A group's steps in their order → by what they are sorted among those of other groups.
-
-    They are the corners of the upper hull of gain over harm, from (0, 0), so that what a step is
-    worth falls from one to the next and none comes before the one that it replaces.
-    """
-    own = {step: each for step, each in measured.items() if step.group == group}
-    first, least = next(iter(own.items()))
-    if any(each.gain is None for each in own.values()):
-        return {first: (0.0, least.harm)}
-    chosen: dict[Step, tuple[float, float]] = {}
-    at = Measured(0.0, 0.0)
-    while True:
-        slopes = {step: _slope(at, each) for step, each in own.items()}
-        best = min(slopes, key=lambda step: (-slopes[step], own[step].harm))
-        if slopes[best] <= 0:
-            break
-        chosen[best] = (-slopes[best], own[best].harm)
-        at = own[best]
+def _rank(brought: Measured) -> tuple[float, float]:
+    saved = brought.gain or 0.0
     # what saves nothing comes last, what harms least of it first
-    return chosen or {first: (0.0, least.harm)}
-
-
-def _slope(before: Measured, after: Measured) -> float:
-    assert before.gain is not None
-    assert after.gain is not None  # whoever asks has looked
-    return (after.gain - before.gain) / max(after.harm - before.harm, LEAST_HARM)
+    return (-max(saved, 0.0) / max(brought.harm, LEAST_HARM), brought.harm)
 
 
 def measure_order(
@@ -154,7 +141,7 @@ def measure_order(
         for kind in kinds
         for group in harm[kind]
     }
-    return ActivationOrder.of(measured, reason)
+    return ActivationOrder.of(kinds[0], measured, reason)
 
 
 def _part(

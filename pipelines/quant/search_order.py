@@ -135,25 +135,25 @@ class RecipeSearch:
         def passes(count: int) -> bool:
             return self._try(changed(order.steps[:count])).accepted
 
-        if not whole or passes(whole):
-            return changed(order.steps)
-        first = _bisected(0, whole, passes)
+        if not whole:
+            return fewest
+        first = whole if passes(whole) else _bisected(0, whole, passes)
         plain = list(order.steps[:first])
-        for step in order.steps[first + 1 :][:BEHIND]:
+        for step in (*order.steps[first + 1 :][:BEHIND], *order.further):
             if self._try(changed([*plain, step])).accepted:
                 plain.append(step)
-        if self.distillation is None:
-            return changed(plain)
-        healed = self._try(changed(order.steps, self.distillation))
-        if not healed.is_measured:  # what failed once fails again
-            return changed(plain)
         # what passes untrained comes first: training has the least to make up for
         steps = [*plain, *(each for each in order.steps if each not in plain)]
+        if first == whole or self.distillation is None:
+            return changed(plain)
+        healed = self._try(changed(steps, self.distillation))
+        if not healed.is_measured:  # what failed once fails again
+            return changed(plain)
 
         def heals(count: int) -> bool:
             return self._try(changed(steps[:count], self.distillation)).accepted
 
-        count = whole if healed.accepted else _bisected(len(plain), whole, heals)
+        count = len(steps) if healed.accepted else _bisected(len(plain), len(steps), heals)
         return changed(steps[:count], self.distillation if count > len(plain) else None)
 
     def _trained(self) -> bool:

@@ -287,11 +287,13 @@ class WithActivations(Network):
     def __init__(self, costs, **options):
         super().__init__({f"part {i}": 0.0005 for i in range(4)}, **options)
         self.costs, self.asked, self.regained = costs, 0, 0.0
+        self.costs_further = {}
 
     def order(self):
         self.asked += 1
         return ActivationOrder.of(
-            {Step(name, "hardswish"): Measured(cost, 0.05) for name, cost in self.costs.items()}
+            "hardswish",
+            {Step(name, "hardswish"): Measured(cost, 0.05) for name, cost in self.costs.items()},
         )
 
     def attempt(self, recipe):
@@ -299,10 +301,14 @@ class WithActivations(Network):
         change = recipe.activations if recipe else None
         if change is None:
             return plain
-        drop = plain.drop + sum(self.costs[name] for name in change.groups)
+        drop = plain.drop + sum(
+            (self.costs if kind == "hardswish" else self.costs_further)[name]
+            for name, kind in change.kinds
+        )
         drop -= self.regained if change.distillation else 0
         drops = {"mAP50": exactly(drop / 2), "mAP50_95": exactly(drop)}
-        latency = plain.relative_latency - 0.05 * len(change.groups)
+        further = sum(kind != "hardswish" for _, kind in change.kinds)
+        latency = plain.relative_latency - 0.05 * len(change.groups) - 0.01 * further
         return tried(recipe, drops, {}, latency, plain.size_mb)
 
     def activations_of(self, trials):
@@ -349,6 +355,18 @@ def test_a_group_that_costs_more_than_it_seemed_to_stands_in_no_other_one_s_way(
     network.order = lambda: ActivationOrder(steps_of("abcde"))
     result = network.search(presets=())
     assert result.best.recipe.activations.groups == ("a", "c", "d")
+
+
+def test_then_groups_go_further_to_a_kind_that_saves_more_one_by_one():
+    """Of a group that was too much for the first kind as well: the second may cost less."""
+    costs = {"a": 0.002, "b": 0.02, "c": 0.002}
+    network = WithActivations(costs)
+    network.costs_further = {"a": 0.004, "b": 0.001, "c": 0.004}
+    further = tuple(Step(name, "relu") for name in "cba")
+    network.order = lambda: ActivationOrder(steps_of("abc"), further)
+    result = network.search(presets=())
+    kinds = (("a", "hardswish"), ("b", "relu"), ("c", "relu"))
+    assert result.best.recipe.activations.kinds == kinds
 
 
 def test_what_changed_activations_lost_may_be_trained_back():
