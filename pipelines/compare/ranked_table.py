@@ -17,12 +17,12 @@ from guardianflow.contracts.run_status import RunStatus
 from ..tables import (
     BOUNDS,
     CELLS,
-    BestTable,
     Bounds,
     VariantRow,
     interval_text,
     number,
 )
+from .best_table import BestTable
 
 
 class Standing(StrEnum):

@@ -20,7 +20,8 @@ from guardianflow.contracts.run_status import RunStatus
 from scenario import ComparisonConfig, Scenario
 
 from ..stage.plan import ORIGINAL
-from ..tables import BestTable, VariantRow, bounds_of, origin_of, row_of, with_worst_slice
+from ..tables import VariantRow, bounds_of, origin_of, row_of, with_worst_slice
+from .best_table import BestTable
 
 DROP, DROP50 = "comparison.accuracy_drop_mAP50_95", "comparison.accuracy_drop_mAP50"
 SPEEDUP = "comparison.speedup_ratio"
