@@ -241,9 +241,9 @@ def test_a_recipe_with_other_activations_is_made_of_the_changed_network(
         assert kinds["Sigmoid"] in (1, 3)  # class scores, together or level by level
         assert "HSwish" not in kinds_of(plain)
     assert not np.allclose(outputs(made, images), outputs(plain, images), atol=1e-3)
-    errors = [output_error(changed, outputs(each, images), "grid") for each in (made, plain)]
-    print("ERR", errors)
-    assert errors[0] < 0.5 * errors[1]
+    if made.spec.output == "grid":  # which boxes an end-to-end head takes is chance, untrained
+        errors = [output_error(changed, outputs(each, images), "grid") for each in (made, plain)]
+        assert errors[0] < 0.5 * errors[1]
     done = NetworkChange.from_lineage(made.spec.lineage)
     assert done is not None and done.changed == done.in_all and done.images == 16
     assert done.kinds == change.kinds
