@@ -95,9 +95,9 @@ class ActivationChange:
     @property
     def label(self) -> str:
         """For people: 'hardswish in 3 groups and relu in 1'."""
-        counts = Counter(kind for _, kind in self.kinds)
-        told = [f"{kind} in {count}" for kind, count in sorted(counts.items())]
-        told[0] += " groups" if max(counts.values()) > 1 else " group"
+        counts = sorted(Counter(kind for _, kind in self.kinds).items())
+        told = [f"{kind} in {count}" for kind, count in counts]
+        told[0] += " group" if counts[0][1] == 1 else " groups"
         words = " and ".join(told)
         return words + (" trained on" if self.distillation is not None else "")
 

@@ -170,3 +170,13 @@ def changed_spec(source: DetectorPackage) -> Any:
     from dataclasses import replace
 
     return replace(source.spec, weights="model.pt", files={})
+
+
+def test_a_change_of_two_kinds_says_both_and_one_of_before_is_read_as_it_was() -> None:
+    two = (("a", "hardswish"), ("b", "relu"), ("c", "relu"))
+    assert ActivationChange(two).label == "hardswish in 1 group and relu in 2"
+    assert ActivationChange.of("ab").label == "hardswish in 2 groups"
+    done = NetworkChange(two, 3, 4, 5, 6, 7)
+    assert NetworkChange.from_lineage(done.as_lineage()) == done
+    before = NetworkChange.from_lineage({"activations": "relu6", "activation_groups": "a, b"})
+    assert before is not None and before.kinds == (("a", "relu6"), ("b", "relu6"))
