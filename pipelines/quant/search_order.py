@@ -5,8 +5,9 @@
       rejected →      more float; then another calibration, as far as it can help
     then              cheaper activations, where they are allowed: all of them, then bisection
                       between none and all, the most gain per harm first, and those behind the one
-                      that was too much, one by one; where not all pass, the same from those that
-                      do to all, trained on, where that is allowed
+                      that was too much, one by one; then each group further, to a kind that saves
+                      more; where not all pass, the same from those that do to all, trained on,
+                      where that is allowed
     then              cheaper presets at what was found
     nothing passes →  training on, where it is allowed: none float, then half of the groups
     nor does that →   float16
