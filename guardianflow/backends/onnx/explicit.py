@@ -14,6 +14,7 @@ from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
 from ..quantisation.calibration import CalibrationImages, how_done
 from . import quantisation
+from .kept_float import structure_of
 
 QUANTISED = ("Conv", "MatMul", "Add")
 """Layers with weights, and the sums of residual branches, which else stay float between them."""
@@ -35,7 +36,7 @@ def quantise_explicit(
     prepared, ranges = work / "prepared.onnx", work / "ranges.json"
     quantisation.prepare(model, prepared)
     quantisation.save_ranges(prepared, ranges, method, images, work, symmetric=True)
-    structure = quantisation.structure_of(prepared)
+    structure = structure_of(prepared)
     more, missing = layer_groups.safely_float(structure)
     ends = [*recipes.detection_tail(structure), *recipes.last_convolutions(structure)]
     kept = list(dict.fromkeys([*ends, *more]))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .tail import only_reader, remove_unread
+from . import editing
 
 REACH = 3.0
 """Where the clip begins and ends."""
@@ -28,14 +28,11 @@ def clip_levels(model: Any) -> int:
 
     Those that are not quantised as a whole stay as they are.
     """
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
-    graph = model.graph
-    makers = {name: node for node in graph.node for name in node.output}
-    constants = {each.name: each for each in graph.initializer}
-    done = 0
+    graph, constants, done = model.graph, editing.constants(model.graph), 0
     for node in [each for each in graph.node if is_clip_of_hard_swish(each)]:
-        before: Any = makers.get(node.input[0])
+        before: Any = editing.maker(graph, node.input[0])
         quantise, dequantise, product = _behind(graph, node)
         kinds = [each.op_type if each else "" for each in (before, quantise, dequantise, product)]
         if kinds != ["DequantizeLinear", "QuantizeLinear", "DequantizeLinear", "Mul"]:
@@ -43,28 +40,24 @@ def clip_levels(model: Any) -> int:
         if node.input[0] not in product.input:
             continue
         levels, scale, zero = before.input[:3]
-        reach = round(REACH / float(numpy_helper.to_array(constants[scale])))
-        middle = int(numpy_helper.to_array(constants[zero]))
+        reach = round(REACH / float(constants[scale]))
+        middle = int(constants[zero])
         if not 1 <= reach <= middle:
             continue
         name = node.name
-        added = {
+        added: dict[str, Any] = {
             f"{name}/lowest": np.array(middle - reach, np.uint8),
             f"{name}/highest": np.array(min(middle + reach, LEVELS), np.uint8),
             f"{name}/scale": np.array(1 / (2 * reach), np.float32),
         }
-        graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in added.items())
+        editing.add_constants(graph, added)
         lowest, highest, own_scale = added
         clip = helper.make_node(
             "Clip", [levels, lowest, highest], [f"{name}/levels"], f"{name}/Clip"
         )
-        graph.node.insert(list(graph.node).index(node), clip)
         dequantise.input[:] = [clip.output[0], own_scale, lowest]
-        graph.node.remove(node)
-        graph.node.remove(quantise)
+        editing.replace(graph, [node, quantise], [clip])
         done += 1
-    if done:
-        remove_unread(graph)
     return done
 
 
@@ -80,6 +73,6 @@ def _behind(graph: Any, node: Any) -> list[Any]:
     """The three nodes, one behind the other, that alone read a node; None where there is none."""
     found: list[Any] = []
     for _ in range(3):
-        node = only_reader(graph, node) if node is not None else None
+        node = editing.only_reader(graph, node) if node is not None else None
         found.append(node)
     return found

@@ -20,10 +20,13 @@ from ..interchange import name_nodes
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
 from ..quantisation.calibration import CalibrationImages, how_done
+from . import ends
 from . import tail as onnx_tail
 from .entropy import asymmetric_range, entropy_range
 from .hardswish import clip_levels
+from .kept_float import always_float, structure_of
 from .ranges import fit
+from .upsampling import copy_pixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,9 +134,7 @@ def quantise_prepared(
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    structure = structure_of(prepared)
-    kept = [*_kept_float(structure), *first_layer(structure), *float_nodes]
-    kept = list(dict.fromkeys(kept))
+    kept = list(dict.fromkeys([*always_float(prepared), *float_nodes]))
     fitted = target.with_name(f"{target.name}.ranges")
     fit(prepared, ranges, fitted)
     with prints_to_log(), loggers_to_log("root"):
@@ -152,16 +153,28 @@ def quantise_prepared(
             calibration_cache_path=fitted,
         )
     fitted.unlink()
-    write_streamlined(target, target)
+    _write_as_the_kernels_like(target, structure_of(prepared))
     return len(kept)
 
 
+def _write_as_the_kernels_like(target: Path, structure: recipes.Graph) -> None:
+    import onnx
+
+    model = onnx.load(str(target))
+    ends.write_as_products(
+        model, recipes.last_convolutions(structure), recipes.detection_tail(structure)
+    )
+    clip_levels(model)
+    copy_pixels(model)
+    onnx_tail.streamline(model)
+    onnx.save(model, str(target))
+
+
 def write_streamlined(model: Path, target: Path) -> None:
-    """Write `target`: the same network, its float32 tail and HardSwish as the CPU likes them."""
+    """Write `target`: the same network, its float32 tail as the CPU likes it."""
     import onnx
 
     graph = onnx.load(str(model))
-    clip_levels(graph)
     onnx_tail.streamline(graph)
     onnx.save(graph, str(target))
 
@@ -184,7 +197,8 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
 
     structure = structure_of(prepared)
     more, missing = layer_groups.safely_float(structure)
-    kept = list(dict.fromkeys([*_kept_float(structure), *more]))
+    ends_too = [*recipes.detection_tail(structure), *recipes.last_convolutions(structure)]
+    kept = list(dict.fromkeys([*ends_too, *more]))
     with prints_to_log(), loggers_to_log("root"):
         quantize_dynamic(
             str(prepared),
@@ -194,37 +208,6 @@ def quantise_dynamic(model: Path, target: Path, work: Path) -> dict[str, str]:
             weight_type=QuantType.QUInt8,  # its integer convolution takes no signed weights
         )
     return how_done("at run time", len(kept), missing)
-
-
-def _kept_float(graph: recipes.Graph) -> list[str]:
-    """The detection tail and the convolutions it reads.
-
-    ONNX Runtime's quantised convolution also rounds its result to 8 bits. For the last ones that
-    is the class scores and box distances themselves: 0.005 mAP50-95, for no time gained.
-    """
-    return recipes.detection_tail(graph) + recipes.last_convolutions(graph)
-
-
-def first_layer(graph: recipes.Graph) -> list[str]:
-    """The convolution that reads the image, first, and its activation.
-
-    Three channels are too few for an 8-bit kernel: 2.2 ms of 30 of a yolo11n at 640 px, and 0.7
-    for the conversion of the image, against 0.9 and 0.5 of a float convolution.
-    """
-    convolutions = recipes.operations_of_kind(graph, recipes.CONVOLUTIONS)
-    found = [name for name in convolutions if not graph.operations[name].inputs][:1]
-    for name, operation in graph.operations.items():
-        reads_first_alone = operation.inputs and set(operation.inputs) <= set(found)
-        if operation.kind in (*ACTIVATIONS, "HardSigmoid", "Mul") and reads_first_alone:
-            found.append(name)
-    return found
-
-
-def structure_of(model: Path) -> recipes.Graph:
-    """The structure of an ONNX file."""
-    import onnx
-
-    return recipes.graph_of_onnx(onnx.load(str(model)))
 
 
 def _has_vnni() -> bool:

@@ -16,6 +16,7 @@ from ..quantisation.calibration import how_done
 from ..quantisation.layer_groups import layer_groups, operations_of
 from ..quantisation.recipe_exporter import BaseRecipeExporter
 from . import quantisation as onnx_quantisation
+from .kept_float import always_float, structure_of
 from .runtime import WEIGHTS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class OnnxRecipeExporter(BaseRecipeExporter):
     @cached_property
     def _graph(self) -> recipes.Graph:
         with exporting.foreign_errors("reading the float network"):
-            return onnx_quantisation.structure_of(self._float_weights())
+            return structure_of(self._float_weights())
 
     def check(self, recipe: Recipe) -> None:
         super().check(recipe)
@@ -105,6 +106,5 @@ class OnnxRecipeExporter(BaseRecipeExporter):
         """'14 of 87', those of the detection tail not counted."""
         every = set(recipes.operations_of_kind(self._graph, recipes.CONVOLUTIONS))
         every -= set(recipes.detection_tail(self._graph))
-        own = [*recipes.last_convolutions(self._graph), *onnx_quantisation.first_layer(self._graph)]
-        kept = every & (chosen | set(own))
+        kept = every & (chosen | set(always_float(self._float_weights())))
         return f"{len(kept)} of {len(every)}"

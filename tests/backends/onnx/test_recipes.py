@@ -9,6 +9,7 @@ import pytest
 
 from guardianflow.backends import catalogue
 from guardianflow.backends.onnx import quantisation
+from guardianflow.backends.onnx.kept_float import structure_of
 from guardianflow.backends.onnx.recipes import OnnxRecipeExporter
 from guardianflow.backends.quantisation import detection_tail as recipes
 from guardianflow.contracts.errors import BackendError, BackendUnavailableError
@@ -116,8 +117,8 @@ def test_nodes_without_a_name_are_given_one(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(model, str(tmp_path / "model.onnx"))
     with pytest.raises(BackendError, match="must have a name of its own"):
-        quantisation.structure_of(tmp_path / "model.onnx")
+        structure_of(tmp_path / "model.onnx")
     quantisation.prepare(tmp_path / "model.onnx", tmp_path / "prepared.onnx")
-    operations = quantisation.structure_of(tmp_path / "prepared.onnx").operations
+    operations = structure_of(tmp_path / "prepared.onnx").operations
     assert [each.kind for each in operations.values()].count("Conv") == 2
     assert all(operations)
