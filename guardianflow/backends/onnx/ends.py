@@ -45,7 +45,7 @@ def write_as_products(model: Any, names: Collection[str], tail: Collection[str])
         tail: names of the nodes that get the result unrounded.
     """
     graph, shapes, done = model.graph, editing.shapes(model), 0
-    for node in [each for each in graph.node if each.name in names]:
+    for node in [e for e in graph.node if e.op_type == "Conv" and e.name in names]:
         inputs = [editing.maker(graph, value) for value in node.input]
         if all(each is not None and each.op_type == "DequantizeLinear" for each in inputs):
             _hand_on_unrounded(graph, node, tail)

@@ -51,7 +51,7 @@ def test_static_int8_stays_close_to_float(
     assert int(lineage["float_nodes"]) > 10
 
 
-def test_static_int8_quantises_all_but_the_first_layer_and_the_detection_end(
+def test_static_int8_quantises_all_but_the_first_layer_and_the_detection_tail(
     package: MakePackage,
 ) -> None:
     import onnx
@@ -59,13 +59,15 @@ def test_static_int8_quantises_all_but_the_first_layer_and_the_detection_end(
     made = package("yolo11n", "onnx", "int8", "static", "minmax")
     model = onnx.load(str(made.weights_path))
     graph = recipes.graph_of_onnx(model)
-    tail = set(recipes.detection_tail(graph))
-    convolutions = recipes.operations_of_kind(graph, ["Conv"])
+    convolutions = recipes.operations_of_kind(graph, ["Conv", "Gemm"])
     # a quantised weight comes through a node of its own, a float one is a constant
     quantised = [name for name in convolutions if len(graph.operations[name].inputs) > 1]
-    kept = [n for n in convolutions if n in tail] + recipes.last_convolutions(graph)
-    assert len(kept) == 6, "the DFL is no convolution any more"
-    assert set(quantised) == set(convolutions) - {"/model.0/conv/Conv", *kept}
+    ends = recipes.operations_of_kind(graph, ["Gemm"])
+    assert len(ends) == 6, "the last convolutions, as products; the DFL is no convolution any more"
+    assert set(quantised) == set(convolutions) - {"/model.0/conv/Conv"}
+    for product in ends:
+        readers = [o.kind for o in graph.operations.values() if product in o.inputs]
+        assert readers == ["Reshape"], "their results are not rounded"
     assert quantised[0] == "/model.1/conv/Conv", "three channels are too few for an 8-bit kernel"
     scales: Any = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     weight_scales = [v for n, v in scales.items() if "weight" in n and n.endswith("_scale")]
