@@ -117,7 +117,8 @@ def split_data_set(
     if dealer is not None:
         dealt = dealer(WholeSet(layout), shares, seed)
     else:
-        dealt = deal(_classes_of(layout), layout.root, shares, seed)
+        malformed = Problems()  # resolve_dataset tells them
+        dealt = deal(classes_shown(layout, malformed), layout.root, shares, seed)
     if lacking := [name for name, share in shares.items() if share and not dealt.get(name)]:
         raise DatasetError(
             f"{reference}: its {len(layout.images['train'])} images are too few for "
@@ -310,17 +311,14 @@ def _layout_of(content: Mapping[str, Any], root: Path, entries: Any, cache_dir: 
     return layout
 
 
-def _classes_of(layout: Layout) -> dict[Path, frozenset[int]]:
-    """Image → the classes that it shows. Malformed labels are resolve_dataset's to tell."""
-    count, ignored = max(1, len(layout.class_names)), Problems()
-    return {
-        image: frozenset(
-            read_labels(image, count, ignored, label=layout.labels.of.get(image))[
-                0
-            ].class_ids.tolist()
-        )
-        for image in layout.images["train"]
-    }
+def classes_shown(layout: Layout, problems: Problems) -> dict[Path, frozenset[int]]:
+    """Image of train → the classes that it shows; malformed labels are added to `problems`."""
+    count, found = max(1, len(layout.class_names)), {}
+    for image in layout.images["train"]:
+        label, columns = layout.labels.of.get(image), layout.pose_columns
+        rows, _ = read_labels(image, count, problems, label=label, pose_columns=columns)
+        found[image] = frozenset(rows.class_ids.tolist())
+    return found
 
 
 def _relative(image: Path, root: Path) -> str:

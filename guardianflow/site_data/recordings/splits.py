@@ -21,9 +21,8 @@ from ...contracts.errors import ConfigurationError, DatasetError, Problems
 from ...contracts.recordings.groups import EvidenceUnit, GroupRule, ImageGroups
 from ...support.files import whole_directory
 from ...support.text.spelling import nfc
-from ..data_yaml import SPLITS, Layout
-from ..labels import read_labels
-from ..splitting import Dealer, WholeSet, read_whole, write_text
+from ..data_yaml import SPLITS
+from ..splitting import Dealer, WholeSet, classes_shown, read_whole, write_text
 from .dealing import Int64, deal_groups
 from .groups import groups_of
 from .table import write_table
@@ -138,7 +137,10 @@ def split_whole(
         bases: where a relative path of a CSV is looked up.
     """
     layout, images = whole.layout, whole.images
-    classes = _classes_of(layout)
+    problems = Problems()
+    classes = classes_shown(layout, problems)
+    if problems:
+        raise DatasetError(problems)
     groups = groups_of(images, rule, root=layout.root, tops=whole.tops, bases=bases)
     names = _names_of(groups, images, unit)
     known = sorted(set(names))
@@ -182,19 +184,6 @@ def _counted(
 def _titled(counts: Int64, titles: Sequence[str]) -> dict[str, int]:
     sums = counts.sum(axis=0)
     return {title: int(sums[i]) for i, title in enumerate(titles) if sums[i]}
-
-
-def _classes_of(layout: Layout) -> dict[Path, frozenset[int]]:
-    """Image → the classes it shows. Raises DatasetError: malformed labels."""
-    problems, count = Problems(), max(1, len(layout.class_names))
-    found = {}
-    for image in layout.images["train"]:
-        label = layout.labels.of.get(image)
-        rows, _ = read_labels(image, count, problems, label=label, pose_columns=layout.pose_columns)
-        found[image] = frozenset(rows.class_ids.tolist())
-    if problems:
-        raise DatasetError(problems)
-    return found
 
 
 def _names_of(groups: ImageGroups, images: Sequence[Path], unit: EvidenceUnit) -> tuple[str, ...]:
