@@ -11,8 +11,8 @@
       gain-KEY/         how much time each saves on this machine
 
 A directory there is complete or absent, and its name is a hash of all that its content depends
-on, so it is never out of date: another source, other images or another version of a library make
-another name.
+on, so it is never out of date: another source, other images or another version of a library or of
+GuardianFlow make another name.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ... import __version__
 from ...contracts.errors import ConfigurationError
 from ...contracts.results import DetectorPackage
 from .. import exporting, interchange
@@ -146,6 +147,7 @@ class KeptWork(ABC):
             "source": self._source.digest,
             "output": spec.output,
             "side": str(spec.input_size),
+            "guardianflow": __version__,
             **{name: importlib.metadata.version(name) for name in libraries},
             **facts,
         }

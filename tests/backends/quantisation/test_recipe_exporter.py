@@ -15,7 +15,7 @@ from checkpoints import draw_images
 from guardianflow.backends import catalogue, interchange
 from guardianflow.backends.onnx import quantisation as onnx_quantisation
 from guardianflow.backends.openvino import quantisation as openvino_quantisation
-from guardianflow.backends.quantisation import activations
+from guardianflow.backends.quantisation import activations, kept_work
 from guardianflow.backends.quantisation.output_error import output_error
 from guardianflow.contracts.errors import (
     BackendError,
@@ -142,6 +142,24 @@ def test_other_images_or_another_method_are_another_calibration(
         ):
             exporter.make(recipe, tmp_path / str(number))
         assert not (tmp_path / str(number)).exists(), "complete or not at all"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_another_version_of_ours_kept_is_not_taken(
+    open_recipe_exporter: OpenExporter,
+    tmp_path: Path,
+    backend: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_recipe_exporter(backend) as exporter:
+        exporter.make(MINMAX, tmp_path / "first")
+    no_calibrating(monkeypatch)
+    monkeypatch.setattr(kept_work, "__version__", "99.0")
+    with (
+        open_recipe_exporter(backend) as exporter,
+        pytest.raises(BackendError, match="calibrated anew"),
+    ):
+        exporter.make(MINMAX, tmp_path / "again")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
