@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
-from . import ends
+from . import last_convolutions
 
 ACTIVATIONS = ("Sigmoid", "HardSigmoid", "Mul", "Relu", "Clip")
 
@@ -26,7 +26,7 @@ def always_float(prepared: Path) -> list[str]:
     model = onnx.load(str(prepared))
     structure = recipes.graph_of_onnx(model)
     last = recipes.last_convolutions(structure)
-    products = ends.are_products(model, last)
+    products = last_convolutions.are_products(model, last)
     kept = [*recipes.detection_tail(structure), *(name for name in last if name not in products)]
     return [*kept, *first_layer(structure), *attention_products(structure)]
 

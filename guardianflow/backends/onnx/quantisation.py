@@ -20,7 +20,7 @@ from ..interchange import name_nodes
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
 from ..quantisation.calibration import CalibrationImages, how_done
-from . import ends
+from . import last_convolutions
 from . import tail as onnx_tail
 from .entropy import asymmetric_range, entropy_range
 from .hardswish import clip_levels
@@ -161,7 +161,7 @@ def _write_as_the_kernels_like(target: Path, structure: recipes.Graph) -> None:
     import onnx
 
     model = onnx.load(str(target))
-    ends.write_as_products(
+    last_convolutions.write_as_products(
         model, recipes.last_convolutions(structure), recipes.detection_tail(structure)
     )
     clip_levels(model)

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from guardianflow.backends.onnx.ends import are_products, write_as_products
+from guardianflow.backends.onnx.last_convolutions import are_products, write_as_products
 
 RANDOM = np.random.default_rng(0)
 GIVEN, MADE, ROWS, COLUMNS = 6, 10, 3, 5
