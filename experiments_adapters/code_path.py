@@ -35,17 +35,9 @@ from .importing import author_traceback, import_file
 from .ultralytics_isolation import ultralytics_isolated
 
 _CODE_SUFFIXES = (".py", ".yaml", ".yml")
-# Data, and what trainings leave behind in an experiment's directory, are not its code.
-_NOT_CODE = {
-    "__pycache__",
-    "runs",
-    "mlruns",
-    "wandb",
-    "images",
-    "labels",
-    "datasets",
-    "site-packages",
-}
+NOT_CODE = frozenset(
+    ("__pycache__", "runs", "mlruns", "wandb", "images", "labels", "datasets", "site-packages")
+)
 
 
 @dataclass(frozen=True)
@@ -301,7 +293,9 @@ def _file_in(target: Path, shown: str, wanted: AuthorClass, shared: bool) -> Pat
 def _fingerprint(path: Path) -> tuple[str, bool]:
     """sha256 over the directory's code and YAML, and whether it speaks of Ultralytics."""
     contents = {
-        file.relative_to(path.parent).as_posix(): file.read_bytes() for file in _code_below(path)
+        file.relative_to(path.parent).as_posix(): file.read_bytes()
+        for file in files_below(path.parent)
+        if file.suffix in _CODE_SUFFIXES
     }
     for name in set(FILES) - {path.name}:
         if name in contents and not _imported(Path(name).stem, name, contents):
@@ -313,18 +307,18 @@ def _fingerprint(path: Path) -> tuple[str, bool]:
     return digest.hexdigest(), mentions
 
 
-def _code_below(path: Path) -> Iterator[Path]:
-    for directory, folders, names in os.walk(path.parent):
+def files_below(folder: Path) -> Iterator[Path]:
+    """An experiment's files, in order: nothing hidden, no data, nothing that trainings leave."""
+    for directory, folders, names in os.walk(folder):
         folders[:] = sorted(
             f
             for f in folders
             if not f.startswith(".")
-            and f not in _NOT_CODE
+            and f not in NOT_CODE
             and not Path(directory, f, "pyvenv.cfg").exists()
         )
-        for name in sorted(names):
-            file = Path(directory, name)
-            if file.suffix in _CODE_SUFFIXES and not name.startswith(".") and file.is_file():
+        for file in (Path(directory, name) for name in sorted(names)):
+            if not file.name.startswith(".") and file.is_file():
                 yield file
 
 

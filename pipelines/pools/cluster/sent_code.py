@@ -8,28 +8,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments_adapters.code_path import is_repository, locate
+from experiments_adapters.code_path import files_below, is_repository, locate
 from guardianflow.contracts.errors import ConfigurationError
 
 from ...settings import BUILTIN_EXPERIMENT, PROJECT_ROOT
 from ...stage.stage import StageRequest
 
 LARGEST_BYTES = 64 << 20
-NOT_SENT = {
-    "__pycache__",
-    "runs",
-    "mlruns",
-    "wandb",
-    "images",
-    "labels",
-    "datasets",
-    "site-packages",
-}
-"""Data, and what trainings leave behind; what is hidden is not sent either."""
 ALWAYS_AT = (1980, 1, 1, 0, 0, 0)
 
 
@@ -87,7 +75,7 @@ def packed(folder: Path) -> bytes:
     """Raises ConfigurationError: it is larger than LARGEST_BYTES."""
     content, total = io.BytesIO(), 0
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in _files(folder):
+        for file in files_below(folder):
             total += file.stat().st_size
             if total > LARGEST_BYTES:
                 raise ConfigurationError(
@@ -99,13 +87,3 @@ def packed(folder: Path) -> bytes:
             entry.external_attr = (file.stat().st_mode & 0o777) << 16
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return content.getvalue()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for each in sorted(folder.iterdir()):
-        if each.name.startswith(".") or each.name in NOT_SENT:
-            continue
-        if each.is_dir():
-            yield from _files(each)
-        elif each.is_file():
-            yield each

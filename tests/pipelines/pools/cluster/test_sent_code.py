@@ -24,9 +24,11 @@ def request_with_code(tmp_path: Path) -> StageRequest:
     (folder / "parts").mkdir(parents=True)
     (folder / "train.py").write_text("import parts.one", encoding="utf-8")
     (folder / "parts/one.py").write_text("시작 = 1", encoding="utf-8")
-    for left_out in ("runs", "__pycache__", ".git"):
+    for left_out in ("runs", "__pycache__", ".git", "environment"):
         (folder / left_out).mkdir()
         (folder / left_out / "large").write_text("of no use", encoding="utf-8")
+    (folder / "environment/pyvenv.cfg").touch()
+    (folder / "parts/again").symlink_to(folder)  # followed, it would have no end
     request = StageRequest("train", "train", "x", "e", "", str(tmp_path / "given"), "", "")
     return replace(request, code_path="experiment")
 
