@@ -82,8 +82,12 @@ def secrets_forgotten() -> Iterator[None]:
     forget_learnt()
 
 
+def _is_long(item: pytest.Item) -> bool:
+    return any(map(item.get_closest_marker, ("slow", "acceptance")))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers each begins with its share of the slow tests.
+    """With several workers each begins with its share of the long tests, the longest first.
 
     They would stand at the end otherwise, and one worker would be left alone with the longest.
     """
@@ -95,13 +99,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         limit = item.get_closest_marker("timeout")
         return -(float(limit.args[0]) if limit else 0.0)
 
-    slow = sorted((each for each in items if each.get_closest_marker("slow")), key=length)
-    fast = [each for each in items if not each.get_closest_marker("slow")]
-    share = -(-len(fast) // workers)
+    long = sorted(filter(_is_long, items), key=length)
+    short = [each for each in items if not _is_long(each)]
+    share = -(-len(short) // workers)
     items[:] = [
         each
         for worker in range(workers)
-        for each in (*slow[worker::workers], *fast[worker * share : (worker + 1) * share])
+        for each in (*long[worker::workers], *short[worker * share : (worker + 1) * share])
     ]
 
 
@@ -112,5 +116,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     A machine's owner ends a run at some limit; being cut off there would tell nothing.
     """
     limit = float(os.environ.get("NO_LONG_TEST_AFTER") or "inf")
-    if time.time() > limit and any(map(item.get_closest_marker, ("slow", "acceptance"))):
+    if time.time() > limit and _is_long(item):
         item.add_marker(pytest.mark.skip(reason="not begun: the time of this run was up"))
