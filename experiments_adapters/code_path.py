@@ -35,7 +35,7 @@ from .importing import author_traceback, import_file
 from .ultralytics_isolation import ultralytics_isolated
 
 _CODE_SUFFIXES = (".py", ".yaml", ".yml")
-NOT_CODE = frozenset(
+_NOT_CODE = frozenset(
     ("__pycache__", "runs", "mlruns", "wandb", "images", "labels", "datasets", "site-packages")
 )
 
@@ -314,7 +314,7 @@ def files_below(folder: Path) -> Iterator[Path]:
             f
             for f in folders
             if not f.startswith(".")
-            and f not in NOT_CODE
+            and f not in _NOT_CODE
             and not Path(directory, f, "pyvenv.cfg").exists()
         )
         for file in (Path(directory, name) for name in sorted(names)):
