@@ -116,7 +116,7 @@ def test_a_try_is_trained_on_in_its_own_run_and_the_result_is_that_network(
     def one_try(search: RecipeSearch) -> SearchResult:
         assert search.order_activations is not None and search.distillation is not None
         search.activation_order = order = search.order_activations()
-        change = order.change_of(order.groups, search.distillation)
+        change = order.change_of(order.steps, search.distillation)
         trial = search.attempt(replace(search.base, activations=change))
         return SearchResult((trial,), trial if trial.accepted else None, "one try", "latency_p50")
 
