@@ -7,7 +7,7 @@ leave its sums as they are, and a convolution of 1 × 1 is one, a row for each p
     DQ ─┬─ Conv ─ Q ─ DQ ─ tail      channels last ─ [pixels, channels] ─ DQ ─┬─ Gemm ─ … ─ tail
     DQ ─┘                                                        weights ─ DQ ─┘
 
-Those of a yolo11n at 640 px take 0.9 of 24 ms so; in float they took 2.5 with the conversions.
+Those of a yolo11n at 640 px took 2.0 of 27 ms in float, with the conversions; so they take 1.6.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write_as_products(model: Any, names: Collection[str], tail: Collection[str])
     """Rewrite those 8-bit convolutions of a model of Q/DQ pairs in place; how many.
 
     Args:
-        names: what `are_products` gave of the float model. Those that were left float stay.
+        names: the last convolutions. Those that were left float stay, as `are_products` tells.
         tail: names of the nodes that get the result unrounded.
     """
     graph, shapes, done = model.graph, editing.shapes(model), 0
