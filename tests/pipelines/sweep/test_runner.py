@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -114,7 +115,8 @@ def test_a_training_that_was_pruned_goes_on_in_its_own_run_though_the_sweep_was_
     os.kill(sweep.pid, signal.SIGKILL)
     told = sweep.communicate()[1]
     assert "pruned after epoch 5" in told
-    assert "goes on after epoch 5: it is among the best" in told
+    # On a busy machine it has trained another epoch before it hears that it shall stop.
+    assert re.search(r"goes on after epoch \d+: it is among the best", told), told
 
     parent = runs_of(workplace)[0].run_id
     done = workplace.run(*command(file, "-e", code, "--resume", parent, "--json"), timeout=600)
