@@ -317,8 +317,8 @@ def runtime_of(backend: str) -> BackendRuntime:
 
 
 def _installed_opencv() -> str:
-    installed = {d.metadata["Name"] for d in importlib.metadata.distributions()}
-    return next((n for n in OPENCV_DISTRIBUTIONS if n in installed), HEADLESS_OPENCV)
+    there = (n for n in OPENCV_DISTRIBUTIONS if any(importlib.metadata.distributions(name=n)))
+    return next(there, HEADLESS_OPENCV)
 
 
 def check_words(*asked: tuple[str, str, Sequence[str]]) -> None:

@@ -15,7 +15,6 @@ model, which checks it itself.
 from __future__ import annotations
 
 import base64
-import logging
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -95,14 +94,18 @@ def save_detector_model(
 
 @contextmanager
 def _requirements_not_compared() -> Iterator[None]:
-    """mlflow warns where this machine lacks a requirement; the model's own machine counts."""
-    comparing = logging.getLogger("mlflow.utils.requirements_utils")
-    before = comparing.level
-    comparing.setLevel(logging.ERROR)
+    """mlflow warns where this machine lacks a requirement; the model's own machine counts.
+
+    To find that out it would list every file of every installed package: a second each time.
+    """
+    import mlflow.utils.environment as environment
+
+    comparing = environment.warn_dependency_requirement_mismatches
+    environment.warn_dependency_requirement_mismatches = lambda _: None
     try:
         yield
     finally:
-        comparing.setLevel(before)
+        environment.warn_dependency_requirement_mismatches = comparing
 
 
 def _pyfunc() -> Any:
