@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
 from ..canvas import Camera
+from ..outfits import Outfit
 from .actors import Actor, Stop, dressed, visit
 from .site import OUTSIDE_TO, border_at
 
@@ -46,7 +48,6 @@ _RULE_OF = {
     ActKind.TAKES_OFF: NO_HELMET,
     ActKind.COMES_WITHOUT_VEST: NO_VEST,
 }
-NEAR_MISSES = (ActKind.OFF_FOR_A_MOMENT, ActKind.CARRIES_A_SPARE, ActKind.BARE_OUTSIDE)
 
 
 @dataclass(frozen=True)
@@ -148,19 +149,23 @@ def _onlooker(camera: Camera, seconds: float, rng: np.random.Generator) -> list[
     return [Actor(dressed(rng), (0.0, seconds), (place, place), facing=facing)]
 
 
-def _stop(rng: np.random.Generator, stays_s: tuple[float, float]) -> Stop:
+def _enters(
+    camera: Camera,
+    rng: np.random.Generator,
+    now: float,
+    stays_s: tuple[float, float],
+    outfit: Outfit | None = None,
+) -> Actor:
+    """Somebody comes into the zone from either side, dressed as they should be if not told else."""
+    from_left, to_left = bool(rng.random() < 0.4), bool(rng.random() < 0.4)
     u, v = float(rng.uniform(0.5, 0.76)), float(rng.uniform(0.78, 0.9))
-    return Stop(u, v, float(rng.uniform(*stays_s)))
-
-
-def _sides(rng: np.random.Generator) -> tuple[bool, bool]:
-    return bool(rng.random() < 0.4), bool(rng.random() < 0.4)
+    stop = Stop(u, v, float(rng.uniform(*stays_s)))
+    outfit = outfit or dressed(rng)
+    return visit(camera, outfit, rng, now, stop, from_left=from_left, to_left=to_left)
 
 
 def _passes(camera: Camera, rng: np.random.Generator, now: float) -> tuple[Actor, Act]:
-    from_left, to_left = _sides(rng)
-    stop = _stop(rng, (1.0, 5.0))
-    actor = visit(camera, dressed(rng), rng, now, stop, from_left=from_left, to_left=to_left)
+    actor = _enters(camera, rng, now, (1.0, 5.0))
     return actor, Act(ActKind.PASSES, "", now, actor.times_s[-1])
 
 
@@ -169,32 +174,18 @@ def _comes_without(
 ) -> tuple[Actor, Act]:
     rule = _RULE_OF[kind]
     outfit = dressed(rng, helmet=rule != NO_HELMET, vest=rule != NO_VEST)
-    from_left, to_left = _sides(rng)
-    stop = _stop(rng, (SHORTEST_INCIDENT_S, 10.0))
-    actor = visit(camera, outfit, rng, now, stop, from_left=from_left, to_left=to_left)
+    actor = _enters(camera, rng, now, (SHORTEST_INCIDENT_S, 10.0), outfit)
     return actor, Act(kind, rule, *_time_in_zone(camera, actor))
 
 
-def _comes_bare(camera: Camera, rng: np.random.Generator, now: float) -> tuple[Actor, Act]:
-    return _comes_without(ActKind.COMES_BARE, camera, rng, now)
-
-
-def _comes_without_vest(camera: Camera, rng: np.random.Generator, now: float) -> tuple[Actor, Act]:
-    return _comes_without(ActKind.COMES_WITHOUT_VEST, camera, rng, now)
-
-
 def _takes_off(camera: Camera, rng: np.random.Generator, now: float) -> tuple[Actor, Act]:
-    from_left, to_left = _sides(rng)
-    stop = _stop(rng, (SHORTEST_INCIDENT_S + 4, 13.0))
-    actor = visit(camera, dressed(rng), rng, now, stop, from_left=from_left, to_left=to_left)
+    actor = _enters(camera, rng, now, (SHORTEST_INCIDENT_S + 4, 13.0))
     bare = actor.times_s[1] + 1.5, actor.times_s[2] - 1.5
     return replace(actor, bare=bare), Act(ActKind.TAKES_OFF, NO_HELMET, *bare)
 
 
 def _off_for_a_moment(camera: Camera, rng: np.random.Generator, now: float) -> tuple[Actor, Act]:
-    from_left, to_left = _sides(rng)
-    stop = _stop(rng, (5.0, 8.0))
-    actor = visit(camera, dressed(rng), rng, now, stop, from_left=from_left, to_left=to_left)
+    actor = _enters(camera, rng, now, (5.0, 8.0))
     off = actor.times_s[1] + float(rng.uniform(1.5, 3))
     bare = off, off + float(rng.uniform(*MOMENT_S))
     return replace(actor, bare=bare), Act(ActKind.OFF_FOR_A_MOMENT, "", now, actor.times_s[-1])
@@ -208,9 +199,9 @@ def _carries_a_spare(camera: Camera, rng: np.random.Generator, now: float) -> tu
 
 _ACTS: dict[ActKind, Callable[[Camera, np.random.Generator, float], tuple[Actor, Act]]] = {
     ActKind.PASSES: _passes,
-    ActKind.COMES_BARE: _comes_bare,
+    ActKind.COMES_BARE: partial(_comes_without, ActKind.COMES_BARE),
     ActKind.TAKES_OFF: _takes_off,
-    ActKind.COMES_WITHOUT_VEST: _comes_without_vest,
+    ActKind.COMES_WITHOUT_VEST: partial(_comes_without, ActKind.COMES_WITHOUT_VEST),
     ActKind.OFF_FOR_A_MOMENT: _off_for_a_moment,
     ActKind.CARRIES_A_SPARE: _carries_a_spare,
 }
