@@ -89,7 +89,7 @@ def random_scene(size: int, seed: int, *, workers: int | None = None) -> Scene:
     """
     rng = np.random.default_rng(seed)
     light = random_light(rng)
-    camera = _random_camera(rng, size)
+    camera = random_camera(rng, size)
     angle, length = rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 1.5)
     sun = (float(length * math.cos(angle)), float(length * math.sin(angle)))
     haze = float(rng.uniform(0.25, 0.6) if rng.random() < 0.2 else rng.uniform(0.0, 0.15))
@@ -99,11 +99,18 @@ def random_scene(size: int, seed: int, *, workers: int | None = None) -> Scene:
     return Scene(size, seed, camera, sun, haze, light, things, people)
 
 
-def _random_camera(rng: np.random.Generator, size: int) -> Camera:
+def random_camera(
+    rng: np.random.Generator,
+    size: int,
+    heights: tuple[float, float] = (3.0, 6.0),
+    pitches: tuple[float, float] = (0.2, 0.5),
+    shares: tuple[float, float] = (0.4, 0.56),
+) -> Camera:
+    """A camera on a pole; `shares`: of the picture's height, a man in the middle."""
     side = size * SUPERSAMPLE
-    height, pitch = float(rng.uniform(3.0, 6.0)), float(rng.uniform(0.2, 0.5))
+    height, pitch = float(rng.uniform(*heights)), float(rng.uniform(*pitches))
     away = height / math.tan(pitch)
-    share = float(rng.uniform(0.4, 0.56))  # of the picture's height, a man in the middle
+    share = float(rng.uniform(*shares))
     camera = Camera(side, height, pitch, 1.0)
     focal = share * side * camera.depth(0, 0.9, away) / (1.75 * math.cos(pitch))
     return replace(camera, focal=focal)
@@ -175,11 +182,7 @@ def render(scene: Scene, *, frame: int = 0) -> tuple[Pixels, list[SeenObject]]:
             paste(canvas, sprites[i], scene.workers[i], i)
         else:
             scene.things[i].draw(canvas)
-    seen = [
-        one
-        for i, (worker, sprite) in enumerate(zip(scene.workers, sprites, strict=True))
-        for one in what_is_seen(canvas, worker, sprite, i)
-    ]
+    seen = what_is_seen(canvas, scene.workers, sprites)
     picture = develop(canvas.image, scene.camera, scene.light, seed=scene.seed, frame=frame)
     return picture, seen
 
@@ -269,25 +272,28 @@ def _throw(mask: Pixels, canvas: Canvas, worker: Worker, sprite: Sprite, foot: F
     np.maximum(mask, thrown, out=mask)
 
 
-def what_is_seen(canvas: Canvas, worker: Worker, sprite: Sprite, index: int) -> list[SeenObject]:
-    """The things of one worker that have a class, once all is drawn."""
-    x, y = _corner(canvas, worker, sprite)
-    height, width = sprite.part.shape
-    x1, y1 = max(0, x), max(0, y)
-    owner = canvas.owner[y1 : max(y1, y + height), x1 : max(x1, x + width)]
-    parts: list[tuple[str, tuple[int, ...]]] = [("person", (BODY, HEAD, VEST))]
-    parts.append(("helmet" if worker.outfit.helmet else "head", (HEAD,)))
-    if worker.outfit.vest:
-        parts.append(("vest", (VEST,)))
+def what_is_seen(
+    canvas: Canvas, workers: Sequence[Worker], sprites: Sequence[Sprite]
+) -> list[SeenObject]:
+    """The things of the workers that have a class, once all is drawn."""
     found = []
-    for name, members in parts:
-        total = np.isin(sprite.part, members)
-        whole = _bounds(total, x, y)
-        if whole is None:  # e.g. a vest all behind a carried load
-            continue
-        seen = np.isin(owner, [index * 4 + member for member in members])
-        visibility = float(seen.sum()) / float(total.sum())
-        found.append(SeenObject(index, name, _bounds(seen, x1, y1), whole, visibility))
+    for index, (worker, sprite) in enumerate(zip(workers, sprites, strict=True)):
+        x, y = _corner(canvas, worker, sprite)
+        height, width = sprite.part.shape
+        x1, y1 = max(0, x), max(0, y)
+        owner = canvas.owner[y1 : max(y1, y + height), x1 : max(x1, x + width)]
+        parts: list[tuple[str, tuple[int, ...]]] = [("person", (BODY, HEAD, VEST))]
+        parts.append(("helmet" if worker.outfit.helmet else "head", (HEAD,)))
+        if worker.outfit.vest:
+            parts.append(("vest", (VEST,)))
+        for name, members in parts:
+            total = np.isin(sprite.part, members)
+            whole = _bounds(total, x, y)
+            if whole is None:  # e.g. a vest all behind a carried load
+                continue
+            seen = np.isin(owner, [index * 4 + member for member in members])
+            visibility = float(seen.sum()) / float(total.sum())
+            found.append(SeenObject(index, name, _bounds(seen, x1, y1), whole, visibility))
     return found
 
 

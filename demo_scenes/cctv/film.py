@@ -74,11 +74,7 @@ class Film:
         for i in sorted(range(len(workers)), key=lambda i: -workers[i].z):
             paste(canvas, sprites[i], workers[i], i)
             self._restore(workers[i].z)
-        seen = [
-            one
-            for i, (worker, sprite) in enumerate(zip(workers, sprites, strict=True))
-            for one in what_is_seen(canvas, worker, sprite, i)
-        ]
+        seen = what_is_seen(canvas, workers, sprites)
         stamp = self.take.stamp(seconds)
         picture = develop(
             canvas.image, scene.camera, scene.light, seed=scene.seed, frame=number, stamp=stamp

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,9 +10,9 @@ import numpy.typing as npt
 
 from ..backdrop import draw_backdrop, draw_ground
 from ..canvas import Camera, Canvas, Pixels
-from ..light import INFRARED, SUPERSAMPLE, Light
+from ..light import INFRARED, Light
 from ..objects import Thing
-from ..scene import Scene, draw_shadows, random_scene
+from ..scene import Scene, draw_shadows, random_camera, random_scene
 
 ZONE = ((0.42, 0.3), (1.0, 0.3), (1.0, 1.0), (0.34, 1.0))
 """Where helmets and vests are a must: shares of the picture, the same for every camera."""
@@ -40,13 +39,7 @@ def camera_view(size: int, seed: int, light: Light, sun: tuple[float, float], da
         day: small things have moved from one day to the next.
     """
     rng = np.random.default_rng((seed, 11))
-    height, pitch = float(rng.uniform(4.2, 5.2)), float(rng.uniform(0.33, 0.4))
-    side = size * SUPERSAMPLE
-    away = height / math.tan(pitch)
-    camera = Camera(side, height, pitch, 1.0)
-    share = float(rng.uniform(0.36, 0.39))  # of the picture's height, a man in the middle
-    focal = share * side * camera.depth(0, 0.9, away) / (1.75 * math.cos(pitch))
-    camera = replace(camera, focal=focal)
+    camera = random_camera(rng, size, (4.2, 5.2), (0.33, 0.4), (0.36, 0.39))
     moved = np.random.default_rng((seed, 12, day))
     # Clutter comes from drawn scenes; what would stand where people walk is left out.
     clutter = [*random_scene(size, seed, workers=0).things]
