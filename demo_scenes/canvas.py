@@ -37,9 +37,8 @@ class Camera:
     pitch: float
     focal: float
 
-    def depth(self, x: float, y: float, z: float) -> float:
+    def depth(self, y: float, z: float) -> float:
         """Distance along the optical axis, metres."""
-        del x
         return max(NEAREST_M, z * math.cos(self.pitch) - (y - self.height) * math.sin(self.pitch))
 
     def project(self, points: Sequence[Sequence[float]] | Floats) -> Floats:
@@ -58,11 +57,11 @@ class Camera:
         """Ground point (x, z) seen at sheet position u, v (0…1 of the side)."""
         angle = self.pitch + math.atan((v - 0.5) * self.size / self.focal)
         z = self.height / math.tan(max(angle, math.radians(2)))
-        return (u - 0.5) * self.size / self.focal * self.depth(0, 0, z), z
+        return (u - 0.5) * self.size / self.focal * self.depth(0, z), z
 
-    def pixels_per_metre(self, x: float, z: float) -> float:
-        """Scale of an upright thing that stands at (x, z)."""
-        return self.focal / self.depth(x, 1.0, z)
+    def pixels_per_metre(self, z: float) -> float:
+        """Scale of an upright thing that stands at z."""
+        return self.focal / self.depth(1.0, z)
 
     def view_down(self, z: float) -> float:
         """Angle at which the camera looks down on a thing at z, radians."""
@@ -125,7 +124,7 @@ class Canvas:
         """A pole between two world points, `radius` metres thick."""
         ends = self.camera.project(np.array([start, end]))
         middle = float(start[2] + end[2]) / 2
-        width = 2 * radius * self.camera.pixels_per_metre(0.0, middle)
+        width = 2 * radius * self.camera.pixels_per_metre(middle)
         self.line(ends, self.tinted(colour, middle, 0.75), width)
         if width >= 2.5:  # a lit edge makes it round
             self.line(ends - [width / 5, width / 6], self.tinted(colour, middle, 1.15), width / 3)
@@ -192,7 +191,7 @@ def draw_block(canvas: Canvas, x: float, z: float, yaw: float, block: Block) -> 
 
 def _face_lines(canvas: Canvas, corners: Floats, z: float, block: Block, shade: float) -> None:
     """Ribs and courses across one face; left out where they would blur into one grey."""
-    scale = canvas.camera.pixels_per_metre(0.0, z)
+    scale = canvas.camera.pixels_per_metre(z)
     colour = canvas.tinted(block.colour, z, shade)
     a, b, c, d = corners
     for count, (p, q, r, s), extent in (

@@ -115,7 +115,7 @@ def _lamps(camera: Camera, light: Light, size: int) -> npt.NDArray[np.float32]:
     columns, rows = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size))
     for x, z, reach in light.lamps:
         centre = camera.project([(x, 0.6, z)])[0] / SUPERSAMPLE
-        wide = reach * camera.pixels_per_metre(x, z) / SUPERSAMPLE
+        wide = reach * camera.pixels_per_metre(z) / SUPERSAMPLE
         high = max(wide * math.sin(camera.view_down(z)), wide * 0.45)
         far = ((columns - centre[0]) / wide) ** 2 + ((rows - centre[1]) / high) ** 2
         field += gain * np.exp(-far).astype(np.float32)

@@ -213,7 +213,7 @@ def _truck(at: _Place, rng: np.random.Generator) -> None:
     at.block(Block(1.5, 0.12, 2.0, colour, base=2.1, right=1.9))
     for right in (-2.0, -1.0, 1.9):
         centre = at.canvas.camera.project(at.points([(right, 0.45, -1.05)]))[0]
-        radius = 0.45 * at.canvas.camera.pixels_per_metre(at.thing.x, at.thing.z)
+        radius = 0.45 * at.canvas.camera.pixels_per_metre(at.thing.z)
         for share, grey in ((1.0, 34.0), (0.5, 120.0)):
             turn = np.linspace(0, 2 * math.pi, 16, endpoint=False)
             ring = np.stack([np.cos(turn), np.sin(turn)], axis=1) * radius * share
@@ -240,7 +240,7 @@ def _jersey(at: _Place, rng: np.random.Generator) -> None:
 def _fence(at: _Place, rng: np.random.Generator) -> None:
     steel = _paint(rng, (STEEL, (90, 110, 100)), 8)
     low, high, wide = 0.1, 1.9, 1.6
-    gap = 0.2 if at.canvas.camera.pixels_per_metre(at.thing.x, at.thing.z) > 40 else 0.4
+    gap = 0.2 if at.canvas.camera.pixels_per_metre(at.thing.z) > 40 else 0.4
     for right in np.arange(-wide, wide, gap):
         at.rod((right, low, 0), (right, high, 0), 0.006, steel)
     for up in (low, 0.7, 1.3, high):

@@ -112,7 +112,7 @@ def random_camera(
     away = height / math.tan(pitch)
     share = float(rng.uniform(*shares))
     camera = Camera(side, height, pitch, 1.0)
-    focal = share * side * camera.depth(0, 0.9, away) / (1.75 * math.cos(pitch))
+    focal = share * side * camera.depth(0.9, away) / (1.75 * math.cos(pitch))
     return replace(camera, focal=focal)
 
 
@@ -131,7 +131,7 @@ def _place_workers(rng: np.random.Generator, camera: Camera, count: int) -> tupl
         top = camera.project([(x, 1.8, z)])[0][1]
         beheaded = top < 0 and rng.random() < 0.9
         crowded = any(math.hypot(x - w.x, (z - w.z) * 0.7) < 0.5 for w in placed)
-        tall = 1.75 * camera.pixels_per_metre(x, z) / camera.size
+        tall = 1.75 * camera.pixels_per_metre(z) / camera.size
         if z > 1.5 and not crowded and not beheaded and 0.31 <= tall <= 0.9:
             placed.append(Worker(random_outfit(rng), random_pose(rng), x, z))
     return tuple(placed)
@@ -194,7 +194,7 @@ def figures_of(scene: Scene) -> list[Sprite]:
         draw_figure(
             worker.outfit,
             worker.pose,
-            scene.camera.pixels_per_metre(worker.x, worker.z),
+            scene.camera.pixels_per_metre(worker.z),
             scene.camera.view_down(worker.z),
             from_left,
         )
@@ -238,7 +238,7 @@ def draw_shadows(canvas: Canvas, scene: Scene, sprites: Sequence[Sprite]) -> Non
             cv2.fillConvexPoly(mask, np.round(outline).astype(np.int32), (255,))
     for worker, sprite in zip(scene.workers, sprites, strict=True):
         foot = canvas.camera.project([(worker.x, 0.0, worker.z)])[0]
-        unit = canvas.camera.pixels_per_metre(worker.x, worker.z)
+        unit = canvas.camera.pixels_per_metre(worker.z)
         if scene.light.kind in ("sun", "dusk"):
             _throw(mask, canvas, worker, sprite, foot)
         axes = (max(1, round(0.3 * unit)), max(1, round(0.12 * unit)))
@@ -252,7 +252,7 @@ def _throw(mask: Pixels, canvas: Canvas, worker: Worker, sprite: Sprite, foot: F
     """Lay the sprite's outline on the ground, away from the sun."""
     tall = worker.outfit.tall
     tip = (worker.x + tall * canvas.sun[0], 0.0, worker.z + tall * canvas.sun[1])
-    if canvas.camera.depth(*tip) < 1.0:
+    if canvas.camera.depth(0.0, tip[2]) < 1.0:
         return
     end = canvas.camera.project([tip])[0]
     height_px = max(1.0, sprite.foot[1])

@@ -46,7 +46,7 @@ def test_the_ground_seen_at_a_point_projects_back_to_it(u: float, v: float, pitc
 
 
 def test_what_is_far_is_small_and_what_is_up_is_up() -> None:
-    assert CAMERA.pixels_per_metre(0, 10) > 1.5 * CAMERA.pixels_per_metre(0, 18)
+    assert CAMERA.pixels_per_metre(10) > 1.5 * CAMERA.pixels_per_metre(18)
     foot, top = CAMERA.project([(0, 0, 12), (0, 1.7, 12)])
     assert top[1] < foot[1] and top[0] == pytest.approx(foot[0])
     behind = CAMERA.project([(0.0, 0.0, -50.0)])
@@ -60,7 +60,7 @@ def test_a_person_in_the_open_is_seen_whole() -> None:
     assert person.visibility == helmet.visibility == 1.0
     assert person.box == person.whole and person.box is not None and helmet.box is not None
     tall = person.box[3] - person.box[1]
-    expected = 1.75 * CAMERA.pixels_per_metre(0, 12) / 2
+    expected = 1.75 * CAMERA.pixels_per_metre(12) / 2
     assert tall == pytest.approx(expected, rel=0.15)
     assert helmet.box[1] == person.box[1]  # the helmet is what is highest
     assert (helmet.box[3] - helmet.box[1]) < 0.3 * tall
