@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from guardianflow.contracts.errors import Problem, Problems, ScenarioError
+from guardianflow.contracts.errors import Problem, ScenarioError
 from guardianflow.support.secrets.redaction import learn_mapping
 
 from . import explain
@@ -49,7 +49,7 @@ def load_scenario(
     file = find_scenario_file(path, search_dirs)
     document = read_document(read_scenario_text(file), str(file))
     sites = site_places(file, search_dirs)
-    scenario = _checked(document, str(file), overrides, experiment_type, sites)
+    scenario = _checked(document, overrides, experiment_type, sites)
     scenario._source_path = file.absolute()
     return scenario
 
@@ -64,7 +64,7 @@ def parse_scenario(
         source_path: the file that it once was: relative paths in it start there.
     """
     document = read_document(text, origin)
-    scenario = _checked(document, origin, overrides, None, site_places(None, ()))
+    scenario = _checked(document, overrides, None, site_places(None, ()))
     scenario._source_path = source_path
     return scenario
 
@@ -85,14 +85,14 @@ def build_scenario(
     Raises:
         ScenarioError: every problem of the values and the overrides.
     """
-    document = Document()
+    document = Document(origin)
     for key, value in values.items():
         path: explain.KeyPath = tuple(str(key).split("."))
         try:
             apply_override(document.values, Override(path, value, origin))
         except ValueError as error:
             document.problems.add(str(error), origin)
-    return _checked(document, origin, overrides, experiment_type, site_places(None, ()))
+    return _checked(document, overrides, experiment_type, site_places(None, ()))
 
 
 def dump_scenario(scenario: Scenario) -> str:
@@ -109,16 +109,13 @@ def dump_scenario(scenario: Scenario) -> str:
 
 
 def _checked(
-    document: Document,
-    origin: str,
-    given: Overrides,
-    experiment_type: str | None,
-    site_dirs: Sequence[Path],
+    document: Document, given: Overrides, experiment_type: str | None, site_dirs: Sequence[Path]
 ) -> Scenario:
     overrides, wrong_overrides = read_overrides(given)
-    problems = Problems(document.problems + wrong_overrides)
-    readable = bool(document.values) or not document.problems
-    problems += make_plain(document, origin, site_dirs)
+    problems = document.problems
+    readable = bool(document.values) or not problems
+    problems += wrong_overrides
+    make_plain(document, site_dirs)
     for override in overrides:
         declared = document.values.get("experiment_type")
         override = replace(override, path=plain_path(override.path, declared))
@@ -127,19 +124,19 @@ def _checked(
                 document.override(path, override.where)
         except ValueError as error:
             problems.add(str(error), override.where)
-    problems += make_plain(document, origin, site_dirs)  # what the overrides brought
+    make_plain(document, site_dirs)  # what the overrides brought
     learn_mapping(document.values)  # before a message quotes them
     declared = document.values.get("experiment_type")
     if experiment_type is not None and (wrong := type_problem(declared, experiment_type)):
         known = experiment_type in EXPERIMENT_TYPES
         at = ("experiment_type",)
-        problems.append(document.problem(wrong, origin, at) if known else Problem(wrong))
+        problems.append(document.problem(wrong, at) if known else Problem(wrong))
     try:
         if readable:
             scenario = Scenario.model_validate(document.values)
     except ValidationError as error:
-        found = explain.explain(Scenario, error, document.values, HOMES)
-        problems += [document.problem(f.message, origin, f.path, f.of_key) for f in found]
+        for each in explain.explain(Scenario, error, document.values, HOMES):
+            document.tell(each.message, each.path, each.of_key)
     if problems:
         raise ScenarioError(in_order(problems))
     if experiment_type is None:

@@ -18,7 +18,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from guardianflow.contracts.errors import Problems, ScenarioError
+from guardianflow.contracts.errors import ScenarioError
 from guardianflow.support.suggestions import did_you_mean
 
 from .explain import KeyPath, explain, shown
@@ -70,25 +70,22 @@ def plain_path(path: KeyPath, declared: object) -> KeyPath:
     return path
 
 
-def make_plain(document: Document, file: str, site_dirs: Sequence[Path]) -> Problems:
+def make_plain(document: Document, site_dirs: Sequence[Path]) -> None:
     """Move what is spelled otherwise to its plain place; doing it again changes nothing.
 
-    Args:
-        file: how an error names the document.
-        site_dirs: directories that may hold NAME.yaml of a site.
+    What can't be moved becomes a problem: another value is there, or it is no value that could
+    stand there.
 
-    Returns:
-        What can't be moved: another value is there, or it is no value that could stand there.
+    Args:
+        site_dirs: directories that may hold NAME.yaml of a site.
     """
-    problems = Problems()
     declared = document.values.get("experiment_type")
     for key in list(document.values):
         if section := _section_of(key, declared):
-            _move_flat(document, file, key, section, problems)
-    _move_preprocess(document, file, problems)
+            _move_flat(document, key, section)
+    _move_preprocess(document)
     if isinstance(name := document.values.get("site"), str):
-        _read_site(document, file, name, site_dirs, problems)
-    return problems
+        _read_site(document, name, site_dirs)
 
 
 def site_places(scenario_file: Path | None, search_dirs: Iterable[Path]) -> list[Path]:
@@ -110,29 +107,22 @@ def _section_of(key: object, declared: object) -> str:
 # --- flat keys ----------------------------------------------------------------------------------
 
 
-def _move_flat(document: Document, file: str, key: str, section: str, problems: Problems) -> None:
+def _move_flat(document: Document, key: str, section: str) -> None:
     value = document.values.pop(key)
     written = document.values.get(section)
     if isinstance(written, list):  # variants of quantization, each with all of its values
         for index, variant in enumerate(written):
             if isinstance(variant, dict):
-                _put(document, file, (key,), (section, index, key), value, problems)
+                _put(document, (key,), (section, index, key), value)
         return
-    _put(document, file, (key,), (section, key), value, problems)
+    _put(document, (key,), (section, key), value)
     variants = written.get("variants") if isinstance(written, dict) else None
     for index, variant in enumerate(variants if isinstance(variants, list) else ()):
         if isinstance(variant, dict) and key in variant:
-            _put(document, file, (key,), (section, "variants", index, key), value, problems)
+            _put(document, (key,), (section, "variants", index, key), value)
 
 
-def _put(
-    document: Document,
-    file: str,
-    origin: KeyPath,
-    target: KeyPath,
-    value: object,
-    problems: Problems,
-) -> None:
+def _put(document: Document, origin: KeyPath, target: KeyPath, value: object) -> None:
     """Set a value at its plain place, unless another one is there."""
     holder: object = document.values
     for part in target[:-1]:
@@ -146,14 +136,11 @@ def _put(
     key = target[-1]
     if key in holder:
         if holder[key] != value:
-            other = document.problem("", file, target).where
-            problems.append(
-                document.problem(
-                    f"{_dotted(origin)} is {shown(value)}, but {_dotted(target)} is "
-                    f"{shown(holder[key])} ({other}); they mean the same, keep one",
-                    file,
-                    origin,
-                )
+            other = document.problem("", target).where
+            document.tell(
+                f"{_dotted(origin)} is {shown(value)}, but {_dotted(target)} is "
+                f"{shown(holder[key])} ({other}); they mean the same, keep one",
+                origin,
             )
         return
     holder[key] = value
@@ -172,17 +159,15 @@ def _dotted(path: KeyPath) -> str:
 # --- preprocess ---------------------------------------------------------------------------------
 
 
-def _move_preprocess(document: Document, file: str, problems: Problems) -> None:
+def _move_preprocess(document: Document) -> None:
     if "preprocess" not in document.values:
         return
     given = document.values.pop("preprocess")
     if given is None:
         return
 
-    origin: KeyPath
-
     def wrong(message: str, *path: str) -> None:
-        problems.append(document.problem(message, file, ("preprocess", *path)))
+        document.tell(message, ("preprocess", *path))
 
     if not isinstance(given, dict):
         wrong(
@@ -203,8 +188,7 @@ def _move_preprocess(document: Document, file: str, problems: Problems) -> None:
                 "image_size",
             )
         else:
-            origin = ("preprocess", "image_size")
-            _put(document, file, origin, ("model", "input_size"), size, problems)
+            _put(document, ("preprocess", "image_size"), ("model", "input_size"), size)
     augmentations = given.get("augmentations")
     if augmentations is None:
         return
@@ -234,43 +218,36 @@ def _move_preprocess(document: Document, file: str, problems: Problems) -> None:
         else:
             value = 0.0 if value is False else value
             origin = ("preprocess", "augmentations", name)
-            _put(document, file, origin, ("training", "options", plain), value, problems)
+            _put(document, origin, ("training", "options", plain), value)
 
 
 # --- sites --------------------------------------------------------------------------------------
 
 
-def _read_site(
-    document: Document, file: str, name: str, site_dirs: Sequence[Path], problems: Problems
-) -> None:
+def _read_site(document: Document, name: str, site_dirs: Sequence[Path]) -> None:
     document.values["site"] = dict(_UNUSABLE_SITE)
     try:
         wanted = check_part(name)
     except ValueError as error:
-        problems.append(
-            document.problem(
-                f"site must be a mapping, or the name of a file in {SITES} without .yaml, but got "
-                f"{shown(name)}; {error}",
-                file,
-                ("site",),
-            )
+        document.tell(
+            f"site must be a mapping, or the name of a file in {SITES} without .yaml, but got "
+            f"{shown(name)}; {error}",
+            ("site",),
         )
         return
     known = _sites_in(site_dirs)
     if wanted not in known:
         looked = ", ".join(map(str, [each for each in site_dirs if each.is_dir()])) or str(SITES)
         hint = did_you_mean(wanted, known, 1) or f"; looked in {looked}"
-        problems.append(
-            document.problem(f"site '{name}': there is no {name}.yaml{hint}", file, ("site",))
-        )
+        document.tell(f"site '{name}': there is no {name}.yaml{hint}", ("site",))
         return
     found = known[wanted]
     try:
         site = read_document(read_scenario_text(found, "a site"), str(found), SITE_FILE)
     except ScenarioError as error:
-        problems.extend(error.problems)
+        document.problems.extend(error.problems)
         return
-    problems.extend(site.problems)
+    document.problems.extend(site.problems)
     if site.problems:
         return
     values, top = site.values, cast("KeyPath", ())
@@ -281,7 +258,7 @@ def _read_site(
     except ValidationError as error:
         for each in explain(SiteConfig, error, values, HOMES):
             path = (*top, *each.path)
-            problems.append(site.problem(each.message, str(found), path, each.of_key))
+            document.problems.append(site.problem(each.message, path, each.of_key))
         return
     document.values["site"] = dict(values)
 

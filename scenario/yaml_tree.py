@@ -55,12 +55,14 @@ class Document:
     """The content of a text, and what was set over it.
 
     Args:
+        file: how an error names it; '' of a text that lies in none.
         values: mappings, lists and scalars; {} where the text could not be read.
         places: path from the top → where it stands.
         problems: what is wrong with it as YAML.
         overridden: path → how an error names the override that set it.
     """
 
+    file: str
     values: dict[str, object] = field(default_factory=dict)
     places: dict[KeyPath, Place] = field(default_factory=dict)
     problems: Problems = field(default_factory=Problems)
@@ -70,7 +72,11 @@ class Document:
         self.overridden = {p: w for p, w in self.overridden.items() if p[: len(path)] != path}
         self.overridden[path] = where
 
-    def problem(self, message: str, file: str, path: KeyPath, of_key: bool = False) -> Problem:
+    def tell(self, message: str, path: KeyPath, of_key: bool = False) -> None:
+        """One more of its problems; as `problem`."""
+        self.problems.append(self.problem(message, path, of_key))
+
+    def problem(self, message: str, path: KeyPath, of_key: bool = False) -> Problem:
         """A problem of a value, told at the override that set it, else where it stands, else its
         key, else what should hold it.
 
@@ -85,8 +91,8 @@ class Document:
         for length in range(len(path), -1, -1):
             if place := self.places.get(path[:length]):
                 exact = length == len(path) and not of_key
-                return problem_at(message, file, place.value if exact else place.key)
-        return Problem(message, file)
+                return problem_at(message, self.file, place.value if exact else place.key)
+        return Problem(message, self.file)
 
 
 def problem_at(message: str, file: str, at: tuple[int, int]) -> Problem:
@@ -119,9 +125,9 @@ SCENARIO = FileKind("a scenario", "at least name, site, task, model and dataset"
 
 def read_document(text: str, file: str, kind: FileKind = SCENARIO) -> Document:
     """Read the text of a YAML file; what is wrong is in the answer's `problems`."""
-    document = Document()
+    document = Document(file)
     yaml = YAML(typ="safe", pure=True)
-    root = _compose(yaml, text, file, document.problems)
+    root = _compose(yaml, text, document)
     if document.problems:
         return document
     if root is None:
@@ -132,7 +138,7 @@ def read_document(text: str, file: str, kind: FileKind = SCENARIO) -> Document:
         message = f"{kind.noun} must be a mapping like 'name: …' at its top but is {came}"
         document.problems.append(problem_at(message, file, _start(root)))
     else:
-        values = _Walk(file, document, yaml.constructor, kind).value(root, ())
+        values = _Walk(document, yaml.constructor, kind).value(root, ())
         document.values = values if isinstance(values, dict) else {}
     return document
 
@@ -143,12 +149,12 @@ def read_value(text: str) -> object:
     Raises:
         ValueError: it is no YAML; says why.
     """
-    document = Document()
+    document = Document("")
     yaml = YAML(typ="safe", pure=True)
-    root = _compose(yaml, text, "", document.problems)
+    root = _compose(yaml, text, document)
     value = None
     if root is not None and not document.problems:
-        value = _Walk("", document, yaml.constructor).value(root, ())
+        value = _Walk(document, yaml.constructor).value(root, ())
     if document.problems:
         raise ValueError("; ".join(problem.message for problem in document.problems))
     return value
@@ -157,7 +163,8 @@ def read_value(text: str) -> object:
 # --- composing ----------------------------------------------------------------------------------
 
 
-def _compose(yaml: YAML, text: str, file: str, problems: Problems) -> Node | None:
+def _compose(yaml: YAML, text: str, document: Document) -> Node | None:
+    file, problems = document.file, document.problems
     try:
         with warnings.catch_warnings():
             # Giving an anchor's name a second time is allowed; the later one counts from there.
@@ -207,7 +214,6 @@ def _character_problem(error: YAMLError, text: str, file: str) -> Problem:
 class _Walk:
     """Makes values of nodes, noting places and problems."""
 
-    _file: str
     _document: Document
     _constructor: SafeConstructor
     _kind: FileKind = SCENARIO
@@ -313,7 +319,7 @@ class _Walk:
         return None
 
     def _tell(self, message: str, node: Node) -> None:
-        self._document.problems.append(problem_at(message, self._file, _start(node)))
+        self._document.problems.append(problem_at(message, self._document.file, _start(node)))
 
 
 def _start(node: Node) -> tuple[int, int]:

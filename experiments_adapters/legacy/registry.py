@@ -335,20 +335,19 @@ def parse_registry(text: str, file: Path) -> ExperimentRegistry:
     """As load_registry, of a text that `file` holds or is to hold."""
     document = read_document(text, str(file), KIND)
     learn_mapping(document.values)  # env.variables and defaults may hold secrets
-    problems: list[Problem] = list(document.problems)
     checked = RegistryFile()
-    if document.values or not problems:
+    if document.values or not document.problems:
         try:
             checked = RegistryFile.model_validate(document.values)
         except ValidationError as error:
-            found = explain(RegistryFile, error, document.values, homes={})
-            problems += [document.problem(f.message, str(file), f.path, f.of_key) for f in found]
-    if problems:
-        raise ConfigurationError(in_order(problems))
+            for each in explain(RegistryFile, error, document.values, homes={}):
+                document.tell(each.message, each.path, each.of_key)
+    if document.problems:
+        raise ConfigurationError(in_order(document.problems))
     for name, experiment in checked.experiments.items():
         experiment._name = name
         experiment._home = Path(os.path.abspath(file.parent))  # noqa: PTH100
-        experiment._where = document.problem("", str(file), ("experiments", name), True).where
+        experiment._where = document.problem("", ("experiments", name), True).where
     return ExperimentRegistry(list(checked.experiments.values()), file)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from guardianflow.contracts.errors import ConfigurationError, Problems, ScenarioError
+from guardianflow.contracts.errors import ConfigurationError, ScenarioError
 from scenario.designs.sections import SweepConfig
 from scenario.explain import explain
 from scenario.files import find_scenario_file, read_scenario_text
@@ -44,13 +44,12 @@ def load_triggers(path: str | Path, search_dirs: Sequence[Path] = ()) -> Trigger
 def parse_triggers(text: str, origin: str) -> Triggers:
     """As load_triggers, of a text; `origin` is how an error names it."""
     document = read_document(text, origin, KIND)
-    problems = Problems(document.problems)
     try:
-        if document.values or not problems:
+        if document.values or not document.problems:
             triggers = Triggers.model_validate(document.values)
     except ValidationError as error:
-        found = explain(Triggers, error, document.values, HOMES)
-        problems += [document.problem(f.message, origin, f.path, f.of_key) for f in found]
-    if problems:
-        raise ConfigurationError(in_order(problems))
+        for each in explain(Triggers, error, document.values, HOMES):
+            document.tell(each.message, each.path, each.of_key)
+    if document.problems:
+        raise ConfigurationError(in_order(document.problems))
     return triggers
