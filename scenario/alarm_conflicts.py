@@ -12,6 +12,7 @@ from guardianflow.support.suggestions import did_you_mean
 from guardianflow.support.text.spelling import nfc
 
 Conflict = tuple[tuple[str | int, ...], str]
+"""Where, and what."""
 LEAST_CONFIDENCE = 0.05
 """Boxes below it are not kept, so no rule can ask for them."""
 ALARM_GATES = ("max_missed_alarms", "max_false_alarms_per_day", "max_alarm_delay_s")
@@ -31,13 +32,13 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
     """
     alarms = values.get("alarms")
     yield from _of_gates(values.get("release"), alarms)
-    rules = _look(alarms, "rules")
+    rules = look(alarms, "rules")
     if not isinstance(rules, (list, tuple)):
         return
     names: list[str] = []
     for index, rule in enumerate(rules):
         at = ("alarms", "rules", index)
-        name = _look(rule, "name")
+        name = look(rule, "name")
         if isinstance(name, str):
             if nfc(name) in names:
                 yield (
@@ -47,8 +48,8 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
             names.append(nfc(name))
         for place, message in _of_rule(rule):
             yield (*at, *place), f"{_where((*at, *place))} {message}"
-    yield from _of_labels(_look(alarms, "recordings"), names)
-    yield from unknown_classes(alarms, _look(values.get("task"), "classes"), "task.classes")
+    yield from _of_labels(look(alarms, "recordings"), names)
+    yield from unknown_classes(alarms, look(values.get("task"), "classes"), "task.classes")
 
 
 def unknown_classes(alarms: object, classes: object, whose: str) -> Iterator[Conflict]:
@@ -58,12 +59,12 @@ def unknown_classes(alarms: object, classes: object, whose: str) -> Iterator[Con
         classes: names; anything else says nothing.
         whose: 'task.classes', or what else names them.
     """
-    rules = _look(alarms, "rules")
+    rules = look(alarms, "rules")
     if not isinstance(classes, (list, tuple)) or not classes:
         return
     known = [nfc(str(each)) for each in classes]
     for index, rule in enumerate(rules if isinstance(rules, (list, tuple)) else ()):
-        for key, name in (("class", _class_of(rule)), ("without", _look(rule, "without"))):
+        for key, name in (("class", _class_of(rule)), ("without", look(rule, "without"))):
             if isinstance(name, str) and name and nfc(name) not in known:
                 at = ("alarms", "rules", index, key)
                 has = f"{whose} has {', '.join(known)}"
@@ -73,21 +74,21 @@ def unknown_classes(alarms: object, classes: object, whose: str) -> Iterator[Con
 
 def _of_rule(rule: object) -> Iterator[Conflict]:
     """(place within the rule, what is wrong)"""
-    class_name, without = _class_of(rule), _look(rule, "without")
+    class_name, without = _class_of(rule), look(rule, "without")
     if isinstance(class_name, str) and class_name == without:
         yield (("without",), f"must be another class than '{class_name}': a box lies on itself")
-    least = _look(rule, "min_confidence")
+    least = look(rule, "min_confidence")
     if _is_number(least) and 0 <= least < LEAST_CONFIDENCE:  # type: ignore[operator]
         yield (
             ("min_confidence",),
             f"must be at least {LEAST_CONFIDENCE}, as boxes of less are not kept, but got {least}",
         )
-    yield from ((("hold",), each) for each in _of_hold(_look(rule, "hold")))
-    yield from ((("zone",), each) for each in _of_zone(_look(rule, "zone")))
+    yield from ((("hold",), each) for each in _of_hold(look(rule, "hold")))
+    yield from ((("zone",), each) for each in _of_zone(look(rule, "zone")))
 
 
 def _of_labels(recordings: object, rules: Sequence[str]) -> Iterator[Conflict]:
-    labels = _look(recordings, "labels")
+    labels = look(recordings, "labels")
     for label, rule in labels.items() if isinstance(labels, Mapping) else ():
         if isinstance(rule, str) and nfc(rule) not in rules:
             at = ("alarms", "recordings", "labels", str(label))
@@ -96,7 +97,7 @@ def _of_labels(recordings: object, rules: Sequence[str]) -> Iterator[Conflict]:
 
 
 def _of_hold(hold: object) -> Iterator[str]:
-    frames, of, seconds = (_look(hold, each) for each in ("frames", "of", "seconds"))
+    frames, of, seconds = (look(hold, each) for each in ("frames", "of", "seconds"))
     if seconds is not None and (frames is not None or of is not None):
         yield "must say frames and of, or seconds, but has both"
     elif of is not None and frames is None:
@@ -130,10 +131,10 @@ def _of_gates(release: object, alarms: object) -> Iterator[Conflict]:
     if alarms is not None:
         return
     asked: list[tuple[str | int, ...]] = [
-        ("release", gate) for gate in ALARM_GATES if _look(release, gate) is not None
+        ("release", gate) for gate in ALARM_GATES if look(release, gate) is not None
     ]
     for key in (DROP, RISE):
-        limits = _look(release, key)
+        limits = look(release, key)
         names = [str(each) for each in limits] if isinstance(limits, Mapping) else []
         asked += [("release", key, name) for name in names if f"{name}.".startswith(ALARM)]
     for place in asked:
@@ -145,7 +146,7 @@ def _of_gates(release: object, alarms: object) -> Iterator[Conflict]:
 
 
 def _class_of(rule: object) -> object:
-    return _look(rule, "class_name") if _look(rule, "class") is None else _look(rule, "class")
+    return look(rule, "class_name") if look(rule, "class") is None else look(rule, "class")
 
 
 def _where(place: Sequence[str | int]) -> str:
@@ -160,8 +161,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _look(section: object, name: str) -> object:
+def look(section: object, name: str, default: object = None) -> object:
     """A value of a file's mapping or of a checked section."""
     if isinstance(section, Mapping):
-        return section.get(name)
-    return getattr(section, name, None)
+        return section.get(name, default)
+    return getattr(section, name, default)

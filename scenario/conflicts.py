@@ -13,11 +13,8 @@ from guardianflow.contracts.quantisation import LEAST_IMAGES
 from guardianflow.support.text.spelling import nfc
 
 from . import alarm_conflicts
-from .alarm_conflicts import ALARM_GATES, RISE
+from .alarm_conflicts import ALARM_GATES, RISE, Conflict, look
 from .fields.values import LEARNING_RATE, REACTIVATED, SEARCHABLE, TRAINABLE, by_its_name
-
-Conflict = tuple[tuple[str | int, ...], str]
-"""Where, and what."""
 
 GATES = (
     "min_mAP50", "min_mAP50_95", "min_recall", "min_recall_in", "max_latency_p95_ms", "min_fps",
@@ -29,16 +26,16 @@ _RECALL = "recall."
 
 def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
     """Everything that contradicts itself in a file's own values, or in checked sections."""
-    classes = _look(values.get("task"), "classes")
-    number = _look(values.get("model"), "num_classes")
+    classes = look(values.get("task"), "classes")
+    number = look(values.get("model"), "num_classes")
     counted = isinstance(number, int) and not isinstance(number, bool)
     named = len(classes) if isinstance(classes, (list, tuple)) else 0
     if counted and named and number != named:
         message = f"model.num_classes is {number} but task.classes names {named}"
         yield ("model", "num_classes"), message
     training = values.get("training")
-    rate = _look(training, "learning_rate")
-    if _look(training, "optimizer") == "auto" and rate not in (None, LEARNING_RATE):
+    rate = look(training, "learning_rate")
+    if look(training, "optimizer") == "auto" and rate not in (None, LEARNING_RATE):
         yield (
             ("training", "learning_rate"),
             f"training.learning_rate is {rate}, but with optimizer: auto Ultralytics chooses it; "
@@ -49,7 +46,7 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Conflict]:
     yield from _of_release(values)
     yield from alarm_conflicts.conflicts(values)
     benchmark = values.get("benchmark")
-    if _look(benchmark, "use_tracking") is True and _look(benchmark, "sequences") in (None, (), []):
+    if look(benchmark, "use_tracking") is True and look(benchmark, "sequences") in (None, (), []):
         yield (
             ("benchmark", "use_tracking"),
             "benchmark.use_tracking is true but benchmark.sequences names none; write "
@@ -85,14 +82,14 @@ def unknown_classes(release: object, classes: object, whose: str) -> Iterator[Co
         return
     known = [nfc(str(each)) for each in classes]
     for key, start in (("min_recall", ""), ("max_drop_vs_champion", _RECALL)):
-        limits = _look(release, key)
+        limits = look(release, key)
         for name in limits if isinstance(limits, Mapping) else ():
             if not isinstance(name, str) or not name.startswith(start):
                 continue
             if nfc(of_class := name.removeprefix(start)) not in known:
                 has = f"{whose} has {', '.join(known)}"
                 yield ("release", key, name), f"release.{key} names class '{of_class}', but {has}"
-    in_slices = _look(release, "min_recall_in")
+    in_slices = look(release, "min_recall_in")
     for part, limits in in_slices.items() if isinstance(in_slices, Mapping) else ():
         for name in _innermost(limits):
             if nfc(name) not in known:
@@ -123,7 +120,7 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
     several = isinstance(written, (list, tuple))
     variants = list(written) if isinstance(written, (list, tuple)) else [written]
     formats = [
-        (_look(each, "backend", DEFAULT), _look(each, "precision", "int8")) for each in variants
+        (look(each, "backend", DEFAULT), look(each, "precision", "int8")) for each in variants
     ]
     yield from _repeated(formats, ("quantization",), "quantization")
     for index, (variant, (backend, precision)) in enumerate(zip(variants, formats, strict=True)):
@@ -131,9 +128,9 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
         found = (_qat_problem(variant), _activations_problem(variant), _float_problem(variant))
         for problem in filter(None, found):
             yield place, problem
-        method = _look(variant, "method", "static")
+        method = look(variant, "method", "static")
         possible = backend in SEARCHABLE and (precision, method) == ("int8", "static")
-        if _look(variant, "search") is not None and not possible:
+        if look(variant, "search") is not None and not possible:
             yield (
                 place if several else ("quantization", "search"),
                 "quantization.search looks for an int8 static recipe of "
@@ -144,13 +141,13 @@ def _of_quantization(quantization: object) -> Iterator[Conflict]:
 
 def _qat_problem(variant: object) -> str:
     """The contradiction about QAT in one variant of `quantization`; '' where there is none."""
-    backend = _look(variant, "backend") or DEFAULT
-    precision = _look(variant, "precision") or "int8"
-    asked = _look(variant, "method") == "qat"
-    search = _look(variant, "search")
-    allowed = _look(search, "allow_qat") is True
+    backend = look(variant, "backend") or DEFAULT
+    precision = look(variant, "precision") or "int8"
+    asked = look(variant, "method") == "qat"
+    search = look(variant, "search")
+    allowed = look(search, "allow_qat") is True
     # What is trained on after activations were changed is the float network, of any backend.
-    changed = _look(search, "allow_activations") is True and backend in REACTIVATED
+    changed = look(search, "allow_activations") is True and backend in REACTIVATED
     able = " or ".join(TRAINABLE)
     if asked and (backend not in TRAINABLE or precision != "int8"):
         return (
@@ -162,7 +159,7 @@ def _qat_problem(variant: object) -> str:
             f"quantization.search.allow_qat is for {able}, but this is {backend}; leave allow_qat "
             "out here"
         )
-    if _look(variant, "qat") is not None and not (asked or (allowed and backend in TRAINABLE)):
+    if look(variant, "qat") is not None and not (asked or (allowed and backend in TRAINABLE)):
         return (
             "quantization.qat says how to train, but nothing is trained; add method: qat, or "
             "search: {allow_qat: true}, or leave qat out"
@@ -172,20 +169,20 @@ def _qat_problem(variant: object) -> str:
 
 def _activations_problem(variant: object) -> str:
     """The contradiction about activations in one variant of `quantization`; '' for none."""
-    backend, search = _look(variant, "backend") or DEFAULT, _look(variant, "search")
-    if _look(search, "allow_activations") is not True or backend not in SEARCHABLE:
+    backend, search = look(variant, "backend") or DEFAULT, look(variant, "search")
+    if look(search, "allow_activations") is not True or backend not in SEARCHABLE:
         return ""  # what can't be searched is told as that alone
     if backend not in REACTIVATED:
         return (
             f"quantization.search.allow_activations is for {' or '.join(REACTIVATED)}, but this is "
             f"{backend}; leave allow_activations out here"
         )
-    if _look(search, "objective") == "size":
+    if look(search, "objective") == "size":
         return (
             "quantization.search.allow_activations makes a network faster, not smaller, but the "
             "objective is size; leave it out, or choose latency_p50 or throughput"
         )
-    if isinstance(images := _look(variant, "calibration_size"), int) and images < LEAST_IMAGES:
+    if isinstance(images := look(variant, "calibration_size"), int) and images < LEAST_IMAGES:
         return (
             "quantization.search.allow_activations measures batch norms anew, on at least "
             f"{LEAST_IMAGES} images, but calibration_size is {images}; raise it, or leave "
@@ -196,10 +193,10 @@ def _activations_problem(variant: object) -> str:
 
 def _float_problem(variant: object) -> str:
     """The contradiction about the activation of a float format in one variant; '' for none."""
-    backend = _look(variant, "backend") or DEFAULT
-    precision = _look(variant, "precision") or "int8"
-    if _look(variant, "activation") is None:
-        if _look(variant, "distil_minutes") is not None:
+    backend = look(variant, "backend") or DEFAULT
+    precision = look(variant, "precision") or "int8"
+    if look(variant, "activation") is None:
+        if look(variant, "distil_minutes") is not None:
             return (
                 "quantization.distil_minutes says how long to train on after activations were "
                 "changed, but quantization.activation is not set; set it, or leave "
@@ -220,9 +217,9 @@ def _float_problem(variant: object) -> str:
 
 
 def _of_comparison(values: Mapping[str, object]) -> Iterator[Conflict]:
-    variants = _look(values.get("comparison"), "quantization_variants")
+    variants = look(values.get("comparison"), "quantization_variants")
     if isinstance(variants, (list, tuple)):
-        made = ((_look(each, "backend"), _look(each, "precision")) for each in variants)
+        made = ((look(each, "backend"), look(each, "precision")) for each in variants)
         formats = ((by_its_name(backend), p) for backend, p in made)
         yield from _repeated(formats, ("comparison", "quantization_variants"), "comparison")
 
@@ -249,21 +246,21 @@ def _of_release(values: Mapping[str, object]) -> Iterator[Conflict]:
     if not (hasattr(release, "min_recall") or isinstance(release, Mapping)):
         return
     misspelt = isinstance(release, Mapping) and not _RELEASE_KEYS.issuperset(release)
-    if not misspelt and not any(_asked(_look(release, name)) for name in GATES):
+    if not misspelt and not any(_asked(look(release, name)) for name in GATES):
         yield (
             ("release",),
             "release asks for no gate, so every model would pass; write at least one of "
             + ", ".join(GATES),
         )
-    yield from unknown_classes(release, _look(values.get("task"), "classes"), "task.classes")
-    cameras = _look(values.get("benchmark"), "cameras")
-    if _asked(_look(release, "min_cameras")) and cameras is None:
+    yield from unknown_classes(release, look(values.get("task"), "classes"), "task.classes")
+    cameras = look(values.get("benchmark"), "cameras")
+    if _asked(look(release, "min_cameras")) and cameras is None:
         yield (
             ("release", "min_cameras"),
             "release.min_cameras needs benchmark.cameras, which says what a camera sends; write "
             "benchmark: {cameras: {fps: 15, latency_budget_ms: 200}}",
         )
-    if _look(values.get("dataset"), "split") == "train":
+    if look(values.get("dataset"), "split") == "train":
         yield (
             ("dataset", "split"),
             "dataset.split is 'train', but a release may not be judged on the images it was "
@@ -273,10 +270,3 @@ def _of_release(values: Mapping[str, object]) -> Iterator[Conflict]:
 
 def _asked(limit: object) -> bool:
     return limit is not None and limit != {}
-
-
-def _look(section: object, name: str, default: object = None) -> object:
-    """A value of a file's mapping or of a checked section."""
-    if isinstance(section, Mapping):
-        return section.get(name, default)
-    return getattr(section, name, default)

@@ -29,8 +29,9 @@ from pydantic import (
 from guardianflow.contracts.errors import Problem, ScenarioError
 
 from . import naming
+from .alarm_conflicts import Conflict
 from .alarms import AlarmConfig
-from .conflicts import Conflict, conflicts, expand_variants
+from .conflicts import conflicts, expand_variants
 from .designs.contradictions import design_conflicts, implied_design, type_of_runs, undecided
 from .designs.sections import SECTIONS as DESIGN_SECTIONS
 from .designs.sections import AblationConfig, ComparisonConfig, ComparisonVariant, SweepConfig

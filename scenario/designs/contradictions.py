@@ -11,13 +11,13 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from ..conflicts import Conflict
+from ..alarm_conflicts import Conflict, look
 from ..explain import shown
 from .components import PRETRAINED, component_path
 from .metrics import metric_key
 from .parameters import resolve
 from .sections import COMPARISONS, SECTIONS, ComparisonKind, dataset_names, flat_names
-from .tried import USED_BY, look, path_or_name, unused, values_problems
+from .tried import USED_BY, path_or_name, unused, values_problems
 from .values import ParameterRange, same
 
 MOST_COMBINATIONS = 1_000

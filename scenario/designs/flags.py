@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..alarm_conflicts import look
 from ..explain import KeyPath
 from ..sections import HOMES
 from ..spellings import FLAT
@@ -20,7 +21,7 @@ from ..yaml_tree import read_value
 from .components import component_path
 from .parameters import SECTIONS as PARAMETER_SECTIONS
 from .parameters import resolve
-from .tried import PathOf, look, path_or_name
+from .tried import PathOf, path_or_name
 
 TRIED: Mapping[str, tuple[str, PathOf]] = {
     "sweep": ("sweep.parameters", resolve),

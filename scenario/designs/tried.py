@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ..conflicts import Conflict, conflicts
+from ..alarm_conflicts import Conflict, look
+from ..conflicts import conflicts
 from ..explain import shown
 from ..naming import architecture_of_weights
 from ..sections import Section
@@ -20,13 +21,6 @@ USED_BY: Mapping[str, tuple[str, ...]] = {
     "quant": ("quantization", "benchmark", "environment"),
 }
 """Type → the sections whose fields its stage takes."""
-
-
-def look(section: object, name: str, default: object = None) -> object:
-    """A value of a file's mapping or of a checked section."""
-    if isinstance(section, Mapping):
-        return section.get(name, default)
-    return getattr(section, name, default)
 
 
 def values_problems(

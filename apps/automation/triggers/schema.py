@@ -12,7 +12,7 @@ from guardianflow.contracts.errors import ConfigurationError
 from guardianflow.metrics_store.columns import COLUMNS, KEPT, SHORT, Metric, metric_of
 from guardianflow.metrics_store.questions.answers import Place
 from guardianflow.support.suggestions import did_you_mean
-from scenario.conflicts import Conflict
+from scenario.alarm_conflicts import Conflict
 from scenario.designs.sections import SweepConfig
 from scenario.fields import values as kind
 from scenario.sections import Section
