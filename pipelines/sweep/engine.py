@@ -38,40 +38,6 @@ ELSEWHERE_S = 10.0
 RequestOf = Callable[[TrialRun], StageRequest]
 
 
-@dataclass(frozen=True)
-class SweepRuns:
-    """Tells the store and the people how a sweep goes."""
-
-    weights: KeptWeights
-    board: Board
-
-    def ended(self, run: TrialRun) -> None:
-        """A run has ended; one that was pruned may be gone on with."""
-        if run.state is not TrialState.PRUNED:
-            self.weights.note(run)
-        self.board.ended(run)
-
-    def given_up(self, run: TrialRun) -> None:
-        """A run that was pruned is not gone on with."""
-        self.weights.note(run)
-
-    def replaced(self, run_id: str, run: TrialRun) -> None:
-        """A crashed run has another one in its place."""
-        self.weights.note_replaced(run_id, run)
-
-    def concluded(self, combinations: Sequence[Combination]) -> None:
-        """All runs of one more combination have ended, and the study knows."""
-        self.weights.keep_best(combinations)
-
-    def moved(self, combinations: Sequence[Combination], total: int) -> None:
-        """Something may look different now; called several times a second."""
-        self.board.moved(combinations, total)
-
-    def tell(self, text: str) -> None:
-        """A line for people."""
-        self.board.tell(text)
-
-
 @dataclass(eq=False)
 class AtWork:
     """A run that is in the pool.
@@ -94,6 +60,7 @@ class Engine:
 
     Args:
         request_of: the stage of a run.
+        weights, board: told how it goes, for the store and for people.
         judge_of: the stage that measures a trained run; None where the run's own reports are all.
         retries: how often a run that crashed is tried again.
         fail_fast: the first combination that fails ends the sweep.
@@ -106,7 +73,8 @@ class Engine:
         pool: StagePool,
         objectives: Sequence[Objective],
         request_of: RequestOf,
-        watcher: SweepRuns,
+        weights: KeptWeights,
+        board: Board,
         *,
         judge_of: RequestOf | None = None,
         needs: Needs | None = None,
@@ -115,7 +83,8 @@ class Engine:
         joins: bool = False,
     ) -> None:
         self._study, self._pool, self._objectives = study, pool, objectives
-        self._request_of, self._judge_of, self._watcher = request_of, judge_of, watcher
+        self._request_of, self._judge_of = request_of, judge_of
+        self._weights, self._board = weights, board
         self._needs, self._retries, self._fail_fast = needs or Needs(), retries, fail_fast
         self._joins, self._looked, self._elsewhere = joins, 0.0, False
         self._at_work: dict[int, AtWork] = {}
@@ -145,12 +114,12 @@ class Engine:
             self._hear()
             if ended is not None:
                 self._end(ended)
-            self._watcher.moved(self.combinations, self._study.total)
+            self._board.moved(self.combinations, self._study.total)
         if self._study.is_shared and not self._joins:  # those of other machines too
             self._all |= {each.index: each for each in self._study.combinations()}
         self._give_up(self._study.given_up(ends=True, own=self._joins))
-        self._watcher.concluded(self.combinations)
-        self._watcher.moved(self.combinations, self._study.total)
+        self._weights.keep_best(self.combinations)
+        self._board.moved(self.combinations, self._study.total)
         return self.combinations
 
     def _goes_on(self) -> bool:
@@ -201,7 +170,7 @@ class Engine:
             for run in combination.runs:
                 if run.epoch and not run.state.has_ended:
                     text = f"{run.trial.name} goes on after epoch {run.epoch}: it is among the best"
-                    self._watcher.tell(text)
+                    self._board.tell(text)
             self._begin(combination)
         return bool(self._at_work or self._later)
 
@@ -248,7 +217,7 @@ class Engine:
             run.state = TrialState.RUNNING
         if event["kind"] == "run" and work.trained is None:
             if run.run_id not in ("", event["run_id"]):
-                self._watcher.replaced(run.run_id, run)
+                self._weights.note_replaced(run.run_id, run)
             run.run_id = event["run_id"]
             self._study.keep(work.combination)
         elif event["kind"] == "progress" and "metrics" in event:
@@ -262,7 +231,7 @@ class Engine:
         """Args: key: what makes two texts the same."""
         if (key or text) not in self._told:
             self._told.add(key or text)
-            self._watcher.tell(text)
+            self._board.tell(text)
 
     def _judge_epoch(self, work: AtWork, event: dict[str, Any]) -> None:
         run, epoch = work.run, int(event["done"])
@@ -298,7 +267,9 @@ class Engine:
             run.reason = ended.stopped
         elif ended.failure is not None and self._again(work, ended.failure):
             return
-        self._watcher.ended(run)
+        if run.state is not TrialState.PRUNED:  # it may be gone on with
+            self._weights.note(run)
+        self._board.ended(run)
         if run.state is TrialState.FAILED:
             reason = "another repeat of the same parameters failed"
             for other in self._at_work.values():
@@ -353,7 +324,7 @@ class Engine:
                 failure_reason=failure.failure_reason,
             )
         if is_tried_again(failure) and run.tries <= self._retries:
-            self._watcher.tell(
+            self._board.tell(
                 f"{run.trial.name} crashed ({failure.reason}): its parameters are tried again, "
                 f"try {run.tries + 1}"
             )
@@ -371,7 +342,7 @@ class Engine:
             self._study.complete(combination)
         else:
             self._study.ended(combination)
-        self._watcher.concluded(self.combinations)
+        self._weights.keep_best(self.combinations)
         self._give_up(self._study.given_up(ends=False, own=True))
         if combination.state is TrialState.FAILED:
             self._give_up({combination.index})
@@ -384,7 +355,7 @@ class Engine:
                 self._given_up.add(index)
                 for run in self._all[index].runs:
                     if run.state is TrialState.PRUNED:
-                        self._watcher.given_up(run)
+                        self._weights.note(run)
 
     def _stop_where_all_fail(self, last: Combination) -> None:
         ended = [each for each in self._all.values() if each.state.has_ended]

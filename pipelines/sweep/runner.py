@@ -39,7 +39,7 @@ from ..stage.plan import Planner
 from ..stage.stage import StageRequest, fingerprint_of
 from ..train.resumption import differences
 from ..wiring import Ports, connect_to_work
-from .engine import Engine, SweepRuns
+from .engine import Engine
 from .kept_weights import KeptWeights
 from .registration import register_run
 from .report.board import Board, LineBoard, LiveBoard
@@ -254,8 +254,7 @@ class SweepRunner(Chain):
             board.tell,
         )  # fmt: skip
         engine = Engine(
-            study, pool, objectives,
-            partial(self.request_of, planner), SweepRuns(weights, board),
+            study, pool, objectives, partial(self.request_of, planner), weights, board,
             judge_of=self._judge_of(planner),
             needs=needs_of(str(self.scenario.environment.device), pool),
             retries=sweep.retries, fail_fast=sweep.fail_fast, joins=joins,

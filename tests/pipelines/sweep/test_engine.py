@@ -27,7 +27,7 @@ RATE = "training.learning_rate"
 
 @dataclass
 class Heard:
-    """Keeps what a watcher is told."""
+    """Keeps what weights and board are told."""
 
     told: list[str] = field(default_factory=list)
     ended_runs: list[str] = field(default_factory=list)
@@ -37,13 +37,14 @@ class Heard:
     def ended(self, run: TrialRun) -> None:
         self.ended_runs.append(run.trial.name)
 
-    def given_up(self, run: TrialRun) -> None:
-        self.given_up_runs.append(run.trial.name)
+    def note(self, run: TrialRun) -> None:
+        if run.state is TrialState.PRUNED:
+            self.given_up_runs.append(run.trial.name)
 
-    def replaced(self, run_id: str, run: TrialRun) -> None:
+    def note_replaced(self, run_id: str, run: TrialRun) -> None:
         self.told.append(f"{run_id} replaced")
 
-    def concluded(self, combinations: Sequence[Combination]) -> None:
+    def keep_best(self, combinations: Sequence[Combination]) -> None:
         self.concluded_states.append([each.state for each in combinations])
 
     def moved(self, combinations: Sequence[Combination], total: int) -> None: ...
@@ -82,7 +83,7 @@ class Place:
 
     def run(self, pool: ScriptedPool, **more: Any) -> list[Combination]:
         engine = Engine(
-            self.study(), pool, [Objective("det.mAP50")], request_of, self.heard, **more
+            self.study(), pool, [Objective("det.mAP50")], request_of, self.heard, self.heard, **more
         )
         return engine.run()
 
@@ -272,7 +273,13 @@ def test_what_a_training_does_not_report_is_measured_of_its_model(
 
     pool = ScriptedPool(script, places=2)
     engine = Engine(
-        place.study(objectives), pool, objectives, request_of, place.heard, judge_of=request_of
+        place.study(objectives),
+        pool,
+        objectives,
+        request_of,
+        place.heard,
+        place.heard,
+        judge_of=request_of,
     )
     done = engine.run()
     assert [each.values[0] for each in done] == pytest.approx([0.1, 0.2, 0.3, 0.4])
