@@ -21,7 +21,7 @@ from guardianflow.support.suggestions import did_you_mean, nearest
 from guardianflow.support.text.shortening import shortened
 
 from .conflicts import conflicts
-from .fields.values import ONE, SEVERAL, Expected
+from .fields.values import ONE, SEVERAL, Expected, number_or_text
 
 KeyPath = tuple[str | int, ...]
 Homes = Mapping[str, Collection[str]]
@@ -160,7 +160,7 @@ def _wrong(path: KeyPath, annotation: object, expected: str, got: object, hint: 
     section = _section_of(annotation)
     if choices and isinstance(got, str):
         hint = did_you_mean(got, choices, 1)
-    elif isinstance(got, str) and annotation in (int, float) and _is_number(got):
+    elif isinstance(got, str) and annotation in (int, float) and number_or_text(got) != got:
         hint = "; write it without quotes"
     if choices:
         expected = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
@@ -188,7 +188,7 @@ def _annotation_at(model: type[BaseModel], path: KeyPath) -> tuple[object, str]:
 
 
 def _step(annotation: object, part: str | int) -> tuple[object, str]:
-    for arm in _arms(annotation):
+    for arm in arms_of(annotation):
         if isinstance(part, str) and (section := _section_of(arm)):
             field = _fields_by_key(section).get(part)
             return _unwrapped(field.annotation, field.metadata) if field else (None, "")
@@ -215,17 +215,17 @@ def _unwrapped(annotation: object, metadata: Sequence[object]) -> tuple[object, 
     return annotation, words[0] if words else ""
 
 
-def _arms(annotation: object) -> tuple[object, ...]:
+def arms_of(annotation: object) -> tuple[object, ...]:
     """The alternatives of a union, bare; a type that is none is its only one."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
-        return tuple(bare for arm in get_args(annotation) for bare in _arms(arm))
+        return tuple(bare for arm in get_args(annotation) for bare in arms_of(arm))
     return (annotation,)
 
 
 def _section_of(annotation: object) -> type[BaseModel] | None:
-    arm = _arms(annotation)[0]
+    arm = arms_of(annotation)[0]
     return arm if isinstance(arm, type) and issubclass(arm, BaseModel) else None
 
 
@@ -255,14 +255,6 @@ def _value_at(values: object, path: KeyPath) -> object:
         except (KeyError, IndexError, TypeError):
             return _ABSENT
     return values
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _dotted(path: KeyPath) -> str:

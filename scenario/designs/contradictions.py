@@ -6,6 +6,7 @@ what has the wrong type.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -269,9 +270,8 @@ def _of_ablation(values: Mapping[str, object], chosen: object) -> Iterator[Confl
             )
     if chosen == "ablation":
         yield from _one_format(values, "ablation", stage)
-        total = 1
-        for tried in components.values():
-            total *= len(tried) if isinstance(tried, (list, tuple)) else 1
+        listed = (each for each in components.values() if isinstance(each, (list, tuple)))
+        total = math.prod(map(len, listed))
         if look(ablation, "all_combinations") is True and total > MOST_COMBINATIONS:
             message = f"ablation.components has {total:,} combinations; leave all_combinations out"
             yield ("ablation", "all_combinations"), message

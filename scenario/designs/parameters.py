@@ -7,16 +7,15 @@ value_problem('training.epochs', 0)  → 'training.epochs must be a whole number
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Union, get_args, get_origin
+from typing import get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from guardianflow.support.suggestions import did_you_mean
 
-from ..explain import explain
+from ..explain import arms_of, explain
 from ..sections import (
     EnvironmentConfig,
     InferenceBenchmarkParams,
@@ -146,19 +145,10 @@ def _paths_below(prefix: str, section: type[BaseModel]) -> Iterator[str]:
 
 def _section_in(annotation: object) -> type[BaseModel] | None:
     """The section that a field holds, if it holds one."""
-    found = [each for each in _arms(annotation) if isinstance(each, type)]
+    found = [each for each in arms_of(annotation) if isinstance(each, type)]
     return next((each for each in found if issubclass(each, BaseModel)), None)
 
 
 def _is_scalar(annotation: object) -> bool:
     """Whether a field holds one value, no list or mapping; lists can't be told from choices."""
-    return not any(get_origin(each) in (tuple, dict, list) for each in _arms(annotation))
-
-
-def _arms(annotation: object) -> list[object]:
-    """The alternatives of a type, bare."""
-    if get_origin(annotation) is Annotated:
-        return _arms(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [bare for arm in get_args(annotation) for bare in _arms(arm)]
-    return [annotation]
+    return not any(get_origin(each) in (tuple, dict, list) for each in arms_of(annotation))

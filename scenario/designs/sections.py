@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -23,6 +24,7 @@ from .components import OFF, component_path
 from .metrics import Direction, metric_key, usual_direction
 from .parameters import OPTIONS, resolve, value_problem
 from .parameters import SECTIONS as PARAMETER_SECTIONS
+from .trials import Value
 from .values import Choices, ParameterRange, Scalar, Values
 
 VARIANT_LIKE = "a mapping like {backend: openvino, precision: int8}"
@@ -187,15 +189,17 @@ class SweepConfig(Section):
         return self.direction or tuple(map(usual_direction, self.metric))
 
     @property
+    def choices(self) -> dict[str, tuple[Value, ...]]:
+        """Parameter → its values where they can be counted; () of a range without steps."""
+        return {
+            path: values.steps if isinstance(values, ParameterRange) else values
+            for path, values in self.parameters.items()
+        }
+
+    @property
     def combinations(self) -> int | None:
         """How many there are; None where a range has no steps."""
-        total = 1
-        for values in self.parameters.values():
-            each = values.steps if isinstance(values, ParameterRange) else values
-            if not each:
-                return None
-            total *= len(each)
-        return total
+        return math.prod(map(len, self.choices.values())) or None
 
     @property
     def planned_combinations(self) -> int:
@@ -283,9 +287,7 @@ Names = Annotated[
 ComparisonKind = Literal[
     "quantization_variants", "architectures", "datasets", "run_ids", "model_versions"
 ]
-COMPARISONS: tuple[ComparisonKind, ...] = (
-    "quantization_variants", "architectures", "datasets", "run_ids", "model_versions",
-)  # fmt: skip
+COMPARISONS: tuple[ComparisonKind, ...] = get_args(ComparisonKind)
 VARIABLES: Mapping[str, str] = {
     "quantization_variants": "quantization",
     "architectures": "architecture",

@@ -104,14 +104,9 @@ class ParameterRange(Section):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        if self.problem:
-            raise ValueError(self.problem)  # `contradictions` says it
+        if problem := range_problem(self.low, self.high, self.log, self.step):
+            raise ValueError(problem)  # `contradictions` says it
         return self
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with its bounds; '' where nothing is."""
-        return range_problem(self.low, self.high, self.log, self.step)
 
     @property
     def whole(self) -> bool:

@@ -195,7 +195,7 @@ def split_shares(value: object) -> object:
     if isinstance(value, BaseModel):
         return value
     if isinstance(value, str):
-        value = [_number(part) for part in re.split(r"[:/,]", value)]
+        value = [number_or_text(part) for part in re.split(r"[:/,]", value)]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = [value, 1 - value] if value < 1 else [value, 100 - value]
     if isinstance(value, Mapping):
@@ -216,7 +216,7 @@ def split_shares(value: object) -> object:
     return dict(zip(SPLITS, (round(each / whole, 6) for each in shares), strict=True))
 
 
-def _number(text: str) -> object:
+def number_or_text(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..designs.sections import SweepConfig
 from ..designs.trials import Trial, Value
-from ..designs.values import ParameterRange
 from ..schema import Scenario
 from .changes import checked
 
@@ -41,7 +40,7 @@ def sweep_trials(scenario: Scenario, index: int, changes: Mapping[str, Value]) -
 
 def combinations_of(sweep: SweepConfig, scenario: Scenario) -> Iterator[dict[str, Value]]:
     """The values of each combination of a grid: path → value; the last parameter goes fastest."""
-    choices = {path: choices_of(values) for path, values in sweep.parameters.items()}
+    choices = sweep.choices
     total = sweep.combinations
     assert total is not None  # a grid's ranges have steps
     most = sweep.planned_combinations
@@ -56,11 +55,6 @@ def combinations_of(sweep: SweepConfig, scenario: Scenario) -> Iterator[dict[str
             number, place = divmod(number, len(each))
             values[path] = each[place]
         yield {path: values[path] for path in choices}
-
-
-def choices_of(values: ParameterRange | Sequence[Value]) -> tuple[Value, ...]:
-    """The values of a parameter that can be counted; () of a range without steps."""
-    return values.steps if isinstance(values, ParameterRange) else tuple(values)
 
 
 def _drawn(total: int, most: int, chance: random.Random) -> set[int]:
