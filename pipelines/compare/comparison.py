@@ -18,7 +18,7 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.results import StageResult
 from guardianflow.contracts.run_status import RunStatus
-from scenario import QuantizationParams, Scenario
+from scenario import QuantizationParams, Scenario, Trial
 
 from ..chain import Chain, Run, Work
 from ..settings import BUILTIN_EXPERIMENT
@@ -27,7 +27,7 @@ from ..stage.kinds import COMPARE, QUANT
 from ..stage.plan import ORIGINAL, Planner, find_source
 from ..stage.stage import StageRequest
 from ..wiring import Ports
-from .several import attempt, raise_failures
+from .several import attempt, raise_failures, tags_of
 from .table import common_split, tabulate, write_table
 
 
@@ -91,14 +91,8 @@ class Comparison(Chain):
         requests = []
         for index, variant in enumerate(self._variants):
             name = variant.variant
-            changes = {
-                "run_name": f"quant-{name}",
-                "tags": {
-                    "comparison.variable": "quantization",
-                    "comparison.value": name,
-                    "sweep.index": str(index),
-                },
-            }
+            trial = Trial(index, f"quant-{name}", variable="quantization", value=name)
+            changes = {"run_name": trial.name, "tags": tags_of(trial)}
             planner = replace(planner, scenario=self._scenario_for(variant))
             if name == ORIGINAL:
                 # judged, not exported; the variant tells the stage to take nothing but an original

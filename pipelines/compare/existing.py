@@ -6,8 +6,7 @@ a run without a model                 ──► its recorded values, marked as s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from guardianflow.contracts.errors import Problem, SourceError
@@ -86,10 +85,7 @@ class ExistingComparison(RankedComparison):
         if any(each.source for each in self._looked.found):
             super().run_checks(planner)
 
-    @contextmanager
-    def several(self, run: Run) -> Iterator[Run]:
-        with Chain.several(self, run) as alone:  # one stage at most: a pool has nothing to do
-            yield alone
+    several = Chain.several  # one stage at most: a pool has nothing to do
 
     def stages(self, planner: Planner, run: Run) -> list[StageResult]:
         found = self._looked.found

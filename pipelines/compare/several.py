@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -39,6 +39,9 @@ class PooledRun:
 
     def __call__(self, request: StageRequest) -> StageResult:
         return self.alone(request)
+
+    def close(self) -> None:
+        self.pool.close()
 
     def attempt_all(self, requests: Sequence[StageRequest]) -> list[StageResult]:
         """Every stage, in the order of requests; what is done already its own process finds."""
@@ -103,19 +106,14 @@ class SeveralRuns(Chain):
             return replace(self, scenario=changed).run(connect)
         return self.result_of(super().run(connect))
 
-    @contextmanager
-    def several(self, run: Run) -> Iterator[Run]:
+    def several(self, run: Run) -> AbstractContextManager[Run]:
         """`run`, by a pool where several are asked for at once, or other machines."""
         executor = self.options.executor
         places = self.options.parallel or self.section.parallel
         if is_local(executor) and (places or 1) == 1:
-            yield run
-            return
+            return nullcontext(run)
         pool = pool_for(executor, places, self.executor)
-        try:
-            yield PooledRun(run, pool, self.executor, self.scenario.environment.device)
-        finally:
-            pool.close()
+        return closing(PooledRun(run, pool, self.executor, self.scenario.environment.device))
 
 
 def tags_of(trial: Trial) -> dict[str, str]:

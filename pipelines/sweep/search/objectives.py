@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from guardianflow.support.suggestions import did_you_mean
+from scenario.designs.metrics import Direction
 
-Direction = Literal["maximize", "minimize"]
 _PREFIXES = ("", "quantized.")
 """Between a metric's group and its name; quant stages have the second."""
 
