@@ -160,32 +160,26 @@ def _dotted(path: KeyPath) -> str:
 
 
 def _move_preprocess(document: Document) -> None:
-    if "preprocess" not in document.values:
-        return
-    given = document.values.pop("preprocess")
+    given = document.values.pop("preprocess", None)
     if given is None:
         return
-
-    def wrong(message: str, *path: str) -> None:
-        document.tell(message, ("preprocess", *path))
-
     if not isinstance(given, dict):
-        wrong(
-            f"preprocess must be a mapping with {' and '.join(PREPROCESS)} but got {shown(given)}"
-        )
+        known = " and ".join(PREPROCESS)
+        message = f"preprocess must be a mapping with {known} but got {shown(given)}"
+        document.tell(message, ("preprocess",))
         return
     for key in given:
         if key not in PREPROCESS:
             hint = did_you_mean(key, PREPROCESS, 1) or f"; known are {', '.join(PREPROCESS)}"
-            wrong(f"unknown key '{key}' in 'preprocess'{hint}", key)
+            document.tell(f"unknown key '{key}' in 'preprocess'{hint}", ("preprocess", key))
     if (size := given.get("image_size")) is not None:
         if isinstance(size, list) and len(size) == 2 and size[0] == size[1]:
             size = size[0]  # [640, 640] is a square, and the only shape there is
         if isinstance(size, list):
-            wrong(
+            document.tell(
                 "preprocess.image_size must be one number, the side of a square in pixels, but "
                 f"got {shown(size)}",
-                "image_size",
+                ("preprocess", "image_size"),
             )
         else:
             _put(document, ("preprocess", "image_size"), ("model", "input_size"), size)
@@ -193,31 +187,30 @@ def _move_preprocess(document: Document) -> None:
     if augmentations is None:
         return
     if not isinstance(augmentations, dict):
-        wrong(
+        document.tell(
             "preprocess.augmentations must be a mapping of Ultralytics' names to their values like "
             f"{{mosaic: 1.0, fliplr: 0.5}} but got {shown(augmentations)}",
-            "augmentations",
+            ("preprocess", "augmentations"),
         )
         return
     for name, value in augmentations.items():
-        plain = OTHER_NAMES.get(name, name)
+        origin, plain = ("preprocess", "augmentations", name), OTHER_NAMES.get(name, name)
         if plain not in AUGMENTATIONS:
             hint = did_you_mean(name, (*AUGMENTATIONS, *OTHER_NAMES), 1)
             known = hint or f"; known are {', '.join(AUGMENTATIONS)}"
-            wrong(
+            document.tell(
                 f"unknown augmentation '{name}'{known} (what a trainer of your own knows goes to "
                 "training.options)",
-                *("augmentations", name),
+                origin,
             )
         elif isinstance(value, bool) and value:
-            wrong(
+            document.tell(
                 f"preprocess.augmentations.{name} must be a value that says how much, like 0.5, "
                 "but got true",
-                *("augmentations", name),
+                origin,
             )
         else:
             value = 0.0 if value is False else value
-            origin = ("preprocess", "augmentations", name)
             _put(document, origin, ("training", "options", plain), value)
 
 

@@ -256,10 +256,8 @@ def _of_ablation(values: Mapping[str, object], chosen: object) -> Iterator[Confl
     paths = {path_or_name(component_path, name): tried for name, tried in components.items()}
     baseline = flat_names(look(ablation, "baseline"))
     for name, value in baseline.items() if isinstance(baseline, Mapping) else ():
-        tried, at = (
-            paths.get(path_or_name(component_path, name)),
-            ("ablation", "baseline", str(name)),
-        )
+        tried = paths.get(path_or_name(component_path, name))
+        at = ("ablation", "baseline", str(name))
         if tried is None:
             known = ", ".join(map(str, components))
             yield at, f"ablation.baseline names '{name}', but ablation.components has {known}"

@@ -104,9 +104,7 @@ def _changed(rule: Rule, origin: RunOrigin, runs: list[RunRecord]) -> tuple[dict
         values |= {"sweep": sweep, "design": "sweep", "experiment_type": TRAIN}
         return values, f"train {name} anew {rule.sweep.planned_combinations} times: {tried}"
     if rule.action == "quantise":
-        return _quantised(rule, values, runs), (
-            f"quantise {name} to {_format_of(rule)[0]} {_format_of(rule)[1]}"
-        )
+        return _quantised(rule, values, runs), f"quantise {name} to {' '.join(_format_of(rule))}"
     return _larger(rule, values, name)
 
 
@@ -117,11 +115,9 @@ def _format_of(rule: Rule) -> tuple[str, str]:
 
 def _quantised(rule: Rule, values: dict[str, Any], runs: list[RunRecord]) -> dict[str, Any]:
     backend, precision = _format_of(rule)
+    asked = {"quant.backend": backend, "quant.precision": precision}
     for run in runs:
-        if (run.params.get("quant.backend"), run.params.get("quant.precision")) == (
-            backend,
-            precision,
-        ):
+        if asked.items() <= run.params.items():
             raise UnfitError(f"its model, of run {run.run_id}, is {backend} {precision} already")
     given = values.get("quantization") or {}
     variants = given if isinstance(given, list) else [given]

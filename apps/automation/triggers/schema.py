@@ -195,17 +195,11 @@ def _of_rule(path: tuple[str | int, ...], rule: Mapping[str, object]) -> Iterato
         right = "below" if better else "above"
         yield (
             (*path, "comparison"),
-            (
-                f"'{comparison}' would call every good {asked} an alert: more of it is "
-                f"{'better' if better else 'worse'}, so write {right}"
-            ),
+            f"'{comparison}' would call every good {asked} an alert: more of it is "
+            f"{'better' if better else 'worse'}, so write {right}",
         )
-    shares = metric.keys[0].startswith(("det.", "mot.hota", "mot.idf1", "alarm.missed"))
+    key = metric.keys[0]
+    share = key.startswith(("det.", "mot.hota", "mot.idf1", "alarm.missed")) and "_loss" not in key
     plain_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
-    if (
-        shares
-        and plain_number
-        and "_loss" not in metric.keys[0]
-        and not 0 <= float(str(limit)) <= 1
-    ):
+    if share and plain_number and not 0 <= float(str(limit)) <= 1:
         yield (*path, "threshold"), f"threshold of {asked} must be from 0 to 1 but got {limit}"

@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 
 from guardianflow.contracts.errors import GuardianFlowError
-from guardianflow.contracts.releases import OUTCOME_TAG
+from guardianflow.contracts.releases import CHAMPION, OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.metrics_store.filters import EVERYTHING
 from guardianflow.metrics_store.questions.answers import Place, Sites
@@ -22,7 +22,6 @@ from .parameters import Asked, Limit, Name, Offset
 
 T = TypeVar("T")
 MOST_SITES = 10_000
-CHAMPION = "champion"
 
 
 def place_routes(sources: Sources, replies: Replies) -> APIRouter:
