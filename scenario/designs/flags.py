@@ -11,7 +11,7 @@ An override goes before what the file tries of the same field, whichever name th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..alarm_conflicts import look
 from ..explain import KeyPath
@@ -19,8 +19,8 @@ from ..sections import HOMES
 from ..spellings import FLAT
 from ..yaml_tree import read_value
 from .components import component_path
-from .parameters import SECTIONS as PARAMETER_SECTIONS
 from .parameters import resolve
+from .sections import names_in
 from .tried import PathOf, path_or_name
 
 TRIED: Mapping[str, tuple[str, PathOf]] = {
@@ -87,7 +87,7 @@ def written_place(values: Mapping[str, object], path: KeyPath) -> KeyPath:
             except ValueError:
                 continue
             held = look(look(values, section), field)
-            there = (place for place, other in _names_in(held)
+            there = (place for place, other, _ in names_in(held)
                      if path_or_name(path_of, other) == wanted)  # fmt: skip
             return (section, field, *next(there, (name,)), *path[end:])
     return path
@@ -100,16 +100,6 @@ def fixed_places(values: Mapping[str, object], path: KeyPath) -> list[KeyPath]:
         (section, field, *place)
         for section, field, path_of in _HOLDERS
         if field != "baseline"
-        for place, name in _names_in(look(look(values, section), field))
+        for place, name, _ in names_in(look(look(values, section), field))
         if path_or_name(path_of, name) == wanted
     ]
-
-
-def _names_in(held: object) -> Iterator[tuple[KeyPath, str]]:
-    """Key path and dotted name of each parameter; as sections.flat_names reads them."""
-    for name, value in held.items() if isinstance(held, Mapping) else ():
-        if name in (*PARAMETER_SECTIONS, "options") and isinstance(value, Mapping):
-            for place, inner in _names_in(value):
-                yield (name, *place), f"{name}.{inner}"
-        else:
-            yield (name,), str(name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from guardianflow.contracts.backends import SOURCE
 
 from .. import naming
+from ..explain import KeyPath
 from ..fields import values as kind
 from ..sections import (
     DatasetConfig,
@@ -51,10 +53,6 @@ def _by_path(values: Mapping[str, Any]) -> dict[str, Any]:
     return {path: _as_fractions(path, given) for path, given in paths.items()}
 
 
-def _by_component(values: Mapping[str, Any]) -> dict[str, Any]:
-    return _renamed(values, component_path)
-
-
 def _as_fractions(path: str, values: Any) -> Any:
     """{low: 1, high: 2} of a field that takes 1.5 too are no whole numbers."""
     if not isinstance(values, ParameterRange) or not values.whole:
@@ -87,29 +85,28 @@ def flat_names(values: object) -> object:
     """{training: {epochs: […]}}, as an override writes it, is {training.epochs: […]}."""
     if not isinstance(values, Mapping):
         return values
-    flat: dict[object, object] = {}
-    for name, value in values.items():
-        inner = name in (*PARAMETER_SECTIONS, "options") and isinstance(value, Mapping)
-        below = flat_names(value) if inner else None
-        if isinstance(below, Mapping):
-            flat |= {f"{name}.{each}": given for each, given in below.items()}
+    return {name: given for _, name, given in names_in(values)}
+
+
+def names_in(values: object) -> Iterator[tuple[KeyPath, Any, Any]]:
+    """Key path, dotted name and value of each parameter."""
+    for name, value in values.items() if isinstance(values, Mapping) else ():
+        if name in (*PARAMETER_SECTIONS, "options") and isinstance(value, Mapping):
+            for place, inner, given in names_in(value):
+                yield (name, *place), f"{name}.{inner}", given
         else:
-            flat[name] = value
-    return flat
+            yield (name,), name, value
 
 
 def _pruner(value: object) -> object:
     return {True: "asha", False: None}[value] if isinstance(value, bool) else value
 
 
-def _known_metric(name: str) -> str:
-    return metric_key(kind.check_text(name))
-
-
 Metric = Annotated[
     str,
     Field(strict=True),
-    AfterValidator(_known_metric),
+    AfterValidator(kind.check_text),
+    AfterValidator(metric_key),
     kind.Expected("the name of a metric like mAP50 or sys.inference_time_p50_ms"),
 ]
 Metrics = Annotated[
@@ -139,13 +136,13 @@ Parameters = Annotated[
 Components = Annotated[
     dict[str, Choices],
     BeforeValidator(flat_names),
-    AfterValidator(_by_component),
+    AfterValidator(partial(_renamed, path_of=component_path)),
     kind.Expected("a mapping like {augmentation: [true, false]}"),
 ]
 Baseline = Annotated[
     dict[str, Scalar],
     BeforeValidator(flat_names),
-    AfterValidator(_by_component),
+    AfterValidator(partial(_renamed, path_of=component_path)),
     BeforeValidator(kind.null_is_empty),
     kind.Expected("a mapping of components to one value each like {augmentation: true}"),
 ]
