@@ -58,16 +58,14 @@ class KeptWeights:
             return
         if not self._is_ours(run.run_id):
             if run.state is TrialState.COMPLETE:
-                used = {USED_TAG: self._parent}
-                self._try(f"note who uses run {run.run_id}",
-                          lambda: self._annotate(run.run_id, used))  # fmt: skip
+                self._note("who uses run", run.run_id, {USED_TAG: self._parent})
             return
         tags = {
             STATE_TAG: str(run.state),
             TRIES_TAG: str(run.tries),
             **({REASON_TAG: run.reason} if run.reason else {}),
         }
-        self._try(f"note the state of run {run.run_id}", lambda: self._annotate(run.run_id, tags))
+        self._note("the state of run", run.run_id, tags)
         if run.state is TrialState.PRUNED:
             self._forget_training(run.run_id)
             self._remove(run.run_id)
@@ -75,7 +73,7 @@ class KeptWeights:
     def note_replaced(self, run_id: str, run: TrialRun) -> None:
         """Say on a crashed run which one has its parameters now."""
         tags = {REPLACED_TAG: run.trial.name, STATE_TAG: str(TrialState.FAILED)}
-        self._try(f"note what replaces run {run_id}", lambda: self._annotate(run_id, tags))
+        self._note("what replaces run", run_id, tags)
 
     def keep_best(self, combinations: Sequence[Combination]) -> None:
         """Remove the weights of all that ended well and are not among the best."""
@@ -103,8 +101,8 @@ class KeptWeights:
                 return False
         return self._ours[run_id]
 
-    def _annotate(self, run_id: str, tags: dict[str, str]) -> None:
-        self._store.annotate(run_id, tags=tags)
+    def _note(self, what: str, run_id: str, tags: dict[str, str]) -> None:
+        self._try(f"note {what} {run_id}", lambda: self._store.annotate(run_id, tags=tags))
 
     def _remove(self, run_id: str) -> None:
         """First the fingerprint: a run without weights must stand in for none."""
@@ -115,7 +113,8 @@ class KeptWeights:
             if run.tags.get(WEIGHTS_GONE_TAG) == GONE or USED_TAG in run.tags:
                 return
             fingerprint = f"{GONE}:{run.tags.get(FINGERPRINT_TAG, '')}"
-            self._annotate(run_id, {FINGERPRINT_TAG: fingerprint, WEIGHTS_GONE_TAG: GONE})
+            gone = {FINGERPRINT_TAG: fingerprint, WEIGHTS_GONE_TAG: GONE}
+            self._store.annotate(run_id, tags=gone)
             self._store.remove_files(run_id, WEIGHTS_FOLDER)
 
         self._try(f"remove the weights of run {run_id}", remove)

@@ -163,8 +163,8 @@ class SweepRunner(Chain):
                     table, study = self._search(ports, below, pool)
                     with closing(study):
                         models, notes = self._conclude(ports, table, study)
-                own = {"guardianflow.fingerprint": self._design_digest()}
-                ports.store.annotate(parent, tags=own)
+                digest = fingerprint_of({"stage": SWEEP, "design": self._design()})
+                ports.store.annotate(parent, tags={"guardianflow.fingerprint": digest})
         return self._result_of(table, run_name, models, notes)
 
     def _join(self, ports: Ports, planner: Planner, pool: StagePool) -> DesignResult:
@@ -190,9 +190,6 @@ class SweepRunner(Chain):
         code = {"code": self.options.code_path, "source": self.options.source}
         design = redact_value("", {**whole, **code, "sweep": sweep})
         return json.loads(json.dumps(design))  # type: ignore[no-any-return]
-
-    def _design_digest(self) -> str:
-        return fingerprint_of({"stage": SWEEP, "design": self._design()})
 
     def _check_begun(self, ports: Ports, planner: Planner, asked: str) -> None:
         """Raises SourceError where the sweep is not here, was another one, or can't be joined."""
