@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from apps.automation.alerts.board import AlertBoard
-from guardianflow.contracts.errors import TrackingError
+from guardianflow.contracts.errors import GuardianFlowError, TrackingError
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.metrics_store.questions.answers import Place
 from guardianflow.metrics_store.questions.asking import Questions
@@ -110,3 +110,11 @@ class Sources:
         if not self.registry.is_file():
             return []
         return directory_statuses(load_registry(self.registry), self.registry, self.ports)
+
+
+def read_or_told(read: Callable[[], T]) -> tuple[T | None, str]:
+    """What is read and ''; None, and why, where it can't be."""
+    try:
+        return read(), ""
+    except GuardianFlowError as exc:
+        return None, str(exc)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from apps.automation.ledger.state import Order
-from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.metrics_store.filters import RowFilter
 from guardianflow.metrics_store.questions.answers import Place
 from guardianflow.release.promotion.alias_changes import now
@@ -20,7 +19,7 @@ from guardianflow.release.report.page import report_name
 from ..access import COOKIE
 from ..api.parameters import Name
 from ..api.places import directory_of
-from ..sources import Sources
+from ..sources import Sources, read_or_told
 from .promotion import PromotionDoor
 from .rendering import query_of, render, visitor_of
 from .sign_in import Fields
@@ -32,7 +31,6 @@ from .views.running import running_view
 from .views.site import DAYS, METRICS, SHOWN, site_view
 from .views.standing import ORDER
 
-T = TypeVar("T")
 LIVE_S, RUNNING_LIVE_S = 2, 5
 REPORT_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -124,7 +122,7 @@ def page_routes(sources: Sources, door: PromotionDoor, read_log: ReadLog) -> API
     def running(request: Request) -> Response:
         visitor = visitor_of(request, COOKIE)
         runs, problem = read_or_told(lambda: running_view(sources, visitor.wording))
-        values = {"runs": runs, "problem": problem, "mlflow": sources.mlflow_page}
+        values = {"runs": runs or (), "problem": problem, "mlflow": sources.mlflow_page}
         return render(request, visitor, "running", values, live_s=RUNNING_LIVE_S)
 
     @routes.get("/alerts")
@@ -142,7 +140,7 @@ def page_routes(sources: Sources, door: PromotionDoor, read_log: ReadLog) -> API
     def automation(request: Request) -> Response:
         visitor = visitor_of(request, COOKIE)
         actions, problem = read_or_told(read_log)
-        values = {"actions": actions, "problem": problem, "mlflow": sources.mlflow_page}
+        values = {"actions": actions or (), "problem": problem, "mlflow": sources.mlflow_page}
         return render(request, visitor, "automation", values, live_s=LIVE_S)
 
     @routes.get("/directories")
@@ -150,7 +148,7 @@ def page_routes(sources: Sources, door: PromotionDoor, read_log: ReadLog) -> API
         visitor = visitor_of(request, COOKIE)
         found, problem = read_or_told(sources.directories)
         values = {
-            "directories": tuple(map(directory_of, found)),
+            "directories": tuple(map(directory_of, found or ())),
             "problem": problem,
             "registry": str(sources.registry),
             "mlflow": sources.mlflow_page,
@@ -172,14 +170,6 @@ def page_routes(sources: Sources, door: PromotionDoor, read_log: ReadLog) -> API
         return PlainTextResponse(sources.state, headers={"Cache-Control": "no-store"})
 
     return routes
-
-
-def read_or_told(read: Callable[[], Sequence[T]]) -> tuple[Sequence[T], str]:
-    """What is read and ''; nothing, and why, where it can't be."""
-    try:
-        return read(), ""
-    except GuardianFlowError as exc:
-        return (), str(exc)
 
 
 def _site_of(fields: Mapping[str, str]) -> str:

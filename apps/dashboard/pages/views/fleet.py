@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.metrics_store.filters import EVERYTHING
 from guardianflow.metrics_store.questions.answers import Reading, SiteTile
 from guardianflow.release.report.figures import amount, number
 
 from ...api.places import MOST_SITES, model_of
-from ...sources import Sources
+from ...sources import Sources, read_or_told
 from ..texts.wording import Wording
 from .champions import Champion, Champions
 from .charts import Sparkline, sparkline
@@ -75,17 +74,13 @@ class FleetView:
 def fleet_view(
     sources: Sources, champions: Champions, wording: Wording, *, sort: str, sought: str, state: str
 ) -> FleetView:
-    problem, of_models = "", {}
-    try:
-        of_models = champions.by_model()
-    except GuardianFlowError as exc:
-        problem = str(exc)
+    of_models, problem = read_or_told(champions.by_model)
     alerts = alerts_now(sources)
     tiles = [
         tile_view(
             tile,
             standing_of(tile, alerts, wording),
-            of_models.get(model_of(tile.place)),
+            (of_models or {}).get(model_of(tile.place)),
             sources.limit("mAP50", tile.place),
             wording,
         )
