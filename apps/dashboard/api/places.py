@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 
-from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.releases import CHAMPION, OUTCOME_TAG
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.metrics_store.filters import EVERYTHING
@@ -16,7 +15,7 @@ from guardianflow.metrics_store.questions.answers import Place, Sites
 from pipelines.wrap_batch.status import DirectoryStatus
 
 from ..replies import Replies
-from ..sources import Sources
+from ..sources import Sources, read_or_told
 from .models import Directory, Fleet, FleetSite, Models, ModelVersion
 from .parameters import Asked, Limit, Name, Offset
 
@@ -74,11 +73,10 @@ def place_routes(sources: Sources, replies: Replies) -> APIRouter:
 
 def _or_told(look: Callable[[], T], problems: list[str], what: str) -> T | None:
     """What is found; None, and why, where it can't be looked at."""
-    try:
-        return look()
-    except GuardianFlowError as exc:
-        problems.append(f"{what} can't be shown: {exc}")
-        return None
+    found, problem = read_or_told(look)
+    if found is None:
+        problems.append(f"{what} can't be shown: {problem}")
+    return found
 
 
 def model_of(place: Place) -> str:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from guardianflow.contracts.errors import GuardianFlowError
 from guardianflow.contracts.releases import CHAMPION, JournalEntry
 from guardianflow.contracts.results import RegisteredModel
 from guardianflow.metrics_store.questions.answers import Place
 from guardianflow.release.promotion.journal import DONE, history
 
 from ...api.places import model_of
-from ...sources import Sources
+from ...sources import Sources, read_or_told
 
 KEPT_S = 30.0
 """How long a journal is believed where the champion is the same."""
@@ -66,11 +65,9 @@ class Champions:
         with self._lock:
             kept = self._journals.get(model.name)
         if kept is None or kept[1] != model.version or now - kept[0] > KEPT_S:
-            try:
-                entries = history(self._sources.ports.aliases, model.name)
-            except GuardianFlowError:  # a journal that can't be read hides no champion
-                entries = []
-            kept = now, model.version, entries
+            # A journal that can't be read hides no champion.
+            entries, _ = read_or_told(lambda: history(self._sources.ports.aliases, model.name))
+            kept = now, model.version, entries or []
             with self._lock:
                 self._journals[model.name] = kept
         made = next((e for e in reversed(kept[2]) if is_change(e, model.version)), None)

@@ -28,7 +28,7 @@ from guardianflow.release.report.wording import Badge
 from guardianflow.release.report.wording import Wording as ReportWording
 from pipelines.registered_models.evidence import evidence_of
 
-from ...sources import Sources
+from ...sources import Sources, read_or_told
 from ..texts.wording import Wording
 from .champions import Champions, models_of
 from .charts import Figure, trend_figure
@@ -230,10 +230,9 @@ def _gates(
     if run_id is None:
         return None
     words = ReportWording(wording.language)
-    try:
-        evidence = evidence_of(sources.ports, run_id)
-    except GuardianFlowError as exc:
-        problems.append(str(exc))
+    evidence, problem = read_or_told(lambda: evidence_of(sources.ports, run_id))
+    if evidence is None:
+        problems.append(problem)
         return None
     return GatesView(
         run_id,
@@ -278,7 +277,5 @@ def _slice(name: str, row: MetricsRow) -> SliceView:
 
 def _worst_name(sources: Sources, run_id: str) -> str:
     """'night × helmet', which MLflow alone has; '' where it can't be asked."""
-    try:
-        return sources.ports.store.get_run(run_id).tags.get(WORST_TAG, "")
-    except GuardianFlowError:
-        return ""
+    run, _ = read_or_told(lambda: sources.ports.store.get_run(run_id))
+    return run.tags.get(WORST_TAG, "") if run else ""
