@@ -74,7 +74,7 @@ def place_routes(sources: Sources, replies: Replies) -> APIRouter:
 def _or_told(look: Callable[[], T], problems: list[str], what: str) -> T | None:
     """What is found; None, and why, where it can't be looked at."""
     found, problem = read_or_told(look)
-    if found is None:
+    if problem:
         problems.append(f"{what} can't be shown: {problem}")
     return found
 
