@@ -17,9 +17,11 @@ All SiLU of an Ultralytics network are one and the same module, so each layer is
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,30 +96,18 @@ def steps_of(model: torch.nn.Module, side: int) -> list[Step]:
         if type(child) is torch.nn.SiLU
         or (isinstance(child, torch.nn.BatchNorm2d) and child.running_mean is not None)
     ]
-    met: dict[str, int] = {}
-    hooks = []
-    for step in places:
-        if type(step.module) is torch.nn.SiLU:
-            setattr(step.owner, step.name, torch.nn.SiLU(step.module.inplace))
+    met = Counter[Step]()
 
-        def note(
-            module: torch.nn.Module, _: Any, output: torch.Tensor, place: str = step.place
-        ) -> None:
-            worked_off = output[0].numel() if isinstance(module, torch.nn.SiLU) else 0
-            met[place] = met.get(place, 0) + worked_off
+    def note(step: Step, module: torch.nn.Module, _: Any, output: torch.Tensor) -> None:
+        met[step] += output[0].numel() if isinstance(module, torch.nn.SiLU) else 0
 
-        hooks.append(step.module.register_forward_hook(note))
-    try:
-        with torch.no_grad():
-            model(torch.zeros(1, 3, side, side))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    by_place = {step.place: step for step in places}
-    return [
-        Step(by_place[place].owner, by_place[place].name, place, values)
-        for place, values in met.items()
-    ]
+    with ExitStack() as hooks, torch.no_grad():
+        for step in places:
+            if type(step.module) is torch.nn.SiLU:
+                setattr(step.owner, step.name, torch.nn.SiLU(step.module.inplace))
+            hooks.enter_context(step.module.register_forward_hook(partial(note, step)))
+        model(torch.zeros(1, 3, side, side))
+    return [replace(step, values=values) for step, values in met.items()]
 
 
 def activation_groups(
@@ -284,10 +274,7 @@ def put_norms_in(model: torch.nn.Module, images: Sequence[Any]) -> int:
     layers = [m for m in model.modules() if isinstance(m, Conv) and not hasattr(m, "bn")]
     if not layers:
         return 0
-    with _moments(layers) as found, torch.no_grad():
-        for batch in batches(images):
-            model(batch)
-    put_in = 0
+    found = _moments(model, layers, images)
     for layer, (count, total, squares) in found.items():
         norm = torch.nn.BatchNorm2d(layer.conv.out_channels, eps=1e-3, momentum=0.03)
         mean = total / count
@@ -298,30 +285,29 @@ def put_norms_in(model: torch.nn.Module, images: Sequence[Any]) -> int:
             norm.bias.copy_(norm.running_mean)
         layer.bn = norm.eval()
         layer.__dict__.pop("forward", None)  # what fusing had put there
-        put_in += 1
-    return put_in
+    return len(found)
 
 
-@contextmanager
-def _moments(layers: Sequence[Any]) -> Iterator[Mapping[Any, tuple[int, Any, Any]]]:
+def _moments(
+    model: torch.nn.Module, layers: Sequence[Any], images: Sequence[Any]
+) -> Mapping[Any, tuple[int, Any, Any]]:
     """Layer → how many values each channel of its convolution gave, their sum, and of squares."""
+    import torch
+
     found: dict[Any, tuple[int, Any, Any]] = {}
 
-    def watch(layer: Any) -> Any:
-        def note(_: Any, __: Any, output: torch.Tensor) -> None:
-            values = output.double()
-            count, total, squares = found.get(layer, (0, 0.0, 0.0))
-            found[layer] = (
-                count + values[:, 0].numel(),
-                total + values.sum((0, 2, 3)),
-                squares + (values * values).sum((0, 2, 3)),
-            )
+    def note(layer: Any, _: Any, __: Any, output: torch.Tensor) -> None:
+        values = output.double()
+        count, total, squares = found.get(layer, (0, 0.0, 0.0))
+        found[layer] = (
+            count + values[:, 0].numel(),
+            total + values.sum((0, 2, 3)),
+            squares + (values * values).sum((0, 2, 3)),
+        )
 
-        return layer.conv.register_forward_hook(note)
-
-    hooks = [watch(layer) for layer in layers]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for layer in layers:
+            hooks.enter_context(layer.conv.register_forward_hook(partial(note, layer)))
+        for batch in batches(images):
+            model(batch)
+    return found

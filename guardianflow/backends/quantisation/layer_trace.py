@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -147,19 +147,14 @@ class _Trace:
     def watching(self, network: torch.nn.Module) -> Iterator[None]:
         import torch
 
-        hooks = []
         wanted = (torch.nn.Conv2d, torch.nn.BatchNorm2d, *self._kinds)
         module: torch.nn.Module
-        for module in network.modules():
-            if isinstance(module, wanted):
-                hooks.append(module.register_forward_pre_hook(self._enter))
-                hooks.append(module.register_forward_hook(self._leave))
-        try:
-            with _operations(self._operation):
-                yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with ExitStack() as hooks, _operations(self._operation):
+            for module in network.modules():
+                if isinstance(module, wanted):
+                    hooks.enter_context(module.register_forward_pre_hook(self._enter))
+                    hooks.enter_context(module.register_forward_hook(self._leave))
+            yield
 
     def _enter(self, module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
         import torch

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,14 +103,11 @@ def reconstruct(
     judging = torch.arange(len(used)) % JUDGE_EVERY == 0
     with foreign_errors("fitting layers to what they gave before"), torch.no_grad():
         layers = _seen(network, original, used)
-        hooks = [
-            layer.now.convolution.register_forward_hook(_Fit(layer, judging)) for layer in layers
-        ]
-        try:
+        with ExitStack() as hooks:
+            for layer in layers:
+                fit = _Fit(layer, judging)
+                hooks.enter_context(layer.now.convolution.register_forward_hook(fit))
             network(torch.cat(list(batches(used))))
-        finally:
-            for hook in hooks:
-                hook.remove()
     for name, value in network.state_dict().items():
         if not value.isfinite().all():
             raise BackendError(
@@ -161,16 +160,12 @@ def _seen(
     changed = [type(each.now.activation) is not type(each.then.activation) for each in found]
     found = found[changed.index(True) :] if True in changed else []
     random = np.random.default_rng(SEED)
-    hooks = [
-        (each.then.norm or each.then.convolution).register_forward_hook(_noting(each, random))
-        for each in found
-    ]
-    try:
+    with ExitStack() as hooks:
+        for each in found:
+            module = each.then.norm or each.then.convolution
+            hooks.enter_context(module.register_forward_hook(partial(_note, each, random)))
         for part in batches(images):
             original(part)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return found
 
 
@@ -190,19 +185,18 @@ def _activations(layer: _Layer) -> layer_fit.Activations | None:
     return None if old is None or new is None else layer_fit.Activations(old, new)
 
 
-def _noting(layer: _Layer, random: np.random.Generator) -> Callable[..., None]:
+def _note(
+    layer: _Layer, random: np.random.Generator, _: Any, __: Any, output: torch.Tensor
+) -> None:
     import torch
 
-    def note(_: Any, __: Any, output: torch.Tensor) -> None:
-        whole = output.shape[2] * output.shape[3]
-        spots = np.stack(
-            [random.choice(whole, min(SPOTS, whole), replace=False) for _ in range(len(output))]
-        )
-        layer.spots.append(spots)
-        index = torch.from_numpy(spots)[:, None].expand(-1, output.shape[1], -1)
-        layer.given.append(output.flatten(2).gather(2, index))
-
-    return note
+    whole = output.shape[2] * output.shape[3]
+    spots = np.stack(
+        [random.choice(whole, min(SPOTS, whole), replace=False) for _ in range(len(output))]
+    )
+    layer.spots.append(spots)
+    index = torch.from_numpy(spots)[:, None].expand(-1, output.shape[1], -1)
+    layer.given.append(output.flatten(2).gather(2, index))
 
 
 class _Fit:
