@@ -110,21 +110,19 @@ def steps_of(model: torch.nn.Module, side: int) -> list[Step]:
     return [replace(step, values=values) for step, values in met.items()]
 
 
-def activation_groups(
-    steps: Iterable[Step], parts: int | None = None
-) -> tuple[ActivationGroup, ...]:
+def activation_groups(steps: Iterable[Step]) -> tuple[ActivationGroup, ...]:
     """Cut the SiLU, in order of execution, into parts that work off about as many numbers.
+
+    There are PARTS of them, fewer where there are fewer SiLU.
 
     Args:
         steps: as `steps_of` gives them.
-        parts: fewer where there are fewer SiLU; None: as many as a search looks at.
     """
-    parts = PARTS if parts is None else parts
     activations = [step for step in steps if step.values]
     whole, done = sum(step.values for step in activations), 0
     members: dict[int, list[str]] = {}
     for step in activations:
-        members.setdefault((done + step.values // 2) * parts // whole, []).append(step.place)
+        members.setdefault((done + step.values // 2) * PARTS // whole, []).append(step.place)
         done += step.values
     return tuple(
         ActivationGroup(f"activations {number} of {len(members)}", tuple(places))

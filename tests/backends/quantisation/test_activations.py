@@ -38,15 +38,15 @@ def stacked(*, norm: bool = True, activation: type[nn.Module] = nn.SiLU) -> nn.S
     return nn.Sequential(*layers).eval()
 
 
-def groups_of(network: nn.Module, parts: int, side: int = SMALL) -> list[tuple[str, ...]]:
+def groups_of(network: nn.Module, side: int = SMALL) -> list[tuple[str, ...]]:
     steps = activations.steps_of(network, side)
-    return [group.places for group in activations.activation_groups(steps, parts)]
+    return [group.places for group in activations.activation_groups(steps)]
 
 
 def test_layers_that_share_an_activation_are_changed_one_by_one() -> None:
     network = stacked()
     assert network[2] is network[5]
-    assert groups_of(network, 8) == [("2",), ("5",)]
+    assert groups_of(network) == [("2",), ("5",)]
     change = ActivationChange.of(("activations 1 of 2",))
     done = activations.change_activations(network, change, drawn(), SMALL, "grid")
     assert NetworkChange.from_lineage(done.as_lineage()) == done
@@ -102,13 +102,13 @@ def test_groups_work_off_about_as_many_numbers_and_hold_every_activation_once(
 
 def test_the_head_that_is_not_deployed_is_in_no_group(package: MakePackage) -> None:
     network: Any = activations.open_network(package("yolo26n"))
-    found = {place for group in groups_of(network, 8, SIDE) for place in group}
+    found = {place for group in groups_of(network, SIDE) for place in group}
     assert any(".one2one_cv3." in place for place in found)
     assert not any(place.startswith("model.23.cv3.") for place in found)
 
 
 def test_a_network_of_other_activations_has_no_group() -> None:
-    assert groups_of(stacked(activation=nn.ReLU), 8) == []
+    assert groups_of(stacked(activation=nn.ReLU)) == []
 
 
 def test_a_fused_network_gets_its_batch_norms_back(package: MakePackage) -> None:
