@@ -25,8 +25,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...contracts.errors import BackendError, ConfigurationError
 from ...contracts.quantisation import (
     LEAST_IMAGES,
@@ -154,7 +152,7 @@ def change_activations(
             raise ConfigurationError(
                 f"an activation must be one of {', '.join(CLASSES)} but is '{kind}'"
             )
-    chosen = chosen_of(images)
+    chosen = images.few(MOST_IMAGES)
     norms_put_in = put_norms_in(model, chosen)
     original = copy.deepcopy(model)
     steps, wanted = put_in(model, change, side)
@@ -230,11 +228,6 @@ def require_images(count: int) -> None:
             f"least, but there are {count}; raise quantization.calibration_size or take more "
             "images into the train split, or leave quantization.search.allow_activations out"
         )
-
-
-def chosen_of(images: CalibrationImages) -> list[Any]:
-    count = min(MOST_IMAGES, len(images))
-    return [images.image(round(i)) for i in np.linspace(0, len(images) - 1, count)]
 
 
 def _measure(model: torch.nn.Module, norms: Sequence[Step], images: Sequence[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...contracts.ports import ImageArray
 
 
+T = TypeVar("T")
 BATCH = 8
 
 
@@ -46,6 +47,10 @@ class CalibrationImages:
     def __len__(self) -> int:
         return len(self._images)
 
+    def few(self, most: int) -> list[ImageArray]:
+        """Up to so many of them as they are, uint8 S×S×3, spread evenly over all."""
+        return [self.image(index) for index in spread(range(len(self)), most)]
+
     @property
     def as_given(self) -> Sequence[ImageArray]:
         """The images as the caller gave them."""
@@ -65,6 +70,12 @@ class CalibrationImages:
                 f"{image.dtype} of {image.shape}; letterbox it to the detector's input_size"
             )
         return image
+
+
+def spread(images: Sequence[T], most: int) -> list[T]:
+    """Up to so many of some images, spread evenly over all."""
+    count = min(most, len(images))
+    return [images[round(place)] for place in np.linspace(0, len(images) - 1, count)]
 
 
 def batches(images: Sequence[ImageArray]) -> Iterator[torch.Tensor]:

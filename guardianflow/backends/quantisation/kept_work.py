@@ -195,11 +195,6 @@ class KeptWork(ABC):
         shutil.rmtree(found, ignore_errors=True)
         return _read_shares(kept() / SHARES)
 
-    def few_images(self, count: int) -> list[ImageArray]:
-        """Calibration images, spread evenly over all."""
-        chosen = np.linspace(0, len(self._images) - 1, min(count, len(self._images)))
-        return [self._images.image(round(index)) for index in chosen]
-
 
 def _read_shares(file: Path) -> dict[str, float]:
     """Raises OSError or ValueError: not there, or not as it was written."""

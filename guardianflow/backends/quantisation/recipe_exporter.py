@@ -150,7 +150,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
         """See `contracts.quantisation.RecipeExporter.activation_harm`; as for `sensitivity`."""
 
         def measure() -> dict[str, float]:
-            images, shares = self.few_images(SENSITIVITY_IMAGES), dict[str, float]()
+            images, shares = self._images.few(SENSITIVITY_IMAGES), dict[str, float]()
             spec, original = self._source.spec, activations.open_network(self._source)
             reference = answers(original, images)
             for number, group in enumerate(self.activation_groups, 1):
@@ -175,7 +175,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
         have, and no batch norm is measured.
         """
         brief = Recipe(calibration_method="minmax", bias_correction=False)
-        images = CalibrationImages(self.few_images(1), self._source.spec.input_size)
+        images = CalibrationImages(self._images.few(1), self._source.spec.input_size)
 
         def measure() -> dict[str, float]:
             with tempfile.TemporaryDirectory(dir=self.work_dir()) as scratch:
@@ -263,7 +263,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
     def _shares_of_error(
         self, recipe: Recipe, progress: Callable[[int, int], None] | None
     ) -> dict[str, float]:
-        images = self.few_images(SENSITIVITY_IMAGES)
+        images = self._images.few(SENSITIVITY_IMAGES)
         reference = _outputs(self._float_package(), images)
 
         def error_with(*float_groups: str) -> float:

@@ -32,7 +32,7 @@ import numpy as np
 from ...contracts.errors import BackendError
 from ..exporting import foreign_errors
 from . import confirmation, layer_fit
-from .calibration import batches
+from .calibration import batches, spread
 from .layer_trace import Layer, layers_of
 from .output_error import output_error
 
@@ -97,7 +97,8 @@ def reconstruct(
         LOGGER.info("weights stay: %d images, fitting needs %d", len(images), LEAST_IMAGES)
         return 0
     confirming = images[::CONFIRM_EVERY]
-    used = _as_many_as_fit([each for i, each in enumerate(images) if i % CONFIRM_EVERY])
+    others = [each for i, each in enumerate(images) if i % CONFIRM_EVERY]
+    used = spread(others, max(1, MOST_PIXELS // others[0].shape[0] ** 2))
     wanted, before = answers(original, confirming), copy.deepcopy(network.state_dict())
     errors = _errors(wanted, answers(network, confirming), form)
     judging = torch.arange(len(used)) % JUDGE_EVERY == 0
@@ -127,13 +128,6 @@ def reconstruct(
 def _errors(wanted: Any, given: Any, form: str) -> list[float]:
     pairs = zip(wanted, given, strict=True)
     return [output_error(right[None], answer[None], form) for right, answer in pairs]
-
-
-def _as_many_as_fit(images: Sequence[Any]) -> list[Any]:
-    """As many as memory bears, spread evenly."""
-    side = images[0].shape[0]
-    count = max(1, min(len(images), MOST_PIXELS // (side * side)))
-    return [images[round(i)] for i in np.linspace(0, len(images) - 1, count)]
 
 
 def answers(network: torch.nn.Module, images: Sequence[Any]) -> Any:
