@@ -88,15 +88,16 @@ def load_detector(
             f"{type(head).__name__}"
         )
     # model.args has Ultralytics' own default, 640, where a checkpoint says nothing
-    model.trained_size = _said_size(content.get("train_args"))
+    said = content.get("train_args")
+    model.trained_size = square_side(said.get("imgsz") if isinstance(said, dict) else None)
     return model
 
 
-def _said_size(arguments: Any) -> int | None:
-    size = arguments.get("imgsz") if isinstance(arguments, dict) else None
-    if isinstance(size, (list, tuple)) and size and all(each == size[0] for each in size):
-        size = size[0]
-    return size if isinstance(size, int) and size > 0 else None
+def square_side(said: Any) -> int | None:
+    """The side of an input, said by one number or by one for each side; None for anything else."""
+    if isinstance(said, (list, tuple)):
+        said = said[0] if said and all(each == said[0] for each in said) else None
+    return said if isinstance(said, int) and said > 0 else None
 
 
 def trained_size(model: Any) -> int | None:

@@ -278,22 +278,26 @@ def _openvino_shape(port: Any) -> Shape:
 # --- names, precision, size --------------------------------------------------------------------
 
 
-def _parse_names(text: Any) -> tuple[str, ...] | None:
+def _value(said: Any) -> Any:
+    """What a text spells as Python, None where it spells nothing; what is no text, as it is."""
+    try:
+        return ast.literal_eval(said) if isinstance(said, str) else said
+    except (ValueError, SyntaxError):
+        return None
+
+
+def _parse_names(said: Any) -> tuple[str, ...] | None:
     """Class names from a mapping, a list, or either spelled as Python; None for anything else."""
-    if isinstance(text, str):
+    names = _value(said)
+    if isinstance(names, Mapping):
         try:
-            text = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return None
-    if isinstance(text, Mapping):
-        try:
-            by_id = {int(key): str(name) for key, name in text.items()}
+            by_id = {int(key): str(name) for key, name in names.items()}
         except (TypeError, ValueError):
             return None
         if sorted(by_id) != list(range(len(by_id))):
             return None
         return tuple(by_id[i] for i in range(len(by_id)))
-    return tuple(map(str, text)) if isinstance(text, (list, tuple)) and text else None
+    return tuple(map(str, names)) if isinstance(names, (list, tuple)) and names else None
 
 
 def _worth_the_name(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -303,23 +307,14 @@ def _worth_the_name(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return names
 
 
-def _mapping(text: Any) -> Mapping[str, Any]:
+def _mapping(said: Any) -> Mapping[str, Any]:
     """A mapping, or one spelled as Python; {} for anything else."""
-    try:
-        value = ast.literal_eval(text) if isinstance(text, str) else text
-    except (ValueError, SyntaxError):
-        return {}
+    value = _value(said)
     return value if isinstance(value, Mapping) else {}
 
 
-def _metadata_side(text: Any) -> int | None:
-    try:
-        value = ast.literal_eval(text) if isinstance(text, str) else text
-    except (ValueError, SyntaxError):
-        return None
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value and all(each == value[0] for each in value) else None
-    return value if isinstance(value, int) and value > 0 else None
+def _metadata_side(said: Any) -> int | None:
+    return ultralytics_models.square_side(_value(said))
 
 
 def _onnx_precision(model: Any) -> str:
