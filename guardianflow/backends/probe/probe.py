@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from ...contracts.backends import BackendInfo
@@ -34,8 +34,9 @@ logger = logging.getLogger(__name__)
 
 ISA_CAPS = ("AVX512_CORE_FP16", "AVX512_CORE_BF16", "AVX512_CORE_VNNI", "AVX512_CORE", "AVX2")
 CHILD = Path(__file__).with_name("child.py")
+ILLEGAL = "illegal-instruction"
 # What depends on the CPU and the library alone, and so stays true until one of them changes.
-LASTING = frozenset({"ok", "ok-with-isa-cap", "illegal-instruction"})
+LASTING = frozenset({"ok", "ok-with-isa-cap", ILLEGAL})
 
 
 def probe(
@@ -69,7 +70,22 @@ def probe(
     if place is not None and not fresh and (known := _read(place)) is not None:
         return known
     child = _child or (sys.executable, "-P", str(CHILD))
-    verdict = _Trial(info, precision, version, timeout_s, child, device).under_caps()
+    command = [*child, info.name, precision, info.library, *([device] if device else [])]
+    cap, answer = _under_caps(command, timeout_s)
+    word, reason, runs = answer["verdict"], answer["reason"], answer["verdict"] == "ok"
+    if runs and cap:
+        word = "ok-with-isa-cap"
+        reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
+    verdict = ProbeVerdict(
+        backend=info.name,
+        precision=precision,
+        runs=runs,
+        verdict=word,
+        isa_cap=cap if runs else None,
+        reason=" ".join(reason.split()),
+        cure=_cure(info, precision, word, answer.get("library", ""), device),
+        version=version,
+    )
     if place is not None:
         try:
             if verdict.verdict in LASTING:
@@ -86,69 +102,35 @@ def environment_for(verdict: ProbeVerdict) -> dict[str, str]:
     return {ISA_VARIABLE: verdict.isa_cap} if verdict.isa_cap else {}
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """A child process to be started, with and without caps."""
+def _under_caps(command: Sequence[str], timeout_s: float) -> tuple[str | None, dict[str, str]]:
+    """The answer without a cap or, where SIGILL ends it, under the highest that saves it."""
+    answer = _ask(command, timeout_s, None)
+    if answer["verdict"] != ILLEGAL:
+        return None, answer
+    capped = ((cap, _ask(command, timeout_s, cap)) for cap in ISA_CAPS)
+    return next((each for each in capped if each[1]["verdict"] != ILLEGAL), (None, answer))
 
-    info: BackendInfo
-    precision: str
-    version: str
-    timeout_s: float
-    child: Sequence[str]
-    device: str = ""
 
-    def under_caps(self) -> ProbeVerdict:
-        """The verdict without a cap or, where SIGILL ends it, under the highest that saves it."""
-        verdict = self.once(None)
-        if verdict.verdict != "illegal-instruction":
-            return verdict
-        capped = (self.once(cap) for cap in ISA_CAPS)
-        return next((each for each in capped if each.verdict != "illegal-instruction"), verdict)
-
-    def once(self, cap: str | None) -> ProbeVerdict:
-        info = self.info
-        word, reason, library = "timed-out", f"no answer within {self.timeout_s:g} s", ""
-        try:
-            done = subprocess.run(
-                [
-                    *self.child,
-                    info.name,
-                    self.precision,
-                    info.library,
-                    *filter(None, [self.device]),
-                ],
-                env=dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {}),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self.timeout_s,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pass
-        else:
-            answer = _last_json(done.stdout) if done.returncode == 0 else None
-            if answer is not None:
-                word, reason = answer["verdict"], answer["reason"]
-                library = answer.get("library", "")
-            else:
-                word = "illegal-instruction" if _was_illegal(done.returncode) else "crashed"
-                reason = _last_words(done)
-        runs = word == "ok"
-        if runs and cap:
-            word = "ok-with-isa-cap"
-            reason = f"killed by SIGILL without a cap, runs with {ISA_VARIABLE}={cap}"
-        return ProbeVerdict(
-            backend=info.name,
-            precision=self.precision,
-            runs=runs,
-            verdict=word,
-            isa_cap=cap if runs else None,
-            reason=" ".join(reason.split()),
-            cure=_cure(info, self.precision, word, library, self.device),
-            version=self.version,
+def _ask(command: Sequence[str], timeout_s: float, cap: str | None) -> dict[str, str]:
+    """The child's own answer; one in its place where it gives none."""
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(os.environ) | ({ISA_VARIABLE: cap} if cap else {}),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
+    except subprocess.TimeoutExpired:
+        return {"verdict": "timed-out", "reason": f"no answer within {timeout_s:g} s"}
+    answer = _last_json(done.stdout) if done.returncode == 0 else None
+    if answer is not None:
+        return answer
+    killed = signal_name(done.returncode) == signal.SIGILL.name
+    return {"verdict": ILLEGAL if killed else "crashed", "reason": _last_words(done)}
 
 
 def _cure(info: BackendInfo, precision: str, word: str, library: str, device: str) -> str:
@@ -169,10 +151,6 @@ def _cure(info: BackendInfo, precision: str, word: str, library: str, device: st
         "memory",
         "failed": f"reinstall with: {info.install}",
     }[word]
-
-
-def _was_illegal(returncode: int) -> bool:
-    return signal_name(returncode) == signal.SIGILL.name
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:
