@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+
+@contextmanager
+def rewritten(file: Path) -> Iterator[Any]:
+    """The `onnx.ModelProto` of a file, written back at the end of the block."""
+    import onnx
+
+    model = onnx.load(str(file))
+    yield model
+    onnx.save(model, str(file))
 
 
 def maker(graph: Any, value: str) -> Any | None:

@@ -20,12 +20,12 @@ from ..interchange import name_nodes
 from ..quantisation import detection_tail as recipes
 from ..quantisation import layer_groups
 from ..quantisation.calibration import CalibrationImages, how_done
-from . import last_convolutions
-from . import tail as onnx_tail
+from . import editing, last_convolutions
 from .entropy import asymmetric_range, entropy_range
 from .hardswish import clip_levels
 from .kept_float import always_float, structure_of
 from .ranges import fit
+from .tail import streamline
 from .upsampling import copy_pixels
 
 if TYPE_CHECKING:
@@ -76,14 +76,12 @@ def prepare(model: Path, target: Path) -> None:
     node of `target` has one of its own.
     """
     require("onnxruntime.quantization", "int8 for ONNX Runtime", INSTALL)
-    import onnx
     from onnxruntime.quantization import quant_pre_process
 
     with prints_to_log(), loggers_to_log("root"):
         quant_pre_process(str(model), str(target), skip_symbolic_shape=True)
-    graph = onnx.load(str(target))
-    name_nodes(graph)
-    onnx.save(graph, str(target))
+    with editing.rewritten(target) as graph:
+        name_nodes(graph)
 
 
 def calibration_used(method: str) -> str:
@@ -153,30 +151,14 @@ def quantise_prepared(
             calibration_cache_path=fitted,
         )
     fitted.unlink()
-    _write_as_the_kernels_like(target, structure_of(prepared))
+    structure = structure_of(prepared)
+    last, tail = recipes.last_convolutions(structure), recipes.detection_tail(structure)
+    with editing.rewritten(target) as model:
+        last_convolutions.write_as_products(model, last, tail)
+        clip_levels(model)
+        copy_pixels(model)
+        streamline(model)
     return len(kept)
-
-
-def _write_as_the_kernels_like(target: Path, structure: recipes.Graph) -> None:
-    import onnx
-
-    model = onnx.load(str(target))
-    last_convolutions.write_as_products(
-        model, recipes.last_convolutions(structure), recipes.detection_tail(structure)
-    )
-    clip_levels(model)
-    copy_pixels(model)
-    onnx_tail.streamline(model)
-    onnx.save(model, str(target))
-
-
-def write_streamlined(model: Path, target: Path) -> None:
-    """Write `target`: the same network, its float32 tail as the CPU likes it."""
-    import onnx
-
-    graph = onnx.load(str(model))
-    onnx_tail.streamline(graph)
-    onnx.save(graph, str(target))
 
 
 def _method(name: str) -> Any:

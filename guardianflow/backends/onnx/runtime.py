@@ -16,7 +16,9 @@ from ..hardware import cuda_index, physical_cores
 from ..quantisation import detection_tail as recipes
 from ..quantisation.calibration import int8_facts
 from ..sessions import CheckedSession, SideBySide, padded
+from . import editing
 from . import quantisation as onnx_quantisation
+from .tail import streamline
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -44,8 +46,9 @@ class OnnxBackend(BaseBackend):
         precision, images = job.request.precision, job.images
         if precision == "fp32":
             interchange.to_onnx(job.source, job.target)
-            with exporting.foreign_errors("writing the ONNX graph"):
-                onnx_quantisation.write_streamlined(job.target, job.target)
+            writing = exporting.foreign_errors("writing the ONNX graph")
+            with writing, editing.rewritten(job.target) as model:
+                streamline(model)
             return {}
         float_model = job.scratch / "float.onnx"
         interchange.to_onnx(job.source, float_model)
