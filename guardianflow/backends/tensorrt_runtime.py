@@ -62,15 +62,13 @@ class TensorrtBackend(BaseBackend):
         precision flags: it gets a graph that says all, see `explicit_graph`. The detection tail
         stays float32 in both. Another generation is refused.
         """
-        tensorrt, graph = _library(), job.scratch / "float.onnx"
+        tensorrt, graph, facts = _library(), job.scratch / "float.onnx", dict[str, str]()
         generation = _generation(tensorrt)
         interchange.to_onnx(job.source, graph)
         with exporting.foreign_errors(f"building the TensorRT {job.request.precision} engine"):
             if generation == EXPLICIT:
                 graph, facts = explicit_graph(graph, job)
-                _build(tensorrt, graph, job, generation)
-            else:
-                facts = _build(tensorrt, graph, job, generation)
+            facts |= _build(tensorrt, graph, job, generation)
         return facts | fingerprint(tensorrt)
 
     def _open(
