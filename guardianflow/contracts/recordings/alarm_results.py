@@ -21,8 +21,6 @@ from .alarms import TOLERANCE_S, Alarm, AlarmRule, Incident
 DAY_S = 86_400.0
 KISA_EARLY_S = 2.0
 """An alarm may come so long before an incident is said to start (KISA)."""
-KISA_PASS = 90.0
-"""The score from which KISA certifies."""
 
 
 @dataclass(frozen=True)

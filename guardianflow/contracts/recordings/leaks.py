@@ -96,10 +96,6 @@ class SplitLeaks:
         """Of the images that say nothing about new footage, 0…1."""
         return len(self.touched) / self.images if self.images else 0.0
 
-    @property
-    def twin_share(self) -> float:
-        return len(self.twins) / self.images if self.images else 0.0
-
 
 @dataclass(frozen=True)
 class DataLeaks:

@@ -55,7 +55,7 @@ def test_twins_and_the_same_file_are_found_and_nothing_else(found: DataLeaks) ->
     assert test is not None
     assert test.counts == {K.SAME_FILE: 1, K.TWIN: 11}
     assert (test.images, len(test.twins), len(test.touched)) == (22, 12, 12)
-    assert test.share == test.twin_share == 12 / 22
+    assert test.share == len(test.twins) / test.images == 12 / 22
     pairs = {(leak.image.name, leak.other.name) for leak in found.leaks}
     assert pairs == {(f"시험_{n:03d}.jpg", f"용접_{n:03d}.jpg") for n in range(12)}
     for split, among in (("val", "train"), ("test", "val")):
@@ -168,7 +168,7 @@ def test_what_stands_where_another_stood_days_ago_is_no_twin_where_recordings_ar
         found = find_leaks(resolve_dataset(reference, cache_dir=tmp_path, groups=rule), tmp_path)
         test = found.of("test")
         assert test is not None
-        return test.share, test.twin_share
+        return test.share, len(test.twins) / test.images
 
     sound = "demo://cctv"
     assert share(sound, None)[1] > 0, "pictures alone can't tell"
