@@ -150,9 +150,13 @@ class SideBySide:
         self._threads.shutdown()
 
 
-def padded(images: ImageArray, batch_size: int) -> ImageArray:
-    """`images` filled up with black ones to `batch_size`; as they are when already that many."""
-    missing = batch_size - len(images)
-    if not missing:
-        return np.ascontiguousarray(images)
-    return np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
+def in_steps(run: Callable[[ImageArray], RawOutput], images: ImageArray, step: int) -> RawOutput:
+    """The output of a network that takes `step` images a call; black ones fill up the last call."""
+    outputs = []
+    for start in range(0, len(images), step):
+        part = np.ascontiguousarray(images[start : start + step])
+        if missing := step - len(part):
+            part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
+        outputs.append(run(part))
+    whole = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+    return whole[: len(images)]

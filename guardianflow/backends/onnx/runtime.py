@@ -15,7 +15,7 @@ from ..base import BaseBackend, ExportJob
 from ..hardware import cuda_index, physical_cores
 from ..quantisation import detection_tail as recipes
 from ..quantisation.calibration import int8_facts
-from ..sessions import CheckedSession, SideBySide, padded
+from ..sessions import CheckedSession, SideBySide, in_steps
 from . import editing
 from . import quantisation as onnx_quantisation
 from .tail import streamline
@@ -202,12 +202,7 @@ class OnnxSession(CheckedSession):
     def _run(self, images: ImageArray) -> RawOutput:
         if self._fixed_batch is None:
             return self._forward(images)
-        step = self._fixed_batch
-        parts = [
-            self._forward(padded(images[start : start + step], step))
-            for start in range(0, len(images), step)
-        ]
-        return np.concatenate(parts)[: len(images)]
+        return in_steps(self._forward, images, self._fixed_batch)
 
     def _forward(self, images: ImageArray) -> RawOutput:
         if not hasattr(self._of_thread, "buffer"):
