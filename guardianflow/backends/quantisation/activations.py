@@ -201,15 +201,6 @@ def put_in(
     return steps, frozenset(wanted)
 
 
-def require_finite(model: torch.nn.Module) -> None:
-    """Raises BackendError where a network has a parameter that is not finite."""
-    for name, parameter in model.named_parameters():
-        if not parameter.isfinite().all():
-            raise BackendError(
-                f"training left {name} with values that are not finite; nothing was kept"
-            )
-
-
 def save_network(model: torch.nn.Module, file: Path) -> None:
     """Write a checkpoint that `ultralytics_models.load_detector` opens."""
     import torch

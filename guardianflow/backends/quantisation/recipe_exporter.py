@@ -36,7 +36,7 @@ from . import activations
 from .calibration import CalibrationImages, int8_facts
 from .kept_work import KeptWork
 from .output_error import output_error
-from .reconstruction import SETTINGS, answers
+from .reconstruction import SETTINGS, answers, require_finite
 
 if TYPE_CHECKING:
     from ...contracts.ports import ImageArray, RawOutput
@@ -239,7 +239,7 @@ class BaseRecipeExporter(KeptWork, RecipeExporter, ABC):
             if training is not None and distiller is not None:
                 original = activations.open_network(self._source)
                 images, told = distiller.distil(network, original, training)
-                activations.require_finite(network)
+                require_finite(dict(network.named_parameters()), "training")
                 done, facts = replace(done, distilled=images), dict(told)
             activations.save_network(network, folder / CHECKPOINT)
             text = json.dumps(done.as_lineage() | facts)

@@ -109,11 +109,7 @@ def reconstruct(
                 fit = _Fit(layer, judging)
                 hooks.enter_context(layer.now.convolution.register_forward_hook(fit))
             network(torch.cat(list(batches(used))))
-    for name, value in network.state_dict().items():
-        if not value.isfinite().all():
-            raise BackendError(
-                f"fitting layers anew left {name} with values that are not finite; nothing was kept"
-            )
+    require_finite(network.state_dict(), "fitting layers anew")
     after = _errors(wanted, answers(network, confirming), form)
     if confirmation.confirms(errors, after, [str(number) for number in range(len(after))]):
         return len(layers)
@@ -123,6 +119,15 @@ def reconstruct(
     )  # fmt: skip
     network.load_state_dict(before)
     return 0
+
+
+def require_finite(values: Mapping[str, torch.Tensor], done: str) -> None:
+    """Raises BackendError where what was done left a network with a value that is not finite."""
+    for name, value in values.items():
+        if not value.isfinite().all():
+            raise BackendError(
+                f"{done} left {name} with values that are not finite; nothing was kept"
+            )
 
 
 def _errors(wanted: Any, given: Any, form: str) -> list[float]:
