@@ -197,10 +197,6 @@ class AlarmFigures:
     def __getitem__(self, key: str) -> AlarmFigure:
         return self.figures[key]
 
-    @property
-    def missed(self) -> int:
-        return self.incidents - self.hits
-
     def as_metrics(self, prefix: str = "alarm.") -> dict[str, float]:
         """`{prefix}missed` … with bounds, and the counts; what was not measured is absent.
 
@@ -228,21 +224,6 @@ class AlarmFigures:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> AlarmFigures:
-        """Reads what to_dict() wrote, also after JSON."""
-        known = dict(values)
-        known["figures"] = {key: _figure(each) for key, each in known["figures"].items()}
-        known["counting"] = Counting(**known["counting"])
-        known["rules"] = {name: cls.from_dict(each) for name, each in known["rules"].items()}
-        return cls(**known)
-
-
-def _figure(values: Mapping[str, Any]) -> AlarmFigure:
-    known = dict(values)
-    known["cause"] = None if known["cause"] is None else NoFigure(known["cause"])
-    return AlarmFigure(**known)
 
 
 # --- operating points -----------------------------------------------------------------------------

@@ -197,11 +197,5 @@ class SliceChanges:
     @property
     def worse(self) -> tuple[SliceChange, ...]:
         """Those that lost for certain, after the correction for many looks."""
-        return tuple(e for e in self.changes if self._is_certain(e) and e.difference.high < 0)
-
-    @property
-    def better(self) -> tuple[SliceChange, ...]:
-        return tuple(e for e in self.changes if self._is_certain(e) and e.difference.low > 0)
-
-    def _is_certain(self, change: SliceChange) -> bool:
-        return change.p_value < 1 - self.confidence
+        certain = (each for each in self.changes if each.p_value < 1 - self.confidence)
+        return tuple(each for each in certain if each.difference.high < 0)

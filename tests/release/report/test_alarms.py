@@ -44,7 +44,7 @@ def test_what_happened_and_what_was_alarmed_stands_in_the_page() -> None:
     assert len(bars) == 2 * mine.figures.incidents  # the champion's and the candidate's
     hollow = sum(not bar.is_hit for strip in of_candidate for bar in strip.bars)
     below = sum(stroke.kind == "false" for strip in of_candidate for stroke in strip.strokes)
-    assert (hollow, below) == (mine.figures.missed, mine.figures.false)
+    assert (hollow, below) == (mine.figures.incidents - mine.figures.hits, mine.figures.false)
     assert sum(row.hits for row in view.rules if row.role == "candidate") == mine.figures.hits
     assert [row.kind for row in view.rows] == ["champion", "candidate", "difference"]
     for language in ("en", "ko"):
