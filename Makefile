@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 OPENCV := $(shell sed -n 's/^opencv-python==//p' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui dashboard test test-slow acceptance lint audit format lock sbom clean
+.PHONY: help setup demo ui dashboard test test-slow acceptance test-long lint audit format lock sbom clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ test-slow: $(VENV)/.dev-ready  ## those that do: real trainings, servers, databa
 
 acceptance: $(VENV)/.dev-ready  ## the longest tests: whole pipelines, and the demo as the README promises it
 	$(BIN)/pytest --durations=10 -n $(JOBS) --dist loadscope --no-loadscope-reorder -m acceptance
+
+test-long: $(VENV)/.dev-ready  ## those of both, at once: no worker waits for another one's end
+	$(BIN)/pytest --durations=30 -n $(SLOW_JOBS) --dist worksteal -m "slow or acceptance"
 
 lint: $(VENV)/.dev-ready  ## ruff, mypy (strict), bandit, the layers and the rooms
 	$(BIN)/ruff format --check .

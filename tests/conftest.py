@@ -82,6 +82,10 @@ def secrets_forgotten() -> Iterator[None]:
     forget_learnt()
 
 
+STORY_S = 900.0
+"""A long test that may take so long is a story of minutes."""
+
+
 def _is_long(item: pytest.Item) -> bool:
     return any(map(item.get_closest_marker, ("slow", "acceptance")))
 
@@ -94,12 +98,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers == 1:
         return
-
-    def length(item: pytest.Item) -> float:
-        limit = item.get_closest_marker("timeout")
-        return -(float(limit.args[0]) if limit else 0.0)
-
-    long = sorted(filter(_is_long, items), key=length)
+    long = in_turn(sorted(filter(_is_long, items), key=lambda each: -_limit_s(each)))
     short = [each for each in items if not _is_long(each)]
     share = -(-len(short) // workers)
     items[:] = [
@@ -107,6 +106,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for worker in range(workers)
         for each in (*long[worker::workers], *short[worker * share : (worker + 1) * share])
     ]
+
+
+def in_turn(long: list[pytest.Item]) -> list[pytest.Item]:
+    """With LONG_TESTS_TURN, a number: half of the stories at the beginning, half at the end.
+
+    The next number changes the halves. So a run that must end at some time leaves out a few
+    stories, not all the rest, and each has its turn.
+    """
+    turn = os.environ.get("LONG_TESTS_TURN")
+    stories = [each for each in long if _limit_s(each) >= STORY_S]
+    if turn is None or not stories:
+        return long
+    first, last = (stories[(int(turn) + half) % 2 :: 2] for half in (0, 1))
+    return [*first, *long[len(stories) :], *last]
+
+
+def _limit_s(item: pytest.Item) -> float:
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit else 0.0
 
 
 @pytest.hookimpl(tryfirst=True)
