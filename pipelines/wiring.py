@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -66,6 +68,31 @@ class Ports:
         if isinstance(self.store, InMemoryStore) and isinstance(self.registry, InMemoryRegistry):
             return InMemoryOverview(self.store, self.registry)
         return open_overview(self.store.tracking_uri)
+
+
+class LatePorts(Ports):
+    """Ports that are opened when one of them is first asked for.
+
+    Args:
+        connect: opens them; its errors are those of the first that asks.
+    """
+
+    _opened: Callable[[], Ports]
+
+    def __init__(self, connect: Callable[[], Ports]) -> None:
+        object.__setattr__(self, "_opened", cache(connect))
+
+    @property
+    def store(self) -> Store:
+        return self._opened().store
+
+    @property
+    def registry(self) -> DetectorRegistry:
+        return self._opened().registry
+
+    @property
+    def aliases(self) -> AliasStore:
+        return self._opened().aliases
 
 
 def connect(tracking_uri: str | None = None) -> Ports:

@@ -159,14 +159,16 @@ def open_context(request: StageRequest, events: EventSink, scratch: Path) -> Sta
     from scenario import parse_scenario
 
     from .settings import load_settings
-    from .wiring import connect_to_work
+    from .wiring import LatePorts, connect_to_work
 
     settings = load_settings().model_copy(update={"work_dir": Path(request.work_dir)})
+    connect = partial(connect_to_work, request.tracking_uri, Path(request.work_dir))
     return StageContext(
         request=request,
         scenario=parse_scenario(request.scenario_yaml, "scenario.yaml"),
         settings=settings,
-        ports=connect_to_work(request.tracking_uri, Path(request.work_dir)),
+        # mlflow takes seconds to import, and most checks ask nothing of the store.
+        ports=LatePorts(connect) if request.check_only else connect(),
         events=events,
         scratch=scratch,
     )

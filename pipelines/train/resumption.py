@@ -29,6 +29,7 @@ from guardianflow.contracts.errors import (
 )
 from guardianflow.contracts.results import RunRecord, RunRequest, sha256_of
 from guardianflow.contracts.run_status import RunStatus
+from guardianflow.run_tracking.connection import resolve_tracking_uri
 from guardianflow.run_tracking.run_records import PARENT_TAG
 from guardianflow.run_tracking.services.workspaces import with_workspace
 from guardianflow.support.secrets.redaction import redact_value, shown_address
@@ -73,9 +74,9 @@ TEXTS = {
 
 
 def _place_of(context: StageContext, fingerprint: str) -> Unfinished:
-    uri = with_workspace(context.ports.store.tracking_uri)
-    experiment = context.request.experiment_name
-    return Unfinished.of(context.settings.work_dir, fingerprint, uri, experiment)
+    request = context.request
+    uri = with_workspace(resolve_tracking_uri(request.tracking_uri))
+    return Unfinished.of(context.settings.work_dir, fingerprint, uri, request.experiment_name)
 
 
 def forget_training(context: StageContext, fingerprint: str, run_id: str) -> None:
