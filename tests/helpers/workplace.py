@@ -63,7 +63,7 @@ class Trainer:
         return str(path)
 '''
 FILMS = "demo://incidents"
-SHORT = "recordings=4&seconds=30&fps=2&size=96"
+SHORT = "recordings=4&seconds=40&fps=2&size=96"
 """The demo's own recordings take longer to draw and to judge than a tiny pipeline's other work."""
 
 
