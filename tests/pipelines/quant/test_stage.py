@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 from contexts import QuantDesk
+from once_per_run import OncePerRun
 
 from guardianflow.backends.quantisation import activations
 from guardianflow.backends.quantisation import detection_tail as recipes
@@ -43,6 +44,14 @@ def desk(shared_data: Path, tmp_path: Path) -> QuantDesk:
         calibration_size=16,
         benchmark={"warmup_runs": 1, "benchmark_runs": 20},
     )
+
+
+@pytest.fixture
+def measured_once(tmp_path: Path, once_per_run: OncePerRun) -> None:
+    """Searches of one format find out together which layers suffer most."""
+    (tmp_path / "work").mkdir()
+    kept = once_per_run.made("calibrations", lambda _empty: None)
+    (tmp_path / "work" / "calibrations").symlink_to(kept)
 
 
 @pytest.mark.acceptance
@@ -92,6 +101,7 @@ def test_a_search_registers_the_best_recipe_within_the_limits(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("measured_once")
 def test_a_search_changes_activations_and_the_model_says_so(
     desk: QuantDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +138,7 @@ def test_a_search_changes_activations_and_the_model_says_so(
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("measured_once")
 def test_limits_that_nothing_meets_end_in_a_reason_and_no_model(desk: QuantDesk) -> None:
     impossible = {"min_class_recall": 1.0, "budget_minutes": 0.01}
     with pytest.raises(BackendError, match="no acceptable variant of openvino_int8") as caught:
