@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 PACKAGE_FOLDER = "detector"
 PACKAGE_PATH = f"artifacts/{PACKAGE_FOLDER}"
+_comparing = threading.Lock()
 MODEL_CODE = Path(__file__).with_name("detector_model.py")
 
 _OUTPUTS = {
@@ -100,12 +102,13 @@ def _requirements_not_compared() -> Iterator[None]:
     """
     import mlflow.utils.environment as environment
 
-    comparing = environment.warn_dependency_requirement_mismatches
-    environment.warn_dependency_requirement_mismatches = lambda _: None
-    try:
-        yield
-    finally:
-        environment.warn_dependency_requirement_mismatches = comparing
+    with _comparing:  # one thread could put back what another one had put there
+        before = environment.warn_dependency_requirement_mismatches
+        environment.warn_dependency_requirement_mismatches = lambda _: None
+        try:
+            yield
+        finally:
+            environment.warn_dependency_requirement_mismatches = before
 
 
 def _pyfunc() -> Any:

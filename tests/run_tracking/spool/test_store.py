@@ -254,7 +254,8 @@ def test_a_registration_that_is_broken_off_anywhere_is_made_once(
     run_id = store.start_run(RunRequest(EXPERIMENT, "x"))
     proxy.set(mode, lambda line: call in line and not line.startswith("GET"))
     model = registry.register(run_id, package, f"{EXPERIMENT}/ppe")
-    assert model.is_pending or mode == CUT  # half of an answer may say enough
+    # Half of an answer may say enough, and what the server has done the next try finds.
+    assert model.is_pending or mode in (CUT, DROP)
     store.end_run(run_id)
     proxy.set(PASS)
     for _ in range(60):
