@@ -83,8 +83,11 @@ def secrets_forgotten() -> Iterator[None]:
 
 
 STORY_S = 900.0
-"""A long test that may take so long is a story of minutes; it takes about a quarter of it."""
-TURNS = 4
+"""A long test that may take so long is a story of minutes."""
+TAKES = 1 / 3
+"""Of what it may take, a story takes about so much on two busy cores."""
+TURN = 0.618
+"""Of the way through the stories: no number of turns comes back to the same ones soon."""
 
 
 def _is_long(item: pytest.Item) -> bool:
@@ -120,7 +123,7 @@ def in_turn(long: list[pytest.Item]) -> list[pytest.Item]:
     stories = [each for each in others if _limit_s(each) >= STORY_S]
     if turn is None or not stories:
         return long
-    start = int(turn) * (len(stories) // TURNS) % len(stories)
+    start = int(int(turn) * TURN * len(stories)) % len(stories)
     return [*first, *others[len(stories) :], *stories[start:], *stories[:start]]
 
 
@@ -136,5 +139,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     A machine's owner ends a run at some limit; being cut off there would tell nothing.
     """
     limit = float(os.environ.get("NO_LONG_TEST_AFTER") or "inf")
-    if time.time() > limit - _limit_s(item) / 4 and _is_long(item):
+    if time.time() > limit - _limit_s(item) * TAKES and _is_long(item):
         item.add_marker(pytest.mark.skip(reason="not begun: the time of this run was up"))

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 PACKAGE_FOLDER = "detector"
 PACKAGE_PATH = f"artifacts/{PACKAGE_FOLDER}"
-_comparing = threading.Lock()
 MODEL_CODE = Path(__file__).with_name("detector_model.py")
+_replacing = threading.Lock()
 
 _OUTPUTS = {
     "image": "long",
@@ -102,7 +102,7 @@ def _requirements_not_compared() -> Iterator[None]:
     """
     import mlflow.utils.environment as environment
 
-    with _comparing:  # one thread could put back what another one had put there
+    with _replacing:  # one thread could put back what another one had put there
         before = environment.warn_dependency_requirement_mismatches
         environment.warn_dependency_requirement_mismatches = lambda _: None
         try:
